@@ -1,0 +1,116 @@
+// Package message has the nouns that travel through ringup: channels, audiences, recipients and the rendered message. It
+// knows nothing of queues, providers or HTTP.
+package message
+
+import (
+	"fmt"
+	"log/slog"
+	"strings"
+)
+
+// Channel is a way to reach a person. Its text is part of Redis keys, of the configuration and of metric labels.
+type Channel string
+
+// The channels.
+const (
+	SMS      Channel = "sms"
+	Email    Channel = "email"
+	WhatsApp Channel = "whatsapp"
+)
+
+// Channels lists every channel, in the order answers and pages show them.
+var Channels = []Channel{SMS, Email, WhatsApp}
+
+// ParseChannel returns the channel of that name.
+func ParseChannel(name string) (Channel, error) {
+	for _, c := range Channels {
+		if string(c) == name {
+			return c, nil
+		}
+	}
+	return "", fmt.Errorf("channel %q is none of sms, email, whatsapp", name)
+}
+
+// Audience says for whom a text is written: the shop's customer, or its staff.
+type Audience byte
+
+// The audiences. The byte is what a job stores.
+const (
+	Customer Audience = 'c'
+	Staff    Audience = 's'
+)
+
+// Audiences lists every audience.
+var Audiences = []Audience{Customer, Staff}
+
+func (a Audience) String() string {
+	switch a {
+	case Customer:
+		return "customer"
+	case Staff:
+		return "staff"
+	}
+	return "unknown"
+}
+
+// Recipient is an E.164 number or an e-mail address. Personal data: it prints, logs and marshals masked; only Reveal gives
+// the value.
+type Recipient string
+
+// Reveal returns the address itself, for the provider's call and the operator who may see it.
+func (r Recipient) Reveal() string { return string(r) }
+
+// String masks the address: "+•••7890", "j•••@example.com".
+func (r Recipient) String() string { return Mask(string(r)) }
+
+// GoString masks the address in %#v.
+func (r Recipient) GoString() string { return r.String() }
+
+// LogValue masks the address in logs.
+func (r Recipient) LogValue() slog.Value { return slog.StringValue(r.String()) }
+
+// MarshalText masks the address in JSON.
+func (r Recipient) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
+
+// Mask hides most of what a person could be found by, and leaves enough to recognise an address one already knows: of a
+// number the last four digits, of an e-mail address the first letter and the domain. Anything else is hidden whole but for
+// its length class.
+func Mask(address string) string {
+	const dots = "•••"
+	if at := strings.LastIndexByte(address, '@'); at > 0 {
+		for _, first := range address {
+			return string(first) + dots + address[at:]
+		}
+	}
+	digits := 0
+	for i := 0; i < len(address); i++ {
+		if address[i] >= '0' && address[i] <= '9' {
+			digits++
+		}
+	}
+	if digits >= 7 && len(address) >= 8 {
+		return address[:1] + dots + address[len(address)-4:]
+	}
+	return dots
+}
+
+// Message is rendered and ready to be sent to one recipient on one channel.
+type Message struct {
+	JobID     string // also the correlation value that is sent along, where the provider has a field for it
+	WebhookID string
+	EventType string
+	Channel   Channel
+	To        Recipient
+	Subject   string    // e-mail only
+	Text      string    // every channel; for e-mail the text part
+	HTML      string    // e-mail only
+	Template  *Template // WhatsApp only: an approved template to send in place of Text
+	Segments  int       // SMS only: how many segments Text takes, so how many rate tokens it is worth
+}
+
+// Template names a message template that WhatsApp has approved, needed outside the 24-hour window.
+type Template struct {
+	Name       string   // Cloud API: the template's name; Twilio: its ContentSid (HX…)
+	Language   string   // Cloud API: language code, as en_US
+	Parameters []string // the body's parameters in order: {{1}}, {{2}}, …
+}

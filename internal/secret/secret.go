@@ -1,0 +1,25 @@
+// Package secret holds values that must never be printed.
+package secret
+
+import "log/slog"
+
+// hidden is what every way of printing a String shows.
+const hidden = "[secret]"
+
+// String is a credential. It prints, logs and marshals as "[secret]"; only Reveal gives the value.
+type String string
+
+// Reveal returns the value itself, for the one place that needs it.
+func (s String) Reveal() string { return string(s) }
+
+// String hides the value from fmt.
+func (s String) String() string { return hidden }
+
+// GoString hides the value from %#v.
+func (s String) GoString() string { return hidden }
+
+// LogValue hides the value from slog.
+func (s String) LogValue() slog.Value { return slog.StringValue(hidden) }
+
+// MarshalText hides the value from encoders (JSON among them).
+func (s String) MarshalText() ([]byte, error) { return []byte(hidden), nil }
