@@ -1,0 +1,50 @@
+package redisqueue
+
+import (
+	"strconv"
+
+	"ringup.dev/ringup/internal/job"
+	"ringup.dev/ringup/internal/message"
+)
+
+// Keys are the names of one channel's keys. The lists, retry, inflight, failed, completed and halted are a contract: KEDA and
+// people read them.
+type Keys struct {
+	Base      string    // the hash tag all of them share, as {ringup:sms}
+	Queue     [4]string // lists, by priority
+	Retry     string    // sorted set, by when due (ms)
+	Inflight  string    // sorted set, by when the lease ends (ms)
+	Failed    string    // sorted set, by when given up (ms)
+	Completed string    // sorted set, by when finished (ms)
+	Halted    string    // hash: why nothing is claimed
+	State     string    // hash: tokens, breakers, turn
+	Wake      string    // list: at most one token
+	Outbox    string    // list: what the sandbox took
+}
+
+// NewKeys returns the keys of a channel under a prefix (RINGUP_PREFIX).
+func NewKeys(prefix string, channel message.Channel) Keys {
+	base := "{" + prefix + ":" + string(channel) + "}"
+	k := Keys{
+		Base: base, Retry: base + ":retry", Inflight: base + ":inflight", Failed: base + ":failed", Completed: base + ":completed",
+		Halted: base + ":halted", State: base + ":state", Wake: base + ":wake", Outbox: base + ":outbox",
+	}
+	for i := range k.Queue {
+		k.Queue[i] = base + ":queue:" + strconv.Itoa(i+1)
+	}
+	return k
+}
+
+// body is the key of a body that is stored apart from its jobs.
+func (k *Keys) body(j *job.Job) string {
+	return k.Base + ":body:" + j.WebhookID + ":" + strconv.FormatInt(j.AcceptedAt.UnixMilli(), 10)
+}
+
+// status is the key of the log of what happened to a webhook's jobs.
+func (k *Keys) status(webhookID string) string { return k.Base + ":status:" + webhookID }
+
+func (k *Keys) claim() []string {
+	return []string{
+		k.Queue[0], k.Queue[1], k.Queue[2], k.Queue[3], k.Retry, k.Inflight, k.Failed, k.Halted, k.State, k.Wake,
+	}
+}

@@ -1,0 +1,106 @@
+-- Shared by the scripts: stands in front of each. A job's bytes are described in internal/job; the positions below (1 is the
+-- first) are those: 1 version, 2 priority, 3 attempts, 4 crashes, 5 flags, 6-11 accepted at, 12 length of the id, the id,
+-- length of the last error, the last error, the rest.
+local call = redis.call
+local byte, char, sub, floor = string.byte, string.char, string.sub, math.floor
+
+-- clock returns Redis's own time in Unix ms, so that no caller's clock matters.
+local function clock()
+  local t = call('TIME')
+  return t[1] * 1000 + floor(t[2] / 1000)
+end
+
+-- readable says whether a value has a header that the scripts understand.
+local function readable(e)
+  return #e >= 12 and byte(e, 1) == 1 and #e >= 12 + byte(e, 12)
+end
+
+-- accepted returns when the job was accepted; bytes that are no job count as the oldest, so that they are looked at soon.
+local function accepted(e)
+  if not readable(e) then return 0 end
+  local a, b, c, d, f, g = byte(e, 6, 11)
+  return ((((a * 256 + b) * 256 + c) * 256 + d) * 256 + f) * 256 + g
+end
+
+-- priority returns 1 to 4; bytes that are no job go to the last list.
+local function priority(e)
+  local p = byte(e, 2)
+  if p and p >= 1 and p <= 4 then return p end
+  return 4
+end
+
+local function webhook_id(e)
+  return sub(e, 13, 12 + byte(e, 12))
+end
+
+-- body_key returns the key of a body that is stored apart, or nil when the job carries its own.
+local function body_key(base, e)
+  if not readable(e) or byte(e, 5) % 2 == 0 then return nil end
+  return string.format('%s:body:%s:%.0f', base, webhook_id(e), accepted(e))
+end
+
+-- let_go counts down the body of a job that no list or set holds any more, and deletes it with the last one.
+local function let_go(base, e)
+  local key = body_key(base, e)
+  if key and call('HINCRBY', key, 'n', -1) <= 0 then call('DEL', key) end
+end
+
+-- trim keeps the newest of a bounded set and lets go of the others; returns what fell off.
+local function trim(base, key, keep)
+  local over = call('ZCARD', key) - keep
+  local evicted = {}
+  if over <= 0 then return evicted end
+  local popped = call('ZPOPMIN', key, over)
+  for i = 1, #popped, 2 do
+    evicted[#evicted + 1] = popped[i]
+    let_go(base, popped[i])
+  end
+  return evicted
+end
+
+-- with_error returns the job's bytes with another last error.
+local function with_error(e, text)
+  if not readable(e) then return e end
+  local id_end = 12 + byte(e, 12)
+  local old = byte(e, id_end + 1) or 0
+  return sub(e, 1, id_end) .. char(#text) .. text .. sub(e, id_end + 2 + old)
+end
+
+-- note appends an event to the record of a webhook; the first one says how long the record lives.
+local function note(base, id, event, ttl)
+  local key = base .. ':status:' .. id
+  if call('APPEND', key, event) == #event then call('PEXPIRE', key, ttl) end
+end
+
+-- push appends values to a list ('RPUSH') or puts them before it ('LPUSH'), a bounded number a call: Lua's stack is not endless.
+local function push(command, key, values)
+  for i = 1, #values, 1000 do
+    call(command, key, unpack(values, i, math.min(i + 999, #values)))
+  end
+end
+
+-- wake leaves one token for an idle worker, unless there is one.
+local function wake(key)
+  if call('LLEN', key) == 0 then call('RPUSH', key, '1') end
+end
+
+-- A breaker is a field of the state hash, 'b:<provider>'; absent means closed with nothing to remember. Its text:
+--   state until opens probe window ok bad reason…
+-- state: C closed and counting, H held (a 429) until then, O open until then, and then half open; opens: how often in a row; probe:
+-- until when a probe is out; window: when counting began; ok, bad: answers since.
+local function load_breaker(text)
+  local b = {state = 'C', til = 0, opens = 0, probe = 0, window = 0, ok = 0, bad = 0, reason = ''}
+  if text then
+    local s, til, opens, probe, window, ok, bad, reason = string.match(text, '^(%u) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (.*)$')
+    if s then
+      b = {state = s, til = tonumber(til), opens = tonumber(opens), probe = tonumber(probe), window = tonumber(window),
+        ok = tonumber(ok), bad = tonumber(bad), reason = reason}
+    end
+  end
+  return b
+end
+
+local function save_breaker(state_key, provider, b)
+  call('HSET', state_key, 'b:' .. provider, string.format('%s %.0f %.0f %.0f %.0f %.0f %.0f %s',
+    b.state, b.til, b.opens, b.probe, b.window, b.ok, b.bad, b.reason))
+end

@@ -1,0 +1,211 @@
+package redisqueue
+
+import (
+	"context"
+	"crypto/sha1" //nolint:gosec // Redis names scripts by SHA-1
+	_ "embed"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"ringup.dev/ringup/internal/message"
+	"ringup.dev/ringup/internal/queue"
+)
+
+//go:embed scripts/prelude.lua
+var prelude string
+
+//go:embed scripts/enqueue.lua
+var enqueueSource string
+
+//go:embed scripts/claim.lua
+var claimSource string
+
+//go:embed scripts/settle.lua
+var settleSource string
+
+//go:embed scripts/renew.lua
+var renewSource string
+
+// script is a Lua program and the name Redis knows it by.
+type script struct{ source, sha string }
+
+func newScript(source string) script {
+	source = prelude + source
+	sum := sha1.Sum([]byte(source)) //nolint:gosec // as above
+	return script{source: source, sha: hex.EncodeToString(sum[:])}
+}
+
+// Store is a connection to Redis, shared by whatever a program does with the queue.
+type Store struct {
+	config  Config
+	client  redis.UniversalClient
+	log     *slog.Logger
+	keys    map[message.Channel]Keys
+	enqueue script
+	claim   script
+	settle  script
+	renew   script
+}
+
+// Open prepares the connection. It does not wait for Redis: a program starts, and recovers, without it. Errors are of the
+// configuration.
+func Open(config Config, log *slog.Logger) (*Store, error) {
+	if err := config.Validate(); err != nil {
+		return nil, err
+	}
+	options, err := config.options()
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{
+		config: config, client: redis.NewUniversalClient(options), log: log, keys: map[message.Channel]Keys{},
+		enqueue: newScript(enqueueSource), claim: newScript(claimSource), settle: newScript(settleSource), renew: newScript(renewSource),
+	}
+	for _, channel := range message.Channels {
+		s.keys[channel] = NewKeys(config.Prefix, channel)
+	}
+	return s, nil
+}
+
+// Close ends the connection.
+func (s *Store) Close() error { return s.client.Close() }
+
+// Ping asks whether Redis answers. Errors: queue.ErrUnavailable.
+func (s *Store) Ping(ctx context.Context) error { return unavailable(s.client.Ping(ctx).Err()) }
+
+// Warnings tells what about this Redis may lose or evict jobs: an eviction policy, no append-only file, a version that is too
+// old. A setting that may not be read (managed services hide CONFIG) is passed over.
+func (s *Store) Warnings(ctx context.Context) ([]string, error) {
+	if err := s.Ping(ctx); err != nil {
+		return nil, err
+	}
+	var warnings []string
+	info, err := s.client.Info(ctx, "server", "persistence", "memory").Result()
+	if err != nil {
+		return nil, nil //nolint:nilerr // INFO may be forbidden; Redis itself answers
+	}
+	field := func(name string) string {
+		for line := range strings.Lines(info) {
+			if value, found := strings.CutPrefix(strings.TrimSpace(line), name+":"); found {
+				return value
+			}
+		}
+		return ""
+	}
+	var major, minor int
+	if _, err := fmt.Sscanf(field("redis_version"), "%d.%d", &major, &minor); err == nil && (major < 6 || major == 6 && minor < 2) {
+		warnings = append(warnings, "Redis is older than 6.2: ringup needs 6.2 or newer")
+	}
+	if policy := field("maxmemory_policy"); policy != "" && policy != "noeviction" {
+		warnings = append(warnings, "Redis may evict jobs when it is full: set maxmemory-policy noeviction (it is "+policy+")")
+	}
+	if field("aof_enabled") == "0" {
+		warnings = append(warnings, "Redis keeps no append-only file: a restart may lose accepted jobs; set appendonly yes")
+	}
+	return warnings, nil
+}
+
+// call is one run of a script on one channel's keys.
+type call struct {
+	script *script
+	keys   []string
+	args   []any
+}
+
+// run sends the calls in one round trip (one a node, in a cluster) and returns their answers. A script that Redis does not know
+// (a restart, SCRIPT FLUSH, another master) is sent whole, for the calls that need it and were therefore not run.
+func (s *Store) run(ctx context.Context, calls []call) ([]*redis.Cmd, error) {
+	pipe := s.client.Pipeline()
+	answers := make([]*redis.Cmd, len(calls))
+	for i, c := range calls {
+		answers[i] = pipe.EvalSha(ctx, c.script.sha, c.keys, c.args...)
+	}
+	// The error of a pipeline is the first of its commands' errors, which are looked at one by one.
+	_, _ = pipe.Exec(ctx)
+	var first error
+	for i, c := range calls {
+		if redis.HasErrorPrefix(answers[i].Err(), "NOSCRIPT") {
+			answers[i] = s.client.Eval(ctx, c.script.source, c.keys, c.args...)
+		}
+		if err := answers[i].Err(); err != nil && first == nil {
+			first = unavailable(err)
+		}
+	}
+	return answers, first
+}
+
+// unavailable marks an error of Redis as queue.ErrUnavailable; nil stays nil.
+func unavailable(err error) error {
+	if err == nil {
+		return nil
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("%w: Redis did not answer in time", queue.ErrUnavailable)
+	}
+	return fmt.Errorf("%w: %w", queue.ErrUnavailable, err)
+}
+
+// Depth counts a channel's jobs.
+func (s *Store) Depth(ctx context.Context, channel message.Channel) (queue.Depth, error) {
+	k := s.keys[channel]
+	var d queue.Depth
+	pipe := s.client.Pipeline()
+	var waiting [4]*redis.IntCmd
+	var heads [4]*redis.StringCmd
+	for i, name := range k.Queue {
+		waiting[i] = pipe.LLen(ctx, name)
+		heads[i] = pipe.LIndex(ctx, name, 0)
+	}
+	retry, inflight := pipe.ZCard(ctx, k.Retry), pipe.ZCard(ctx, k.Inflight)
+	failed, completed := pipe.ZCard(ctx, k.Failed), pipe.ZCard(ctx, k.Completed)
+	halted := pipe.HGetAll(ctx, k.Halted)
+	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
+		return d, unavailable(err)
+	}
+	for i := range waiting {
+		d.Waiting[i] = waiting[i].Val()
+		if at, ok := acceptedAt(heads[i].Val()); ok {
+			d.Oldest[i] = max(0, time.Since(at))
+		}
+	}
+	d.Retry, d.Inflight, d.Failed, d.Completed = retry.Val(), inflight.Val(), failed.Val(), completed.Val()
+	if why := halted.Val(); why["paused"] != "" {
+		d.Halted = "paused " + why["paused"]
+	} else {
+		d.Halted = why["breaker"]
+	}
+	return d, nil
+}
+
+// acceptedAt reads when a job was accepted out of its first bytes.
+func acceptedAt(raw string) (time.Time, bool) {
+	if len(raw) < 12 {
+		return time.Time{}, false
+	}
+	return millis(raw[5:11]), true
+}
+
+// Pause keeps a channel from being claimed from, until Resume. by and why are for people.
+func (s *Store) Pause(ctx context.Context, channel message.Channel, by, why string) error {
+	text := "by " + by + " at " + time.Now().UTC().Format(time.RFC3339)
+	if why != "" {
+		text += ": " + why
+	}
+	return unavailable(s.client.HSet(ctx, s.keys[channel].Halted, "paused", text).Err())
+}
+
+// Resume ends a pause.
+func (s *Store) Resume(ctx context.Context, channel message.Channel) error {
+	k := s.keys[channel]
+	pipe := s.client.Pipeline()
+	pipe.HDel(ctx, k.Halted, "paused")
+	pipe.RPush(ctx, k.Wake, "1")
+	_, err := pipe.Exec(ctx)
+	return unavailable(err)
+}
