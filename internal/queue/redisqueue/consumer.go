@@ -1,0 +1,311 @@
+package redisqueue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"ringup.dev/ringup/internal/job"
+	"ringup.dev/ringup/internal/message"
+	"ringup.dev/ringup/internal/queue"
+)
+
+// BreakerConfig is when a provider's breaker opens, and for how long.
+type BreakerConfig struct {
+	// Failures of the provider within the window open its breaker, if they are at least half of the answers.
+	Failures int `env:"BREAKER_FAILURES, default=5"`
+	// Window in which failures are counted.
+	Window time.Duration `env:"BREAKER_WINDOW, default=10s"`
+	// OpenMin is how long a breaker stays open the first time, before a probe; doubled each time in a row.
+	OpenMin time.Duration `env:"BREAKER_OPEN_MIN, default=2s"`
+	// OpenMax is the longest a breaker stays open before the next probe.
+	OpenMax time.Duration `env:"BREAKER_OPEN_MAX, default=1m"`
+}
+
+// ConsumerConfig is how one channel's workers take jobs. All replicas of a channel have to have the same.
+type ConsumerConfig struct {
+	// Lease is how long a job belongs to a worker that does not renew.
+	Lease time.Duration `env:"LEASE, default=30s"`
+	// PriorityAging is how long a job waits before it goes ahead of higher priorities, on every second place.
+	PriorityAging time.Duration `env:"PRIORITY_AGING, default=1m"`
+	// RateLimit is how many messages (segments, for SMS) a second all replicas may send together; 0 for no limit.
+	RateLimit float64 `env:"RATE_LIMIT, default=0"`
+	// RateBurst is how many may go out at once after a pause; 0 for one second's worth.
+	RateBurst int `env:"RATE_BURST, default=0"`
+	// Breaker of each provider.
+	Breaker BreakerConfig
+}
+
+// Validate reports every setting that cannot work, each with its variable.
+func (c *ConsumerConfig) Validate() error {
+	var errs []error
+	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	if c.Lease < time.Second {
+		bad("LEASE is %s: set at least 1s", c.Lease)
+	}
+	if c.PriorityAging <= 0 {
+		bad("PRIORITY_AGING is %s: set a time above 0, as 1m", c.PriorityAging)
+	}
+	if c.RateLimit < 0 || c.RateBurst < 0 {
+		bad("RATE_LIMIT is %g and RATE_BURST %d: set 0 or more", c.RateLimit, c.RateBurst)
+	}
+	if c.Breaker.Failures < 1 {
+		bad("BREAKER_FAILURES is %d: set 1 or more", c.Breaker.Failures)
+	}
+	if c.Breaker.Window <= 0 || c.Breaker.OpenMin <= 0 || c.Breaker.OpenMax < c.Breaker.OpenMin {
+		bad("BREAKER_WINDOW is %s, BREAKER_OPEN_MIN %s, BREAKER_OPEN_MAX %s: set times above 0, the maximum not below the minimum",
+			c.Breaker.Window, c.Breaker.OpenMin, c.Breaker.OpenMax)
+	}
+	return errors.Join(errs...)
+}
+
+// burst returns the depth of the token bucket: at least one token, or nothing could ever be sent.
+func (c *ConsumerConfig) burst() float64 {
+	if c.RateBurst > 0 {
+		return float64(c.RateBurst)
+	}
+	return max(1, c.RateLimit)
+}
+
+// maxBatch bounds what one script takes or settles: Lua's stack ends at 8,000 values.
+const maxBatch = 1000
+
+// Consumer takes one channel's jobs and settles them.
+type Consumer struct {
+	store     *Store
+	channel   message.Channel
+	keys      Keys
+	config    ConsumerConfig
+	providers []string
+}
+
+// Consumer returns a consumer of a channel whose jobs go to the providers named, the first that can be used.
+func (s *Store) Consumer(channel message.Channel, config ConsumerConfig, providers []string) *Consumer {
+	return &Consumer{store: s, channel: channel, keys: s.keys[channel], config: config, providers: providers}
+}
+
+// Exchange settles what was sent and claims what is next, in one round trip. Either part may be empty. With an error, a part that
+// is not nil did happen. Settling the same again is harmless; a claim whose answer was lost is taken back when its leases end.
+func (c *Consumer) Exchange(
+	ctx context.Context, settlements []queue.Settlement, reports []queue.ProviderReport, request *queue.ClaimRequest,
+) (*queue.Settled, *queue.Claim, error) {
+	var calls []call
+	settling := len(settlements) > 0 || len(reports) > 0
+	if len(settlements) > maxBatch {
+		return nil, nil, fmt.Errorf("%d settlements in a batch: %d are possible", len(settlements), maxBatch)
+	}
+	if settling {
+		args, err := c.settleArgs(settlements, reports)
+		if err != nil {
+			return nil, nil, err
+		}
+		calls = append(calls, call{&c.store.settle, append(c.keys.claim(), c.keys.Completed), args})
+	}
+	if request != nil {
+		calls = append(calls, call{&c.store.claim, c.keys.claim(), c.claimArgs(request)})
+	}
+	if len(calls) == 0 {
+		return &queue.Settled{}, nil, nil
+	}
+	answers, err := c.store.run(ctx, calls)
+	settled := &queue.Settled{}
+	if settling {
+		if settled = nil; answers[0].Err() == nil {
+			settled = c.readSettled(answers[0])
+		}
+		answers = answers[1:]
+	}
+	var claim *queue.Claim
+	if request != nil && answers[0].Err() == nil {
+		var readErr error
+		if claim, readErr = c.readClaim(answers[0]); readErr != nil {
+			err = errors.Join(err, readErr)
+		}
+	}
+	return settled, claim, err
+}
+
+// Renew prolongs the leases of claimed jobs, and returns the indices of those that had ended.
+func (c *Consumer) Renew(ctx context.Context, claimed []*queue.Claimed) ([]int, error) {
+	var lost []int
+	for from := 0; from < len(claimed); from += maxBatch {
+		args := []any{c.config.Lease.Milliseconds()}
+		for _, one := range claimed[from:min(from+maxBatch, len(claimed))] {
+			args = append(args, one.Raw)
+		}
+		answers, err := c.store.run(ctx, []call{{&c.store.renew, []string{c.keys.Inflight}, args}})
+		if err != nil {
+			return lost, err
+		}
+		for _, i := range indices(answers[0].Val()) {
+			lost = append(lost, from+i)
+		}
+	}
+	return lost, nil
+}
+
+// Wait returns when something was enqueued, or after the time given, or with ctx. Redis sees one blocked command meanwhile.
+func (c *Consumer) Wait(ctx context.Context, atMost time.Duration) error {
+	result := make(chan error, 1)
+	// go-redis does not interrupt a read when ctx ends, so the wait is left behind; a token that it takes then is put back.
+	go func() {
+		seconds := strconv.FormatFloat(max(atMost, time.Millisecond).Seconds(), 'f', 3, 64)
+		blocked, cancel := context.WithTimeout(context.WithoutCancel(ctx), atMost+2*time.Second)
+		defer cancel()
+		err := c.store.client.Do(blocked, "BLPOP", c.keys.Wake, seconds).Err()
+		if err == nil && ctx.Err() != nil {
+			_ = c.store.client.RPush(blocked, c.keys.Wake, "1").Err()
+		}
+		if errors.Is(err, redis.Nil) {
+			err = nil
+		}
+		result <- unavailable(err)
+	}()
+	select {
+	case err := <-result:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (c *Consumer) claimArgs(r *queue.ClaimRequest) []any {
+	args := []any{
+		c.keys.Base, min(r.Max, maxBatch), c.config.Lease.Milliseconds(), c.config.PriorityAging.Milliseconds(), c.config.RateLimit,
+		c.config.burst(), flag(r.Reap), c.store.config.MaxCrashes, flag(c.store.config.OnUncertain == SetOut), c.store.config.KeepFailed,
+		c.store.config.StatusTTL.Milliseconds(),
+	}
+	for _, name := range c.providers {
+		args = append(args, name)
+	}
+	return args
+}
+
+func (c *Consumer) settleArgs(settlements []queue.Settlement, reports []queue.ProviderReport) ([]any, error) {
+	tokens := 0
+	for i := range settlements {
+		tokens += settlements[i].ExtraTokens
+	}
+	if c.config.RateLimit == 0 {
+		tokens = 0
+	}
+	b := c.config.Breaker
+	args := append(make([]any, 0, 16+7*len(reports)+5*len(settlements)),
+		c.keys.Base, c.store.config.KeepCompleted, c.store.config.KeepFailed, c.store.config.StatusTTL.Milliseconds(),
+		b.Failures, b.Window.Milliseconds(), b.OpenMin.Milliseconds(), b.OpenMax.Milliseconds(), tokens,
+		len(c.providers), len(reports), len(settlements))
+	for _, name := range c.providers {
+		args = append(args, name)
+	}
+	for _, r := range reports {
+		args = append(args, r.Provider, r.Sent, r.Failed, flag(r.Account), r.HoldFor.Milliseconds(), flag(r.Probed), r.Reason)
+	}
+	now := time.Now()
+	for i := range settlements {
+		s := &settlements[i]
+		action, raw, err := next(s)
+		if err != nil {
+			return nil, err
+		}
+		args = append(args, action, s.Claimed.Raw, raw, s.Delay.Milliseconds(), event(now, s))
+	}
+	return args, nil
+}
+
+func flag(set bool) string {
+	if set {
+		return "1"
+	}
+	return "0"
+}
+
+// readSettled reads the settle script's answer.
+func (c *Consumer) readSettled(answer *redis.Cmd) *queue.Settled {
+	fields, _ := answer.Slice()
+	settled := &queue.Settled{}
+	if len(fields) < 3 {
+		return settled
+	}
+	settled.Lost = indices(fields[0])
+	settled.Evicted = c.decodeAll(fields[1])
+	states, _ := fields[2].([]any)
+	for i := 0; i+3 < len(states); i += 4 {
+		if settled.Breakers == nil {
+			settled.Breakers = map[string]queue.BreakerState{}
+		}
+		until, _ := strconv.ParseInt(text(states[i+2]), 10, 64)
+		name := map[string]string{"O": "open", "H": "held"}[text(states[i+1])]
+		settled.Breakers[text(states[i])] = queue.BreakerState{State: name, Until: time.UnixMilli(until), Reason: text(states[i+3])}
+	}
+	return settled
+}
+
+// readClaim reads the claim script's answer.
+func (c *Consumer) readClaim(answer *redis.Cmd) (*queue.Claim, error) {
+	f, _ := answer.Slice()
+	if len(f) < 11 {
+		return nil, fmt.Errorf("%w: the claim script answered %d fields", queue.ErrUnavailable, len(f))
+	}
+	claim := &queue.Claim{
+		Provider: number(f[2]), Wait: time.Duration(number(f[4])) * time.Millisecond, Halted: text(f[5]), Throttled: number(f[6]) == 1,
+		Promoted: number(f[7]), Reaped: number(f[8]), SetAside: number(f[9]), Evicted: c.decodeAll(f[10]),
+	}
+	if claim.Wait < 0 {
+		claim.Wait = -1
+	}
+	bodies := map[string][]byte{}
+	stored, _ := f[1].([]any)
+	for i := 0; i+1 < len(stored); i += 2 {
+		bodies[text(stored[i])] = []byte(text(stored[i+1]))
+	}
+	probe := number(f[3])
+	raws, _ := f[0].([]any)
+	for i, raw := range raws {
+		one := &queue.Claimed{Raw: []byte(text(raw)), Provider: claim.Provider}
+		if i == 0 && probe >= 0 {
+			one.Probe, one.Provider = true, probe
+		}
+		one.Job, one.Err = job.Decode(c.channel, one.Raw)
+		if one.Err == nil && one.Job.SharedBody {
+			one.Job.Body = bodies[c.keys.body(one.Job)]
+		}
+		claim.Jobs = append(claim.Jobs, one)
+	}
+	return claim, nil
+}
+
+// decodeAll reads jobs that fell off a set; what cannot be read is passed over.
+func (c *Consumer) decodeAll(list any) []*job.Job {
+	values, _ := list.([]any)
+	var jobs []*job.Job
+	for _, v := range values {
+		if j, err := job.Decode(c.channel, []byte(text(v))); err == nil {
+			jobs = append(jobs, j)
+		}
+	}
+	return jobs
+}
+
+// indices turns a script's indices, from 1, into Go's.
+func indices(list any) []int {
+	values, _ := list.([]any)
+	var out []int
+	for _, v := range values {
+		out = append(out, number(v)-1)
+	}
+	return out
+}
+
+func number(v any) int {
+	n, _ := v.(int64)
+	return int(n)
+}
+
+func text(v any) string {
+	s, _ := v.(string)
+	return s
+}

@@ -1,0 +1,83 @@
+package redisqueue
+
+import (
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"ringup.dev/ringup/internal/job"
+	"ringup.dev/ringup/internal/message"
+	"ringup.dev/ringup/internal/queue"
+)
+
+// logEntry is one line of a webhook's status log. The keys are short because there are many of them.
+type logEntry struct {
+	Job       int    `json:"j,omitempty"`
+	At        int64  `json:"t"`
+	State     string `json:"s"`
+	Attempt   int    `json:"n,omitempty"`
+	TookMs    int64  `json:"ms,omitempty"`
+	Provider  string `json:"p,omitempty"`
+	MessageID string `json:"m,omitempty"`
+	Error     string `json:"e,omitempty"`
+}
+
+// event is the line that a settlement adds to the status log; "" for one that changes nothing a person would ask for.
+func event(now time.Time, s *queue.Settlement) string {
+	if s.Action == queue.Release || s.Claimed.Job == nil {
+		return ""
+	}
+	state := s.Action.String()
+	if s.Action == queue.Complete {
+		state = "sent"
+	}
+	line, err := json.Marshal(logEntry{
+		Job: s.Claimed.Job.Index, At: now.UnixMilli(), State: state, Attempt: s.Claimed.Job.Attempts + 1, TookMs: s.Took.Milliseconds(),
+		Provider: s.Provider, MessageID: s.MessageID, Error: s.Error,
+	})
+	if err != nil {
+		return ""
+	}
+	return string(line) + "\n"
+}
+
+// next returns what the settle script needs to know of a settlement: its action, and the job's bytes as they are kept from now on.
+func next(s *queue.Settlement) (action string, raw []byte, err error) {
+	switch s.Action {
+	case queue.Complete:
+		return "c", nil, nil
+	case queue.Release:
+		return "b", nil, nil
+	case queue.Drop:
+		return "d", nil, nil
+	case queue.Retry, queue.Defer:
+		action = "r"
+	case queue.Fail:
+		action = "f"
+	default:
+		return "", nil, fmt.Errorf("settlement of %q without an action", s.Claimed.Raw)
+	}
+	if s.Claimed.Job == nil {
+		// Bytes that are no job are kept as they are, for a person to look at.
+		return action, s.Claimed.Raw, nil
+	}
+	changed := *s.Claimed.Job
+	changed.LastError = s.Error
+	if s.Action != queue.Defer {
+		changed.Attempts++
+	}
+	if s.Uncertain {
+		changed.Uncertain = true
+	}
+	raw, err = changed.AppendBinary(make([]byte, 0, len(s.Claimed.Raw)+job.MaxError))
+	return action, raw, err
+}
+
+// LogEvicted logs jobs that fell off the end of the failed set: the last that is known of them.
+func LogEvicted(log *slog.Logger, channel message.Channel, jobs []*job.Job) {
+	for _, j := range jobs {
+		log.Warn("failed job dropped: the failed set is full (KEEP_FAILED)", "channel", channel, "job", j.ID(), "webhook", j.WebhookID,
+			"error", j.LastError)
+	}
+}

@@ -1,0 +1,71 @@
+package redisqueue
+
+import (
+	"context"
+	"time"
+
+	"ringup.dev/ringup/internal/message"
+	"ringup.dev/ringup/internal/queue"
+)
+
+const (
+	// sweepEvery is how often due retries and ended leases are looked for where no worker does it.
+	sweepEvery = time.Second
+	// reapGrace is how long Redis has to have answered before leases are taken back: when it was away, leases ended that their
+	// holders can still renew or settle, and do at once.
+	reapGrace = 2 * time.Second
+)
+
+// Contact tells for how long Redis has answered without fail.
+type Contact struct{ since time.Time }
+
+// Note records an answer, or that there was none.
+func (c *Contact) Note(err error, now time.Time) {
+	switch {
+	case err != nil:
+		c.since = time.Time{}
+	case c.since.IsZero():
+		c.since = now
+	}
+}
+
+// MayReap reports whether leases may be taken back.
+func (c *Contact) MayReap(now time.Time) bool {
+	return !c.since.IsZero() && now.Sub(c.since) >= reapGrace
+}
+
+// Sweep moves a channel's due retries, and with reap its ended leases, back to the lists. It claims nothing.
+func (s *Store) Sweep(ctx context.Context, channel message.Channel, reap bool) (*queue.Claim, error) {
+	c := s.Consumer(channel, ConsumerConfig{Lease: time.Second}, nil)
+	_, claim, err := c.Exchange(ctx, nil, nil, &queue.ClaimRequest{Reap: reap})
+	return claim, err
+}
+
+// RunSweeper sweeps every channel once a second until ctx ends. Ingest runs it, since it always runs: workers may be scaled to
+// zero, and what becomes due then has to be in the lists for KEDA to see. Any number may run side by side.
+func (s *Store) RunSweeper(ctx context.Context) {
+	ticker := time.NewTicker(sweepEvery)
+	defer ticker.Stop()
+	var contact Contact
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		for _, channel := range message.Channels {
+			call, cancel := context.WithTimeout(ctx, flushTimeout)
+			swept, err := s.Sweep(call, channel, contact.MayReap(time.Now()))
+			cancel()
+			contact.Note(err, time.Now())
+			if err != nil {
+				break
+			}
+			if swept.Reaped > 0 {
+				s.log.Warn("leases of dead or stalled workers ended; their jobs wait again",
+					"channel", channel, "jobs", swept.Reaped, "set_aside", swept.SetAside)
+			}
+			LogEvicted(s.log, channel, swept.Evicted)
+		}
+	}
+}

@@ -1,0 +1,188 @@
+// Package redistest runs real Redis servers for tests, each private to its test.
+package redistest
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Binary returns the path of redis-server: $REDIS_SERVER, or what PATH has.
+func Binary(t testing.TB) string {
+	t.Helper()
+	if path := os.Getenv("REDIS_SERVER"); path != "" {
+		return path
+	}
+	path, err := exec.LookPath("redis-server")
+	if err != nil {
+		t.Fatal("redis-server is not installed: run `make test`, which installs it, or set REDIS_SERVER to its path")
+	}
+	return path
+}
+
+// Server is a redis-server process.
+type Server struct {
+	t    testing.TB
+	port int
+	args []string
+	cmd  *exec.Cmd
+	// Options for clients of it, where they need more than the address.
+	Options *redis.Options
+}
+
+// Start runs a standalone server on a free loopback port until the test ends. args are redis-server's own, as "--appendonly", "yes".
+func Start(t testing.TB, args ...string) *Server {
+	t.Helper()
+	port := FreePort(t)
+	s := &Server{t: t, port: port, Options: &redis.Options{Addr: "127.0.0.1:" + strconv.Itoa(port)}}
+	s.args = append([]string{
+		"--port", strconv.Itoa(port), "--bind", "127.0.0.1", "--save", "", "--dir", t.TempDir(), "--loglevel", "warning",
+	}, args...)
+	s.Restart()
+	t.Cleanup(s.Kill)
+	return s
+}
+
+// Addr is where the server listens.
+func (s *Server) Addr() string { return s.Options.Addr }
+
+// Port is the port of Addr.
+func (s *Server) Port() int { return s.port }
+
+// Restart starts the server, again on the same port and data, and waits until it answers.
+func (s *Server) Restart() {
+	s.t.Helper()
+	s.cmd = exec.Command(Binary(s.t), s.args...) //nolint:gosec // the arguments are the test's own
+	if err := s.cmd.Start(); err != nil {
+		s.t.Fatalf("redis-server: %v", err)
+	}
+	client := redis.NewClient(s.Options)
+	defer func() { _ = client.Close() }()
+	Eventually(s.t, "redis-server answers", func() bool { return client.Ping(context.Background()).Err() == nil })
+}
+
+// Kill ends the server as a crash would, and waits for it to be gone.
+func (s *Server) Kill() {
+	if s.cmd == nil {
+		return
+	}
+	_ = s.cmd.Process.Kill()
+	_ = s.cmd.Wait()
+	s.cmd = nil
+}
+
+// Client returns a client that is closed with the test.
+func (s *Server) Client() *redis.Client {
+	client := redis.NewClient(s.Options)
+	s.t.Cleanup(func() { _ = client.Close() })
+	return client
+}
+
+// StartCluster runs three masters that share the slots, and returns their addresses.
+func StartCluster(t testing.TB) []string {
+	t.Helper()
+	ctx := context.Background()
+	ranges := [3][2]int{{0, 5460}, {5461, 10922}, {10923, 16383}}
+	var addrs []string
+	var clients []*redis.Client
+	for i := range ranges {
+		s := Start(t, "--cluster-enabled", "yes", "--cluster-port", strconv.Itoa(FreePort(t)), "--cluster-node-timeout", "2000")
+		client := s.Client()
+		if err := client.ClusterAddSlotsRange(ctx, ranges[i][0], ranges[i][1]).Err(); err != nil {
+			t.Fatalf("assign slots: %v", err)
+		}
+		if err := client.Do(ctx, "CLUSTER", "SET-CONFIG-EPOCH", i+1).Err(); err != nil {
+			t.Fatalf("set epoch: %v", err)
+		}
+		clients = append(clients, client)
+		addrs = append(addrs, s.Addr())
+		if i > 0 {
+			host, port, _ := net.SplitHostPort(addrs[0])
+			bus := busPort(ctx, t, clients[0])
+			if err := client.Do(ctx, "CLUSTER", "MEET", host, port, bus).Err(); err != nil {
+				t.Fatalf("meet: %v", err)
+			}
+		}
+	}
+	for _, client := range clients {
+		Eventually(t, "the cluster is whole", func() bool {
+			info, err := client.ClusterInfo(ctx).Result()
+			nodes, nodesErr := client.ClusterSlots(ctx).Result()
+			return err == nil && nodesErr == nil && len(nodes) == 3 && strings.Contains(info, "cluster_state:ok")
+		})
+	}
+	return addrs
+}
+
+func busPort(ctx context.Context, t testing.TB, client *redis.Client) string {
+	t.Helper()
+	value, err := client.ConfigGet(ctx, "cluster-port").Result()
+	if err != nil {
+		t.Fatalf("cluster-port: %v", err)
+	}
+	return value["cluster-port"]
+}
+
+// StartSentinel runs a master and a sentinel that watches it under the name "ringup", and returns the sentinel's address.
+func StartSentinel(t testing.TB) string {
+	t.Helper()
+	master := Start(t)
+	port := FreePort(t)
+	config := t.TempDir() + "/sentinel.conf"
+	text := fmt.Sprintf("port %d\nbind 127.0.0.1\nsentinel monitor ringup 127.0.0.1 %d 1\n", port, master.port)
+	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(Binary(t), config, "--sentinel") //nolint:gosec // the arguments are the test's own
+	if err := cmd.Start(); err != nil {
+		t.Fatalf("sentinel: %v", err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	addr := "127.0.0.1:" + strconv.Itoa(port)
+	client := redis.NewSentinelClient(&redis.Options{Addr: addr})
+	defer func() { _ = client.Close() }()
+	Eventually(t, "the sentinel knows the master", func() bool {
+		_, err := client.GetMasterAddrByName(context.Background(), "ringup").Result()
+		return err == nil
+	})
+	return addr
+}
+
+// FreePort returns a loopback port that nobody listens on. Another process may take it before the caller does; the range that
+// the system hands out is large enough for tests.
+func FreePort(t testing.TB) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+// Eventually asks until the condition holds, and fails the test if it does not within half a minute.
+func Eventually(t testing.TB, what string, holds func() bool) {
+	t.Helper()
+	deadline := time.NewTimer(30 * time.Second)
+	defer deadline.Stop()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for !holds() {
+		select {
+		case <-tick.C:
+		case <-deadline.C:
+			t.Fatalf("waited 30 s in vain: %s", what)
+		}
+	}
+}

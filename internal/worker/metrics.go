@@ -1,0 +1,56 @@
+package worker
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"ringup.dev/ringup/internal/message"
+)
+
+// Metrics of a worker.
+type Metrics struct {
+	sends       *prometheus.CounterVec
+	sendSeconds *prometheus.HistogramVec
+	age         prometheus.Histogram
+	sending     prometheus.Gauge
+	claimed     prometheus.Counter
+	lost        prometheus.Counter
+	reaped      prometheus.Counter
+	uncertain   prometheus.Counter
+	evicted     prometheus.Counter
+	throttled   prometheus.Counter
+	breaker     *prometheus.GaugeVec
+}
+
+// NewMetrics registers a worker's metrics.
+func NewMetrics(reg prometheus.Registerer, channel message.Channel) *Metrics {
+	labels := prometheus.Labels{"channel": string(channel)}
+	counter := func(name, help string) prometheus.Counter {
+		return prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help, ConstLabels: labels})
+	}
+	m := &Metrics{
+		sends: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "ringup_sends_total", ConstLabels: labels,
+			Help: "Sends, by provider, what followed (completed, retry, deferred, failed, dropped) and the error's reason.",
+		}, []string{"provider", "outcome", "reason"}),
+		sendSeconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "ringup_send_duration_seconds", Help: "How long the provider took to answer.", ConstLabels: labels,
+			Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}, NativeHistogramBucketFactor: 1.1,
+		}, []string{"provider"}),
+		age: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "ringup_accepted_to_sent_seconds", Help: "Time from a webhook's acceptance to its message being sent.", ConstLabels: labels,
+			Buckets: []float64{.01, .05, .1, .5, 1, 5, 10, 30, 60, 300, 900, 3600}, NativeHistogramBucketFactor: 1.1,
+		}),
+		sending:   prometheus.NewGauge(prometheus.GaugeOpts{Name: "ringup_sending", Help: "Messages being sent now.", ConstLabels: labels}),
+		claimed:   counter("ringup_claimed_total", "Jobs claimed."),
+		lost:      counter("ringup_leases_lost_total", "Jobs whose lease ended while this worker held them: another may send them again."),
+		reaped:    counter("ringup_leases_reaped_total", "Jobs that this worker took back from workers that died or stalled."),
+		uncertain: counter("ringup_sends_uncertain_total", "Sends without a clear answer: the message may have gone out."),
+		evicted:   counter("ringup_failed_evicted_total", "Failed jobs that fell off the end of the failed set (KEEP_FAILED)."),
+		throttled: counter("ringup_rate_limited_total", "Claims that the channel's rate limit cut short."),
+		breaker: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "ringup_breaker_open", Help: "1 while a provider's breaker is open.", ConstLabels: labels,
+		}, []string{"provider"}),
+	}
+	reg.MustRegister(m.sends, m.sendSeconds, m.age, m.sending, m.claimed, m.lost, m.reaped, m.uncertain, m.evicted, m.throttled, m.breaker)
+	return m
+}

@@ -1,0 +1,454 @@
+// Package worker is the loop of one channel: claim ▸ render ▸ send ▸ settle. It has the policy; the queue, the templates and the
+// providers are behind interfaces.
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync/atomic"
+	"time"
+
+	"ringup.dev/ringup/internal/job"
+	"ringup.dev/ringup/internal/message"
+	"ringup.dev/ringup/internal/provider"
+	"ringup.dev/ringup/internal/queue"
+)
+
+// Queue is what a worker needs of the queue.
+type Queue interface {
+	Exchange(context.Context, []queue.Settlement, []queue.ProviderReport, *queue.ClaimRequest) (*queue.Settled, *queue.Claim, error)
+	Renew(context.Context, []*queue.Claimed) (lost []int, err error)
+	Wait(ctx context.Context, atMost time.Duration) error
+}
+
+// Renderer makes the message of a job. An error means that nobody can.
+type Renderer interface {
+	Render(*job.Job) (message.Message, error)
+}
+
+// Sender is a provider and its name.
+type Sender struct {
+	Name string
+	provider.Provider
+}
+
+// Options are what a worker is made of. All are required.
+type Options struct {
+	Config          Config
+	Lease           time.Duration
+	ResendUncertain bool
+	Queue           Queue
+	Renderer        Renderer
+	Providers       []Sender // in the order they are preferred
+	Metrics         *Metrics
+	Log             *slog.Logger
+}
+
+const (
+	// lookEvery is how often an idle worker looks by itself, besides being woken.
+	lookEvery = 2 * time.Second
+	// callTimeout bounds one round trip to the queue.
+	callTimeout = 4 * time.Second
+	// reapGrace: see redisqueue; a worker that has just found the queue again lets others settle before it takes leases back.
+	reapGrace = 2 * time.Second
+	// settleTimeout is how long a worker that stops tries to settle what it sent.
+	settleTimeout = 10 * time.Second
+)
+
+// Worker claims, sends and settles one channel's jobs.
+type Worker struct {
+	Options
+	policy Policy
+
+	turned atomic.Int64 // Unix ns of the loop's last sign of life
+
+	// Of the loop alone.
+	held     map[*queue.Claimed]struct{} // claimed and not yet settled
+	ended    []queue.Settlement
+	reports  map[string]*queue.ProviderReport
+	down     map[string]bool // providers whose breaker was open when last heard of
+	results  chan result
+	since    time.Time // since when the queue has answered without fail
+	nextLook time.Time
+	woken    chan struct{}
+	waiting  bool
+	failures int
+}
+
+// result is what came of a send.
+type result struct {
+	claimed  *queue.Claimed
+	provider string // "" when nothing was sent
+	receipt  provider.Receipt
+	message  message.Message
+	err      *provider.Error
+	unfit    string // why there was nothing to send: the template's error
+	expired  bool
+	took     time.Duration
+}
+
+// New returns a worker; Run starts it.
+func New(o Options) *Worker {
+	w := &Worker{
+		Options: o, policy: Policy{Backoff: o.Config.RetryBackoff, ResendUncertain: o.ResendUncertain},
+		held: map[*queue.Claimed]struct{}{}, reports: map[string]*queue.ProviderReport{}, down: map[string]bool{},
+		results: make(chan result, o.Config.Concurrency), woken: make(chan struct{}, 1),
+	}
+	w.turned.Store(time.Now().UnixNano())
+	return w
+}
+
+// Live reports whether the loop gets on: it claims, or has proved the queue empty, or waits for sends that are bounded. A queue
+// that cannot be reached is no reason to restart a worker, and does not count against it.
+func (w *Worker) Live() error {
+	still := time.Since(time.Unix(0, w.turned.Load()))
+	if limit := w.Config.SendTimeout + w.Lease; still > limit {
+		return fmt.Errorf("the loop has not turned for %s", still.Round(time.Second))
+	}
+	return nil
+}
+
+// Run works until ctx ends; then it claims nothing more, lets the sends end, settles, puts back what was not begun, and returns. The
+// error says what could not be settled: those jobs are sent again when their leases end.
+func (w *Worker) Run(ctx context.Context) error {
+	renew := time.NewTicker(w.Lease / 3)
+	defer renew.Stop()
+	look := time.NewTimer(0)
+	defer look.Stop()
+	stop := ctx.Done()
+	var giveUp <-chan time.Time
+	for {
+		w.turned.Store(time.Now().UnixNano())
+		draining := ctx.Err() != nil
+		if draining && len(w.held) == 0 {
+			return nil
+		}
+		w.exchange(ctx, draining)
+		if draining && len(w.held) == 0 {
+			return nil
+		}
+		if !draining {
+			w.idle(look)
+		} else if len(w.ended) > 0 {
+			look.Reset(w.backoff())
+		}
+		select {
+		case r := <-w.results:
+			w.take(r)
+			w.takeMore()
+		case <-w.woken:
+			w.waiting = false
+			w.nextLook = time.Time{}
+		case <-look.C:
+		case <-renew.C:
+			w.renew(ctx)
+		case <-stop:
+			stop = nil
+			giveUp = time.After(w.Config.SendTimeout + settleTimeout)
+			w.Log.Info("stopping: claims nothing more, lets the sends end", "sending", len(w.held))
+		case <-giveUp:
+			return fmt.Errorf("%d jobs could not be settled in time; they are sent again when their leases end", len(w.held))
+		}
+	}
+}
+
+// takeMore takes the results that are there already, so that they are settled together.
+func (w *Worker) takeMore() {
+	for {
+		select {
+		case r := <-w.results:
+			w.take(r)
+		default:
+			return
+		}
+	}
+}
+
+// idle arranges for the next look at the queue: for jobs when there are free places, and for a settlement that did not get through.
+func (w *Worker) idle(look *time.Timer) {
+	free := len(w.held) < w.Config.Concurrency && !w.waiting
+	if free || len(w.ended) > 0 {
+		look.Reset(max(0, time.Until(w.nextLook)))
+	}
+}
+
+// exchange settles what has ended and claims for the free places, in one round trip.
+func (w *Worker) exchange(ctx context.Context, draining bool) {
+	var request *queue.ClaimRequest
+	now := time.Now()
+	if free := w.Config.Concurrency - len(w.held) + len(w.ended); !draining && free > 0 && !w.waiting && !now.Before(w.nextLook) {
+		request = &queue.ClaimRequest{Max: free, Reap: !w.since.IsZero() && now.Sub(w.since) >= reapGrace}
+	}
+	if request == nil && len(w.ended) == 0 && len(w.reports) == 0 {
+		return
+	}
+	if w.failures > 0 && now.Before(w.nextLook) && !draining {
+		return
+	}
+	reports := make([]queue.ProviderReport, 0, len(w.reports))
+	for _, r := range w.reports {
+		reports = append(reports, *r)
+	}
+	call, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
+	settled, claim, err := w.Queue.Exchange(call, w.ended, reports, request)
+	cancel()
+	if settled != nil {
+		w.settled(settled)
+	}
+	if claim != nil {
+		w.claimed(ctx, claim)
+	}
+	if err != nil {
+		w.failures++
+		w.since = time.Time{}
+		w.nextLook = time.Now().Add(w.backoff())
+		w.Log.Warn("the queue does not answer; trying again", "error", err, "unsettled", len(w.ended))
+		return
+	}
+	w.failures = 0
+	if w.since.IsZero() {
+		w.since = time.Now()
+	}
+}
+
+// backoff is the pause after the queue did not answer: 50 ms, doubled up to 2 s.
+func (w *Worker) backoff() time.Duration {
+	return min(50*time.Millisecond<<min(w.failures, 10), lookEvery)
+}
+
+// settled takes note of what became of the batch.
+func (w *Worker) settled(s *queue.Settled) {
+	for _, i := range s.Lost {
+		w.Metrics.lost.Inc()
+		w.Log.Warn("lease lost before the result was settled: the message may be sent again", "job", name(w.ended[i].Claimed),
+			"outcome", w.ended[i].Action.String())
+	}
+	for i := range w.ended {
+		delete(w.held, w.ended[i].Claimed)
+	}
+	w.ended = w.ended[:0]
+	clear(w.reports)
+	w.evicted(s.Evicted)
+	for _, p := range w.Providers {
+		state, known := s.Breakers[p.Name]
+		open := known && state.State == "open"
+		if open != w.down[p.Name] {
+			w.breaker(p.Name, open, state.Reason)
+		}
+	}
+	w.Metrics.sending.Set(float64(len(w.held)))
+}
+
+func (w *Worker) breaker(name string, open bool, reason string) {
+	w.down[name] = open
+	if open {
+		w.Metrics.breaker.WithLabelValues(name).Set(1)
+		w.Log.Error("breaker open: jobs wait, or go to the next provider", "provider", name, "reason", reason)
+		return
+	}
+	w.Metrics.breaker.WithLabelValues(name).Set(0)
+	w.Log.Info("breaker closed", "provider", name)
+}
+
+func (w *Worker) evicted(jobs []*job.Job) {
+	for _, j := range jobs {
+		w.Metrics.evicted.Inc()
+		w.Log.Warn("failed job dropped: the failed set is full (KEEP_FAILED)", "job", j.ID(), "webhook", j.WebhookID, "error", j.LastError)
+	}
+}
+
+// claimed starts the sends of a claim, or puts the jobs back when the worker is stopping.
+func (w *Worker) claimed(ctx context.Context, c *queue.Claim) {
+	w.Metrics.claimed.Add(float64(len(c.Jobs)))
+	if c.Reaped > 0 {
+		w.Metrics.reaped.Add(float64(c.Reaped))
+		w.Log.Warn("leases of dead or stalled workers ended; their jobs wait again", "jobs", c.Reaped, "set_aside", c.SetAside)
+	}
+	if c.Throttled {
+		w.Metrics.throttled.Inc()
+	}
+	w.evicted(c.Evicted)
+	if c.Provider >= 0 && len(c.Jobs) > 0 && w.down[w.Providers[c.Provider].Name] {
+		w.breaker(w.Providers[c.Provider].Name, false, "")
+	}
+	for _, one := range c.Jobs {
+		w.held[one] = struct{}{}
+		switch {
+		case ctx.Err() != nil:
+			w.ended = append(w.ended, queue.Settlement{Claimed: one, Action: queue.Release})
+			w.freeProbe(one)
+		case one.Err != nil:
+			w.Log.Error("job set aside: it cannot be read", "error", one.Err, "bytes", len(one.Raw))
+			w.ended = append(w.ended, queue.Settlement{Claimed: one, Action: queue.Fail, Error: one.Err.Error()})
+			w.freeProbe(one)
+		default:
+			go func() { w.results <- w.process(ctx, one) }()
+		}
+	}
+	w.Metrics.sending.Set(float64(len(w.held)))
+	w.schedule(ctx, c)
+}
+
+// schedule says when to look next: at once while there is more, when a token or a probe is due, or when somebody enqueues.
+func (w *Worker) schedule(ctx context.Context, c *queue.Claim) {
+	pause := lookEvery
+	if c.Wait >= 0 {
+		pause = min(pause, c.Wait)
+	}
+	w.nextLook = time.Now().Add(pause)
+	if pause == 0 || c.Throttled || c.Halted != "" || ctx.Err() != nil {
+		return
+	}
+	w.waiting = true
+	go func() {
+		if err := w.Queue.Wait(ctx, pause); err != nil && ctx.Err() == nil {
+			// The next exchange meets the same trouble, and reports it.
+			select {
+			case <-ctx.Done():
+			case <-time.After(50 * time.Millisecond):
+			}
+		}
+		w.woken <- struct{}{}
+	}()
+}
+
+// freeProbe lets another job be the probe when this one, which was to be it, said nothing about the provider.
+func (w *Worker) freeProbe(one *queue.Claimed) {
+	if one.Probe {
+		w.report(w.Providers[one.Provider].Name).Probed = true
+	}
+}
+
+// process renders and sends one job. It runs beside the loop.
+func (w *Worker) process(ctx context.Context, one *queue.Claimed) result {
+	r := result{claimed: one}
+	var err error
+	if r.message, err = w.render(one.Job); err != nil {
+		r.unfit = err.Error()
+		return r
+	}
+	if ttl := w.Config.MessageTTL[r.message.EventType]; ttl > 0 && time.Since(one.Job.AcceptedAt) > ttl {
+		r.expired = true
+		return r
+	}
+	p := w.Providers[one.Provider]
+	r.provider = p.Name
+	// A send that has begun ends by itself, whether or not the worker is stopping.
+	send, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.Config.SendTimeout)
+	defer cancel()
+	start := time.Now()
+	r.receipt, err = p.Send(send, r.message)
+	r.took = time.Since(start)
+	if err != nil {
+		r.err = provider.AsError(err)
+	}
+	return r
+}
+
+// render makes a job's message; a template that panics on odd data counts as one that cannot be rendered.
+func (w *Worker) render(j *job.Job) (m message.Message, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = errors.New("template panicked")
+		}
+	}()
+	return w.Renderer.Render(j)
+}
+
+func (w *Worker) report(name string) *queue.ProviderReport {
+	r := w.reports[name]
+	if r == nil {
+		r = &queue.ProviderReport{Provider: name}
+		w.reports[name] = r
+	}
+	return r
+}
+
+// take turns a result into a settlement and into what it says about the provider.
+func (w *Worker) take(r result) {
+	j := r.claimed.Job
+	log := w.Log.With("job", j.ID(), "webhook", j.WebhookID, "attempt", j.Attempts+1)
+	s := queue.Settlement{Claimed: r.claimed, Provider: r.provider, MessageID: r.receipt.MessageID, Took: r.took}
+	reason := ""
+	switch {
+	case r.unfit != "":
+		s.Action, s.Error, reason = queue.Fail, r.unfit, "template"
+		w.freeProbe(r.claimed)
+	case r.expired:
+		s.Action, s.Error, reason = queue.Drop, "older than MESSAGE_TTL", "expired"
+		w.freeProbe(r.claimed)
+	default:
+		v := w.policy.Decide(Situation{
+			Err: r.err, Attempts: j.Attempts, ProviderDown: r.claimed.Probe || w.down[r.provider], Jitter: rand.Float64(), //nolint:gosec // no secret
+		})
+		s.Action, s.Delay, s.Uncertain = v.Action, v.Delay, v.Uncertain
+		s.ExtraTokens = max(0, r.message.Segments-1)
+		if r.err != nil {
+			s.Error, reason = r.err.Error(), string(r.err.Reason)
+		}
+		w.note(r)
+	}
+	if s.Uncertain {
+		w.Metrics.uncertain.Inc()
+	}
+	w.Metrics.sends.WithLabelValues(r.provider, s.Action.String(), reason).Inc()
+	w.ended = append(w.ended, s)
+	if s.Action == queue.Complete {
+		w.Metrics.age.Observe(time.Since(j.AcceptedAt).Seconds())
+		log.Info("sent", "provider", r.provider, "message_id", r.receipt.MessageID, "took", r.took)
+		return
+	}
+	log.Warn("not sent", "provider", r.provider, "outcome", s.Action.String(), "error", s.Error, "delay", s.Delay, "uncertain", s.Uncertain)
+}
+
+// note adds a send to what is reported about its provider. Errors about one message say that the provider is well.
+func (w *Worker) note(r result) {
+	w.Metrics.sendSeconds.WithLabelValues(r.provider).Observe(r.took.Seconds())
+	report := w.report(r.provider)
+	report.Probed = report.Probed || r.claimed.Probe
+	switch {
+	case r.err == nil:
+		report.Sent++
+	case r.err.OfProvider():
+		report.Failed++
+		report.Account = report.Account || r.err.Class == provider.Account
+		report.Reason = r.err.Error()
+	case r.err.Class == provider.Throttled && !r.err.RecipientOnly:
+		report.HoldFor = max(report.HoldFor, r.err.RetryAfter, time.Second)
+		report.Reason = r.err.Error()
+	default:
+		report.Sent++
+	}
+}
+
+// renew prolongs the leases of the jobs being sent.
+func (w *Worker) renew(ctx context.Context) {
+	if len(w.held) == 0 {
+		return
+	}
+	all := make([]*queue.Claimed, 0, len(w.held))
+	for one := range w.held {
+		all = append(all, one)
+	}
+	call, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
+	defer cancel()
+	lost, err := w.Queue.Renew(call, all)
+	if err != nil {
+		w.Log.Warn("leases not renewed", "error", err, "jobs", len(all))
+		return
+	}
+	for _, i := range lost {
+		w.Log.Warn("lease lost while sending: the message may be sent again", "job", name(all[i]))
+	}
+}
+
+// name is a claimed job's id, for logs.
+func name(c *queue.Claimed) string {
+	if c.Job == nil {
+		return "unreadable"
+	}
+	return c.Job.ID()
+}
