@@ -122,12 +122,12 @@ func (j *Job) AppendBinary(dst []byte) ([]byte, error) {
 		flags |= flagUncertain
 	}
 	lastError := truncate(j.LastError, MaxError)
-	ms := uint64(j.AcceptedAt.UnixMilli()) //nolint:gosec // a time after 1970
+	ms := uint64(j.AcceptedAt.UnixMilli())
 	dst = append(dst, version1, byte(j.Priority), byte(min(j.Attempts, 255)), byte(min(j.Crashes, 255)), flags,
 		byte(ms>>40), byte(ms>>32), byte(ms>>24), byte(ms>>16), byte(ms>>8), byte(ms))
 	dst = appendString(dst, j.WebhookID)
 	dst = appendString(dst, lastError)
-	dst = binary.AppendUvarint(dst, uint64(j.Index)) //nolint:gosec // checked above
+	dst = binary.AppendUvarint(dst, uint64(j.Index))
 	dst = append(dst, byte(j.Audience))
 	dst = appendString(dst, string(j.Recipient))
 	dst = appendString(dst, j.Trace)

@@ -35,18 +35,18 @@ type Class uint8
 
 const (
 	_ Class = iota
-	// Permanent: this message can never succeed. It fails at once.
+	// Permanent means: this message can never succeed. It fails at once.
 	Permanent
-	// Transient: the provider had a passing fault and certainly did not take the message. Retried with backoff; spends an
+	// Transient means: the provider had a passing fault and certainly did not take the message. Retried with backoff; spends an
 	// attempt; counts towards the provider's breaker.
 	Transient
-	// Throttled: too many requests; certainly not taken. Waits, spends no attempt. With RecipientOnly it is this recipient's
+	// Throttled means: too many requests; certainly not taken. Waits, spends no attempt. With RecipientOnly it is this recipient's
 	// limit and no other message waits.
 	Throttled
-	// Account: credentials, balance, suspension, a sender that may not send: nothing will work until a person acts. Opens the
+	// Account means: credentials, balance, suspension, a sender that may not send: nothing will work until a person acts. Opens the
 	// provider's breaker; the message waits and spends no attempt.
 	Account
-	// Ambiguous: no clear answer after the request was written (timeout, reset, a 5xx or 2xx that cannot be read). The
+	// Ambiguous means: no clear answer after the request was written (timeout, reset, a 5xx or 2xx that cannot be read). The
 	// message may have gone out. ON_UNCERTAIN decides; counts towards the breaker.
 	Ambiguous
 )

@@ -40,9 +40,7 @@ func (k *Keys) body(j *job.Job) string {
 	return k.Base + ":body:" + j.WebhookID + ":" + strconv.FormatInt(j.AcceptedAt.UnixMilli(), 10)
 }
 
-// status is the key of the log of what happened to a webhook's jobs.
-func (k *Keys) status(webhookID string) string { return k.Base + ":status:" + webhookID }
-
+// claim lists the keys of the claim script, in its order.
 func (k *Keys) claim() []string {
 	return []string{
 		k.Queue[0], k.Queue[1], k.Queue[2], k.Queue[3], k.Retry, k.Inflight, k.Failed, k.Halted, k.State, k.Wake,

@@ -66,7 +66,7 @@ func decodeRecord(webhookID string, channel message.Channel, record string) (job
 	rest := record[recordHeader:]
 	for rest != "" {
 		var a, b string
-		ok := true
+		var ok bool
 		switch tag := rest[0]; {
 		case tag == tagJob && len(rest) >= 2:
 			if a, rest, ok = cutShort(rest[2:]); ok {
@@ -79,7 +79,7 @@ func decodeRecord(webhookID string, channel message.Channel, record string) (job
 				}
 			}
 		default:
-			ok = false
+			return jobs, skipped
 		}
 		if !ok {
 			break

@@ -1,0 +1,39 @@
+# ringup: `make help` lists what there is.
+
+GO ?= go
+LINT := $(GO) tool -modfile=tools/go.mod golangci-lint
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## show this help
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  \033[1m%-8s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: ## everything in one process: embedded Redis, sandbox providers, the outbox to look at
+	@$(GO) run ./cmd/ringup dev
+
+.PHONY: build
+build: ## the programs, static, into bin/
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w' -o bin/ ./cmd/...
+
+.PHONY: test
+test: ## install what the tests need, and run all of them with the race detector
+	@hack/test
+
+.PHONY: lint
+lint: ## formatting, vet, golangci-lint, a tidy go.mod
+	$(GO) mod tidy -diff
+	$(LINT) run ./...
+
+.PHONY: fuzz
+fuzz: ## each fuzz target for ten seconds
+	@hack/fuzz
+
+.PHONY: bench
+bench: ## the benchmarks
+	$(GO) test -run='^$$' -bench=. -benchmem ./...
+
+.PHONY: e2e
+e2e: ## real programs, a real Redis and emulated providers, end to end
+	@hack/test ./test/...
