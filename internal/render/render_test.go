@@ -1,0 +1,183 @@
+package render
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"ringup.dev/ringup/internal/job"
+	"ringup.dev/ringup/internal/message"
+	"ringup.dev/ringup/internal/webhook"
+)
+
+func renderer(t testing.TB, c Config) *Renderer {
+	t.Helper()
+	if c.DefaultLocale == "" {
+		c.DefaultLocale = "en"
+	}
+	if c.BusinessName == "" {
+		c.BusinessName = "Luna Coffee"
+	}
+	r, err := New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func jobOf(channel message.Channel, audience message.Audience, body string) *job.Job {
+	return &job.Job{WebhookID: "w", Channel: channel, Index: 1, Audience: audience, Recipient: "+15550100000", Body: []byte(body)}
+}
+
+func TestEveryTemplateReadsWell(t *testing.T) {
+	t.Parallel()
+	r := renderer(t, Config{})
+	for _, event := range webhook.EventTypes {
+		bare := fmt.Sprintf(`{"id":"x","event_type":%q,"timestamp":"2024-01-01T12:00:00Z","data":{}}`, event)
+		for _, channel := range message.Channels {
+			for _, audience := range message.Audiences {
+				for _, body := range []string{string(webhook.Sample(event)), bare} {
+					m, err := r.Render(jobOf(channel, audience, body))
+					if err != nil {
+						t.Fatal(err)
+					}
+					for _, text := range []string{m.Text, m.Subject, m.HTML} {
+						for _, flaw := range []string{"<no value>", "  ", " .", " ,", "%!", "Hi ,"} {
+							if channel != message.Email && strings.Contains(text, flaw) {
+								t.Errorf("%s %s %s: %q in %q", event, channel, audience, flaw, text)
+							}
+						}
+					}
+					if m.Text == "" || (channel == message.Email) != (m.HTML != "" && m.Subject != "") {
+						t.Errorf("%s %s %s: %+v", event, channel, audience, m)
+					}
+					if channel == message.SMS && m.Segments != 1 {
+						t.Errorf("%s %s takes %d segments: %q", event, audience, m.Segments, m.Text)
+					}
+				}
+			}
+		}
+	}
+}
+
+func TestTexts(t *testing.T) {
+	t.Parallel()
+	r := renderer(t, Config{})
+	sms, err := r.Render(jobOf(message.SMS, message.Customer, string(webhook.Sample(webhook.POSSave))))
+	if err != nil || sms.Text != "Luna Coffee: Hi John Doe, here is your receipt for order ORD_1: $125.50. Thank you for coming!" {
+		t.Errorf("%q, %v", sms.Text, err)
+	}
+	whatsapp, err := r.Render(jobOf(message.WhatsApp, message.Customer, string(webhook.Sample(webhook.OrderCreate))))
+	if err != nil || !strings.Contains(whatsapp.Text, "• 2 × Espresso: $3.25\n") || !strings.Contains(whatsapp.Text, "*Total: $125.50*") {
+		t.Errorf("%q, %v", whatsapp.Text, err)
+	}
+	staff, err := r.Render(jobOf(message.Email, message.Staff, string(webhook.Sample(webhook.PaymentComplete))))
+	if err != nil || staff.Subject != "[Luna Coffee] Payment received: $125.50" || !strings.Contains(staff.HTML, ">Moka pot</td>") {
+		t.Errorf("%q %q, %v", staff.Subject, staff.HTML, err)
+	}
+}
+
+func TestHostileData(t *testing.T) {
+	t.Parallel()
+	r := renderer(t, Config{})
+	body := `{"id":"x","event_type":"pos_save","timestamp":"2024-01-01T12:00:00Z","data":{"amount":1,"currency":"XXQ",` +
+		`"customerName":"<b>*A*\u202eB\u0000\r\nBcc: x\u200b _c_ http://evil.example` + strings.Repeat("é", 10000) + `","orderId":"مرحبا 👩‍👩‍👧"}}`
+	for _, channel := range message.Channels {
+		m, err := r.Render(jobOf(channel, message.Customer, body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		all := m.Text + m.Subject + m.HTML
+		for _, bad := range []string{"\u202e", "\x00", "\r", "\u200b"} {
+			if strings.Contains(all, bad) {
+				t.Errorf("%s has %q", channel, bad)
+			}
+		}
+		if strings.Contains(m.HTML, "<b>") || strings.ContainsAny(m.Subject, "\r\n") || !strings.Contains(all, "مرحبا 👩‍👩‍👧") {
+			t.Errorf("%s: %q %q", channel, m.Subject, m.HTML)
+		}
+		if channel == message.WhatsApp && (strings.Contains(m.Text, "*A*") || strings.Contains(m.Text, "_c_")) {
+			t.Errorf("formatting got through: %q", m.Text)
+		}
+		if len([]rune(m.Text)) > 600 {
+			t.Errorf("%s: %d characters", channel, len(m.Text))
+		}
+	}
+}
+
+func TestOverrides(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	write := func(name, text string) {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("pos_save.sms.customer.en.txt", `{{.Business}} {{.Field "points"}} points`)
+	write("pos_save.sms.customer.de.txt", `Ihr Bon: {{.Amount}}`)
+	write("pos_save.whatsapp.customer.en.template.json", `{"name":"receipt","language":"en_US","parameters":[{{json .CustomerName}}]}`)
+	r := renderer(t, Config{TemplatesDir: dir})
+	body := func(data string) string {
+		return `{"id":"x","event_type":"pos_save","timestamp":"2024-01-01T12:00:00Z","data":` + data + `}`
+	}
+	if m, _ := r.Render(jobOf(message.SMS, message.Customer, body(`{"points":120}`))); m.Text != "Luna Coffee 120 points" {
+		t.Errorf("%q", m.Text)
+	}
+	if m, _ := r.Render(jobOf(message.SMS, message.Customer, body(`{"locale":"de-AT","amount":1234.5,"currency":"EUR"}`))); m.Text != "Ihr Bon: 1.234,50\u00a0€" {
+		t.Errorf("%q", m.Text)
+	}
+	m, err := r.Render(jobOf(message.WhatsApp, message.Customer, body(`{"customerName":"A \"B\""}`)))
+	if err != nil || m.Template == nil || m.Template.Name != "receipt" || m.Template.Parameters[0] != `A "B"` {
+		t.Errorf("%+v, %v", m.Template, err)
+	}
+}
+
+func TestBrokenTemplatesAreNamedAtStart(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ name, text, want string }{
+		{"pos_save.sms.customer.en.txt", "{{.Nothing}}", "pos_save.sms.customer.en.txt"},
+		{"pos_save.sms.customer.en.txt", "{{if}}", "pos_save.sms.customer.en.txt"},
+		{"pos_save.txt", "x", "names are <event>"},
+		{"pos_save.email.customer.fr.txt", "x", "pos_save.email.customer.fr.subject"},
+	} {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, tt.name), []byte(tt.text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := New(Config{TemplatesDir: dir, DefaultLocale: "en"}); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s %q: %v", tt.name, tt.text, err)
+		}
+	}
+	if _, err := New(Config{DefaultLocale: "xx"}); err == nil || !strings.Contains(err.Error(), "DEFAULT_LOCALE") {
+		t.Errorf("an unknown locale: %v", err)
+	}
+}
+
+func TestSegments(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		text string
+		want int
+	}{
+		{"", 0}, {"a", 1}, {strings.Repeat("a", 160), 1}, {strings.Repeat("a", 161), 2}, {strings.Repeat("a", 306), 2}, {strings.Repeat("a", 307), 3},
+		{strings.Repeat("€", 80), 1}, {strings.Repeat("€", 81), 2}, {strings.Repeat("ç", 70), 1}, {strings.Repeat("ç", 71), 2},
+		{strings.Repeat("😀", 35), 1}, {strings.Repeat("😀", 36), 2},
+	} {
+		if got := Segments(tt.text); got != tt.want {
+			t.Errorf("Segments(%.5q × …) = %d, want %d", tt.text, got, tt.want)
+		}
+	}
+}
+
+func BenchmarkRenderSMS(b *testing.B) {
+	r := renderer(b, Config{})
+	j := jobOf(message.SMS, message.Customer, string(webhook.Sample(webhook.POSSave)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := r.Render(j); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,95 @@
+package render
+
+import (
+	"strings"
+	"unicode"
+
+	"github.com/bojanz/currency"
+
+	"ringup.dev/ringup/internal/message"
+)
+
+const (
+	// maxField is how much of a name, a status or an id a message shows.
+	maxField = 80
+	// maxSMS and maxWhatsApp are what the providers take at most: Twilio and SNS 1,600 characters, the Cloud API 4,096.
+	maxSMS, maxWhatsApp, maxSubject = 1600, 4096, 200
+	// maxItems is how many lines of an order a message lists.
+	maxItems = 50
+
+	zeroWidthJoiner = '\u200d' // holds an emoji together; every other format character may mislead
+)
+
+// clean makes a field fit to be shown: one line, no control or invisible characters, no text that turns what follows around, at
+// most limit characters. Writing from right to left and emoji stay as they are.
+func clean(s string, limit int) string {
+	var b strings.Builder
+	space := false
+	for _, r := range s {
+		switch {
+		case unicode.IsSpace(r) || unicode.IsControl(r):
+			space = b.Len() > 0
+			continue
+		case r == zeroWidthJoiner && b.Len() > 0:
+		case unicode.In(r, unicode.Cf, unicode.Co, unicode.Cs), r == unicode.ReplacementChar:
+			continue
+		}
+		if space {
+			b.WriteByte(' ')
+			space = false
+		}
+		b.WriteRune(r)
+	}
+	return shorten(b.String(), limit)
+}
+
+// shorten cuts a text to at most limit characters, never between a character and what is combined with it.
+func shorten(s string, limit int) string {
+	runes := []rune(s)
+	if len(runes) <= limit {
+		return s
+	}
+	cut := limit - 1
+	joined := func(r rune) bool {
+		return unicode.In(r, unicode.M) || r == zeroWidthJoiner || (r >= 0x1f3fb && r <= 0x1f3ff)
+	}
+	for cut > 0 && (joined(runes[cut]) || runes[cut-1] == zeroWidthJoiner) {
+		cut--
+	}
+	return strings.TrimSpace(string(runes[:cut])) + "…"
+}
+
+// plainMarks replaces the characters that WhatsApp takes for formatting by ones that look alike.
+var plainMarks = strings.NewReplacer("*", "∗", "_", "ˍ", "~", "∼", "`", "ˋ")
+
+// plainLink keeps an address in a field from becoming a link that seems to come from the shop.
+var plainLink = strings.NewReplacer("://", ": //", "www.", "www ")
+
+// field prepares a value for a channel.
+func field(channel message.Channel, s string) string {
+	s = clean(s, maxField)
+	switch channel {
+	case message.WhatsApp:
+		return plainLink.Replace(plainMarks.Replace(s))
+	case message.SMS:
+		return plainLink.Replace(s)
+	}
+	return s
+}
+
+// money formats an amount, kept as it was written, by currency and locale. An unknown currency is shown by its code.
+func money(literal, code, locale string) string {
+	if literal == "" {
+		return ""
+	}
+	code = strings.ToUpper(code)
+	amount, err := currency.NewAmount(literal, code)
+	if err != nil {
+		return strings.TrimSpace(literal + " " + code)
+	}
+	formatter := currency.NewFormatter(currency.NewLocale(locale))
+	if digits, ok := currency.GetDigits(code); ok {
+		formatter.MinDigits = digits
+	}
+	return formatter.Format(amount)
+}
