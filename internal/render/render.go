@@ -10,6 +10,7 @@ import (
 	htmltemplate "html/template"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -63,7 +64,7 @@ func New(config Config) (*Renderer, error) {
 	}
 	r := &Renderer{config: config, sets: map[string]*set{}}
 	var errs []error
-	for _, name := range slices.Sorted(mapKeys(files)) {
+	for _, name := range slices.Sorted(maps.Keys(files)) {
 		if name == layoutFile {
 			continue
 		}
@@ -75,16 +76,6 @@ func New(config Config) (*Renderer, error) {
 		errs = r.check()
 	}
 	return r, errors.Join(errs...)
-}
-
-func mapKeys(m map[string]string) func(func(string) bool) {
-	return func(yield func(string) bool) {
-		for k := range m {
-			if !yield(k) {
-				return
-			}
-		}
-	}
 }
 
 // load reads the built-in templates and those of the directory, which win.

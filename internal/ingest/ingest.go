@@ -1,0 +1,371 @@
+// Package ingest is the public side: it verifies a webhook, validates it, fans it out to the channels' recipients, and answers when
+// the jobs are in the queue.
+package ingest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"mime"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/time/rate"
+
+	"ringup.dev/ringup/internal/address"
+	"ringup.dev/ringup/internal/ingest/auth"
+	"ringup.dev/ringup/internal/message"
+	"ringup.dev/ringup/internal/queue"
+	"ringup.dev/ringup/internal/webhook"
+)
+
+// Config is what ingest does with a webhook.
+type Config struct {
+	// Channels that messages go out on.
+	Channels []string `env:"CHANNELS, default=sms,email,whatsapp"`
+	// SMSRecipients get a text for staff with every webhook.
+	SMSRecipients []string `env:"SMS_DEFAULT_RECIPIENTS"`
+	// EmailRecipients get an e-mail for staff with every webhook.
+	EmailRecipients []string `env:"EMAIL_DEFAULT_RECIPIENTS"`
+	// WhatsAppRecipients get a WhatsApp message for staff with every webhook.
+	WhatsAppRecipients []string `env:"WHATSAPP_DEFAULT_RECIPIENTS"`
+	// MaxBodyBytes is the largest payload that is read; a larger one is answered 413.
+	MaxBodyBytes int64 `env:"MAX_BODY_BYTES, default=1048576"`
+	// MaxConnections is how many clients may be connected; more wait to be accepted.
+	MaxConnections int `env:"MAX_CONNECTIONS, default=10000"`
+	// TestEndpoints serves /webhooks/test, /test/webhook-sample and /test/simulate-webhook. Not for production: the last takes no token.
+	TestEndpoints bool `env:"TEST_ENDPOINTS, default=false"`
+	// SourceRateLimit is how many webhooks a second one source may send to one replica; 0 for no limit.
+	SourceRateLimit float64 `env:"SOURCE_RATE_LIMIT, default=0"`
+	// SourceRateBurst is how many webhooks a source may send at once; 0 for one second's worth.
+	SourceRateBurst int `env:"SOURCE_RATE_BURST, default=0"`
+}
+
+// Validate reports every setting that cannot work, each with its variable. region is DEFAULT_REGION.
+func (c *Config) Validate(region string) error {
+	var errs []error
+	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	if len(c.Channels) == 0 {
+		bad("CHANNELS is empty: set some of sms, email, whatsapp")
+	}
+	for _, name := range c.Channels {
+		if _, err := message.ParseChannel(name); err != nil {
+			bad("CHANNELS: %w", err)
+		}
+	}
+	for variable, list := range map[string][]string{"SMS_DEFAULT_RECIPIENTS": c.SMSRecipients, "WHATSAPP_DEFAULT_RECIPIENTS": c.WhatsAppRecipients} {
+		for i, raw := range list {
+			if _, err := address.Phone(raw, region); err != nil {
+				bad("%s: number %d is %w", variable, i+1, err)
+			}
+		}
+	}
+	for i, raw := range c.EmailRecipients {
+		if _, err := address.Email(raw); err != nil {
+			bad("EMAIL_DEFAULT_RECIPIENTS: number %d is %w", i+1, err)
+		}
+	}
+	if c.MaxBodyBytes < 1024 || c.MaxBodyBytes > 64<<20 {
+		bad("MAX_BODY_BYTES is %d: set 1024 to 67108864", c.MaxBodyBytes)
+	}
+	if c.MaxConnections < 1 {
+		bad("MAX_CONNECTIONS is %d: set 1 or more", c.MaxConnections)
+	}
+	if c.SourceRateLimit < 0 || c.SourceRateBurst < 0 {
+		bad("SOURCE_RATE_LIMIT is %g and SOURCE_RATE_BURST %d: set 0 or more", c.SourceRateLimit, c.SourceRateBurst)
+	}
+	return errors.Join(errs...)
+}
+
+// Enqueuer takes a webhook's jobs. Errors: queue.ErrUnavailable, *queue.FullError.
+type Enqueuer interface {
+	Enqueue(context.Context, *queue.Submission) (*queue.Acceptance, error)
+}
+
+// Options are what the handler is made of. All are required.
+type Options struct {
+	Config     Config
+	Region     string // DEFAULT_REGION
+	Verifier   *auth.Verifier
+	Enqueuer   Enqueuer
+	Registerer prometheus.Registerer
+	Log        *slog.Logger
+}
+
+// handler answers the public endpoints.
+type handler struct {
+	Options
+	channels []channel
+	limits   limits
+	webhooks *prometheus.CounterVec
+	seconds  prometheus.Histogram
+	skipped  *prometheus.CounterVec
+}
+
+// channel is one that is served, and who hears of everything on it.
+type channel struct {
+	name     message.Channel
+	defaults []queue.Addressee
+}
+
+// NewHandler returns the public endpoints. Errors are of the configuration.
+func NewHandler(o Options) (http.Handler, error) {
+	if err := o.Config.Validate(o.Region); err != nil {
+		return nil, err
+	}
+	h := &handler{
+		Options: o,
+		limits:  limits{perSecond: o.Config.SourceRateLimit, burst: o.Config.SourceRateBurst, sources: map[string]*rate.Limiter{}},
+		webhooks: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "ringup_webhooks_total", Help: "Webhooks, by event type and what was answered.",
+		}, []string{"event", "outcome"}),
+		seconds: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "ringup_webhook_duration_seconds", Help: "Time from a webhook's headers to its answer.",
+			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .5, 1, 5}, NativeHistogramBucketFactor: 1.1,
+		}),
+		skipped: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "ringup_skipped_total", Help: "Messages that are not sent because the customer's address is none.",
+		}, []string{"channel"}),
+	}
+	o.Registerer.MustRegister(h.webhooks, h.seconds, h.skipped)
+	for _, name := range o.Config.Channels {
+		c := channel{name: message.Channel(name)}
+		for _, raw := range map[message.Channel][]string{
+			message.SMS: o.Config.SMSRecipients, message.Email: o.Config.EmailRecipients, message.WhatsApp: o.Config.WhatsAppRecipients,
+		}[c.name] {
+			to, _ := h.address(c.name, raw) // checked by Validate
+			c.defaults = append(c.defaults, queue.Addressee{To: to, Audience: message.Staff})
+		}
+		h.channels = append(h.channels, c)
+	}
+	r := chi.NewRouter()
+	r.NotFound(func(w http.ResponseWriter, _ *http.Request) {
+		problem(http.StatusNotFound, "", "there is nothing here").write(w)
+	})
+	r.MethodNotAllowed(func(w http.ResponseWriter, _ *http.Request) {
+		problem(http.StatusMethodNotAllowed, "", "this address takes another method").write(w)
+	})
+	r.Post("/webhooks/pos", h.serve(true))
+	if o.Config.TestEndpoints {
+		r.Post("/test/simulate-webhook", h.serve(false))
+		r.Post("/webhooks/test", h.understand)
+		r.Get("/test/webhook-sample", h.samples)
+	}
+	return r, nil
+}
+
+// Server returns the public server around a handler, with its limits.
+func Server(h http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler: h, ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
+		MaxHeaderBytes: maxHeaderBytes, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+}
+
+// accepted is the answer to a webhook that was taken.
+type accepted struct {
+	ID      string           `json:"id"`
+	Status  string           `json:"status"` // accepted, duplicate
+	Jobs    []queue.Accepted `json:"jobs"`
+	Skipped []queue.Skipped  `json:"skipped"`
+}
+
+// serve answers webhooks: real ones, which have to be verified, or simulated ones, which may leave fields out.
+func (h *handler) serve(real bool) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		start := time.Now()
+		event := "unknown"
+		answer, hook, err := h.accept(r, real)
+		if hook != nil {
+			event = string(hook.EventType)
+		}
+		outcome := ""
+		if err != nil {
+			var p *Problem
+			if !errors.As(err, &p) {
+				p = problem(http.StatusInternalServerError, "error", "")
+			}
+			outcome = p.outcome
+			if p.Status == http.StatusUnauthorized {
+				w.Header().Set("WWW-Authenticate", "Bearer")
+			}
+			p.write(w)
+			h.Log.Warn("webhook refused", "status", p.Status, "event", event, "reason", p.outcome)
+		} else {
+			outcome = answer.Status
+			writeJSON(w, http.StatusAccepted, "application/json", answer)
+			h.Log.Info("webhook "+answer.Status, "webhook", answer.ID, "event", event, "jobs", len(answer.Jobs), "skipped", len(answer.Skipped),
+				"took", time.Since(start))
+		}
+		h.webhooks.WithLabelValues(event, outcome).Inc()
+		h.seconds.Observe(time.Since(start).Seconds())
+	}
+}
+
+// accept takes a webhook or says why not; every error is a *Problem.
+func (h *handler) accept(r *http.Request, real bool) (*accepted, *webhook.Webhook, error) {
+	if real {
+		if err := h.Verifier.Token(r.Header); err != nil {
+			return nil, nil, problem(http.StatusUnauthorized, "unauthorized", err.Error())
+		}
+	}
+	body, err := h.body(r)
+	if err != nil {
+		return nil, nil, err
+	}
+	if real {
+		err = h.Verifier.Signature(r.Header, body)
+		if err != nil {
+			return nil, nil, problem(http.StatusUnauthorized, "unauthorized", err.Error())
+		}
+	} else if body, err = webhook.WithDefaults(body, "simulated_"+newID(), time.Now()); err != nil {
+		return nil, nil, invalid(err)
+	}
+	hook, err := webhook.Decode(body)
+	if err != nil {
+		return nil, nil, invalid(err)
+	}
+	if !h.limits.allow(hook.Source) {
+		return nil, hook, problem(http.StatusTooManyRequests, "rate_limited", "this source sends more than it may (SOURCE_RATE_LIMIT)").later()
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), enqueueTimeout)
+	defer cancel()
+	acceptance, err := h.Enqueuer.Enqueue(ctx, h.fanOut(hook, body))
+	var full *queue.FullError
+	switch {
+	case errors.As(err, &full):
+		return nil, hook, problem(http.StatusServiceUnavailable, "full", full.Error()+"; nothing is lost, send it again later").later()
+	case err != nil:
+		h.Log.Error("webhook not taken: the queue is unavailable", "webhook", hook.ID, "error", err)
+		return nil, hook, problem(http.StatusServiceUnavailable, "unavailable", "the queue cannot take it now; send it again").later()
+	}
+	answer := &accepted{ID: hook.ID, Status: "accepted", Jobs: acceptance.Jobs, Skipped: acceptance.Skipped}
+	if acceptance.Duplicate {
+		answer.Status = "duplicate"
+	} else {
+		for _, s := range acceptance.Skipped {
+			h.skipped.WithLabelValues(string(s.Channel)).Inc()
+		}
+	}
+	if answer.Jobs == nil {
+		answer.Jobs = []queue.Accepted{}
+	}
+	if answer.Skipped == nil {
+		answer.Skipped = []queue.Skipped{}
+	}
+	return answer, hook, nil
+}
+
+// invalid turns what is wrong with a payload into an answer.
+func invalid(err error) *Problem {
+	var fields *webhook.InvalidError
+	if errors.As(err, &fields) {
+		p := problem(http.StatusUnprocessableEntity, "invalid", "the payload is not a valid webhook; errors names each wrong field")
+		p.Errors = fields.Problems
+		return p
+	}
+	return problem(http.StatusBadRequest, "malformed", err.Error())
+}
+
+// body reads a request's JSON; every error is a *Problem.
+func (h *handler) body(r *http.Request) ([]byte, error) {
+	kind, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if charset := params["charset"]; err != nil || kind != "application/json" || charset != "" && charset != "utf-8" && charset != "UTF-8" {
+		return nil, problem(http.StatusUnsupportedMediaType, "media_type", "send Content-Type: application/json, in UTF-8")
+	}
+	if encoding := r.Header.Get("Content-Encoding"); encoding != "" && encoding != "identity" {
+		return nil, problem(http.StatusUnsupportedMediaType, "media_type", "send the body without Content-Encoding")
+	}
+	tooLarge := problem(http.StatusRequestEntityTooLarge, "too_large", fmt.Sprintf("the body is larger than %d bytes (MAX_BODY_BYTES)", h.Config.MaxBodyBytes))
+	if r.ContentLength > h.Config.MaxBodyBytes {
+		return nil, tooLarge
+	}
+	// Room for what is announced, but not much before it has come.
+	var buffer bytes.Buffer
+	buffer.Grow(int(min(max(r.ContentLength, 0), 32<<10)) + bytes.MinRead)
+	_, err = buffer.ReadFrom(io.LimitReader(r.Body, h.Config.MaxBodyBytes+1))
+	if int64(buffer.Len()) > h.Config.MaxBodyBytes {
+		return nil, tooLarge
+	}
+	if err != nil {
+		return nil, problem(http.StatusBadRequest, "malformed", "the body ended before it was whole, or came too slowly")
+	}
+	return buffer.Bytes(), nil
+}
+
+// fanOut says who gets a message on which channel: the customer, where the payload has their address, and the default recipients.
+func (h *handler) fanOut(hook *webhook.Webhook, body []byte) *queue.Submission {
+	s := &queue.Submission{WebhookID: hook.ID, Priority: hook.EventType.Priority(), AcceptedAt: time.Now(), Body: body}
+	for _, c := range h.channels {
+		part := queue.ChannelSubmission{Channel: c.name}
+		raw := hook.Data.CustomerPhone
+		if c.name == message.Email {
+			raw = hook.Data.CustomerEmail
+		}
+		var customer message.Recipient
+		if raw != "" {
+			to, err := h.address(c.name, raw)
+			if err != nil {
+				part.Skipped = append(part.Skipped, queue.Skipped{Channel: c.name, Address: message.Mask(raw), Reason: err.Error()})
+			} else {
+				customer = to
+				part.Recipients = append(part.Recipients, queue.Addressee{To: to, Audience: message.Customer})
+			}
+		}
+		for _, d := range c.defaults {
+			if d.To != customer {
+				part.Recipients = append(part.Recipients, d)
+			}
+		}
+		if len(part.Recipients)+len(part.Skipped) > 0 {
+			s.Channels = append(s.Channels, part)
+		}
+	}
+	if len(s.Channels) == 0 {
+		// Nobody is written to; that the webhook came is remembered all the same.
+		s.Channels = []queue.ChannelSubmission{{Channel: h.channels[0].name}}
+	}
+	return s
+}
+
+func (h *handler) address(c message.Channel, raw string) (message.Recipient, error) {
+	if c == message.Email {
+		return address.Email(raw)
+	}
+	return address.Phone(raw, h.Region)
+}
+
+// limits are the rate limits of the sources, for one replica.
+type limits struct {
+	perSecond float64
+	burst     int
+	mu        sync.Mutex
+	sources   map[string]*rate.Limiter
+}
+
+func (l *limits) allow(source string) bool {
+	if l.perSecond == 0 {
+		return true
+	}
+	l.mu.Lock()
+	if len(l.sources) >= maxSources && l.sources[source] == nil {
+		source = ""
+	}
+	limiter := l.sources[source]
+	if limiter == nil {
+		burst := l.burst
+		if burst == 0 {
+			burst = max(1, int(l.perSecond))
+		}
+		limiter = rate.NewLimiter(rate.Limit(l.perSecond), burst)
+		l.sources[source] = limiter
+	}
+	l.mu.Unlock()
+	return limiter.Allow()
+}

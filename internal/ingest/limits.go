@@ -1,0 +1,23 @@
+package ingest
+
+import "time"
+
+// The limits of the public server, all of them here. What a POS sends is one small request; everything beyond is a fault or an attack.
+const (
+	// readHeaderTimeout: a client that dribbles its headers (slowloris) is cut off.
+	readHeaderTimeout = 5 * time.Second
+	// readTimeout covers headers and body: 1 MiB in 30 s is 35 KB/s, which the worst of shops' lines manage.
+	readTimeout = 30 * time.Second
+	// writeTimeout runs from the end of the headers, so it covers reading the body, the enqueue and the answer.
+	writeTimeout = 45 * time.Second
+	// idleTimeout: longer than the usual ingress's own 60 s, so that the ingress closes first and no request meets a closed connection.
+	idleTimeout = 75 * time.Second
+	// maxHeaderBytes: some ten headers; a token and two signatures fit many times.
+	maxHeaderBytes = 16 << 10
+	// enqueueTimeout: a POS waits some ten seconds; better it hears 503 and repeats.
+	enqueueTimeout = 5 * time.Second
+	// retryAfter is what a refused POS is asked to wait, in seconds.
+	retryAfter = "5"
+	// maxSources bounds how many sources the rate limit remembers; beyond, all new ones share one limiter.
+	maxSources = 10_000
+)
