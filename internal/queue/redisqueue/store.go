@@ -209,3 +209,28 @@ func (s *Store) Resume(ctx context.Context, channel message.Channel) error {
 	_, err := pipe.Exec(ctx)
 	return unavailable(err)
 }
+
+// LogWarnings logs, once Redis can be reached, what about it may lose jobs.
+func (s *Store) LogWarnings(ctx context.Context) {
+	ticker := time.NewTicker(sweepEvery)
+	defer ticker.Stop()
+	said := false
+	for {
+		warnings, err := s.Warnings(ctx)
+		if err == nil {
+			for _, w := range warnings {
+				s.log.Warn(w)
+			}
+			return
+		}
+		if !said && ctx.Err() == nil {
+			said = true
+			s.log.Error("Redis cannot be reached; trying again until it can (REDIS_URL, REDIS_HOST, REDIS_PORT, REDIS_PASSWORD)", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}

@@ -1,0 +1,36 @@
+// Command worker sends the messages of one channel (CHANNEL). It is configured by the environment: docs/configuration.md.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/sethvargo/go-envconfig"
+
+	"ringup.dev/ringup/internal/ops"
+	"ringup.dev/ringup/internal/workerd"
+)
+
+func main() {
+	if err := run(); err != nil {
+		fmt.Fprintf(os.Stderr, "worker: %v\n", err)
+		os.Exit(1)
+	}
+}
+
+func run() error {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	config, err := workerd.Load(ctx, envconfig.OsLookuper())
+	if err != nil {
+		return fmt.Errorf("the configuration cannot work:\n%w", err)
+	}
+	worker, err := workerd.New(ctx, config, envconfig.OsLookuper(), ops.NewLogger(config.Ops, os.Stdout))
+	if err != nil {
+		return fmt.Errorf("the configuration cannot work:\n%w", err)
+	}
+	return worker.Run(ctx)
+}

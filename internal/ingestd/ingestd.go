@@ -1,0 +1,163 @@
+// Package ingestd puts the ingest program together: configuration, connections, servers, and the order in which they stop.
+package ingestd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/sethvargo/go-envconfig"
+	"golang.org/x/net/netutil"
+
+	"ringup.dev/ringup/internal/address"
+	"ringup.dev/ringup/internal/ingest"
+	"ringup.dev/ringup/internal/ingest/auth"
+	"ringup.dev/ringup/internal/ops"
+	"ringup.dev/ringup/internal/queue/redisqueue"
+)
+
+// Server is where ingest listens, and how it stops.
+type Server struct {
+	// Port for the public endpoints. 0 takes a free one.
+	Port int `env:"PORT, default=3000"`
+	// ShutdownDelay is how long ingest serves on after it was told to stop, so that load balancers can follow.
+	ShutdownDelay time.Duration `env:"SHUTDOWN_DELAY, default=0s"`
+	// ShutdownTimeout bounds how long the requests that are under way may take then.
+	ShutdownTimeout time.Duration `env:"SHUTDOWN_TIMEOUT, default=20s"`
+}
+
+// Config is all that ingest is configured by.
+type Config struct {
+	Server  Server
+	Auth    auth.Config
+	Ingest  ingest.Config
+	Address address.Config
+	Redis   redisqueue.Config
+	Ops     ops.Config
+}
+
+// Load reads the configuration. The error has every problem, each with what to set.
+func Load(ctx context.Context, env envconfig.Lookuper) (Config, error) {
+	var c Config
+	var errs []error
+	for _, part := range []any{&c.Server, &c.Auth, &c.Ingest, &c.Address, &c.Redis, &c.Ops} {
+		errs = append(errs, envconfig.ProcessWith(ctx, &envconfig.Config{Target: part, Lookuper: env}))
+	}
+	if errors.Join(errs...) == nil {
+		if c.Server.Port < 0 || c.Server.Port > 65535 {
+			errs = append(errs, fmt.Errorf("PORT is %d: set a port, as 3000", c.Server.Port))
+		}
+		if c.Server.ShutdownDelay < 0 || c.Server.ShutdownTimeout <= 0 {
+			errs = append(errs, fmt.Errorf("SHUTDOWN_DELAY is %s and SHUTDOWN_TIMEOUT %s: set times, the second above 0",
+				c.Server.ShutdownDelay, c.Server.ShutdownTimeout))
+		}
+		region := c.Address.Validate()
+		errs = append(errs, c.Auth.Validate(), region, c.Redis.Validate(), c.Ops.Validate())
+		if region == nil {
+			errs = append(errs, c.Ingest.Validate(c.Address.DefaultRegion))
+		}
+	}
+	return c, errors.Join(errs...)
+}
+
+// Ingest is the program, its ports bound.
+type Ingest struct {
+	config   Config
+	log      *slog.Logger
+	store    *redisqueue.Store
+	producer *redisqueue.Producer
+	ops      *ops.Server
+	listener net.Listener
+	public   *http.Server
+}
+
+// New builds the program from a valid configuration and binds its ports. Redis may be away.
+func New(c Config, log *slog.Logger) (*Ingest, error) {
+	// Each step needs the one before; Go's scoping keeps the order.
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	store, err := redisqueue.Open(c.Redis, log)
+	if err != nil {
+		return nil, err
+	}
+	verifier, err := auth.New(c.Auth, time.Now)
+	if err != nil {
+		return nil, err
+	}
+	producer := store.Producer(registry)
+	handler, err := ingest.NewHandler(ingest.Options{
+		Config: c.Ingest, Region: c.Address.DefaultRegion, Verifier: verifier, Enqueuer: producer, Registerer: registry, Log: log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	operators, err := ops.New(ops.Options{Config: c.Ops, Gatherer: registry, Log: log, Checks: []ops.Check{
+		{Name: "redis", TTL: time.Second, Run: store.Ping},
+	}})
+	if err != nil {
+		return nil, err
+	}
+	listener, err := net.Listen("tcp", fmt.Sprintf(":%d", c.Server.Port)) //nolint:noctx // bound once, at start
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("PORT %d cannot be bound: %w", c.Server.Port, err), operators.Close())
+	}
+	return &Ingest{
+		config: c, log: log, store: store, producer: producer, ops: operators,
+		listener: netutil.LimitListener(listener, c.Ingest.MaxConnections), public: ingest.Server(handler, log),
+	}, nil
+}
+
+// Addr is where the public endpoints are.
+func (i *Ingest) Addr() string { return i.listener.Addr().String() }
+
+// OpsAddr is where the operators' port is.
+func (i *Ingest) OpsAddr() string { return i.ops.Addr() }
+
+// Run serves until ctx ends, and then stops in this order: readiness says so; the public port serves on for SHUTDOWN_DELAY; it takes
+// no new connections and finishes the requests it has; what they enqueued is flushed; Redis; the operators' port last.
+func (i *Ingest) Run(ctx context.Context) error {
+	failed := make(chan error, 2)
+	go func() { failed <- i.ops.Serve() }()
+	go func() {
+		err := i.public.Serve(i.listener)
+		if errors.Is(err, http.ErrServerClosed) {
+			err = nil
+		}
+		failed <- err
+	}()
+	background, stopBackground := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopBackground()
+	swept := make(chan struct{})
+	go func() {
+		defer close(swept)
+		i.store.RunSweeper(background)
+	}()
+	go i.store.LogWarnings(background)
+	i.log.Info("ingest serves", "port", i.Addr(), "ops", i.OpsAddr(), "channels", i.config.Ingest.Channels)
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-failed:
+	}
+	i.ops.Drain()
+	if err == nil && i.config.Server.ShutdownDelay > 0 {
+		i.log.Info("stopping: serving on until load balancers have followed", "delay", i.config.Server.ShutdownDelay)
+		<-time.After(i.config.Server.ShutdownDelay)
+	}
+	i.log.Info("stopping: finishing the requests that are under way")
+	finish, cancel := context.WithTimeout(context.WithoutCancel(ctx), i.config.Server.ShutdownTimeout)
+	defer cancel()
+	if shutdownErr := i.public.Shutdown(finish); shutdownErr != nil {
+		err = errors.Join(err, fmt.Errorf("requests were cut off: %w", shutdownErr), i.public.Close())
+	}
+	i.producer.Close()
+	stopBackground()
+	<-swept
+	return errors.Join(err, i.store.Close(), i.ops.Close())
+}

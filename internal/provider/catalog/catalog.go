@@ -1,0 +1,101 @@
+// Package catalog is the list of providers. To add one is a line here.
+package catalog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/sethvargo/go-envconfig"
+
+	"ringup.dev/ringup/internal/message"
+	"ringup.dev/ringup/internal/provider"
+	"ringup.dev/ringup/internal/provider/sandbox"
+)
+
+// Dependencies are what providers share.
+type Dependencies struct {
+	// Outbox returns the sandbox's outbox, which keeps a number of messages.
+	Outbox func(keep int) sandbox.Outbox
+}
+
+// entry is one provider of some channels.
+type entry struct {
+	name     string
+	channels []message.Channel
+	config   func() any
+	build    func(config any, d Dependencies) (provider.Provider, error)
+}
+
+// entries are the providers there are.
+var entries = []entry{
+	of("sandbox", message.Channels, func(c sandbox.Config, d Dependencies) (provider.Provider, error) {
+		return sandbox.New(c, d.Outbox(c.OutboxSize))
+	}),
+}
+
+// of makes an entry of a constructor and the struct it is configured by.
+func of[C any](name string, channels []message.Channel, build func(C, Dependencies) (provider.Provider, error)) entry {
+	return entry{
+		name: name, channels: channels, config: func() any { return new(C) },
+		build: func(config any, d Dependencies) (provider.Provider, error) { return build(*config.(*C), d) }, //nolint:forcetypeassert // made above
+	}
+}
+
+// Configs returns the structs that providers are configured by, for the reference of the configuration.
+func Configs() []any {
+	var out []any
+	for _, e := range entries {
+		out = append(out, e.config())
+	}
+	return out
+}
+
+// Named is a provider and the name it was configured by.
+type Named struct {
+	Name     string
+	Provider provider.Provider
+}
+
+// New builds a channel's providers, in the order named, each configured from the environment. The error has every problem of all
+// of them; variable is the one that names them.
+func New(ctx context.Context, channel message.Channel, variable string, names []string, env envconfig.Lookuper, d Dependencies) ([]Named, error) {
+	var possible []string
+	byName := map[string]entry{}
+	for _, e := range entries {
+		if slices.Contains(e.channels, channel) {
+			possible = append(possible, e.name)
+			byName[e.name] = e
+		}
+	}
+	if len(names) == 0 {
+		return nil, fmt.Errorf("%s is empty: set one or more of %s, the preferred one first", variable, strings.Join(possible, ", "))
+	}
+	var out []Named
+	var errs []error
+	for i, name := range names {
+		e, known := byName[name]
+		switch {
+		case !known:
+			errs = append(errs, fmt.Errorf("%s names %q: there are %s", variable, name, strings.Join(possible, ", ")))
+			continue
+		case slices.Contains(names[:i], name):
+			errs = append(errs, fmt.Errorf("%s names %q twice", variable, name))
+			continue
+		}
+		config := e.config()
+		if err := envconfig.ProcessWith(ctx, &envconfig.Config{Target: config, Lookuper: env}); err != nil {
+			errs = append(errs, fmt.Errorf("provider %s: %w", name, err))
+			continue
+		}
+		p, err := e.build(config, d)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("provider %s: %w", name, err))
+			continue
+		}
+		out = append(out, Named{Name: name, Provider: p})
+	}
+	return out, errors.Join(errs...)
+}

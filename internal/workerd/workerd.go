@@ -1,0 +1,151 @@
+// Package workerd puts the worker program together: configuration, providers, the loop, and the order in which they stop.
+package workerd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/sethvargo/go-envconfig"
+
+	"ringup.dev/ringup/internal/message"
+	"ringup.dev/ringup/internal/ops"
+	"ringup.dev/ringup/internal/provider/catalog"
+	"ringup.dev/ringup/internal/provider/sandbox"
+	"ringup.dev/ringup/internal/queue/redisqueue"
+	"ringup.dev/ringup/internal/render"
+	"ringup.dev/ringup/internal/worker"
+)
+
+// ChannelConfig says what a worker serves, and through whom.
+type ChannelConfig struct {
+	// Channel that the worker serves: sms, email or whatsapp.
+	Channel string `env:"CHANNEL"`
+	// SMSProviders in the order they are preferred: twilio, aws, sandbox.
+	SMSProviders []string `env:"SMS_PROVIDER"`
+	// EmailProviders in the order they are preferred: sendgrid, aws, sandbox.
+	EmailProviders []string `env:"EMAIL_PROVIDER"`
+	// WhatsAppProviders in the order they are preferred: twilio, business, sandbox.
+	WhatsAppProviders []string `env:"WHATSAPP_PROVIDER"`
+}
+
+// providers returns the names for a channel, and the variable that has them.
+func (c *ChannelConfig) providers(channel message.Channel) (variable string, names []string) {
+	switch channel {
+	case message.SMS:
+		return "SMS_PROVIDER", c.SMSProviders
+	case message.Email:
+		return "EMAIL_PROVIDER", c.EmailProviders
+	}
+	return "WHATSAPP_PROVIDER", c.WhatsAppProviders
+}
+
+// Config is all that a worker is configured by, but for its providers, which read the environment themselves.
+type Config struct {
+	Channel  ChannelConfig
+	Worker   worker.Config
+	Consumer redisqueue.ConsumerConfig
+	Render   render.Config
+	Redis    redisqueue.Config
+	Ops      ops.Config
+}
+
+// leaseMargin is what has to remain of a lease when a send has taken as long as it may: time to settle it.
+const leaseMargin = 5 * time.Second
+
+// Load reads the configuration. The error has every problem, each with what to set.
+func Load(ctx context.Context, env envconfig.Lookuper) (Config, error) {
+	var c Config
+	var errs []error
+	for _, part := range []any{&c.Channel, &c.Worker, &c.Consumer, &c.Render, &c.Redis, &c.Ops} {
+		errs = append(errs, envconfig.ProcessWith(ctx, &envconfig.Config{Target: part, Lookuper: env}))
+	}
+	if errors.Join(errs...) == nil {
+		if _, err := message.ParseChannel(c.Channel.Channel); err != nil {
+			errs = append(errs, fmt.Errorf("CHANNEL is %q: set sms, email or whatsapp", c.Channel.Channel))
+		}
+		if c.Worker.SendTimeout+leaseMargin > c.Consumer.Lease {
+			errs = append(errs, fmt.Errorf("SEND_TIMEOUT is %s and LEASE %s: a lease has to be at least %s longer than a send may take",
+				c.Worker.SendTimeout, c.Consumer.Lease, leaseMargin))
+		}
+		errs = append(errs, c.Worker.Validate(), c.Consumer.Validate(), c.Redis.Validate(), c.Ops.Validate())
+	}
+	return c, errors.Join(errs...)
+}
+
+// Worker is the program, its port bound.
+type Worker struct {
+	log    *slog.Logger
+	store  *redisqueue.Store
+	worker *worker.Worker
+	ops    *ops.Server
+}
+
+// probeTTL is how long a provider's probe is good for: some allow one call a second for the whole account.
+const probeTTL = time.Minute
+
+// New builds the program from a valid configuration and binds its port. Redis and the providers may be away.
+func New(ctx context.Context, c Config, env envconfig.Lookuper, log *slog.Logger) (*Worker, error) {
+	channel := message.Channel(c.Channel.Channel)
+	log = log.With("channel", channel)
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	store, err := redisqueue.Open(c.Redis, log)
+	if err != nil {
+		return nil, err
+	}
+	renderer, renderErr := render.New(c.Render)
+	variable, names := c.Channel.providers(channel)
+	named, providerErr := catalog.New(ctx, channel, variable, names, env, catalog.Dependencies{
+		Outbox: func(keep int) sandbox.Outbox { return store.Outbox(keep) },
+	})
+	if err := errors.Join(renderErr, providerErr); err != nil {
+		return nil, err
+	}
+	checks := []ops.Check{{Name: "redis", TTL: time.Second, Run: store.Ping}}
+	var senders []worker.Sender
+	for _, n := range named {
+		senders = append(senders, worker.Sender{Name: n.Name, Provider: n.Provider})
+		checks = append(checks, ops.Check{Name: n.Name, Group: "providers", TTL: probeTTL, Run: n.Provider.Probe})
+	}
+	loop := worker.New(worker.Options{
+		Config: c.Worker, Lease: c.Consumer.Lease, ResendUncertain: c.Redis.OnUncertain == redisqueue.Resend,
+		Queue: store.Consumer(channel, c.Consumer, names), Renderer: renderer, Providers: senders,
+		Metrics: worker.NewMetrics(registry, channel), Log: log,
+	})
+	operators, err := ops.New(ops.Options{Config: c.Ops, Gatherer: registry, Live: loop.Live, Checks: checks, Log: log})
+	if err != nil {
+		return nil, err
+	}
+	return &Worker{log: log, store: store, worker: loop, ops: operators}, nil
+}
+
+// OpsAddr is where the operators' port is.
+func (w *Worker) OpsAddr() string { return w.ops.Addr() }
+
+// Run works until ctx ends, and then stops in this order: readiness says so; the loop lets its sends end and settles them; Redis; the
+// operators' port last.
+func (w *Worker) Run(ctx context.Context) error {
+	failed := make(chan error, 1)
+	go func() { failed <- w.ops.Serve() }()
+	background, stopBackground := context.WithCancel(ctx)
+	defer stopBackground()
+	go w.store.LogWarnings(background)
+	stop := context.AfterFunc(ctx, w.ops.Drain)
+	defer stop()
+	w.log.Info("worker claims", "ops", w.OpsAddr())
+	loop := make(chan error, 1)
+	go func() { loop <- w.worker.Run(background) }()
+	var err error
+	select {
+	case err = <-loop:
+	case err = <-failed:
+		stopBackground()
+		err = errors.Join(err, <-loop)
+	}
+	return errors.Join(err, w.store.Close(), w.ops.Close())
+}
