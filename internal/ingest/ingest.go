@@ -185,7 +185,7 @@ func (h *handler) serve(real bool) http.HandlerFunc {
 		if hook != nil {
 			event = string(hook.EventType)
 		}
-		outcome := ""
+		var outcome string
 		if err != nil {
 			var p *Problem
 			if !errors.As(err, &p) {

@@ -1,0 +1,39 @@
+// Command ringup is for people: `ringup dev` runs everything in one process.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/sethvargo/go-envconfig"
+	"github.com/spf13/cobra"
+
+	"ringup.dev/ringup/internal/dev"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	root := &cobra.Command{Use: "ringup", Short: "Point-of-sale webhooks to SMS, e-mail and WhatsApp", SilenceUsage: true, SilenceErrors: true}
+	root.AddCommand(&cobra.Command{
+		Use:   "dev",
+		Short: "Run everything in one process: embedded Redis, sandbox providers, the outbox to look at",
+		Long:  "Run everything in one process. It is configured by the environment, as the programs it stands for: docs/configuration.md.",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			server, err := dev.New(cmd.Context(), envconfig.OsLookuper(), cmd.OutOrStdout())
+			if err != nil {
+				return err
+			}
+			return server.Run(cmd.Context())
+		},
+	})
+	if err := root.ExecuteContext(ctx); err != nil {
+		fmt.Fprintf(os.Stderr, "ringup: %v\n", err)
+		stop()
+		os.Exit(1)
+	}
+}

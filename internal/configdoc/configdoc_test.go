@@ -1,0 +1,161 @@
+// Package configdoc holds the structs that ringup is configured by, .env.example and docs/configuration.md together: the two files are
+// made from the structs' tags and comments, and the test fails when they differ. `go test ./internal/configdoc -update` makes them anew.
+package configdoc
+
+import (
+	"flag"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"ringup.dev/ringup/internal/dev"
+	"ringup.dev/ringup/internal/ingestd"
+	"ringup.dev/ringup/internal/provider/catalog"
+	"ringup.dev/ringup/internal/workerd"
+)
+
+var update = flag.Bool("update", false, "write .env.example and docs/configuration.md")
+
+const root = "../.."
+
+// setting is a variable.
+type setting struct{ name, value, doc string }
+
+// section is a struct with settings.
+type section struct {
+	title, doc string
+	programs   []string
+	settings   []setting
+}
+
+func sections(t *testing.T) []*section {
+	t.Helper()
+	var out []*section
+	byType := map[reflect.Type]*section{}
+	var visit func(program string, typ reflect.Type)
+	visit = func(program string, typ reflect.Type) {
+		docs, typeDoc := comments(t, typ)
+		s := byType[typ]
+		if s == nil {
+			s = &section{title: filepath.Base(typ.PkgPath()) + "." + typ.Name(), doc: typeDoc}
+			byType[typ] = s
+			out = append(out, s)
+		}
+		s.programs = append(s.programs, program)
+		for i := range typ.NumField() {
+			field := typ.Field(i)
+			tag, found := field.Tag.Lookup("env")
+			if !found {
+				if field.Type.Kind() == reflect.Struct {
+					visit(program, field.Type)
+				}
+				continue
+			}
+			if len(s.programs) > 1 {
+				continue
+			}
+			name, rest, _ := strings.Cut(tag, ",")
+			_, value, _ := strings.Cut(rest, "default=")
+			doc := docs[field.Name]
+			if doc == "" {
+				t.Errorf("%s.%s (%s) has no comment", typ, field.Name, name)
+			}
+			s.settings = append(s.settings, setting{name, value, doc})
+		}
+	}
+	visit("ingest", reflect.TypeFor[ingestd.Config]())
+	visit("worker", reflect.TypeFor[workerd.Config]())
+	for _, c := range catalog.Configs() {
+		visit("worker", reflect.TypeOf(c).Elem())
+	}
+	visit("ringup dev", reflect.TypeFor[dev.Config]())
+	return out
+}
+
+// comments reads the comments of a struct and its fields from its source.
+func comments(t *testing.T, typ reflect.Type) (fields map[string]string, typeDoc string) {
+	t.Helper()
+	dir := filepath.Join(root, strings.TrimPrefix(typ.PkgPath(), "ringup.dev/ringup/"))
+	files, err := filepath.Glob(filepath.Join(dir, "*.go"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no source of %s in %s: %v", typ, dir, err)
+	}
+	fields = map[string]string{}
+	for _, name := range files {
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ParseComments)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range file.Decls {
+			general, ok := d.(*ast.GenDecl)
+			if !ok {
+				continue
+			}
+			for _, s := range general.Specs {
+				spec, ok := s.(*ast.TypeSpec)
+				if !ok || spec.Name.Name != typ.Name() {
+					continue
+				}
+				typeDoc = oneLine(general.Doc.Text())
+				structure, ok := spec.Type.(*ast.StructType)
+				if !ok {
+					continue
+				}
+				for _, f := range structure.Fields.List {
+					for _, n := range f.Names {
+						fields[n.Name] = strings.TrimPrefix(oneLine(f.Doc.Text()), n.Name+" ")
+					}
+				}
+			}
+		}
+	}
+	return fields, typeDoc
+}
+
+func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
+
+func TestReference(t *testing.T) {
+	t.Parallel()
+	var reference, example strings.Builder
+	reference.WriteString("# Configuration\n\nBy environment. A program that cannot work with what it finds says so at start, every problem at once, " +
+		"each with what to set.\nTimes are written as 500ms, 30s, 10m, 24h; lists with commas between.\n\n" +
+		"This page is made from the structs in the code: `go test ./internal/configdoc -update`.\n")
+	example.WriteString("# Every variable, with its default. Made from the structs in the code: go test ./internal/configdoc -update\n")
+	seen := map[string]string{}
+	for _, s := range sections(t) {
+		if len(s.settings) == 0 {
+			continue
+		}
+		fmt.Fprintf(&reference, "\n## %s\n\n%s Read by: %s.\n\n| variable | default | |\n|---|---|---|\n", s.title, s.doc, strings.Join(s.programs, ", "))
+		fmt.Fprintf(&example, "\n# --- %s\n", strings.Join(s.programs, ", "))
+		for _, v := range s.settings {
+			if other, twice := seen[v.name]; twice {
+				t.Errorf("%s is in %s and in %s", v.name, other, s.title)
+			}
+			seen[v.name] = s.title
+			shown := ""
+			if v.value != "" {
+				shown = "`" + v.value + "`"
+			}
+			fmt.Fprintf(&reference, "| `%s` | %s | %s |\n", v.name, shown, strings.ReplaceAll(v.doc, "|", "\\|"))
+			fmt.Fprintf(&example, "# %s\n%s=%s\n", v.doc, v.name, v.value)
+		}
+	}
+	for name, want := range map[string]string{"docs/configuration.md": reference.String(), ".env.example": example.String()} {
+		path := filepath.Join(root, name)
+		if *update {
+			if err := os.WriteFile(path, []byte(want), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got, err := os.ReadFile(path); err != nil || string(got) != want {
+			t.Errorf("%s is not what the structs say (%v): run go test ./internal/configdoc -update, and look at the change", name, err)
+		}
+	}
+}
