@@ -1,0 +1,94 @@
+// Package archtest holds the import rules: who may know whom. docs/architecture.md says why the folders are as they are.
+package archtest
+
+import (
+	"encoding/json"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+const module = "ringup.dev/ringup/"
+
+// rule: none of a package's dependencies, its own ones or theirs, may begin with one of these.
+type rule struct {
+	pkg       string
+	forbidden []string
+	reason    string
+}
+
+const redis = "github.com/redis/go-redis"
+
+var sdks = []string{"github.com/twilio/", "github.com/sendgrid/", "github.com/aws/"}
+
+var rules = []rule{
+	{"internal/message", []string{module + "internal/"}, "the nouns know nobody"},
+	{"internal/secret", []string{module + "internal/"}, "it knows nobody"},
+	{"internal/job", []string{redis, module + "internal/queue", module + "internal/provider"}, "a job's bytes outlive store and providers"},
+	{"internal/webhook", []string{redis, "net/http", module + "internal/queue", module + "internal/provider"}, "a payload is not HTTP"},
+	{"internal/address", []string{redis, "net/http", module + "internal/queue", module + "internal/provider"}, "pure"},
+	{"internal/render", []string{redis, module + "internal/queue", module + "internal/provider"}, "pure"},
+	{"internal/queue", []string{redis, "net/http", module + "internal/provider", module + "internal/worker"}, "the contract outlives the store"},
+	{"internal/queue/redisqueue", []string{module + "internal/worker", module + "internal/ingest", module + "internal/provider"}, "storage has no policy"},
+	{"internal/ingest", append([]string{redis, module + "internal/provider", module + "internal/worker", module + "internal/render"}, sdks...),
+		"ingest stays stateless and small"},
+	{"internal/worker", append([]string{redis, module + "internal/queue/redisqueue", module + "internal/provider/", module + "internal/ingest"}, sdks...),
+		"policy without mechanism"},
+	{"internal/provider", []string{"net/http", redis, module + "internal/queue", module + "internal/worker"}, "the contract"},
+	{"internal/provider/sandbox", []string{redis, module + "internal/worker", module + "internal/queue/redisqueue"}, "an adapter sends, once"},
+	{"internal/ops", []string{redis, module + "internal/"}, "it serves whatever it is handed"},
+	{"cmd/ingest", append([]string{module + "internal/worker", module + "internal/provider", module + "internal/render", "github.com/alicebob/"}, sdks...),
+		"ingest links no provider's SDK and no worker code"},
+	{"cmd/worker", []string{module + "internal/ingest", "github.com/alicebob/", "github.com/go-chi/"}, "a worker takes no webhooks"},
+}
+
+// covered says whether a rule speaks of a dependency; a package and what lies below it are its own.
+func covered(r rule, dep, prefix string) bool {
+	return strings.HasPrefix(dep, prefix) && dep != module+r.pkg && !strings.HasPrefix(dep, module+r.pkg+"/")
+}
+
+func TestImports(t *testing.T) {
+	t.Parallel()
+	for _, r := range rules {
+		t.Run(r.pkg, func(t *testing.T) {
+			t.Parallel()
+			out, err := exec.Command("go", "list", "-json=Deps", module+r.pkg).Output()
+			if err != nil {
+				t.Fatalf("the rule names a package that is not there: %v", err)
+			}
+			var listed struct{ Deps []string }
+			if err := json.Unmarshal(out, &listed); err != nil {
+				t.Fatal(err)
+			}
+			for _, dep := range listed.Deps {
+				for _, prefix := range r.forbidden {
+					if covered(r, dep, prefix) {
+						t.Errorf("%s depends on %s: %s", r.pkg, dep, r.reason)
+					}
+				}
+			}
+		})
+	}
+}
+
+// TestOnlyTheQueueSpeaksRedis looks at direct imports, of the code that is shipped.
+func TestOnlyTheQueueSpeaksRedis(t *testing.T) {
+	t.Parallel()
+	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}}`, module+"...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := false
+	for line := range strings.Lines(string(out)) {
+		pkg, imports, _ := strings.Cut(line, " ")
+		switch speaks := strings.Contains(imports, redis); {
+		case speaks && pkg == module+"internal/queue/redisqueue":
+			found = true
+		case speaks && pkg != module+"internal/redistest":
+			t.Errorf("%s speaks to Redis: all that knows of Redis is in redisqueue", pkg)
+		}
+	}
+	if !found {
+		t.Error("redisqueue does not import go-redis: this test looks at the wrong thing")
+	}
+}

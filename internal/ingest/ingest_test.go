@@ -1,0 +1,302 @@
+package ingest
+
+import (
+	"bytes"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"ringup.dev/ringup/internal/ingest/auth"
+	"ringup.dev/ringup/internal/message"
+	"ringup.dev/ringup/internal/queue"
+	"ringup.dev/ringup/internal/webhook"
+)
+
+// fakeQueue takes what it is given, or answers with err.
+type fakeQueue struct {
+	mu   sync.Mutex
+	err  error
+	took []*queue.Submission
+}
+
+func (f *fakeQueue) Enqueue(_ context.Context, s *queue.Submission) (*queue.Acceptance, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.err != nil {
+		return nil, f.err
+	}
+	f.took = append(f.took, s)
+	a := &queue.Acceptance{}
+	for _, c := range s.Channels {
+		for range c.Recipients {
+			a.Jobs = append(a.Jobs, queue.Accepted{Channel: c.Channel})
+		}
+		a.Skipped = append(a.Skipped, c.Skipped...)
+	}
+	return a, nil
+}
+
+type bundle struct {
+	url   string
+	queue *fakeQueue
+	log   *bytes.Buffer
+}
+
+func setup(t *testing.T, change func(*Config)) *bundle {
+	t.Helper()
+	config := Config{Channels: []string{"sms", "email", "whatsapp"}, MaxBodyBytes: 1 << 20, MaxConnections: 10, TestEndpoints: true}
+	if change != nil {
+		change(&config)
+	}
+	verifier, err := auth.New(auth.Config{Tokens: "token", Secrets: "secret"}, time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &bundle{queue: &fakeQueue{}, log: &bytes.Buffer{}}
+	h, err := NewHandler(Options{
+		Config: config, Region: "US", Verifier: verifier, Enqueuer: b.queue, Registerer: prometheus.NewRegistry(),
+		Log: slog.New(slog.NewJSONHandler(&lockedWriter{w: b.log}, &slog.HandlerOptions{Level: slog.LevelDebug})),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(h)
+	t.Cleanup(server.Close)
+	b.url = server.URL
+	return b
+}
+
+type lockedWriter struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+func (l *lockedWriter) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.w.Write(p)
+}
+
+// post sends a body with a good token, headers changed as given ("" removes one), and returns the status and the answer.
+func (b *bundle) post(t *testing.T, path, body string, headers map[string]string) (*http.Response, map[string]any) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, b.url+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Authorization", "Bearer token")
+	for name, value := range headers {
+		r.Header.Set(name, value)
+		if value == "" {
+			r.Header.Del(name)
+		}
+	}
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	var answer map[string]any
+	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil {
+		t.Fatalf("HTTP %d is not answered in JSON: %v", resp.StatusCode, err)
+	}
+	return resp, answer
+}
+
+func sampleWith(data string) string {
+	return `{"id":"w1","event_type":"payment_complete","timestamp":"2024-01-01T12:00:00Z","source":"till","data":` + data + `}`
+}
+
+func TestAnswers(t *testing.T) {
+	t.Parallel()
+	good := string(webhook.Sample(webhook.POSSave))
+	mac := hmac.New(sha256.New, []byte("secret"))
+	mac.Write([]byte(good))
+	signature := hex.EncodeToString(mac.Sum(nil))
+	tests := []struct {
+		name, body string
+		headers    map[string]string
+		status     int
+		detail     string
+	}{
+		{"the design's sample", good, nil, 202, ""},
+		{"with a charset", good, map[string]string{"Content-Type": "application/json; charset=utf-8"}, 202, ""},
+		{"signed", good, map[string]string{"X-Webhook-Signature": "sha256=" + signature}, 202, ""},
+		{"signed wrongly", good + " ", map[string]string{"X-Webhook-Signature": signature}, 401, "X-Webhook-Signature does not fit"},
+		{"no token", good, map[string]string{"Authorization": ""}, 401, "Authorization header is missing"},
+		{"a wrong token", good, map[string]string{"Authorization": "Bearer nope"}, 401, "not valid"},
+		{"not JSON", "hello", nil, 400, "not valid JSON"},
+		{"half of it", good[:100], nil, 400, "ends too early"},
+		{"empty", "", nil, 400, "empty"},
+		{"a form", good, map[string]string{"Content-Type": "application/x-www-form-urlencoded"}, 415, "application/json"},
+		{"no type", good, map[string]string{"Content-Type": ""}, 415, "application/json"},
+		{"gzip", good, map[string]string{"Content-Encoding": "gzip"}, 415, "Content-Encoding"},
+		{"10 MB", strings.Repeat(" ", 10<<20), nil, 413, "MAX_BODY_BYTES"},
+		{"wrong fields", `{"id":5,"event_type":"x","data":{"amount":"y"}}`, nil, 422, "errors names each"},
+		{"hostile text", sampleWith(`{"customerName":"<script>\u0000\u202e😀مرحبا` + strings.Repeat("x", 10000) + `"}`), nil, 202, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, nil)
+			resp, answer := b.post(t, "/webhooks/pos", tt.body, tt.headers)
+			detail, _ := answer["detail"].(string)
+			if resp.StatusCode != tt.status || !strings.Contains(detail, tt.detail) {
+				t.Fatalf("HTTP %d %v, want %d with %q", resp.StatusCode, answer, tt.status, tt.detail)
+			}
+			if want := map[bool]string{true: "application/json", false: "application/problem+json"}[tt.status == 202]; resp.Header.Get("Content-Type") != want {
+				t.Errorf("content type %q, want %q", resp.Header.Get("Content-Type"), want)
+			}
+			if taken := len(b.queue.took); (taken == 1) != (tt.status == 202) {
+				t.Errorf("%d webhooks reached the queue", taken)
+			}
+			for _, secret := range []string{"John", "1234567890", "john.doe", "Bearer", "nope", signature} {
+				if strings.Contains(b.log.String(), secret) {
+					t.Errorf("the log has %q: %s", secret, b.log)
+				}
+			}
+		})
+	}
+}
+
+func TestEveryWrongFieldIsNamed(t *testing.T) {
+	t.Parallel()
+	_, answer := setup(t, nil).post(t, "/webhooks/pos", `{"id":5,"event_type":"x","data":{"amount":"y","items":[{"price":true}]}}`, nil)
+	var paths []string
+	for _, e := range answer["errors"].([]any) {
+		paths = append(paths, e.(map[string]any)["path"].(string))
+	}
+	if got := strings.Join(paths, " "); got != "id event_type data.amount data.items[0].price timestamp" {
+		t.Errorf("errors of %s", got)
+	}
+}
+
+func TestQueueTrouble(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		err    error
+		detail string
+	}{
+		{errors.Join(queue.ErrUnavailable, errors.New("dial tcp 10.0.0.1")), "send it again"},
+		{&queue.FullError{Channel: message.SMS, Depth: 7}, "the sms queue is full"},
+	} {
+		b := setup(t, nil)
+		b.queue.err = tt.err
+		resp, answer := b.post(t, "/webhooks/pos", sampleWith(`{}`), nil)
+		if resp.StatusCode != 503 || resp.Header.Get("Retry-After") == "" || !strings.Contains(answer["detail"].(string), tt.detail) ||
+			strings.Contains(answer["detail"].(string), "10.0.0.1") {
+			t.Errorf("%v: HTTP %d %v", tt.err, resp.StatusCode, answer)
+		}
+	}
+}
+
+func TestSourceRate(t *testing.T) {
+	t.Parallel()
+	b := setup(t, func(c *Config) { c.SourceRateLimit, c.SourceRateBurst = 0.001, 1 })
+	first, _ := b.post(t, "/webhooks/pos", sampleWith(`{}`), nil)
+	second, _ := b.post(t, "/webhooks/pos", sampleWith(`{}`), nil)
+	other, _ := b.post(t, "/webhooks/pos", strings.Replace(sampleWith(`{}`), "till", "other", 1), nil)
+	if first.StatusCode != 202 || second.StatusCode != 429 || second.Header.Get("Retry-After") == "" || other.StatusCode != 202 {
+		t.Errorf("HTTP %d, %d, %d; want 202, 429 with Retry-After, 202", first.StatusCode, second.StatusCode, other.StatusCode)
+	}
+}
+
+func TestFanOut(t *testing.T) {
+	t.Parallel()
+	b := setup(t, func(c *Config) {
+		c.SMSRecipients = []string{"+15550100001", "(555) 010-0002"}
+		c.EmailRecipients = []string{"staff@example.com"}
+	})
+	_, answer := b.post(t, "/webhooks/pos", sampleWith(`{"customerPhone":"+1 555 010 0001","customerEmail":"no address"}`), nil)
+	s := b.queue.took[0]
+	var got []string
+	for _, c := range s.Channels {
+		for _, r := range c.Recipients {
+			got = append(got, string(c.Channel)+" "+r.To.Reveal()+" "+r.Audience.String())
+		}
+	}
+	want := "sms +15550100001 customer, sms +15550100002 staff, email staff@example.com staff, whatsapp +15550100001 customer"
+	if strings.Join(got, ", ") != want {
+		t.Errorf("fan-out %q, want %q", got, want)
+	}
+	skipped := answer["skipped"].([]any)
+	if len(skipped) != 1 || skipped[0].(map[string]any)["reason"] != "not an e-mail address" || skipped[0].(map[string]any)["channel"] != "email" {
+		t.Errorf("skipped %v", skipped)
+	}
+	// Nobody to write to: the webhook is recorded all the same.
+	b = setup(t, nil)
+	if _, answer = b.post(t, "/webhooks/pos", sampleWith(`{}`), nil); len(answer["jobs"].([]any)) != 0 || len(b.queue.took[0].Channels) != 1 {
+		t.Errorf("%v, %+v", answer, b.queue.took[0])
+	}
+}
+
+func TestTestEndpoints(t *testing.T) {
+	t.Parallel()
+	b := setup(t, nil)
+	noToken := map[string]string{"Authorization": ""}
+	resp, answer := b.post(t, "/test/simulate-webhook", `{"event_type":"order_create"}`, noToken)
+	if resp.StatusCode != 202 || len(answer["jobs"].([]any)) != 3 {
+		t.Errorf("simulate: HTTP %d %v", resp.StatusCode, answer)
+	}
+	resp, answer = b.post(t, "/webhooks/test", `{"id":"x","foo":1}`, noToken)
+	if resp.StatusCode != 200 || answer["valid"] != false || len(b.queue.took) != 1 {
+		t.Errorf("test: HTTP %d %v", resp.StatusCode, answer)
+	}
+	for _, path := range []string{"/webhooks/test", "/test/simulate-webhook", "/nothing"} {
+		off := setup(t, func(c *Config) { c.TestEndpoints = false })
+		if resp, _ := off.post(t, path, `{}`, nil); resp.StatusCode != 404 {
+			t.Errorf("%s is served without TEST_ENDPOINTS: HTTP %d", path, resp.StatusCode)
+		}
+	}
+}
+
+// BenchmarkAccept is the whole handler but for the queue.
+func BenchmarkAccept(b *testing.B) {
+	verifier, err := auth.New(auth.Config{Tokens: "token", Secrets: "secret"}, time.Now)
+	if err != nil {
+		b.Fatal(err)
+	}
+	h, err := NewHandler(Options{
+		Config: Config{Channels: []string{"sms", "email", "whatsapp"}, MaxBodyBytes: 1 << 20, MaxConnections: 10}, Region: "US", Verifier: verifier,
+		Enqueuer: discard{}, Registerer: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	body := webhook.Sample(webhook.POSSave)
+	mac := hmac.New(sha256.New, []byte("secret"))
+	mac.Write(body)
+	signature := hex.EncodeToString(mac.Sum(nil))
+	b.ReportAllocs()
+	for b.Loop() {
+		r := httptest.NewRequest(http.MethodPost, "/webhooks/pos", bytes.NewReader(body))
+		r.Header.Set("Content-Type", "application/json")
+		r.Header.Set("Authorization", "Bearer token")
+		r.Header.Set("X-Webhook-Signature", signature)
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		if w.Code != http.StatusAccepted {
+			b.Fatal(w.Body)
+		}
+	}
+}
+
+type discard struct{}
+
+func (discard) Enqueue(context.Context, *queue.Submission) (*queue.Acceptance, error) {
+	return &queue.Acceptance{}, nil
+}
