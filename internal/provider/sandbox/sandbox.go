@@ -1,12 +1,14 @@
 // Package sandbox is the provider from which nothing leaves: messages go to an outbox that a person can look at. It can be told to
-// fail, to be slow and to limit, as the others do.
+// fail, to be slow and to limit, as the others do. It has no network, so it needs neither transport nor credentials.
 package sandbox
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -24,8 +26,8 @@ type Config struct {
 	OutboxSize int `env:"SANDBOX_OUTBOX_SIZE, default=200"`
 	// Latency of each send.
 	Latency time.Duration `env:"SANDBOX_LATENCY, default=0s"`
-	// Fail makes sends fail, as transient:0.1,permanent:0.01; the classes are permanent, transient, throttled, account, ambiguous, the
-	// number how many of the sends, all when it is left out.
+	// Fail makes sends fail, as transient:0.1,permanent:0.01; the classes are permanent, transient, throttled, account, ambiguous (the
+	// message is taken, the answer is lost), the number how many of the sends, all when it is left out.
 	Fail []string `env:"SANDBOX_FAIL"`
 	// RateLimit is how many messages a second the sandbox takes before it answers as a provider does that is asked too much; 0 for
 	// any number.
@@ -38,15 +40,19 @@ func (c *Config) Validate() error {
 	if c.OutboxSize < 0 {
 		errs = append(errs, fmt.Errorf("SANDBOX_OUTBOX_SIZE is %d: set 0 or more", c.OutboxSize))
 	}
-	if c.Latency < 0 || c.RateLimit < 0 {
-		errs = append(errs, fmt.Errorf("SANDBOX_LATENCY is %s and SANDBOX_RATE_LIMIT %g: set 0 or more", c.Latency, c.RateLimit))
+	if c.Latency < 0 {
+		errs = append(errs, fmt.Errorf("SANDBOX_LATENCY is %s: set 0 or more, as 50ms", c.Latency))
 	}
-	_, err := faults(c.Fail)
+	if !(c.RateLimit >= 0) || math.IsInf(c.RateLimit, 0) {
+		errs = append(errs, fmt.Errorf("SANDBOX_RATE_LIMIT is %g: set 0 (no limit) or how many messages a second", c.RateLimit))
+	}
+	_, err := parseFaults(c.Fail)
 	return errors.Join(append(errs, err)...)
 }
 
 // Outbox keeps messages for people to look at.
 type Outbox interface {
+	// Put adds a message. It is safe for concurrent use.
 	Put(context.Context, queue.OutboxEntry) error
 }
 
@@ -56,33 +62,51 @@ type fault struct {
 	err   provider.Error
 }
 
-func faults(texts []string) ([]fault, error) {
-	kinds := map[string]provider.Error{}
-	for _, e := range []provider.Error{
-		{Class: provider.Permanent, Reason: provider.ReasonRecipient},
-		{Class: provider.Transient, Reason: provider.ReasonOutage},
-		{Class: provider.Throttled, Reason: provider.ReasonRateLimit, RetryAfter: time.Second},
-		{Class: provider.Account, Reason: provider.ReasonCredentials},
-		{Class: provider.Ambiguous, Reason: provider.ReasonTimeout},
-	} {
-		e.Detail = "SANDBOX_FAIL says so"
-		kinds[e.Class.String()] = e
-	}
-	var out []fault
+// kinds are the errors that SANDBOX_FAIL can ask for, one of each class.
+var kinds = []provider.Error{
+	{Class: provider.Permanent, Reason: provider.ReasonRecipient},
+	{Class: provider.Transient, Reason: provider.ReasonOutage},
+	{Class: provider.Throttled, Reason: provider.ReasonRateLimit, RetryAfter: time.Second},
+	{Class: provider.Account, Reason: provider.ReasonCredentials},
+	{Class: provider.Ambiguous, Reason: provider.ReasonTimeout},
+}
+
+// parseFaults reads SANDBOX_FAIL. The error names every part that cannot be read.
+func parseFaults(texts []string) ([]fault, error) {
+	var faults []fault
+	var errs []error
+	total := 0.0
 	for _, text := range texts {
-		name, number, given := strings.Cut(strings.TrimSpace(text), ":")
-		share := 1.0
-		var err error
-		if given {
-			share, err = strconv.ParseFloat(number, 64)
-		}
-		e, known := kinds[name]
-		if !known || err != nil || share < 0 || share > 1 {
-			return nil, fmt.Errorf("SANDBOX_FAIL has %q: set permanent, transient, throttled, account or ambiguous, with a share from 0 to 1, as transient:0.1", text)
-		}
-		out = append(out, fault{share, e})
+		f, err := parseFault(text)
+		errs = append(errs, err)
+		faults = append(faults, f)
+		total += f.share
 	}
-	return out, nil
+	if total > 1+rounding {
+		errs = append(errs, fmt.Errorf("SANDBOX_FAIL adds up to %g: set shares that make 1 or less together", total))
+	}
+	return faults, errors.Join(errs...)
+}
+
+// rounding is how far a sum of decimal shares may be above 1: ten times 0.1 is.
+const rounding = 1e-9
+
+func parseFault(text string) (fault, error) {
+	name, number, given := strings.Cut(strings.TrimSpace(text), ":")
+	share := 1.0
+	var err error
+	if given {
+		share, err = strconv.ParseFloat(number, 64)
+	}
+	i := slices.IndexFunc(kinds, func(e provider.Error) bool { return e.Class.String() == name })
+	// NaN is neither in the range nor out of it, hence the negation.
+	if i < 0 || err != nil || !(share >= 0 && share <= 1) {
+		return fault{}, fmt.Errorf("SANDBOX_FAIL has %q: set permanent, transient, throttled, account or ambiguous, "+
+			"with a share from 0 to 1, as transient:0.1", text)
+	}
+	failure := kinds[i]
+	failure.Detail = "SANDBOX_FAIL says so"
+	return fault{share, failure}, nil
 }
 
 // Provider takes messages of every channel.
@@ -93,14 +117,18 @@ type Provider struct {
 	outbox Outbox
 }
 
-// New returns a sandbox that puts messages into an outbox.
+// New returns a sandbox that puts messages into an outbox. The outbox is not called, and may be nil, when its size is 0.
 func New(c Config, outbox Outbox) (*Provider, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	p := &Provider{config: c, outbox: outbox}
-	p.faults, _ = faults(c.Fail) // checked by Validate
+	faults, err := parseFaults(c.Fail)
+	if err != nil {
+		return nil, err
+	}
+	p := &Provider{config: c, faults: faults, outbox: outbox}
 	if c.RateLimit > 0 {
+		// A burst of one second's worth, as the documented limits of the real ones are counted.
 		p.limit = rate.NewLimiter(rate.Limit(c.RateLimit), max(1, int(c.RateLimit)))
 	}
 	return p, nil
@@ -108,42 +136,78 @@ func New(c Config, outbox Outbox) (*Provider, error) {
 
 // Send puts the message into the outbox.
 func (p *Provider) Send(ctx context.Context, m message.Message) (provider.Receipt, error) {
-	if p.config.Latency > 0 {
-		select {
-		case <-time.After(p.config.Latency):
-		case <-ctx.Done():
-			return provider.Receipt{}, &provider.Error{Class: provider.Ambiguous, Reason: provider.ReasonTimeout}
-		}
+	if err := p.wait(ctx); err != nil {
+		return provider.Receipt{}, err
 	}
 	if p.limit != nil && !p.limit.Allow() {
-		return provider.Receipt{}, &provider.Error{Class: provider.Throttled, Reason: provider.ReasonRateLimit, Status: 429, RetryAfter: time.Second}
+		return provider.Receipt{}, &provider.Error{Class: provider.Throttled, Reason: provider.ReasonRateLimit,
+			RetryAfter: time.Second, Detail: "SANDBOX_RATE_LIMIT is reached"}
 	}
-	dice := rand.Float64() //nolint:gosec // no secret
-	for _, f := range p.faults {
-		if dice -= f.share; dice < 0 {
-			failure := f.err
-			return provider.Receipt{}, &failure
-		}
+	failure := p.draw()
+	if failure != nil && failure.Class != provider.Ambiguous {
+		return provider.Receipt{}, failure
 	}
-	if p.config.OutboxSize > 0 {
-		err := p.outbox.Put(ctx, queue.OutboxEntry{
-			Channel: m.Channel, To: m.To.Reveal(), Subject: m.Subject, Text: m.Text, HTML: m.HTML, EventID: m.WebhookID, JobID: m.JobID,
-			Provider: "sandbox", SentAt: time.Now().UTC(),
-		})
-		if err != nil {
-			return provider.Receipt{}, &provider.Error{Class: provider.Transient, Reason: provider.ReasonOutage, Detail: "the outbox cannot be written"}
-		}
+	if err := p.put(ctx, m); err != nil {
+		return provider.Receipt{}, err
+	}
+	if failure != nil {
+		return provider.Receipt{}, failure
 	}
 	return provider.Receipt{MessageID: "sandbox-" + m.JobID}, nil
 }
 
 // Probe says that the sandbox is well, unless it was told that the account is not.
-func (p *Provider) Probe(context.Context) error {
+func (p *Provider) Probe(ctx context.Context) error {
+	if err := p.wait(ctx); err != nil {
+		return err
+	}
 	for _, f := range p.faults {
-		if f.err.Class == provider.Account {
+		if f.err.Class == provider.Account && f.share > 0 {
 			failure := f.err
 			return &failure
 		}
+	}
+	return nil
+}
+
+// wait takes the time that the sandbox is told to take.
+func (p *Provider) wait(ctx context.Context) error {
+	if p.config.Latency > 0 {
+		timer := time.NewTimer(p.config.Latency)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+		}
+	}
+	if ctx.Err() != nil {
+		return &provider.Error{Class: provider.Transient, Reason: provider.ReasonTimeout, Detail: "ended before the message was taken"}
+	}
+	return nil
+}
+
+// draw decides whether a send fails, and how; nil when it does not.
+func (p *Provider) draw() *provider.Error {
+	dice := rand.Float64() //nolint:gosec // chance, no secret
+	for _, f := range p.faults {
+		if dice -= f.share; dice < 0 {
+			failure := f.err
+			return &failure
+		}
+	}
+	return nil
+}
+
+func (p *Provider) put(ctx context.Context, m message.Message) error {
+	if p.config.OutboxSize == 0 {
+		return nil
+	}
+	err := p.outbox.Put(ctx, queue.OutboxEntry{
+		Channel: m.Channel, To: m.To.Reveal(), Subject: m.Subject, Text: m.Text, HTML: m.HTML, EventID: m.WebhookID, JobID: m.JobID,
+		Provider: "sandbox", SentAt: time.Now().UTC(),
+	})
+	if err != nil {
+		return &provider.Error{Class: provider.Transient, Reason: provider.ReasonOutage, Detail: "the outbox cannot be written"}
 	}
 	return nil
 }
