@@ -59,8 +59,21 @@ func shorten(s string, limit int) string {
 	return strings.TrimSpace(string(runes[:cut])) + "…"
 }
 
-// plainMarks replaces the characters that WhatsApp takes for formatting by ones that look alike.
-var plainMarks = strings.NewReplacer("*", "∗", "_", "ˍ", "~", "∼", "`", "ˋ")
+// plainMarks replaces the characters that WhatsApp takes for formatting by ones that look alike, but for those inside a word, as in
+// ORD_1, which it takes as they are.
+func plainMarks(s string) string {
+	runes := []rune(s)
+	word := func(i int) bool {
+		return i >= 0 && i < len(runes) && (unicode.IsLetter(runes[i]) || unicode.IsDigit(runes[i]))
+	}
+	for i, r := range runes {
+		plain, mark := map[rune]rune{'*': '∗', '_': 'ˍ', '~': '∼', '`': 'ˋ'}[r]
+		if mark && (!word(i-1) || !word(i+1)) {
+			runes[i] = plain
+		}
+	}
+	return string(runes)
+}
 
 // plainLink keeps an address in a field from becoming a link that seems to come from the shop.
 var plainLink = strings.NewReplacer("://", ": //", "www.", "www ")
@@ -70,7 +83,7 @@ func field(channel message.Channel, s string) string {
 	s = clean(s, maxField)
 	switch channel {
 	case message.WhatsApp:
-		return plainLink.Replace(plainMarks.Replace(s))
+		return plainLink.Replace(plainMarks(s))
 	case message.SMS:
 		return plainLink.Replace(s)
 	}

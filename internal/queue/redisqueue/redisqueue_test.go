@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -54,9 +55,12 @@ func opener(base Config) queuetest.Open {
 			Resume: func(ctx context.Context) error { return store.Resume(ctx, message.SMS) },
 			Leftovers: func(ctx context.Context) []string {
 				found := []string{}
+				var mu sync.Mutex // the masters are asked side by side
 				scan := func(ctx context.Context, client redis.UniversalClient) error {
 					keys, err := client.Keys(ctx, store.keys[message.SMS].Base+":body:*").Result()
+					mu.Lock()
 					found = append(found, keys...)
+					mu.Unlock()
 					return err
 				}
 				if cluster, ok := store.client.(*redis.ClusterClient); ok {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -53,6 +54,14 @@ type Store struct {
 	renew   script
 }
 
+// quiet keeps go-redis from printing past the program's logger: what matters comes back as an error.
+type quiet struct{}
+
+// Printf prints nothing.
+func (quiet) Printf(context.Context, string, ...any) {}
+
+var silence = sync.OnceFunc(func() { redis.SetLogger(quiet{}) })
+
 // Open prepares the connection. It does not wait for Redis: a program starts, and recovers, without it. Errors are of the
 // configuration.
 func Open(config Config, log *slog.Logger) (*Store, error) {
@@ -63,6 +72,7 @@ func Open(config Config, log *slog.Logger) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	silence()
 	s := &Store{
 		config: config, client: redis.NewUniversalClient(options), log: log, keys: map[message.Channel]Keys{},
 		enqueue: newScript(enqueueSource), claim: newScript(claimSource), settle: newScript(settleSource), renew: newScript(renewSource),
