@@ -48,7 +48,9 @@ type Options struct {
 }
 
 const (
-	// lookEvery is how often an idle worker looks by itself, besides being woken.
+	// idleEvery is how often an idle worker looks by itself, besides being woken and when a retry or a lease is due: two commands.
+	idleEvery = 10 * time.Second
+	// lookEvery is how often a worker looks that may not claim now, or whose queue does not answer.
 	lookEvery = 2 * time.Second
 	// callTimeout bounds one round trip to the queue.
 	callTimeout = 4 * time.Second
@@ -294,12 +296,16 @@ func (w *Worker) claimed(ctx context.Context, c *queue.Claim) {
 
 // schedule says when to look next: at once while there is more, when a token or a probe is due, or when somebody enqueues.
 func (w *Worker) schedule(ctx context.Context, c *queue.Claim) {
-	pause := lookEvery
+	barred := c.Throttled || c.Halted != ""
+	pause := idleEvery
+	if barred || w.since.IsZero() || time.Since(w.since) < reapGrace {
+		pause = lookEvery
+	}
 	if c.Wait >= 0 {
 		pause = min(pause, c.Wait)
 	}
 	w.nextLook = time.Now().Add(pause)
-	if pause == 0 || c.Throttled || c.Halted != "" || ctx.Err() != nil {
+	if pause == 0 || barred || ctx.Err() != nil {
 		return
 	}
 	w.waiting = true

@@ -108,7 +108,9 @@ func (c *Config) options() (*redis.UniversalOptions, error) {
 		Username: c.Username, Password: c.Password.Reveal(), DB: c.DB,
 		MasterName: c.SentinelMaster, SentinelUsername: c.SentinelUsername, SentinelPassword: c.SentinelPassword.Reveal(),
 		Addrs: c.Addrs, IsClusterMode: len(c.Addrs) > 0 && c.SentinelMaster == "",
-		DialTimeout: 2 * time.Second, DialerRetries: 1, ReadTimeout: 5 * time.Second, WriteTimeout: 2 * time.Second, PoolTimeout: 3 * time.Second,
+		DialTimeout: 2 * time.Second, DialerRetries: 1, WriteTimeout: 2 * time.Second, PoolTimeout: 3 * time.Second,
+		// Every call has a deadline of its own; this only has to be longer than a worker blocks for.
+		ReadTimeout: 15 * time.Second,
 		// A command is repeated only by who knows that it may be: a claim whose answer was lost must not run twice.
 		MaxRetries: -1, ContextTimeoutEnabled: true, DisableIdentity: true,
 		// RESP2 is what every supported version and the embedded server speak.

@@ -62,6 +62,12 @@ local function answer(jobs, bodies, provider, probe, wait, halted, throttled)
       local ms = math.max(1, tonumber(next_due) - now)
       if wait < 0 or ms < wait then wait = ms end
     end
+    -- An idle worker comes back when somebody's lease ends, if it is not renewed by then.
+    local next_end = ARGV[7] == '1' and n > 0 and call('ZRANGE', KEYS[6], 0, 0, 'WITHSCORES')[2]
+    if next_end then
+      local ms = math.max(1, tonumber(next_end) - now)
+      if wait < 0 or ms < wait then wait = ms end
+    end
   end
   return {jobs, bodies, provider, probe, math.ceil(wait), halted, throttled, moved, reaped, aside, evicted}
 end
