@@ -3,7 +3,14 @@ package redistest
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
 	"fmt"
+	"math/big"
 	"net"
 	"os"
 	"os/exec"
@@ -49,6 +56,51 @@ func Start(t testing.TB, args ...string) *Server {
 	s.Restart()
 	t.Cleanup(s.Kill)
 	return s
+}
+
+// StartTLS runs a server that speaks only TLS, with a certificate of an authority of its own; caFile has that authority's certificate.
+func StartTLS(t testing.TB) (s *Server, caFile string) {
+	t.Helper()
+	dir := t.TempDir()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keyDER, err := x509.MarshalECPrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	caFile = dir + "/ca.crt"
+	for name, block := range map[string]*pem.Block{caFile: {Type: "CERTIFICATE", Bytes: der}, dir + "/key": {Type: "EC PRIVATE KEY", Bytes: keyDER}} {
+		if err := os.WriteFile(name, pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	roots := x509.NewCertPool()
+	certificate, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots.AddCert(certificate)
+	port := FreePort(t)
+	s = &Server{t: t, port: port, Options: &redis.Options{
+		Addr: "127.0.0.1:" + strconv.Itoa(port), TLSConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
+	}}
+	s.args = []string{
+		"--port", "0", "--tls-port", strconv.Itoa(port), "--tls-cert-file", caFile, "--tls-key-file", dir + "/key", "--tls-ca-cert-file", caFile,
+		"--tls-auth-clients", "no", "--bind", "127.0.0.1", "--save", "", "--dir", dir, "--loglevel", "warning",
+	}
+	s.Restart()
+	t.Cleanup(s.Kill)
+	return s, caFile
 }
 
 // Addr is where the server listens.

@@ -114,6 +114,19 @@ func TestSentinel(t *testing.T) {
 	queuetest.Run(t, opener(Config{Addrs: []string{redistest.StartSentinel(t)}, SentinelMaster: "ringup"}))
 }
 
+func TestTLS(t *testing.T) {
+	t.Parallel()
+	server, ca := redistest.StartTLS(t)
+	store := open(t, Config{URL: secret.String("rediss://" + server.Addr()), CAFile: ca}, nil)
+	if err := store.Ping(t.Context()); err != nil {
+		t.Error(err)
+	}
+	stranger := open(t, Config{URL: secret.String("rediss://" + server.Addr())}, nil)
+	if err := stranger.Ping(t.Context()); err == nil || !strings.Contains(err.Error(), "certificate") {
+		t.Errorf("a certificate of nobody we know: %v", err)
+	}
+}
+
 // TestEmbedded is the server inside `ringup dev`.
 func TestEmbedded(t *testing.T) {
 	t.Parallel()
