@@ -1,0 +1,135 @@
+package aws
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/mail"
+	"regexp"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sesv2"
+	"github.com/aws/aws-sdk-go-v2/service/sesv2/types"
+
+	"ringup.dev/ringup/internal/message"
+	"ringup.dev/ringup/internal/provider"
+	"ringup.dev/ringup/internal/provider/transport"
+)
+
+// SESConfig is for e-mail through Amazon SES.
+type SESConfig struct {
+	AWS Config
+	// From is the address that e-mails come from, as Luna Coffee <hello@example.com>; the provider has to have verified it.
+	From string `env:"EMAIL_FROM"`
+	// ConfigurationSet of SES that reports deliveries.
+	ConfigurationSet string `env:"AWS_SES_CONFIGURATION_SET"`
+}
+
+// SES sends e-mail.
+type SES struct {
+	api    *sesv2.Client
+	client *transport.Client
+	from   *mail.Address
+	set    *string
+}
+
+// NewSES returns the provider of e-mail.
+func NewSES(c SESConfig, client *transport.Client) (*SES, error) {
+	loaded, err := c.AWS.load()
+	from, fromErr := mail.ParseAddress(c.From)
+	if fromErr != nil {
+		fromErr = fmt.Errorf("EMAIL_FROM is %q: set the address that e-mails come from, as Luna Coffee <hello@example.com>", c.From)
+	}
+	if err := errors.Join(err, fromErr); err != nil {
+		return nil, err
+	}
+	p := &SES{api: sesv2.NewFromConfig(loaded), client: client, from: from}
+	if c.ConfigurationSet != "" {
+		p.set = aws.String(c.ConfigurationSet)
+	}
+	return p, nil
+}
+
+// Send hands over an e-mail with a text and an HTML part.
+func (p *SES) Send(ctx context.Context, m message.Message) (provider.Receipt, error) {
+	utf8 := func(text string) *types.Content {
+		return &types.Content{Data: aws.String(text), Charset: aws.String("UTF-8")}
+	}
+	call := p.client.Call(ctx, noBase)
+	out, err := p.api.SendEmail(ctx, &sesv2.SendEmailInput{
+		FromEmailAddress: aws.String(p.from.String()),
+		Destination:      &types.Destination{ToAddresses: []string{m.To.Reveal()}},
+		Content: &types.EmailContent{Simple: &types.Message{
+			Subject: utf8(m.Subject), Body: &types.Body{Text: utf8(m.Text), Html: utf8(m.HTML)},
+		}},
+		ConfigurationSetName: p.set,
+		EmailTags:            []types.MessageTag{{Name: aws.String("job_id"), Value: aws.String(tag(m.JobID))}},
+	}, func(o *sesv2.Options) { o.HTTPClient = call })
+	switch {
+	case err != nil:
+		return provider.Receipt{}, failure(call, err, p.code)
+	case aws.ToString(out.MessageId) == "":
+		return provider.Receipt{}, call.Unclear()
+	}
+	return provider.Receipt{MessageID: *out.MessageId}, nil
+}
+
+// untaggable is what a tag's value cannot have (docs.aws.amazon.com/ses/latest/APIReference-V2/API_MessageTag.html).
+var untaggable = regexp.MustCompile(`[^A-Za-z0-9_.@-]`)
+
+// tag makes a value of at most 256 characters that a person can still find the job by.
+func tag(jobID string) string {
+	value := untaggable.ReplaceAllString(jobID, "-")
+	return value[:min(len(value), 256)]
+}
+
+// Probe asks whether the account may send. SES allows one such call a second for the whole account: cache it.
+func (p *SES) Probe(ctx context.Context) error {
+	call := p.client.Call(ctx, noBase)
+	out, err := p.api.GetAccount(ctx, &sesv2.GetAccountInput{}, func(o *sesv2.Options) { o.HTTPClient = call })
+	switch {
+	case err != nil:
+		return failure(call, err, p.code)
+	case !out.SendingEnabled, aws.ToString(out.EnforcementStatus) == "SHUTDOWN":
+		return &provider.Error{Class: provider.Account, Reason: provider.ReasonSuspended, Status: call.Status, Detail: "sending is disabled for the account"}
+	}
+	return nil
+}
+
+// code reads the codes of SES's own (docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html), some of which mean several
+// things that only the text tells apart.
+func (p *SES) code(code, text string) (provider.Error, bool) {
+	switch code {
+	case "SendingPausedException", "AccountSuspendedException":
+		return suspended, true
+	case "LimitExceededException":
+		return quota, true
+	case "ThrottlingException", "Throttling", "TooManyRequestsException":
+		if strings.Contains(text, "Daily message quota exceeded") {
+			return quota, true
+		}
+		return throttled, true
+	case "MailFromDomainNotVerifiedException":
+		return sender, true
+	case "NotFoundException":
+		meaning := sender
+		meaning.Detail = "AWS_SES_CONFIGURATION_SET names one that does not exist"
+		return meaning, true
+	case "MessageRejected":
+		if !strings.Contains(text, "not verified") {
+			return content, true
+		}
+		// It names the identities that failed: outside production, recipients have to be verified too.
+		if strings.Contains(strings.ToLower(text), strings.ToLower(p.from.Address)) {
+			return sender, true
+		}
+		return recipient, true
+	case "BadRequestException":
+		if strings.Contains(strings.ToLower(text), "address") {
+			return recipient, true
+		}
+		return request, true
+	}
+	return provider.Error{}, false
+}

@@ -1,0 +1,220 @@
+// Package transport is the one way out to the providers: a pool of connections that all adapters share, and a Call, which sends one
+// request of an SDK (or of our own), bounds and keeps its answer, and says what kind of failure there was when none came.
+package transport
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"ringup.dev/ringup/internal/provider"
+)
+
+const (
+	// maxAnswer is how much of an answer is read. The largest that a provider documents have some kilobytes.
+	maxAnswer = 1 << 20
+	// maxRetryAfter bounds what a provider can ask for: a quota that opens next month is not waited for silently.
+	maxRetryAfter = time.Hour
+)
+
+// Client is the pool. It is safe for concurrent use.
+type Client struct{ pool *http.Transport }
+
+// New returns a pool that keeps a connection for each of the sends that a worker makes at a time.
+func New(concurrency int) *Client {
+	return &Client{pool: &http.Transport{
+		Proxy: http.ProxyFromEnvironment,
+		// A provider that cannot even be connected to is told from one that is slow.
+		DialContext:         (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+		TLSHandshakeTimeout: 5 * time.Second,
+		TLSClientConfig:     &tls.Config{MinVersion: tls.VersionTLS12},
+		ForceAttemptHTTP2:   true,
+		MaxIdleConns:        2 * concurrency,
+		MaxIdleConnsPerHost: concurrency,
+		// Shorter than the minute after which most load balancers close a connection, perhaps under a request.
+		IdleConnTimeout:        50 * time.Second,
+		MaxResponseHeaderBytes: 64 << 10,
+	}}
+}
+
+// BaseURL reads a variable that names another host in a provider's place; standard when it is empty, nil when that is empty too.
+func BaseURL(variable, value, standard string) (*url.URL, error) {
+	if value == "" {
+		value = standard
+	}
+	if value == "" {
+		return nil, nil
+	}
+	u, err := url.Parse(value)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.RawQuery != "" || u.User != nil {
+		return nil, fmt.Errorf("%s is not the address of a host: set it as https://proxy.example", variable)
+	}
+	return u, nil
+}
+
+// Call is one request: it is made for a send, handed to the SDK as its HTTP client, and asked afterwards what happened on the wire.
+// A second request through the same Call, an SDK's own retry, is refused.
+type Call struct {
+	client *Client
+	ctx    context.Context //nolint:containedctx // some SDKs take no context, so the call brings it
+	base   *url.URL
+	sent   bool
+
+	// Status, Header and Body are those of the answer; Status is 0 when there was none.
+	Status int
+	Header http.Header
+	Body   []byte
+	// Failure is why there was no whole answer; nil when there was.
+	Failure *provider.Error
+}
+
+// Call prepares a request that ends with ctx. base, if it is not nil, takes the place of the scheme and host that the SDK knows.
+func (c *Client) Call(ctx context.Context, base *url.URL) *Call {
+	return &Call{client: c, ctx: ctx, base: base}
+}
+
+// HTTPClient returns the call in the form that SDKs take. It follows no redirects: none of the APIs has any, and credentials would go along.
+func (c *Call) HTTPClient() *http.Client {
+	return &http.Client{Transport: c, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+}
+
+// Sent says whether the SDK has come as far as making a request.
+func (c *Call) Sent() bool { return c.sent }
+
+// Do sends a request, for SDKs that ask for no more than this.
+func (c *Call) Do(r *http.Request) (*http.Response, error) { return c.RoundTrip(r) }
+
+// errSecond ends an SDK's own retry.
+var errSecond = errors.New("a message is handed over once: retries are the queue's")
+
+// RoundTrip sends the request and keeps the answer. The body that it returns is read and closed already.
+func (c *Call) RoundTrip(r *http.Request) (*http.Response, error) {
+	if c.sent {
+		return nil, errSecond
+	}
+	c.sent = true
+	// The pool sets it from another goroutine, perhaps after an answer that came early.
+	var written atomic.Bool
+	ctx := httptrace.WithClientTrace(c.ctx, &httptrace.ClientTrace{WroteHeaders: func() { written.Store(true) }})
+	r = r.Clone(ctx)
+	if c.base != nil {
+		r.URL.Scheme, r.URL.Host, r.Host = c.base.Scheme, c.base.Host, c.base.Host
+		r.URL.Path = joinPath(c.base.Path, r.URL.Path)
+	}
+	resp, err := c.client.pool.RoundTrip(r)
+	if err != nil {
+		c.Failure = failure(err, written.Load())
+		return nil, c.Failure
+	}
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	_ = resp.Body.Close()
+	if err != nil {
+		c.Failure = failure(err, true)
+		return nil, c.Failure
+	}
+	c.Status, c.Header = resp.StatusCode, resp.Header
+	if len(body) > maxAnswer {
+		body = nil // an answer that no provider gives: as good as unreadable
+	}
+	c.Body = body
+	resp.Body = io.NopCloser(bytes.NewReader(body))
+	return resp, nil
+}
+
+func joinPath(base, path string) string {
+	if base == "" || base == "/" {
+		return path
+	}
+	joined, err := url.JoinPath(base, path)
+	if err != nil {
+		return path
+	}
+	return joined
+}
+
+// failure says what a broken exchange means: before anything was written the message is certainly not on its way, afterwards
+// nobody knows.
+func failure(err error, written bool) *provider.Error {
+	e := &provider.Error{Class: provider.Transient, Reason: provider.ReasonNetwork, Detail: "no connection"}
+	if written {
+		e.Class, e.Detail = provider.Ambiguous, "the connection broke before the whole answer had come"
+	}
+	var timeout net.Error
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) || errors.As(err, &timeout) && timeout.Timeout() {
+		e.Reason, e.Detail = provider.ReasonTimeout, "no answer in time"
+	}
+	return e
+}
+
+// Known is the error that a provider's own code stands for, with the code, the status and, when it asks to wait, the pause.
+func (c *Call) Known(meaning provider.Error, code string) *provider.Error {
+	meaning.Code, meaning.Status = code, c.Status
+	if meaning.Class == provider.Throttled && meaning.RetryAfter == 0 {
+		meaning.RetryAfter = c.RetryAfter()
+	}
+	return &meaning
+}
+
+// Unclear is the error of an answer that is no clear one: a 5xx without the provider's own body, or a 2xx that cannot be read. The
+// message may have been taken. A request that the SDK refused to make was certainly not.
+func (c *Call) Unclear() *provider.Error {
+	switch {
+	case c.Failure != nil:
+		return c.Failure
+	case !c.sent:
+		return &provider.Error{Class: provider.Permanent, Reason: provider.ReasonRequest, Detail: "the request could not be made"}
+	}
+	e := &provider.Error{Class: provider.Ambiguous, Reason: provider.ReasonUnreadable, Status: c.Status}
+	if c.Status >= 500 {
+		e.Reason = provider.ReasonOutage
+	}
+	return e
+}
+
+// ByStatus is the error of an answer of which only the status can be understood.
+func (c *Call) ByStatus() *provider.Error {
+	switch {
+	case c.Failure != nil:
+		return c.Failure
+	case c.Status == http.StatusTooManyRequests:
+		return &provider.Error{Class: provider.Throttled, Reason: provider.ReasonRateLimit, Status: c.Status, RetryAfter: c.RetryAfter()}
+	case c.Status == http.StatusUnauthorized, c.Status == http.StatusForbidden:
+		return &provider.Error{Class: provider.Account, Reason: provider.ReasonCredentials, Status: c.Status}
+	case c.Status >= 400 && c.Status < 500:
+		return &provider.Error{Class: provider.Permanent, Reason: provider.ReasonRequest, Status: c.Status}
+	}
+	return c.Unclear()
+}
+
+// RetryAfter reads the header of that name (RFC 9110, section 10.2.3: seconds, or a date); 0 when there is none.
+func (c *Call) RetryAfter() time.Duration {
+	value := c.Header.Get("Retry-After")
+	if seconds, err := strconv.Atoi(value); err == nil {
+		return bound(time.Duration(seconds) * time.Second)
+	}
+	if at, err := http.ParseTime(value); err == nil {
+		return bound(time.Until(at))
+	}
+	return 0
+}
+
+// Until is the pause until a Unix time in a header, in seconds; 0 when there is none.
+func (c *Call) Until(header string) time.Duration {
+	seconds, err := strconv.ParseInt(c.Header.Get(header), 10, 64)
+	if err != nil {
+		return 0
+	}
+	return bound(time.Until(time.Unix(seconds, 0)))
+}
+
+func bound(d time.Duration) time.Duration { return max(0, min(d, maxRetryAfter)) }

@@ -1,0 +1,230 @@
+// Package twilio sends SMS and WhatsApp messages through Twilio's Programmable Messaging API.
+package twilio
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"regexp"
+	"strconv"
+
+	"github.com/twilio/twilio-go/client"
+	openapi "github.com/twilio/twilio-go/rest/api/v2010"
+
+	"ringup.dev/ringup/internal/message"
+	"ringup.dev/ringup/internal/provider"
+	"ringup.dev/ringup/internal/provider/transport"
+	"ringup.dev/ringup/internal/secret"
+)
+
+// Config has the account, and from whom messages come.
+type Config struct {
+	// AccountSID of the Twilio account: AC and 32 hexadecimal digits.
+	AccountSID string `env:"TWILIO_ACCOUNT_SID"`
+	// AuthToken of the Twilio account.
+	AuthToken secret.String `env:"TWILIO_AUTH_TOKEN"`
+	// SMSFrom is the number that SMS come from, as +15005550006; or set TWILIO_MESSAGING_SERVICE_SID.
+	SMSFrom string `env:"TWILIO_SMS_FROM"`
+	// MessagingServiceSID is the service that chooses the number an SMS comes from: MG and 32 hexadecimal digits.
+	MessagingServiceSID string `env:"TWILIO_MESSAGING_SERVICE_SID"`
+	// WhatsAppFrom is the number that WhatsApp messages come from, as +14155238886.
+	WhatsAppFrom string `env:"TWILIO_WHATSAPP_FROM"`
+	// BaseURL of a proxy or an emulator in Twilio's place.
+	BaseURL string `env:"TWILIO_BASE_URL"`
+}
+
+var (
+	accountSID = regexp.MustCompile(`^AC[0-9a-fA-F]{32}$`)
+	serviceSID = regexp.MustCompile(`^MG[0-9a-fA-F]{32}$`)
+	// The SDK refuses other tokens before it sends anything (client.validateCredentials).
+	token = regexp.MustCompile(`^[0-9a-zA-Z]+$`)
+	// A number, or a short code, or an alphanumeric sender of up to 11 characters (twilio.com/docs/glossary/what-alphanumeric-sender-id).
+	smsFrom      = regexp.MustCompile(`^(\+[1-9][0-9]{6,14}|[0-9]{3,8}|[0-9A-Za-z][0-9A-Za-z &+_-]{0,10})$`)
+	whatsAppFrom = regexp.MustCompile(`^\+[1-9][0-9]{6,14}$`)
+)
+
+// validate reports every setting of a channel that cannot work, each with its variable.
+func (c *Config) validate(channel message.Channel) error {
+	var errs []error
+	if !accountSID.MatchString(c.AccountSID) {
+		errs = append(errs, fmt.Errorf("TWILIO_ACCOUNT_SID is %q: set AC and 32 hexadecimal digits, from the console's first page", c.AccountSID))
+	}
+	if !token.MatchString(c.AuthToken.Reveal()) {
+		errs = append(errs, errors.New("TWILIO_AUTH_TOKEN is empty, or not of letters and digits: set it from the console's first page"))
+	}
+	switch {
+	case channel == message.WhatsApp:
+		if !whatsAppFrom.MatchString(c.WhatsAppFrom) {
+			errs = append(errs, fmt.Errorf("TWILIO_WHATSAPP_FROM is %q: set the sender's number, as +14155238886", c.WhatsAppFrom))
+		}
+	case c.SMSFrom == "" && c.MessagingServiceSID == "":
+		errs = append(errs, errors.New("TWILIO_SMS_FROM is empty: set the number that SMS come from, or TWILIO_MESSAGING_SERVICE_SID"))
+	case c.SMSFrom != "" && c.MessagingServiceSID != "":
+		errs = append(errs, errors.New("TWILIO_SMS_FROM and TWILIO_MESSAGING_SERVICE_SID are both set: set one of them"))
+	case c.SMSFrom != "" && !smsFrom.MatchString(c.SMSFrom):
+		errs = append(errs, fmt.Errorf("TWILIO_SMS_FROM is %q: set a number, as +15005550006, a short code or an alphanumeric sender", c.SMSFrom))
+	case c.MessagingServiceSID != "" && !serviceSID.MatchString(c.MessagingServiceSID):
+		errs = append(errs, fmt.Errorf("TWILIO_MESSAGING_SERVICE_SID is %q: set MG and 32 hexadecimal digits", c.MessagingServiceSID))
+	}
+	return errors.Join(errs...)
+}
+
+// Provider sends through Twilio.
+type Provider struct {
+	config  Config
+	channel message.Channel
+	client  *transport.Client
+	base    *url.URL
+}
+
+// NewSMS returns the provider of SMS.
+func NewSMS(c Config, client *transport.Client) (*Provider, error) {
+	return build(c, message.SMS, client)
+}
+
+// NewWhatsApp returns the provider of WhatsApp messages.
+func NewWhatsApp(c Config, client *transport.Client) (*Provider, error) {
+	return build(c, message.WhatsApp, client)
+}
+
+func build(c Config, channel message.Channel, client *transport.Client) (*Provider, error) {
+	base, err := transport.BaseURL("TWILIO_BASE_URL", c.BaseURL, "")
+	if err := errors.Join(c.validate(channel), err); err != nil {
+		return nil, err
+	}
+	return &Provider{config: c, channel: channel, client: client, base: base}, nil
+}
+
+// api is the SDK, bound to one call: it takes no context, and hides the status and headers of an answer.
+func (p *Provider) api(call *transport.Call) *openapi.ApiService {
+	c := &client.Client{Credentials: client.NewCredentials(p.config.AccountSID, p.config.AuthToken.Reveal()), HTTPClient: call.HTTPClient()}
+	c.SetAccountSid(p.config.AccountSID)
+	return openapi.NewApiServiceWithClient(c)
+}
+
+// Send creates a message (POST /2010-04-01/Accounts/{sid}/Messages.json).
+func (p *Provider) Send(ctx context.Context, m message.Message) (provider.Receipt, error) {
+	params, err := p.params(m)
+	if err != nil {
+		return provider.Receipt{}, err
+	}
+	call := p.client.Call(ctx, p.base)
+	created, err := p.api(call).CreateMessage(params)
+	switch {
+	case err != nil:
+		return provider.Receipt{}, failure(call, err)
+	case created.Sid == nil || *created.Sid == "":
+		return provider.Receipt{}, call.Unclear()
+	}
+	return provider.Receipt{MessageID: *created.Sid}, nil
+}
+
+func (p *Provider) params(m message.Message) (*openapi.CreateMessageParams, error) {
+	params := &openapi.CreateMessageParams{}
+	switch {
+	case p.channel == message.WhatsApp:
+		params.SetTo("whatsapp:" + m.To.Reveal()).SetFrom("whatsapp:" + p.config.WhatsAppFrom)
+	case p.config.MessagingServiceSID != "":
+		params.SetTo(m.To.Reveal()).SetMessagingServiceSid(p.config.MessagingServiceSID)
+	default:
+		params.SetTo(m.To.Reveal()).SetFrom(p.config.SMSFrom)
+	}
+	if m.Template == nil {
+		return params.SetBody(m.Text), nil
+	}
+	variables := map[string]string{}
+	for i, value := range m.Template.Parameters {
+		variables[strconv.Itoa(i+1)] = value
+	}
+	text, err := json.Marshal(variables)
+	if err != nil {
+		return nil, &provider.Error{Class: provider.Permanent, Reason: provider.ReasonTemplate, Detail: "its parameters cannot be written as JSON"}
+	}
+	return params.SetContentSid(m.Template.Name).SetContentVariables(string(text)), nil
+}
+
+// Probe fetches the account, and looks whether it is active.
+func (p *Provider) Probe(ctx context.Context) error {
+	call := p.client.Call(ctx, p.base)
+	account, err := p.api(call).FetchAccount(p.config.AccountSID)
+	switch {
+	case err != nil:
+		return failure(call, err)
+	case account.Status == nil:
+		return call.Unclear()
+	case *account.Status != "active":
+		return &provider.Error{Class: provider.Account, Reason: provider.ReasonSuspended, Status: call.Status, Detail: "the account is not active"}
+	}
+	return nil
+}
+
+// failure classifies by Twilio's code, then by the HTTP status.
+func failure(call *transport.Call, err error) *provider.Error {
+	var answer *client.TwilioRestError
+	if !call.Sent() || call.Failure != nil || !errors.As(err, &answer) || answer.Code == 0 {
+		return call.ByStatus()
+	}
+	code := strconv.Itoa(answer.Code)
+	if meaning, known := codes[answer.Code]; known {
+		return call.Known(meaning, code)
+	}
+	if call.Status >= 500 {
+		// With a body of Twilio's own: it knows that it failed.
+		return call.Known(outage, code)
+	}
+	e := call.ByStatus()
+	e.Code = code
+	return e
+}
+
+// What the codes mean.
+var (
+	recipient   = provider.Error{Class: provider.Permanent, Reason: provider.ReasonRecipient}
+	content     = provider.Error{Class: provider.Permanent, Reason: provider.ReasonContent}
+	template    = provider.Error{Class: provider.Permanent, Reason: provider.ReasonTemplate}
+	optedOut    = provider.Error{Class: provider.Permanent, Reason: provider.ReasonOptedOut, Suppress: true}
+	outage      = provider.Error{Class: provider.Transient, Reason: provider.ReasonOutage}
+	throttled   = provider.Error{Class: provider.Throttled, Reason: provider.ReasonRateLimit}
+	credentials = provider.Error{Class: provider.Account, Reason: provider.ReasonCredentials}
+	suspended   = provider.Error{Class: provider.Account, Reason: provider.ReasonSuspended}
+	quota       = provider.Error{Class: provider.Account, Reason: provider.ReasonQuota}
+	sender      = provider.Error{Class: provider.Account, Reason: provider.ReasonSender}
+)
+
+// detailed is a meaning with an explanation.
+func detailed(meaning provider.Error, detail string) provider.Error {
+	meaning.Detail = detail
+	return meaning
+}
+
+// codes are the ones that an answer can have (twilio.com/docs/api/errors). Unlisted ones go by the HTTP status.
+var codes = map[int]provider.Error{
+	21211: recipient, 21217: recipient, 21604: recipient, 21612: recipient, 21614: recipient, 21619: recipient,
+	63003: recipient, 63024: recipient, 63031: recipient, 63032: recipient,
+	// A trial account, or one without an approved profile, reaches verified numbers only; those still work.
+	21608: detailed(recipient, "the number is not verified, and the account may send to verified ones only"),
+	63015: detailed(recipient, "the number has not joined the WhatsApp sandbox"),
+
+	21602: content, 21617: content, 21620: content, 30007: content, 63005: content, 63006: content, 63013: content, 63021: content,
+
+	21610: optedOut, 63014: optedOut,
+
+	21408: {Class: provider.Permanent, Reason: provider.ReasonRegion, Detail: "the country is not enabled in Geo Permissions"},
+
+	63016: detailed(template, "outside the 24-hour window: an approved template is needed"),
+	63027: template, 63028: template, 63029: template, 63030: template,
+
+	20500: outage, 20503: outage, 63012: outage, 63023: outage,
+
+	// "Never processed and always safe to retry" (20429).
+	20429: throttled, 21611: throttled, 30022: throttled, 63017: throttled, 63018: throttled,
+
+	20003: credentials, 20006: credentials, 20008: credentials, 70051: credentials, 63001: credentials,
+	10001: suspended, 20403: suspended, 90010: suspended, 63020: suspended,
+	20005: {Class: provider.Account, Reason: provider.ReasonBalance, Detail: "the account is inactive or without funds"},
+	30023: quota, 63038: quota,
+
+	21212: sender, 21601: sender, 21603: sender, 21606: sender, 30034: sender, 63002: sender, 63007: sender, 63022: sender,
+}

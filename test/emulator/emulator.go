@@ -1,0 +1,357 @@
+// Package emulator stands in for the providers: it answers as they document, refuses what they would refuse, remembers what it took,
+// and can be told to fail in every way they do. The adapters' conformance suite, the system tests and the tests on a cluster use it.
+//
+// Beside the providers' own paths it serves, for whoever runs it as a process:
+//
+//	GET    /_emulator/messages   what was taken (?channel=, ?provider=, ?count=1 for the number only)
+//	DELETE /_emulator/messages   forget it
+//	PUT    /_emulator/faults     a list of Fault, in place of those before
+//	GET    /_emulator/stats      requests by provider
+package emulator
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// Credentials that the emulator takes; every other is refused.
+const (
+	TwilioAccountSID   = "AC00000000000000000000000000000001"
+	TwilioAuthToken    = "twilioauthtokenfortheemulator"
+	SendGridAPIKey     = "SG.key-for-the-emulator"
+	AWSAccessKeyID     = "AKIAEMULATOR"
+	AWSSecretAccessKey = "aws-secret-for-the-emulator"
+	AWSRegion          = "eu-west-1"
+	WhatsAppToken      = "whatsapp-token-for-the-emulator"
+	WhatsAppNumberID   = "106540352242922"
+)
+
+// Message is one that a provider took.
+type Message struct {
+	Provider string    `json:"provider"`
+	Channel  string    `json:"channel"`
+	To       string    `json:"to"`
+	From     string    `json:"from,omitempty"`
+	Subject  string    `json:"subject,omitempty"`
+	Text     string    `json:"text,omitempty"`
+	HTML     string    `json:"html,omitempty"`
+	Template string    `json:"template,omitempty"`
+	JobID    string    `json:"job_id,omitempty"` // where the provider has a field for it
+	ID       string    `json:"id"`
+	At       time.Time `json:"at"`
+}
+
+// Kind is a way to fail.
+type Kind string
+
+// The kinds. An empty one answers with the provider's own error.
+const (
+	DropBefore Kind = "drop-before" // the connection ends, the message is not taken
+	DropAfter  Kind = "drop-after"  // the connection ends, the message is taken
+	Half       Kind = "half"        // the message is taken, half of the answer comes
+	Garbage    Kind = "garbage"     // the message is taken, the answer is unreadable
+	Page       Kind = "page"        // a proxy's page in HTML, with the status
+	Empty      Kind = "empty"       // nothing but the status
+	Oversize   Kind = "oversize"    // the message is taken, the answer never ends
+	Slow       Kind = "slow"        // the answer comes as it should, after the latency
+)
+
+// Fault makes requests fail.
+type Fault struct {
+	Provider    string        `json:"provider"`              // whose requests; empty for all
+	To          string        `json:"to,omitempty"`          // only messages to this recipient
+	Probes      bool          `json:"probes,omitempty"`      // probes too
+	Times       int           `json:"times,omitempty"`       // how many requests; 0 until it is taken away
+	Probability float64       `json:"probability,omitempty"` // of a request to fail; 0 is always
+	Kind        Kind          `json:"kind,omitempty"`
+	Latency     time.Duration `json:"latency,omitempty"` // before the answer, nanoseconds
+	Refusal
+}
+
+// Refusal is an error in a provider's own words.
+type Refusal struct {
+	Status  int         `json:"status,omitempty"`
+	Code    string      `json:"code,omitempty"`
+	Text    string      `json:"text,omitempty"`
+	Field   string      `json:"field,omitempty"`
+	Flag    bool        `json:"flag,omitempty"` // whatever a provider's errors have beside: is_transient
+	Subcode int         `json:"subcode,omitempty"`
+	Header  http.Header `json:"header,omitempty"`
+}
+
+// Dialect is how one provider speaks.
+type Dialect struct {
+	Name   string
+	Routes []string // patterns of http.ServeMux
+	// IsProbe tells a probe from a send.
+	IsProbe func(r *http.Request, body []byte) bool
+	// Check looks at the credentials.
+	Check func(r *http.Request, body []byte) *Refusal
+	// Read makes a message of a send that the provider would take.
+	Read func(r *http.Request, body []byte) (Message, *Refusal)
+	// Accept answers a send that was taken.
+	Accept func(w http.ResponseWriter, m Message)
+	// Healthy answers a probe.
+	Healthy func(w http.ResponseWriter)
+	// Refuse answers with an error. A refusal without a code has the provider's usual one for the status.
+	Refuse func(w http.ResponseWriter, r Refusal)
+}
+
+// Server is every provider. It is safe for concurrent use.
+type Server struct {
+	mux *http.ServeMux
+
+	mu       sync.Mutex
+	messages []Message
+	requests map[string]int
+	faults   []*Fault
+	ids      int
+}
+
+// New returns a server of the built-in dialects and of others.
+func New(others ...Dialect) *Server {
+	s := &Server{mux: http.NewServeMux(), requests: map[string]int{}}
+	for _, d := range append([]Dialect{twilioDialect, sendgridDialect, sesDialect, snsDialect, whatsappDialect}, others...) {
+		for _, route := range d.Routes {
+			s.mux.HandleFunc(route, func(w http.ResponseWriter, r *http.Request) { s.serve(d, w, r) })
+		}
+	}
+	s.mux.HandleFunc("GET /_emulator/messages", s.getMessages)
+	s.mux.HandleFunc("DELETE /_emulator/messages", func(w http.ResponseWriter, _ *http.Request) { s.Forget(); w.WriteHeader(http.StatusNoContent) })
+	s.mux.HandleFunc("PUT /_emulator/faults", s.putFaults)
+	s.mux.HandleFunc("GET /_emulator/stats", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, s.Requests()) })
+	return s
+}
+
+// ServeHTTP answers a request.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
+
+// Messages returns what was taken, oldest first.
+func (s *Server) Messages() []Message {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]Message(nil), s.messages...)
+}
+
+// Requests returns how many requests each provider had, probes included.
+func (s *Server) Requests() map[string]int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := map[string]int{}
+	for name, n := range s.requests {
+		out[name] = n
+	}
+	return out
+}
+
+// Forget empties the ledger.
+func (s *Server) Forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.messages = nil
+}
+
+// Fail puts faults in the place of those before; none ends them.
+func (s *Server) Fail(faults ...Fault) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.faults = nil
+	for _, f := range faults {
+		s.faults = append(s.faults, &f)
+	}
+}
+
+func (s *Server) getMessages(w http.ResponseWriter, r *http.Request) {
+	query := r.URL.Query()
+	found := []Message{}
+	for _, m := range s.Messages() {
+		if (query.Get("channel") == "" || query.Get("channel") == m.Channel) && (query.Get("provider") == "" || query.Get("provider") == m.Provider) {
+			found = append(found, m)
+		}
+	}
+	if query.Get("count") != "" {
+		writeJSON(w, http.StatusOK, map[string]int{"count": len(found)})
+		return
+	}
+	writeJSON(w, http.StatusOK, found)
+}
+
+func (s *Server) putFaults(w http.ResponseWriter, r *http.Request) {
+	var faults []Fault
+	d := json.NewDecoder(r.Body)
+	d.DisallowUnknownFields()
+	if err := d.Decode(&faults); err != nil {
+		http.Error(w, "send a list of faults: "+err.Error(), http.StatusBadRequest)
+		return
+	}
+	s.Fail(faults...)
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// maxBody is above what any of the providers takes in one request of ours.
+const maxBody = 10 << 20
+
+func (s *Server) serve(d Dialect, w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if err != nil {
+		return // the client went away
+	}
+	s.mu.Lock()
+	s.requests[d.Name]++
+	s.mu.Unlock()
+	if refusal := d.Check(r, body); refusal != nil {
+		d.Refuse(w, *refusal)
+		return
+	}
+	if d.IsProbe(r, body) {
+		if f := s.fault(d.Name, "", true); f != nil {
+			s.fail(d, f, w, r, nil)
+			return
+		}
+		d.Healthy(w)
+		return
+	}
+	m, refusal := d.Read(r, body)
+	if refusal != nil {
+		d.Refuse(w, *refusal)
+		return
+	}
+	m.Provider = d.Name
+	if f := s.fault(d.Name, m.To, false); f != nil {
+		s.fail(d, f, w, r, &m)
+		return
+	}
+	s.take(&m)
+	d.Accept(w, m)
+}
+
+// take writes a message into the ledger.
+func (s *Server) take(m *Message) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ids++
+	m.ID, m.At = fmt.Sprintf("%032x", s.ids), time.Now()
+	s.messages = append(s.messages, *m)
+}
+
+// fault returns the first that a request meets.
+func (s *Server) fault(name, to string, probe bool) *Fault {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i, f := range s.faults {
+		switch {
+		case f.Provider != "" && f.Provider != name, f.To != "" && f.To != to, probe && !f.Probes:
+			continue
+		case f.Probability > 0 && rand.Float64() >= f.Probability:
+			continue
+		}
+		if f.Times > 0 {
+			if f.Times--; f.Times == 0 {
+				s.faults = append(s.faults[:i:i], s.faults[i+1:]...)
+			}
+		}
+		return f
+	}
+	return nil
+}
+
+// fail answers as a fault says. m is nil for a probe.
+func (s *Server) fail(d Dialect, f *Fault, w http.ResponseWriter, r *http.Request, m *Message) {
+	if f.Latency > 0 {
+		timer := time.NewTimer(f.Latency)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-r.Context().Done():
+			return
+		}
+	}
+	if m != nil && (f.Kind == DropAfter || f.Kind == Half || f.Kind == Garbage || f.Kind == Oversize || f.Kind == Slow) {
+		s.take(m)
+	}
+	switch f.Kind {
+	case DropBefore, DropAfter:
+		panic(http.ErrAbortHandler)
+	case Page:
+		w.Header().Set("Content-Type", "text/html")
+		w.WriteHeader(f.Status)
+		_, _ = io.WriteString(w, "<html><body><h1>502 Bad Gateway</h1></body></html>")
+	case Empty:
+		w.WriteHeader(f.Status)
+	case Half:
+		whole := s.answer(d, m)
+		w.Header().Set("Content-Length", fmt.Sprint(2*len(whole)+2))
+		_, _ = w.Write(whole)
+		panic(http.ErrAbortHandler)
+	case Garbage:
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusOK)
+		_, _ = io.WriteString(w, "\x00\xff{]not what was agreed")
+	case Oversize:
+		w.WriteHeader(http.StatusOK)
+		for chunk := bytes.Repeat([]byte(" "), 64<<10); r.Context().Err() == nil; {
+			if _, err := w.Write(chunk); err != nil {
+				return
+			}
+		}
+	case Slow:
+		if m == nil {
+			d.Healthy(w)
+			return
+		}
+		d.Accept(w, *m)
+	default:
+		for name, values := range f.Header {
+			w.Header()[http.CanonicalHeaderKey(name)] = values
+		}
+		d.Refuse(w, f.Refusal)
+	}
+}
+
+// answer is the body of a good answer.
+func (s *Server) answer(d Dialect, m *Message) []byte {
+	var w recorder
+	if m == nil {
+		d.Healthy(&w)
+	} else {
+		d.Accept(&w, *m)
+	}
+	return w.body.Bytes()
+}
+
+// recorder keeps a body.
+type recorder struct {
+	header http.Header
+	body   bytes.Buffer
+}
+
+func (r *recorder) Header() http.Header {
+	if r.header == nil {
+		r.header = http.Header{}
+	}
+	return r.header
+}
+func (r *recorder) Write(p []byte) (int, error) { return r.body.Write(p) }
+func (r *recorder) WriteHeader(int)             {}
+
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	// The client may be gone; there is nobody to tell.
+	_ = json.NewEncoder(w).Encode(v)
+}
+
+// decode reads a JSON body strictly in its form, not in its fields: providers ignore what they do not know.
+func decode(r *http.Request, body []byte, into any) error {
+	if r.Header.Get("Content-Type") != "application/json" {
+		return errors.New("the content type is not application/json")
+	}
+	return json.Unmarshal(body, into)
+}
