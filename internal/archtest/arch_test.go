@@ -36,10 +36,26 @@ var rules = []rule{
 		"policy without mechanism"},
 	{"internal/provider", []string{"net/http", redis, module + "internal/queue", module + "internal/worker"}, "the contract"},
 	{"internal/provider/sandbox", []string{redis, module + "internal/worker", module + "internal/queue/redisqueue"}, "an adapter sends, once"},
+	{"internal/provider/transport", append([]string{redis, module + "internal/queue"}, sdks...), "it knows no provider"},
+	{"internal/provider/twilio", adapter("twilio"), "an adapter sends, once"},
+	{"internal/provider/aws", adapter("aws"), "an adapter sends, once"},
+	{"internal/provider/sendgrid", adapter("sendgrid"), "an adapter sends, once"},
+	{"internal/provider/whatsapp", adapter("whatsapp"), "an adapter sends, once"},
 	{"internal/ops", []string{redis, module + "internal/"}, "it serves whatever it is handed"},
 	{"cmd/ingest", append([]string{module + "internal/worker", module + "internal/provider", module + "internal/render", "github.com/alicebob/"}, sdks...),
 		"ingest links no provider's SDK and no worker code"},
-	{"cmd/worker", []string{module + "internal/ingest", "github.com/alicebob/", "github.com/go-chi/"}, "a worker takes no webhooks"},
+	{"cmd/worker", []string{module + "internal/ingest", "github.com/alicebob/", "github.com/go-chi/", module + "test/"}, "a worker takes no webhooks"},
+}
+
+// adapter is what an adapter must not know: the queue, the worker, and the other adapters.
+func adapter(name string) []string {
+	forbidden := []string{redis, module + "internal/queue", module + "internal/worker", module + "internal/ingest"}
+	for _, other := range []string{"twilio", "aws", "sendgrid", "whatsapp", "sandbox"} {
+		if other != name {
+			forbidden = append(forbidden, module+"internal/provider/"+other)
+		}
+	}
+	return forbidden
 }
 
 // covered says whether a rule speaks of a dependency; a package and what lies below it are its own.
@@ -90,5 +106,26 @@ func TestOnlyTheQueueSpeaksRedis(t *testing.T) {
 	}
 	if !found {
 		t.Error("redisqueue does not import go-redis: this test looks at the wrong thing")
+	}
+}
+
+// TestTwilioIsNotLinkedWhole: the SDK's umbrella package links every product that Twilio has.
+func TestTwilioIsNotLinkedWhole(t *testing.T) {
+	t.Parallel()
+	out, err := exec.Command("go", "list", "-deps", module+"cmd/worker").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := false
+	for pkg := range strings.Lines(string(out)) {
+		switch pkg = strings.TrimSpace(pkg); {
+		case pkg == "github.com/twilio/twilio-go/rest/api/v2010":
+			found = true
+		case strings.HasPrefix(pkg, "github.com/twilio/twilio-go/rest"), pkg == "github.com/twilio/twilio-go":
+			t.Errorf("the worker links %s", pkg)
+		}
+	}
+	if !found {
+		t.Error("the worker does not link Twilio's messaging API: this test looks at the wrong thing")
 	}
 }

@@ -11,6 +11,8 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -47,7 +49,10 @@ func sections(t *testing.T) []*section {
 			byType[typ] = s
 			out = append(out, s)
 		}
-		s.programs = append(s.programs, program)
+		first := len(s.programs) == 0
+		if !slices.Contains(s.programs, program) {
+			s.programs = append(s.programs, program)
+		}
 		for i := range typ.NumField() {
 			field := typ.Field(i)
 			tag, found := field.Tag.Lookup("env")
@@ -57,7 +62,7 @@ func sections(t *testing.T) []*section {
 				}
 				continue
 			}
-			if len(s.programs) > 1 {
+			if !first {
 				continue
 			}
 			name, rest, _ := strings.Cut(tag, ",")
@@ -66,7 +71,7 @@ func sections(t *testing.T) []*section {
 			if doc == "" {
 				t.Errorf("%s.%s (%s) has no comment", typ, field.Name, name)
 			}
-			s.settings = append(s.settings, setting{name, value, doc})
+			s.settings = append(s.settings, setting{name, value, sentence(field.Name, doc)})
 		}
 	}
 	visit("ingest", reflect.TypeFor[ingestd.Config]())
@@ -118,6 +123,29 @@ func comments(t *testing.T, typ reflect.Type) (fields map[string]string, typeDoc
 	return fields, typeDoc
 }
 
+// sentence makes one that stands for itself of a comment that begins with a field's name.
+func sentence(field, doc string) string {
+	for _, verb := range []string{"is ", "are "} {
+		if rest, found := strings.CutPrefix(doc, verb); found {
+			return strings.ToUpper(rest[:1]) + rest[1:]
+		}
+	}
+	first, _, _ := strings.Cut(doc, " ")
+	if !slices.Contains([]string{"of", "for", "that", "in", "from", "with", "to"}, first) {
+		return strings.ToUpper(doc[:1]) + doc[1:]
+	}
+	words := boundary.ReplaceAllString(field, "$1 $2")
+	parts := strings.Fields(words)
+	for i, word := range parts {
+		if i > 0 && strings.ToUpper(word) != word {
+			parts[i] = strings.ToLower(word)
+		}
+	}
+	return strings.Join(parts, " ") + " " + doc
+}
+
+var boundary = regexp.MustCompile(`([a-z])([A-Z])`)
+
 func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
 
 func TestReference(t *testing.T) {
@@ -127,7 +155,7 @@ func TestReference(t *testing.T) {
 		"each with what to set.\nTimes are written as 500ms, 30s, 10m, 24h; lists with commas between.\n\n" +
 		"This page is made from the structs in the code: `go test ./internal/configdoc -update`.\n")
 	example.WriteString("# Every variable, with its default. Made from the structs in the code: go test ./internal/configdoc -update\n")
-	seen := map[string]string{}
+	seen := map[string]setting{}
 	for _, s := range sections(t) {
 		if len(s.settings) == 0 {
 			continue
@@ -135,16 +163,19 @@ func TestReference(t *testing.T) {
 		fmt.Fprintf(&reference, "\n## %s\n\n%s Read by: %s.\n\n| variable | default | |\n|---|---|---|\n", s.title, s.doc, strings.Join(s.programs, ", "))
 		fmt.Fprintf(&example, "\n# --- %s\n", strings.Join(s.programs, ", "))
 		for _, v := range s.settings {
-			if other, twice := seen[v.name]; twice {
-				t.Errorf("%s is in %s and in %s", v.name, other, s.title)
+			other, twice := seen[v.name]
+			if twice && other != v {
+				t.Errorf("%s is said to be two things: %q and, in %s, %q", v.name, other.doc, s.title, v.doc)
 			}
-			seen[v.name] = s.title
+			seen[v.name] = v
 			shown := ""
 			if v.value != "" {
 				shown = "`" + v.value + "`"
 			}
 			fmt.Fprintf(&reference, "| `%s` | %s | %s |\n", v.name, shown, strings.ReplaceAll(v.doc, "|", "\\|"))
-			fmt.Fprintf(&example, "# %s\n%s=%s\n", v.doc, v.name, v.value)
+			if !twice {
+				fmt.Fprintf(&example, "# %s\n%s=%s\n", v.doc, v.name, v.value)
+			}
 		}
 	}
 	for name, want := range map[string]string{"docs/configuration.md": reference.String(), ".env.example": example.String()} {

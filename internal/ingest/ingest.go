@@ -29,11 +29,11 @@ import (
 type Config struct {
 	// Channels that messages go out on.
 	Channels []string `env:"CHANNELS, default=sms,email,whatsapp"`
-	// SMSRecipients get a text for staff with every webhook.
+	// SMSRecipients are the numbers that get a text for staff with every webhook.
 	SMSRecipients []string `env:"SMS_DEFAULT_RECIPIENTS"`
-	// EmailRecipients get an e-mail for staff with every webhook.
+	// EmailRecipients are the addresses that get an e-mail for staff with every webhook.
 	EmailRecipients []string `env:"EMAIL_DEFAULT_RECIPIENTS"`
-	// WhatsAppRecipients get a WhatsApp message for staff with every webhook.
+	// WhatsAppRecipients are the numbers that get a WhatsApp message for staff with every webhook.
 	WhatsAppRecipients []string `env:"WHATSAPP_DEFAULT_RECIPIENTS"`
 	// MaxBodyBytes is the largest payload that is read; a larger one is answered 413.
 	MaxBodyBytes int64 `env:"MAX_BODY_BYTES, default=1048576"`

@@ -16,6 +16,7 @@ import (
 	"ringup.dev/ringup/internal/ops"
 	"ringup.dev/ringup/internal/provider/catalog"
 	"ringup.dev/ringup/internal/provider/sandbox"
+	"ringup.dev/ringup/internal/provider/transport"
 	"ringup.dev/ringup/internal/queue/redisqueue"
 	"ringup.dev/ringup/internal/render"
 	"ringup.dev/ringup/internal/worker"
@@ -101,7 +102,8 @@ func New(ctx context.Context, c Config, env envconfig.Lookuper, log *slog.Logger
 	renderer, renderErr := render.New(c.Render)
 	variable, names := c.Channel.providers(channel)
 	named, providerErr := catalog.New(ctx, channel, variable, names, env, catalog.Dependencies{
-		Outbox: func(keep int) sandbox.Outbox { return store.Outbox(keep) },
+		Transport: transport.New(c.Worker.Concurrency),
+		Outbox:    func(keep int) sandbox.Outbox { return store.Outbox(keep) },
 	})
 	if err := errors.Join(renderErr, providerErr); err != nil {
 		return nil, err

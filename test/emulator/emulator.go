@@ -15,8 +15,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"net/http"
+	"net/http/httptest"
+	"strconv"
 	"sync"
 	"time"
 )
@@ -55,7 +58,7 @@ type Kind string
 const (
 	DropBefore Kind = "drop-before" // the connection ends, the message is not taken
 	DropAfter  Kind = "drop-after"  // the connection ends, the message is taken
-	Half       Kind = "half"        // the message is taken, half of the answer comes
+	Half       Kind = "half"        // the message is taken, the connection ends within the answer
 	Garbage    Kind = "garbage"     // the message is taken, the answer is unreadable
 	Page       Kind = "page"        // a proxy's page in HTML, with the status
 	Empty      Kind = "empty"       // nothing but the status
@@ -104,6 +107,11 @@ type Dialect struct {
 	Refuse func(w http.ResponseWriter, r Refusal)
 }
 
+// Dialects returns the built-in ones.
+func Dialects() []Dialect {
+	return []Dialect{twilioDialect, sendgridDialect, sesDialect, snsDialect, whatsappDialect}
+}
+
 // Server is every provider. It is safe for concurrent use.
 type Server struct {
 	mux *http.ServeMux
@@ -118,7 +126,7 @@ type Server struct {
 // New returns a server of the built-in dialects and of others.
 func New(others ...Dialect) *Server {
 	s := &Server{mux: http.NewServeMux(), requests: map[string]int{}}
-	for _, d := range append([]Dialect{twilioDialect, sendgridDialect, sesDialect, snsDialect, whatsappDialect}, others...) {
+	for _, d := range append(Dialects(), others...) {
 		for _, route := range d.Routes {
 			s.mux.HandleFunc(route, func(w http.ResponseWriter, r *http.Request) { s.serve(d, w, r) })
 		}
@@ -286,9 +294,11 @@ func (s *Server) fail(d Dialect, f *Fault, w http.ResponseWriter, r *http.Reques
 	case Empty:
 		w.WriteHeader(f.Status)
 	case Half:
-		whole := s.answer(d, m)
-		w.Header().Set("Content-Length", fmt.Sprint(2*len(whole)+2))
-		_, _ = w.Write(whole)
+		whole := answer(d, m)
+		maps.Copy(w.Header(), whole.Header())
+		w.Header().Set("Content-Length", strconv.Itoa(whole.Body.Len()+1))
+		w.WriteHeader(whole.Code)
+		_, _ = w.Write(whole.Body.Bytes())
 		panic(http.ErrAbortHandler)
 	case Garbage:
 		w.Header().Set("Content-Type", "application/json")
@@ -315,31 +325,16 @@ func (s *Server) fail(d Dialect, f *Fault, w http.ResponseWriter, r *http.Reques
 	}
 }
 
-// answer is the body of a good answer.
-func (s *Server) answer(d Dialect, m *Message) []byte {
-	var w recorder
+// answer is the good one.
+func answer(d Dialect, m *Message) *httptest.ResponseRecorder {
+	w := httptest.NewRecorder()
 	if m == nil {
-		d.Healthy(&w)
+		d.Healthy(w)
 	} else {
-		d.Accept(&w, *m)
+		d.Accept(w, *m)
 	}
-	return w.body.Bytes()
+	return w
 }
-
-// recorder keeps a body.
-type recorder struct {
-	header http.Header
-	body   bytes.Buffer
-}
-
-func (r *recorder) Header() http.Header {
-	if r.header == nil {
-		r.header = http.Header{}
-	}
-	return r.header
-}
-func (r *recorder) Write(p []byte) (int, error) { return r.body.Write(p) }
-func (r *recorder) WriteHeader(int)             {}
 
 func writeJSON(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/json")

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"net/url"
+	"regexp"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
@@ -116,11 +117,14 @@ func failure(call *transport.Call, err error, own func(code, text string) (provi
 		return call.Known(meaning, code)
 	}
 	e := call.ByStatus()
-	if code != unknownCode {
+	if code != unknownCode && printable.MatchString(code) {
 		e.Code = code
 	}
 	return e
 }
+
+// printable is how AWS writes codes; anything else is an answer of somebody else's.
+var printable = regexp.MustCompile(`^[A-Za-z0-9.]{1,64}$`)
 
 // unknownCode is the SDK's for an answer that has none: a proxy's page.
 const unknownCode = "UnknownError"

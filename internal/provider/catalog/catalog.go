@@ -12,11 +12,18 @@ import (
 
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/provider"
+	"ringup.dev/ringup/internal/provider/aws"
 	"ringup.dev/ringup/internal/provider/sandbox"
+	"ringup.dev/ringup/internal/provider/sendgrid"
+	"ringup.dev/ringup/internal/provider/transport"
+	"ringup.dev/ringup/internal/provider/twilio"
+	"ringup.dev/ringup/internal/provider/whatsapp"
 )
 
 // Dependencies are what providers share.
 type Dependencies struct {
+	// Transport is the way out.
+	Transport *transport.Client
 	// Outbox returns the sandbox's outbox, which keeps a number of messages.
 	Outbox func(keep int) sandbox.Outbox
 }
@@ -29,8 +36,14 @@ type entry struct {
 	build    func(config any, d Dependencies) (provider.Provider, error)
 }
 
-// entries are the providers there are.
+// entries are the providers there are. A name may stand for another adapter on another channel.
 var entries = []entry{
+	over("twilio", message.SMS, twilio.NewSMS),
+	over("aws", message.SMS, aws.NewSNS),
+	over("sendgrid", message.Email, sendgrid.New),
+	over("aws", message.Email, aws.NewSES),
+	over("twilio", message.WhatsApp, twilio.NewWhatsApp),
+	over("business", message.WhatsApp, whatsapp.New),
 	of("sandbox", message.Channels, func(c sandbox.Config, d Dependencies) (provider.Provider, error) {
 		return sandbox.New(c, d.Outbox(c.OutboxSize))
 	}),
@@ -42,6 +55,22 @@ func of[C any](name string, channels []message.Channel, build func(C, Dependenci
 		name: name, channels: channels, config: func() any { return new(C) },
 		build: func(config any, d Dependencies) (provider.Provider, error) { return build(*config.(*C), d) }, //nolint:forcetypeassert // made above
 	}
+}
+
+// over makes an entry of an adapter that speaks HTTP.
+func over[C any, P provider.Provider](name string, channel message.Channel, build func(C, *transport.Client) (P, error)) entry {
+	return of(name, []message.Channel{channel}, func(c C, d Dependencies) (provider.Provider, error) { return build(c, d.Transport) })
+}
+
+// Names returns the providers of a channel.
+func Names(channel message.Channel) []string {
+	var names []string
+	for _, e := range entries {
+		if slices.Contains(e.channels, channel) {
+			names = append(names, e.name)
+		}
+	}
+	return names
 }
 
 // Configs returns the structs that providers are configured by, for the reference of the configuration.
@@ -62,16 +91,15 @@ type Named struct {
 // New builds a channel's providers, in the order named, each configured from the environment. The error has every problem of all
 // of them; variable is the one that names them.
 func New(ctx context.Context, channel message.Channel, variable string, names []string, env envconfig.Lookuper, d Dependencies) ([]Named, error) {
-	var possible []string
+	possible := strings.Join(Names(channel), ", ")
 	byName := map[string]entry{}
 	for _, e := range entries {
 		if slices.Contains(e.channels, channel) {
-			possible = append(possible, e.name)
 			byName[e.name] = e
 		}
 	}
 	if len(names) == 0 {
-		return nil, fmt.Errorf("%s is empty: set one or more of %s, the preferred one first", variable, strings.Join(possible, ", "))
+		return nil, fmt.Errorf("%s is empty: set one or more of %s, the preferred one first", variable, possible)
 	}
 	var out []Named
 	var errs []error
@@ -79,7 +107,7 @@ func New(ctx context.Context, channel message.Channel, variable string, names []
 		e, known := byName[name]
 		switch {
 		case !known:
-			errs = append(errs, fmt.Errorf("%s names %q: there are %s", variable, name, strings.Join(possible, ", ")))
+			errs = append(errs, fmt.Errorf("%s names %q: there are %s", variable, name, possible))
 			continue
 		case slices.Contains(names[:i], name):
 			errs = append(errs, fmt.Errorf("%s names %q twice", variable, name))

@@ -1,0 +1,142 @@
+package aws_test
+
+import (
+	"strings"
+	"testing"
+
+	"ringup.dev/ringup/internal/message"
+	"ringup.dev/ringup/internal/provider"
+	"ringup.dev/ringup/internal/provider/aws"
+	"ringup.dev/ringup/internal/provider/providertest"
+	"ringup.dev/ringup/internal/provider/transport"
+	"ringup.dev/ringup/internal/secret"
+	"ringup.dev/ringup/test/emulator"
+)
+
+func config(url, key string) aws.Config {
+	return aws.Config{Region: emulator.AWSRegion, AccessKeyID: emulator.AWSAccessKeyID, SecretAccessKey: secret.String(key), EndpointURL: url}
+}
+
+func failure(status int, code, text string, want provider.Error) providertest.Failure {
+	return providertest.Failure{Answer: emulator.Refusal{Status: status, Code: code, Text: text}, Want: want}
+}
+
+// What the codes mean.
+var (
+	recipient   = provider.Error{Class: provider.Permanent, Reason: provider.ReasonRecipient}
+	content     = provider.Error{Class: provider.Permanent, Reason: provider.ReasonContent}
+	request     = provider.Error{Class: provider.Permanent, Reason: provider.ReasonRequest}
+	optedOut    = provider.Error{Class: provider.Permanent, Reason: provider.ReasonOptedOut, Suppress: true}
+	throttled   = provider.Error{Class: provider.Throttled, Reason: provider.ReasonRateLimit}
+	outage      = provider.Error{Class: provider.Transient, Reason: provider.ReasonOutage}
+	credentials = provider.Error{Class: provider.Account, Reason: provider.ReasonCredentials}
+	suspended   = provider.Error{Class: provider.Account, Reason: provider.ReasonSuspended}
+	quota       = provider.Error{Class: provider.Account, Reason: provider.ReasonQuota}
+	sender      = provider.Error{Class: provider.Account, Reason: provider.ReasonSender}
+)
+
+// common are the codes of both services.
+func common() []providertest.Failure {
+	return []providertest.Failure{
+		failure(403, "InvalidClientTokenId", "The security token included in the request is invalid.", credentials),
+		failure(403, "SignatureDoesNotMatch", "The request signature we calculated does not match.", credentials),
+		failure(403, "ExpiredToken", "The security token included in the request is expired", credentials),
+		failure(403, "AccessDeniedException", "User is not authorized", credentials),
+		failure(503, "ServiceUnavailable", "Service is unable to handle request.", outage),
+		failure(500, "InternalFailure", "", outage),
+		failure(400, "SomethingNew", "", request),
+	}
+}
+
+func TestSNS(t *testing.T) {
+	t.Parallel()
+	providertest.Run(t, sns())
+}
+
+func FuzzSNSAnswer(f *testing.F) { providertest.Fuzz(f, sns()) }
+
+func sns() providertest.Adapter {
+	return providertest.Adapter{
+		Dialect: "sns", Channel: message.SMS, Secret: emulator.AWSSecretAccessKey,
+		New: func(url, key string, client *transport.Client) (provider.Provider, error) {
+			return aws.NewSNS(aws.SNSConfig{AWS: config(url, key), SenderID: "LunaCoffee"}, client)
+		},
+		// docs.aws.amazon.com/sns/latest/api/API_Publish.html
+		Failures: append(common(),
+			failure(400, "InvalidParameter", "Invalid parameter: PhoneNumber Reason: it is not valid to publish to", recipient),
+			failure(400, "InvalidParameter", "Invalid parameter: Message too long", request),
+			failure(400, "ParameterValueInvalid", "Invalid parameter: PhoneNumber", recipient),
+			failure(400, "OptedOut", "Phone number is opted out", optedOut),
+			failure(400, "Throttled", "Rate exceeded", throttled),
+			failure(400, "Throttling", "Rate exceeded", throttled),
+		),
+	}
+}
+
+func TestSES(t *testing.T) {
+	t.Parallel()
+	providertest.Run(t, ses())
+}
+
+func FuzzSESAnswer(f *testing.F) { providertest.Fuzz(f, ses()) }
+
+func ses() providertest.Adapter {
+	return providertest.Adapter{
+		Dialect: "ses", Channel: message.Email, Secret: emulator.AWSSecretAccessKey,
+		New: func(url, key string, client *transport.Client) (provider.Provider, error) {
+			return aws.NewSES(aws.SESConfig{AWS: config(url, key), From: "Luna Coffee <hello@example.com>"}, client)
+		},
+		// docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html
+		Failures: append(common(),
+			failure(400, "SendingPausedException", "Email sending is disabled", suspended),
+			failure(400, "AccountSuspendedException", "The account is suspended", suspended),
+			failure(400, "LimitExceededException", "Too many", quota),
+			failure(429, "TooManyRequestsException", "Maximum sending rate exceeded.", throttled),
+			failure(400, "ThrottlingException", "Maximum sending rate exceeded.", throttled),
+			failure(400, "ThrottlingException", "Daily message quota exceeded.", quota),
+			failure(400, "MailFromDomainNotVerifiedException", "Not verified", sender),
+			failure(404, "NotFoundException", "Configuration set does not exist", sender),
+			failure(400, "MessageRejected", "Email address is not verified. The following identities failed the check in region EU-WEST-1: hello@example.com", sender),
+			failure(400, "MessageRejected", "Email address is not verified. The following identities failed the check in region EU-WEST-1: other", recipient),
+			failure(400, "MessageRejected", "Message contains a virus", content),
+			failure(400, "BadRequestException", "Illegal address", recipient),
+			failure(400, "BadRequestException", "Missing subject", request),
+		),
+	}
+}
+
+func TestConfiguration(t *testing.T) {
+	t.Parallel()
+	broken := aws.Config{AccessKeyID: "AKIA", EndpointURL: "amazon"}
+	_, smsErr := aws.NewSNS(aws.SNSConfig{AWS: broken, SenderID: "12345"}, transport.New(1))
+	_, emailErr := aws.NewSES(aws.SESConfig{AWS: broken, From: "nobody"}, transport.New(1))
+	for want, err := range map[string]error{"AWS_SNS_SENDER_ID": smsErr, "EMAIL_FROM": emailErr} {
+		if err == nil {
+			t.Error("accepted")
+			continue
+		}
+		for _, want := range []string{want, "AWS_REGION", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL"} {
+			if !strings.Contains(err.Error(), want) {
+				t.Errorf("%s is not in: %v", want, err)
+			}
+		}
+	}
+}
+
+// TestNoCredentials: without a key and without a role, nothing is sent and the account is to be mended.
+func TestNoCredentials(t *testing.T) {
+	for _, name := range []string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE", "AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE"} {
+		t.Setenv(name, "")
+	}
+	t.Setenv("AWS_EC2_METADATA_DISABLED", "true")
+	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", t.TempDir()+"/none")
+	t.Setenv("AWS_CONFIG_FILE", t.TempDir()+"/none")
+	p, err := aws.NewSNS(aws.SNSConfig{AWS: aws.Config{Region: emulator.AWSRegion, EndpointURL: "http://127.0.0.1:9"}}, transport.New(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = p.Send(t.Context(), message.Message{Channel: message.SMS, To: "+12025550143", Text: "x"})
+	if e := provider.AsError(err); e.Class != provider.Account || e.Reason != provider.ReasonCredentials || !strings.Contains(e.Detail, "AWS_ACCESS_KEY_ID") {
+		t.Errorf("%v", err)
+	}
+}

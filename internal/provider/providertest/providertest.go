@@ -1,0 +1,394 @@
+// Package providertest is the suite that every adapter passes against the emulator: it sends once, says what kind of failure it saw in
+// the contract's words, stays within its time, and gives nobody's data away. docs/adding-a-provider.md shows it in use.
+package providertest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"ringup.dev/ringup/internal/message"
+	"ringup.dev/ringup/internal/provider"
+	"ringup.dev/ringup/internal/provider/transport"
+	"ringup.dev/ringup/test/emulator"
+)
+
+// Adapter is what the suite has to know.
+type Adapter struct {
+	// Dialect is the emulator's name for the provider.
+	Dialect string
+	// Dialects are those that the emulator does not have itself.
+	Dialects []emulator.Dialect
+	Channel  message.Channel
+	// Secret is the credential that the emulator takes.
+	Secret string
+	// New builds the adapter for a base URL, with a secret that may be a wrong one.
+	New func(baseURL, secret string, client *transport.Client) (provider.Provider, error)
+	// Template is an approved template, for channels that know them.
+	Template *message.Template
+	// Failures are those that the provider documents.
+	Failures []Failure
+}
+
+// Failure is an answer, and what the adapter has to make of it. Want's Code and Status are the answer's unless they are set, its Detail
+// is the adapter's own affair.
+type Failure struct {
+	Answer emulator.Refusal
+	Want   provider.Error
+}
+
+// to and text must not be found in any error.
+var to = map[message.Channel]message.Recipient{message.SMS: "+12025550143", message.WhatsApp: "+12025550143", message.Email: "jane.roe@example.com"}
+
+const text = "Thank you, Zoë! ☕ مرحبا <b>&amp; \"more\"\nTotal: $1,250.00"
+
+func (a *Adapter) message() message.Message {
+	m := message.Message{JobID: "webhook_1:" + string(a.Channel) + ":1", WebhookID: "webhook_1", EventType: "pos_save", Channel: a.Channel,
+		To: to[a.Channel], Text: text, Segments: 1}
+	if a.Channel == message.Email {
+		m.Subject, m.HTML = "Your receipt, Zoë ☕", "<p>Thank you, Zoë! ☕</p>"
+	}
+	return m
+}
+
+// bench is an adapter in front of an emulator of its own.
+type bench struct {
+	emulator    *emulator.Server
+	provider    provider.Provider
+	connections atomic.Int64
+}
+
+const concurrency = 8
+
+func (a *Adapter) open(t *testing.T, secret string) *bench {
+	t.Helper()
+	b := &bench{emulator: emulator.New(a.Dialects...)}
+	server := httptest.NewUnstartedServer(b.emulator)
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			b.connections.Add(1)
+		}
+	}
+	server.Start()
+	t.Cleanup(server.Close)
+	b.provider = a.build(t, server.URL, secret)
+	return b
+}
+
+func (a *Adapter) build(t *testing.T, url, secret string) provider.Provider {
+	t.Helper()
+	p, err := a.New(url, secret, transport.New(concurrency))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// within is far above what any answer takes, and far below what a test may.
+func within(t *testing.T, d time.Duration) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), d)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// Run runs the suite.
+func Run(t *testing.T, a Adapter) {
+	t.Helper()
+	t.Run("sends", a.sends)
+	t.Run("sends many at a time over few connections", a.sendsMany)
+	t.Run("sends a template", a.sendsTemplate)
+	t.Run("probes", a.probes)
+	t.Run("wrong credentials", a.wrongCredentials)
+	t.Run("faults", a.faults)
+	t.Run("nobody listens", a.nobodyListens)
+	t.Run("too slow", a.tooSlow)
+	t.Run("no time at all", a.noTime)
+	t.Run("documented failures", a.documented)
+}
+
+func (a *Adapter) sends(t *testing.T) {
+	t.Parallel()
+	b := a.open(t, a.Secret)
+	m := a.message()
+	receipt, err := b.provider.Send(within(t, 10*time.Second), m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	taken := b.emulator.Messages()
+	if len(taken) != 1 {
+		t.Fatalf("the provider took %d messages", len(taken))
+	}
+	got := taken[0]
+	want := emulator.Message{Provider: a.Dialect, Channel: string(a.Channel), To: m.To.Reveal(), Subject: m.Subject, Text: m.Text, HTML: m.HTML}
+	if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(emulator.Message{}, "From", "JobID", "ID", "At")); diff != "" {
+		t.Errorf("what arrived differs from what was sent (-sent +arrived):\n%s", diff)
+	}
+	if receipt.MessageID == "" || !strings.Contains(receipt.MessageID, got.ID) {
+		t.Errorf("the receipt names %q, the provider %q", receipt.MessageID, got.ID)
+	}
+}
+
+func (a *Adapter) sendsMany(t *testing.T) {
+	t.Parallel()
+	b := a.open(t, a.Secret)
+	const rounds = 20
+	ctx := within(t, 30*time.Second)
+	var wg sync.WaitGroup
+	for range concurrency {
+		wg.Go(func() {
+			for range rounds {
+				if _, err := b.provider.Send(ctx, a.message()); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if n := len(b.emulator.Messages()); n != concurrency*rounds {
+		t.Errorf("%d messages arrived of %d", n, concurrency*rounds)
+	}
+	// One each, and a few that were dialled while another became free.
+	if n := b.connections.Load(); n > 2*concurrency {
+		t.Errorf("%d connections for %d senders: they are not used again", n, concurrency)
+	}
+}
+
+func (a *Adapter) sendsTemplate(t *testing.T) {
+	t.Parallel()
+	if a.Template == nil {
+		t.Skip("the channel knows no templates")
+	}
+	b := a.open(t, a.Secret)
+	m := a.message()
+	m.Template = a.Template
+	if _, err := b.provider.Send(within(t, 10*time.Second), m); err != nil {
+		t.Fatal(err)
+	}
+	if taken := b.emulator.Messages(); len(taken) != 1 || taken[0].Template != a.Template.Name || taken[0].Text != "" {
+		t.Errorf("arrived: %+v", taken)
+	}
+}
+
+func (a *Adapter) probes(t *testing.T) {
+	t.Parallel()
+	b := a.open(t, a.Secret)
+	if err := b.provider.Probe(within(t, 10*time.Second)); err != nil {
+		t.Errorf("a healthy provider: %v", err)
+	}
+	b.emulator.Fail(emulator.Fault{Probes: true, Kind: emulator.Page, Refusal: emulator.Refusal{Status: http.StatusServiceUnavailable}})
+	a.is(t, b.provider.Probe(within(t, 10*time.Second)), provider.Ambiguous, provider.ReasonOutage)
+	b.emulator.Fail(emulator.Fault{Probes: true, Kind: emulator.Garbage})
+	if err := b.provider.Probe(within(t, 10*time.Second)); err == nil {
+		// A probe that only looks at the status would call a captive portal healthy.
+		t.Error("an unreadable answer is called healthy")
+	}
+	if n := len(b.emulator.Messages()); n != 0 {
+		t.Errorf("probing sent %d messages", n)
+	}
+	if n := b.emulator.Requests()[a.Dialect]; n != 3 {
+		t.Errorf("three probes made %d requests", n)
+	}
+}
+
+func (a *Adapter) wrongCredentials(t *testing.T) {
+	t.Parallel()
+	b := a.open(t, "wrong"+a.Secret)
+	_, err := b.provider.Send(within(t, 10*time.Second), a.message())
+	a.is(t, err, provider.Account, provider.ReasonCredentials)
+	a.is(t, b.provider.Probe(within(t, 10*time.Second)), provider.Account, provider.ReasonCredentials)
+}
+
+// faults are the ways to fail that all providers have.
+func (a *Adapter) faults(t *testing.T) {
+	t.Parallel()
+	status := func(code int) emulator.Refusal {
+		return emulator.Refusal{Status: code, Text: "went wrong for " + a.message().To.Reveal()}
+	}
+	limited := status(http.StatusTooManyRequests)
+	limited.Header = http.Header{"Retry-After": {"7"}}
+	for name, c := range map[string]struct {
+		fault  emulator.Fault
+		class  provider.Class
+		reason provider.Reason
+		pause  time.Duration
+		taken  int
+	}{
+		"too many requests":        {emulator.Fault{Refusal: limited}, provider.Throttled, provider.ReasonRateLimit, 7 * time.Second, 0},
+		"its own internal error":   {emulator.Fault{Refusal: status(500)}, provider.Transient, provider.ReasonOutage, 0, 0},
+		"a proxy's page":           {emulator.Fault{Kind: emulator.Page, Refusal: status(502)}, provider.Ambiguous, provider.ReasonOutage, 0, 0},
+		"an empty 503":             {emulator.Fault{Kind: emulator.Empty, Refusal: status(503)}, provider.Ambiguous, provider.ReasonOutage, 0, 0},
+		"a redirect":               {emulator.Fault{Kind: emulator.Empty, Refusal: status(302)}, provider.Ambiguous, provider.ReasonUnreadable, 0, 0},
+		"gone before it was taken": {emulator.Fault{Kind: emulator.DropBefore}, provider.Ambiguous, provider.ReasonNetwork, 0, 0},
+		"gone after it was taken":  {emulator.Fault{Kind: emulator.DropAfter}, provider.Ambiguous, provider.ReasonNetwork, 0, 1},
+		"half an answer":           {emulator.Fault{Kind: emulator.Half}, provider.Ambiguous, provider.ReasonNetwork, 0, 1},
+		"garbage":                  {emulator.Fault{Kind: emulator.Garbage}, provider.Ambiguous, provider.ReasonUnreadable, 0, 1},
+		"an answer without end":    {emulator.Fault{Kind: emulator.Oversize}, provider.Ambiguous, provider.ReasonUnreadable, 0, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := a.open(t, a.Secret)
+			b.emulator.Fail(c.fault)
+			_, err := b.provider.Send(within(t, 20*time.Second), a.message())
+			e := a.is(t, err, c.class, c.reason)
+			if e.RetryAfter != c.pause {
+				t.Errorf("asks for a pause of %s, the provider said %s", e.RetryAfter, c.pause)
+			}
+			a.once(t, b, c.taken)
+		})
+	}
+}
+
+func (a *Adapter) nobodyListens(t *testing.T) {
+	t.Parallel()
+	var lc net.ListenConfig
+	listener, err := lc.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := listener.Addr().String()
+	if err := listener.Close(); err != nil {
+		t.Fatal(err)
+	}
+	p := a.build(t, "http://"+address, a.Secret)
+	_, err = p.Send(within(t, 10*time.Second), a.message())
+	a.is(t, err, provider.Transient, provider.ReasonNetwork)
+	a.is(t, p.Probe(within(t, 10*time.Second)), provider.Transient, provider.ReasonNetwork)
+}
+
+func (a *Adapter) tooSlow(t *testing.T) {
+	t.Parallel()
+	b := a.open(t, a.Secret)
+	b.emulator.Fail(emulator.Fault{Kind: emulator.Slow, Latency: time.Minute})
+	_, err := b.provider.Send(within(t, 300*time.Millisecond), a.message())
+	a.is(t, err, provider.Ambiguous, provider.ReasonTimeout)
+	a.once(t, b, 0)
+}
+
+func (a *Adapter) noTime(t *testing.T) {
+	t.Parallel()
+	b := a.open(t, a.Secret)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := b.provider.Send(ctx, a.message())
+	a.is(t, err, provider.Transient, provider.ReasonTimeout)
+	if n := b.emulator.Requests()[a.Dialect]; n != 0 {
+		t.Errorf("%d requests", n)
+	}
+}
+
+func (a *Adapter) documented(t *testing.T) {
+	t.Parallel()
+	if len(a.Failures) == 0 {
+		t.Fatal("no documented failures: every provider has some")
+	}
+	for _, f := range a.Failures {
+		t.Run(fmt.Sprintf("%d %s %s", f.Answer.Status, f.Answer.Code, f.Want.Reason), func(t *testing.T) {
+			t.Parallel()
+			b := a.open(t, a.Secret)
+			m := a.message()
+			// As providers do, it quotes whom the message was for, and the text.
+			f.Answer.Text += " (" + m.To.Reveal() + ", " + m.Text + ")"
+			b.emulator.Fail(emulator.Fault{Refusal: f.Answer})
+			_, err := b.provider.Send(within(t, 10*time.Second), m)
+			e := a.is(t, err, f.Want.Class, f.Want.Reason)
+			want := f.Want
+			if want.Code == "" {
+				want.Code = f.Answer.Code
+			}
+			if want.Status == 0 {
+				want.Status = f.Answer.Status
+			}
+			if diff := cmp.Diff(want, *e, cmpopts.IgnoreFields(provider.Error{}, "Detail")); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+			a.once(t, b, 0)
+		})
+	}
+}
+
+// once says that there was one request: retries are the queue's.
+func (a *Adapter) once(t *testing.T, b *bench, taken int) {
+	t.Helper()
+	if n := b.emulator.Requests()[a.Dialect]; n != 1 {
+		t.Errorf("one send made %d requests", n)
+	}
+	if n := len(b.emulator.Messages()); n != taken {
+		t.Errorf("the provider took %d messages: this fault takes %d, so the suite's own premise is wrong", n, taken)
+	}
+}
+
+// is looks at an error: in the contract's terms, of this kind, and silent about people and secrets in every way it can be printed.
+func (a *Adapter) is(t *testing.T, err error, class provider.Class, reason provider.Reason) *provider.Error {
+	t.Helper()
+	var e *provider.Error
+	if !errors.As(err, &e) {
+		t.Fatalf("%v (%T) is no *provider.Error", err, err)
+	}
+	if e.Class != class || e.Reason != reason {
+		t.Errorf("%s/%s, want %s/%s: %v", e.Class, e.Reason, class, reason, e)
+	}
+	var log bytes.Buffer
+	slog.New(slog.NewJSONHandler(&log, nil)).Error("send", "error", err)
+	m := a.message()
+	for _, printed := range []string{err.Error(), fmt.Sprintf("%+v", err), fmt.Sprintf("%#v", *e), log.String()} {
+		for _, private := range []string{a.Secret, m.To.Reveal(), strings.TrimPrefix(m.To.Reveal(), "+"), "Zoë"} {
+			if strings.Contains(printed, private) {
+				t.Errorf("an error gives %q away: %s", private, printed)
+			}
+		}
+	}
+	return e
+}
+
+// Fuzz sends to a server that gives any answer at all: the adapter gives a receipt or a classified error, and never panics.
+func Fuzz(f *testing.F, a Adapter) {
+	for _, known := range a.Failures {
+		w := httptest.NewRecorder()
+		for _, d := range append(emulator.Dialects(), a.Dialects...) {
+			if d.Name == a.Dialect {
+				d.Refuse(w, known.Answer)
+			}
+		}
+		f.Add(uint16(w.Code), w.Body.String(), w.Header().Get("X-Amzn-Errortype"))
+	}
+	f.Fuzz(func(t *testing.T, status uint16, body, errorType string) {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("X-Amzn-Errortype", errorType)
+			w.Header().Set("Retry-After", body)
+			w.WriteHeader(200 + int(status)%400)
+			_, _ = io.WriteString(w, body)
+		}))
+		defer server.Close()
+		receipt, err := a.build(t, server.URL, a.Secret).Send(within(t, 10*time.Second), a.message())
+		var e *provider.Error
+		switch {
+		case err == nil && receipt.MessageID == "":
+			t.Error("a receipt without an id")
+		case err == nil:
+		case !errors.As(err, &e) || e.Class < provider.Permanent || e.Class > provider.Ambiguous || e.Reason == "":
+			t.Errorf("not classified: %#v", err)
+		case e.RetryAfter < 0 || e.RetryAfter > time.Hour:
+			t.Errorf("asks for a pause of %s", e.RetryAfter)
+		case len(e.Code) > maxCode:
+			t.Errorf("a code of %d characters", len(e.Code))
+		}
+	})
+}
+
+// maxCode is longer than any code that a provider documents.
+const maxCode = 64

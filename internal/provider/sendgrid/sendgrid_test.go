@@ -1,0 +1,77 @@
+package sendgrid_test
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"ringup.dev/ringup/internal/message"
+	"ringup.dev/ringup/internal/provider"
+	"ringup.dev/ringup/internal/provider/providertest"
+	"ringup.dev/ringup/internal/provider/sendgrid"
+	"ringup.dev/ringup/internal/provider/transport"
+	"ringup.dev/ringup/internal/secret"
+	"ringup.dev/ringup/test/emulator"
+)
+
+func TestEmail(t *testing.T) {
+	t.Parallel()
+	providertest.Run(t, adapter())
+}
+
+func FuzzAnswer(f *testing.F) {
+	f.Add(uint16(400), `{"errors":[{"field":{"a":[1]}}]}`, "")
+	providertest.Fuzz(f, adapter())
+}
+
+func adapter() providertest.Adapter {
+	// twilio.com/docs/sendgrid/api-reference: "Errors", "Rate limits".
+	refusal := func(status int, field, text string) emulator.Refusal {
+		return emulator.Refusal{Status: status, Field: field, Text: text}
+	}
+	reset := refusal(429, "", "too many requests")
+	reset.Header = http.Header{"X-Ratelimit-Reset": {strconv.FormatInt(time.Now().Add(10*time.Hour).Unix(), 10)}}
+	return providertest.Adapter{
+		Dialect: "sendgrid", Channel: message.Email, Secret: emulator.SendGridAPIKey,
+		New: func(url, key string, client *transport.Client) (provider.Provider, error) {
+			return sendgrid.New(sendgrid.Config{APIKey: secret.String(key), From: "Luna Coffee <hello@example.com>", BaseURL: url}, client)
+		},
+		Failures: []providertest.Failure{
+			{Answer: refusal(400, "personalizations.0.to.0.email", "Does not contain a valid address."),
+				Want: provider.Error{Class: provider.Permanent, Reason: provider.ReasonRecipient}},
+			{Answer: refusal(400, "from.email", "The from email does not contain a valid address."),
+				Want: provider.Error{Class: provider.Account, Reason: provider.ReasonSender}},
+			{Answer: refusal(400, "content.0.value", "The content value must be a string."),
+				Want: provider.Error{Class: provider.Permanent, Reason: provider.ReasonContent}},
+			{Answer: refusal(400, "", "Bad Request"), Want: provider.Error{Class: provider.Permanent, Reason: provider.ReasonRequest}},
+			{Answer: refusal(401, "", "The provided authorization grant is invalid, expired, or revoked"),
+				Want: provider.Error{Class: provider.Account, Reason: provider.ReasonCredentials}},
+			{Answer: refusal(401, "", "Maximum credits exceeded"), Want: provider.Error{Class: provider.Account, Reason: provider.ReasonBalance}},
+			{Answer: refusal(403, "from", "The from address does not match a verified Sender Identity."),
+				Want: provider.Error{Class: provider.Account, Reason: provider.ReasonSender}},
+			{Answer: refusal(403, "", "access forbidden"), Want: provider.Error{Class: provider.Account, Reason: provider.ReasonCredentials}},
+			{Answer: refusal(413, "", "Payload too large"), Want: provider.Error{Class: provider.Permanent, Reason: provider.ReasonContent}},
+			// No longer than the transport's bound, however far away the reset is.
+			{Answer: reset, Want: provider.Error{Class: provider.Throttled, Reason: provider.ReasonRateLimit, RetryAfter: time.Hour}},
+			{Answer: refusal(503, "", "unavailable"), Want: provider.Error{Class: provider.Transient, Reason: provider.ReasonOutage}},
+		},
+	}
+}
+
+func TestConfiguration(t *testing.T) {
+	t.Parallel()
+	_, err := sendgrid.New(sendgrid.Config{APIKey: "SG.two words", From: "nobody", BaseURL: "sendgrid"}, transport.New(1))
+	if err == nil {
+		t.Fatal("accepted")
+	}
+	for _, want := range []string{"SENDGRID_API_KEY", "EMAIL_FROM", "SENDGRID_BASE_URL"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%s is not in: %v", want, err)
+		}
+	}
+	if strings.Contains(err.Error(), "two words") {
+		t.Errorf("gives the key away: %v", err)
+	}
+}

@@ -1,0 +1,139 @@
+package twilio_test
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"ringup.dev/ringup/internal/message"
+	"ringup.dev/ringup/internal/provider"
+	"ringup.dev/ringup/internal/provider/providertest"
+	"ringup.dev/ringup/internal/provider/transport"
+	"ringup.dev/ringup/internal/provider/twilio"
+	"ringup.dev/ringup/internal/secret"
+	"ringup.dev/ringup/test/emulator"
+)
+
+func config(url, token string) twilio.Config {
+	return twilio.Config{AccountSID: emulator.TwilioAccountSID, AuthToken: secret.String(token), SMSFrom: "+15005550006",
+		WhatsAppFrom: "+14155238886", BaseURL: url}
+}
+
+// failures are of twilio.com/docs/api/errors.
+func failures(class provider.Class, reason provider.Reason, suppress bool, codes ...int) []providertest.Failure {
+	var out []providertest.Failure
+	for _, code := range codes {
+		out = append(out, providertest.Failure{
+			Answer: emulator.Refusal{Status: http.StatusBadRequest, Code: strconv.Itoa(code), Text: "Refused"},
+			Want:   provider.Error{Class: class, Reason: reason, Suppress: suppress},
+		})
+	}
+	return out
+}
+
+func documented() []providertest.Failure {
+	limited := emulator.Refusal{Status: http.StatusTooManyRequests, Code: "20429", Header: http.Header{"Retry-After": {"3"}}}
+	out := []providertest.Failure{
+		{Answer: limited, Want: provider.Error{Class: provider.Throttled, Reason: provider.ReasonRateLimit, RetryAfter: 3 * time.Second}},
+		{Answer: emulator.Refusal{Status: 401, Code: "20003"}, Want: provider.Error{Class: provider.Account, Reason: provider.ReasonCredentials}},
+		{Answer: emulator.Refusal{Status: 403, Code: "20403"}, Want: provider.Error{Class: provider.Account, Reason: provider.ReasonSuspended}},
+		{Answer: emulator.Refusal{Status: 503, Code: "20503"}, Want: provider.Error{Class: provider.Transient, Reason: provider.ReasonOutage}},
+		// Codes that nobody has heard of go by the status.
+		{Answer: emulator.Refusal{Status: 400, Code: "29999"}, Want: provider.Error{Class: provider.Permanent, Reason: provider.ReasonRequest}},
+		{Answer: emulator.Refusal{Status: 500, Code: "59999"}, Want: provider.Error{Class: provider.Transient, Reason: provider.ReasonOutage}},
+	}
+	out = append(out, failures(provider.Permanent, provider.ReasonRecipient, false, 21211, 21217, 21604, 21608, 21612, 21614, 63003, 63015, 63024, 63031)...)
+	out = append(out, failures(provider.Permanent, provider.ReasonOptedOut, true, 21610, 63014)...)
+	out = append(out, failures(provider.Permanent, provider.ReasonContent, false, 21602, 21617, 30007, 63013)...)
+	out = append(out, failures(provider.Permanent, provider.ReasonTemplate, false, 63016, 63027, 63028)...)
+	out = append(out, failures(provider.Permanent, provider.ReasonRegion, false, 21408)...)
+	out = append(out, failures(provider.Transient, provider.ReasonOutage, false, 63012, 63023)...)
+	out = append(out, failures(provider.Throttled, provider.ReasonRateLimit, false, 21611, 30022, 63017, 63018)...)
+	out = append(out, failures(provider.Account, provider.ReasonSender, false, 21606, 21212, 30034, 63007)...)
+	out = append(out, failures(provider.Account, provider.ReasonBalance, false, 20005)...)
+	out = append(out, failures(provider.Account, provider.ReasonQuota, false, 30023, 63038)...)
+	return append(out, failures(provider.Account, provider.ReasonSuspended, false, 10001, 90010)...)
+}
+
+func TestSMS(t *testing.T) {
+	t.Parallel()
+	providertest.Run(t, sms())
+}
+
+func FuzzAnswer(f *testing.F) {
+	f.Add(uint16(400), `{"code":"21211","message":7}`, "")
+	f.Add(uint16(201), `{"sid":null}`, "")
+	providertest.Fuzz(f, sms())
+}
+
+func sms() providertest.Adapter {
+	return providertest.Adapter{
+		Dialect: "twilio", Channel: message.SMS, Secret: emulator.TwilioAuthToken, Failures: documented(),
+		New: func(url, token string, client *transport.Client) (provider.Provider, error) {
+			return twilio.NewSMS(config(url, token), client)
+		},
+	}
+}
+
+func TestSMSThroughAMessagingService(t *testing.T) {
+	t.Parallel()
+	providertest.Run(t, providertest.Adapter{
+		Dialect: "twilio", Channel: message.SMS, Secret: emulator.TwilioAuthToken, Failures: documented()[:1],
+		New: func(url, token string, client *transport.Client) (provider.Provider, error) {
+			c := config(url, token)
+			c.SMSFrom, c.MessagingServiceSID = "", "MG"+strings.Repeat("0", 32)
+			return twilio.NewSMS(c, client)
+		},
+	})
+}
+
+func TestWhatsApp(t *testing.T) {
+	t.Parallel()
+	providertest.Run(t, providertest.Adapter{
+		Dialect: "twilio", Channel: message.WhatsApp, Secret: emulator.TwilioAuthToken, Failures: documented(),
+		Template: &message.Template{Name: "HX" + strings.Repeat("a", 32), Parameters: []string{"Jane", "$12.50"}},
+		New: func(url, token string, client *transport.Client) (provider.Provider, error) {
+			return twilio.NewWhatsApp(config(url, token), client)
+		},
+	})
+}
+
+func TestConfiguration(t *testing.T) {
+	t.Parallel()
+	sms := func(c twilio.Config) error { _, err := twilio.NewSMS(c, transport.New(1)); return err }
+	whatsApp := func(c twilio.Config) error { _, err := twilio.NewWhatsApp(c, transport.New(1)); return err }
+	for name, c := range map[string]struct {
+		build  func(twilio.Config) error
+		change func(*twilio.Config)
+		want   []string
+	}{
+		"nothing is set": {sms, func(c *twilio.Config) { *c = twilio.Config{} },
+			[]string{"TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "TWILIO_SMS_FROM", "TWILIO_MESSAGING_SERVICE_SID"}},
+		"both senders":       {sms, func(c *twilio.Config) { c.MessagingServiceSID = "MG" + strings.Repeat("0", 32) }, []string{"set one of them"}},
+		"a number without +": {sms, func(c *twilio.Config) { c.SMSFrom = "abc$" }, []string{"TWILIO_SMS_FROM"}},
+		"a service of another kind": {sms, func(c *twilio.Config) { c.SMSFrom, c.MessagingServiceSID = "", "AC1" },
+			[]string{"TWILIO_MESSAGING_SERVICE_SID", "MG and 32"}},
+		"WhatsApp without a sender": {whatsApp, func(c *twilio.Config) { c.WhatsAppFrom = "" }, []string{"TWILIO_WHATSAPP_FROM"}},
+		"no host":                   {sms, func(c *twilio.Config) { c.BaseURL = "proxy:8080" }, []string{"TWILIO_BASE_URL"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			config := config("", "s3cret-!")
+			c.change(&config)
+			err := c.build(config)
+			if err == nil {
+				t.Fatal("accepted")
+			}
+			for _, want := range c.want {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("%q is not in: %v", want, err)
+				}
+			}
+			if strings.Contains(err.Error(), "s3cret") {
+				t.Errorf("gives the token away: %v", err)
+			}
+		})
+	}
+}

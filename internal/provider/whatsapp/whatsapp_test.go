@@ -1,0 +1,96 @@
+package whatsapp_test
+
+import (
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"ringup.dev/ringup/internal/message"
+	"ringup.dev/ringup/internal/provider"
+	"ringup.dev/ringup/internal/provider/providertest"
+	"ringup.dev/ringup/internal/provider/transport"
+	"ringup.dev/ringup/internal/provider/whatsapp"
+	"ringup.dev/ringup/internal/secret"
+	"ringup.dev/ringup/test/emulator"
+)
+
+// failures are of developers.facebook.com/docs/whatsapp/cloud-api/support/error-codes. Meta's statuses differ between its own pages:
+// every code is tried with two.
+func failures(want provider.Error, codes ...int) []providertest.Failure {
+	var out []providertest.Failure
+	for _, code := range codes {
+		for _, status := range []int{400, 500} {
+			out = append(out, providertest.Failure{Answer: emulator.Refusal{Status: status, Code: strconv.Itoa(code), Text: "(#1) Refused"}, Want: want})
+		}
+	}
+	return out
+}
+
+func documented() []providertest.Failure {
+	out := []providertest.Failure{
+		{Answer: emulator.Refusal{Status: 400, Code: "100", Subcode: 33}, Want: provider.Error{Class: provider.Account, Reason: provider.ReasonSender}},
+		{Answer: emulator.Refusal{Status: 400, Code: "999999", Flag: true}, Want: provider.Error{Class: provider.Transient, Reason: provider.ReasonOutage}},
+		{Answer: emulator.Refusal{Status: 400, Code: "999998"}, Want: provider.Error{Class: provider.Permanent, Reason: provider.ReasonRequest}},
+		{Answer: emulator.Refusal{Status: 500, Code: "999997"}, Want: provider.Error{Class: provider.Transient, Reason: provider.ReasonOutage}},
+	}
+	permanent := func(reason provider.Reason) provider.Error {
+		return provider.Error{Class: provider.Permanent, Reason: reason}
+	}
+	account := func(reason provider.Reason) provider.Error {
+		return provider.Error{Class: provider.Account, Reason: reason}
+	}
+	out = append(out, failures(permanent(provider.ReasonRecipient), 131021, 131026, 130472)...)
+	out = append(out, failures(permanent(provider.ReasonRequest), 100, 131008, 131009)...)
+	out = append(out, failures(permanent(provider.ReasonContent), 131051, 135000)...)
+	out = append(out, failures(permanent(provider.ReasonTemplate), 131047, 132000, 132001, 132015, 132016)...)
+	out = append(out, failures(permanent(provider.ReasonOptedOut), 131050)...)
+	out = append(out, failures(permanent(provider.ReasonQuota), 131049)...)
+	out = append(out, failures(permanent(provider.ReasonRegion), 130497)...)
+	out = append(out, failures(provider.Error{Class: provider.Transient, Reason: provider.ReasonOutage}, 1, 2, 131000, 131016, 131057, 133004)...)
+	out = append(out, failures(provider.Error{Class: provider.Throttled, Reason: provider.ReasonRateLimit}, 4, 80007, 130429)...)
+	// To one person, one in six seconds; everybody else's messages go on.
+	out = append(out, failures(provider.Error{Class: provider.Throttled, Reason: provider.ReasonRateLimit, RecipientOnly: true, RetryAfter: 6 * time.Second}, 131056)...)
+	out = append(out, failures(account(provider.ReasonCredentials), 0, 3, 10, 190, 200, 299, 131005)...)
+	out = append(out, failures(account(provider.ReasonSuspended), 368, 131031)...)
+	out = append(out, failures(account(provider.ReasonBalance), 131042)...)
+	out = append(out, failures(account(provider.ReasonQuota), 131048)...)
+	return append(out, failures(account(provider.ReasonSender), 33, 131045, 133010)...)
+}
+
+func TestWhatsApp(t *testing.T) {
+	t.Parallel()
+	providertest.Run(t, adapter())
+}
+
+func FuzzAnswer(f *testing.F) {
+	f.Add(uint16(500), `{"error":{"code":null}}`, "")
+	f.Add(uint16(401), `{"error":[]}`, "")
+	providertest.Fuzz(f, adapter())
+}
+
+func adapter() providertest.Adapter {
+	return providertest.Adapter{
+		Dialect: "whatsapp", Channel: message.WhatsApp, Secret: emulator.WhatsAppToken, Failures: documented(),
+		Template: &message.Template{Name: "order_ready", Language: "en_US", Parameters: []string{"Jane", "$12.50"}},
+		New: func(url, token string, client *transport.Client) (provider.Provider, error) {
+			return whatsapp.New(whatsapp.Config{PhoneNumberID: emulator.WhatsAppNumberID, AccessToken: secret.String(token), BaseURL: url}, client)
+		},
+	}
+}
+
+func TestConfiguration(t *testing.T) {
+	t.Parallel()
+	_, err := whatsapp.New(whatsapp.Config{PhoneNumberID: "+1 202 555 0143", AccessToken: "two words", BaseURL: "ftp://graph"}, transport.New(1))
+	if err == nil {
+		t.Fatal("accepted")
+	}
+	for _, want := range []string{"WHATSAPP_PHONE_NUMBER_ID", "WHATSAPP_ACCESS_TOKEN", "WHATSAPP_BASE_URL"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%s is not in: %v", want, err)
+		}
+	}
+	if strings.Contains(err.Error(), "two words") {
+		t.Errorf("gives the token away: %v", err)
+	}
+}
