@@ -24,6 +24,7 @@ import (
 	"ringup.dev/ringup/internal/outbox"
 	"ringup.dev/ringup/internal/provider/sandbox"
 	"ringup.dev/ringup/internal/queue/redisqueue"
+	"ringup.dev/ringup/internal/settings"
 	"ringup.dev/ringup/internal/workerd"
 )
 
@@ -63,7 +64,7 @@ func (o overlay) Lookup(name string) (string, bool) {
 func New(ctx context.Context, env envconfig.Lookuper, out io.Writer) (*Server, error) {
 	s := &Server{out: out}
 	var config Config
-	if err := envconfig.ProcessWith(ctx, &envconfig.Config{Target: &config, Lookuper: env}); err != nil {
+	if err := settings.Read(ctx, env, &config); err != nil {
 		return nil, err
 	}
 	set := func(values map[string]string, name, otherwise string) string {
@@ -115,7 +116,7 @@ func (s *Server) build(ctx context.Context, config Config, env overlay) error {
 		return err
 	}
 	var kept sandbox.Config
-	if err := envconfig.ProcessWith(ctx, &envconfig.Config{Target: &kept, Lookuper: env}); err != nil {
+	if err := settings.Read(ctx, env, &kept); err != nil {
 		return err
 	}
 	for _, channel := range message.Channels {

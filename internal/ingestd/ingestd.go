@@ -20,6 +20,7 @@ import (
 	"ringup.dev/ringup/internal/ingest/auth"
 	"ringup.dev/ringup/internal/ops"
 	"ringup.dev/ringup/internal/queue/redisqueue"
+	"ringup.dev/ringup/internal/settings"
 )
 
 // Server is where ingest listens, and how it stops.
@@ -45,23 +46,19 @@ type Config struct {
 // Load reads the configuration. The error has every problem, each with what to set.
 func Load(ctx context.Context, env envconfig.Lookuper) (Config, error) {
 	var c Config
-	var errs []error
-	for _, part := range []any{&c.Server, &c.Auth, &c.Ingest, &c.Address, &c.Redis, &c.Ops} {
-		errs = append(errs, envconfig.ProcessWith(ctx, &envconfig.Config{Target: part, Lookuper: env}))
+	// What cannot be read has its default below, so that everything else is looked at too.
+	errs := []error{settings.Read(ctx, env, &c.Server, &c.Auth, &c.Ingest, &c.Address, &c.Redis, &c.Ops)}
+	if c.Server.Port < 0 || c.Server.Port > 65535 {
+		errs = append(errs, fmt.Errorf("PORT is %d: set a port, as 3000", c.Server.Port))
 	}
-	if errors.Join(errs...) == nil {
-		if c.Server.Port < 0 || c.Server.Port > 65535 {
-			errs = append(errs, fmt.Errorf("PORT is %d: set a port, as 3000", c.Server.Port))
-		}
-		if c.Server.ShutdownDelay < 0 || c.Server.ShutdownTimeout <= 0 {
-			errs = append(errs, fmt.Errorf("SHUTDOWN_DELAY is %s and SHUTDOWN_TIMEOUT %s: set times, the second above 0",
-				c.Server.ShutdownDelay, c.Server.ShutdownTimeout))
-		}
-		region := c.Address.Validate()
-		errs = append(errs, c.Auth.Validate(), region, c.Redis.Validate(), c.Ops.Validate())
-		if region == nil {
-			errs = append(errs, c.Ingest.Validate(c.Address.DefaultRegion))
-		}
+	if c.Server.ShutdownDelay < 0 || c.Server.ShutdownTimeout <= 0 {
+		errs = append(errs, fmt.Errorf("SHUTDOWN_DELAY is %s and SHUTDOWN_TIMEOUT %s: set times, the second above 0",
+			c.Server.ShutdownDelay, c.Server.ShutdownTimeout))
+	}
+	region := c.Address.Validate()
+	errs = append(errs, c.Auth.Validate(), region, c.Redis.Validate(), c.Ops.Validate())
+	if region == nil {
+		errs = append(errs, c.Ingest.Validate(c.Address.DefaultRegion))
 	}
 	return c, errors.Join(errs...)
 }

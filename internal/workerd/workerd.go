@@ -19,6 +19,7 @@ import (
 	"ringup.dev/ringup/internal/provider/transport"
 	"ringup.dev/ringup/internal/queue/redisqueue"
 	"ringup.dev/ringup/internal/render"
+	"ringup.dev/ringup/internal/settings"
 	"ringup.dev/ringup/internal/worker"
 )
 
@@ -34,9 +35,9 @@ type ChannelConfig struct {
 	WhatsAppProviders []string `env:"WHATSAPP_PROVIDER"`
 }
 
-// providers returns the names for a channel, and the variable that has them.
-func (c *ChannelConfig) providers(channel message.Channel) (variable string, names []string) {
-	switch channel {
+// providers returns the names for the channel, and the variable that has them.
+func (c *ChannelConfig) providers() (variable string, names []string) {
+	switch message.Channel(c.Channel) {
 	case message.SMS:
 		return "SMS_PROVIDER", c.SMSProviders
 	case message.Email:
@@ -61,21 +62,42 @@ const leaseMargin = 5 * time.Second
 // Load reads the configuration. The error has every problem, each with what to set.
 func Load(ctx context.Context, env envconfig.Lookuper) (Config, error) {
 	var c Config
-	var errs []error
-	for _, part := range []any{&c.Channel, &c.Worker, &c.Consumer, &c.Render, &c.Redis, &c.Ops} {
-		errs = append(errs, envconfig.ProcessWith(ctx, &envconfig.Config{Target: part, Lookuper: env}))
-	}
-	if errors.Join(errs...) == nil {
-		if _, err := message.ParseChannel(c.Channel.Channel); err != nil {
-			errs = append(errs, fmt.Errorf("CHANNEL is %q: set sms, email or whatsapp", c.Channel.Channel))
+	err := errors.Join(
+		// What cannot be read has its default below, so that everything else is looked at too.
+		settings.Read(ctx, env, &c.Channel, &c.Worker, &c.Consumer, &c.Render, &c.Redis, &c.Ops),
+		c.Channel.validate(), c.lease(), c.Worker.Validate(), c.Consumer.Validate(), c.Redis.Validate(), c.Ops.Validate(),
+	)
+	if err != nil {
+		// New is not reached, and would have had more to say.
+		_, renderErr := render.New(c.Render)
+		err = errors.Join(err, renderErr)
+		if c.Channel.validate() == nil {
+			_, providerErr := c.Channel.open(ctx, env, catalog.Dependencies{Transport: transport.New(1), Outbox: func(int) sandbox.Outbox { return nil }})
+			err = errors.Join(err, providerErr)
 		}
-		if c.Worker.SendTimeout+leaseMargin > c.Consumer.Lease {
-			errs = append(errs, fmt.Errorf("SEND_TIMEOUT is %s and LEASE %s: a lease has to be at least %s longer than a send may take",
-				c.Worker.SendTimeout, c.Consumer.Lease, leaseMargin))
-		}
-		errs = append(errs, c.Worker.Validate(), c.Consumer.Validate(), c.Redis.Validate(), c.Ops.Validate())
 	}
-	return c, errors.Join(errs...)
+	return c, err
+}
+
+func (c *ChannelConfig) validate() error {
+	if _, err := message.ParseChannel(c.Channel); err != nil {
+		return fmt.Errorf("CHANNEL is %q: set sms, email or whatsapp", c.Channel)
+	}
+	return nil
+}
+
+// open builds the channel's providers.
+func (c *ChannelConfig) open(ctx context.Context, env envconfig.Lookuper, d catalog.Dependencies) ([]catalog.Named, error) {
+	variable, names := c.providers()
+	return catalog.New(ctx, message.Channel(c.Channel), variable, names, env, d)
+}
+
+func (c *Config) lease() error {
+	if c.Worker.SendTimeout+leaseMargin > c.Consumer.Lease {
+		return fmt.Errorf("SEND_TIMEOUT is %s and LEASE %s: a lease has to be at least %s longer than a send may take",
+			c.Worker.SendTimeout, c.Consumer.Lease, leaseMargin)
+	}
+	return nil
 }
 
 // Worker is the program, its port bound.
@@ -100,8 +122,7 @@ func New(ctx context.Context, c Config, env envconfig.Lookuper, log *slog.Logger
 		return nil, err
 	}
 	renderer, renderErr := render.New(c.Render)
-	variable, names := c.Channel.providers(channel)
-	named, providerErr := catalog.New(ctx, channel, variable, names, env, catalog.Dependencies{
+	named, providerErr := c.Channel.open(ctx, env, catalog.Dependencies{
 		Transport: transport.New(c.Worker.Concurrency),
 		Outbox:    func(keep int) sandbox.Outbox { return store.Outbox(keep) },
 	})
@@ -110,7 +131,9 @@ func New(ctx context.Context, c Config, env envconfig.Lookuper, log *slog.Logger
 	}
 	checks := []ops.Check{{Name: "redis", TTL: time.Second, Run: store.Ping}}
 	var senders []worker.Sender
+	var names []string
 	for _, n := range named {
+		names = append(names, n.Name)
 		senders = append(senders, worker.Sender{Name: n.Name, Provider: n.Provider})
 		checks = append(checks, ops.Check{Name: n.Name, Group: "providers", TTL: probeTTL, Run: n.Provider.Probe})
 	}

@@ -18,6 +18,7 @@ import (
 	"ringup.dev/ringup/internal/provider/transport"
 	"ringup.dev/ringup/internal/provider/twilio"
 	"ringup.dev/ringup/internal/provider/whatsapp"
+	"ringup.dev/ringup/internal/settings"
 )
 
 // Dependencies are what providers share.
@@ -114,7 +115,7 @@ func New(ctx context.Context, channel message.Channel, variable string, names []
 			continue
 		}
 		config := e.config()
-		if err := envconfig.ProcessWith(ctx, &envconfig.Config{Target: config, Lookuper: env}); err != nil {
+		if err := settings.Read(ctx, env, config); err != nil {
 			errs = append(errs, fmt.Errorf("provider %s: %w", name, err))
 			continue
 		}
