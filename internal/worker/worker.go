@@ -89,6 +89,7 @@ type result struct {
 	err      *provider.Error
 	unfit    string // why there was nothing to send: the template's error
 	expired  bool
+	unbegun  bool // the provider's own probe failed: the message was not handed over
 	took     time.Duration
 }
 
@@ -273,7 +274,7 @@ func (w *Worker) claimed(ctx context.Context, c *queue.Claim) {
 		w.Metrics.throttled.Inc()
 	}
 	w.evicted(c.Evicted)
-	if c.Provider >= 0 && len(c.Jobs) > 0 && w.down[w.Providers[c.Provider].Name] {
+	if c.Provider >= 0 && len(c.Jobs) > 0 && !c.Jobs[0].Probe && w.down[w.Providers[c.Provider].Name] {
 		w.breaker(w.Providers[c.Provider].Name, false, "")
 	}
 	for _, one := range c.Jobs {
@@ -346,6 +347,13 @@ func (w *Worker) process(ctx context.Context, one *queue.Claimed) result {
 	send, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.Config.SendTimeout)
 	defer cancel()
 	start := time.Now()
+	if one.Probe {
+		// What the provider says of itself risks no message; only when it is well does this one try the way.
+		if err := p.Probe(send); err != nil {
+			r.err, r.unbegun, r.took = provider.AsError(err), true, time.Since(start)
+			return r
+		}
+	}
 	r.receipt, err = p.Send(send, r.message)
 	r.took = time.Since(start)
 	if err != nil {
@@ -386,6 +394,9 @@ func (w *Worker) take(r result) {
 	case r.expired:
 		s.Action, s.Error, reason = queue.Drop, "older than MESSAGE_TTL", "expired"
 		w.freeProbe(r.claimed)
+	case r.unbegun:
+		s.Action, reason = queue.Release, string(r.err.Reason)
+		w.note(r)
 	default:
 		v := w.policy.Decide(Situation{
 			Err: r.err, Attempts: j.Attempts, ProviderDown: r.claimed.Probe || w.down[r.provider], Jitter: rand.Float64(), //nolint:gosec // no secret
@@ -407,6 +418,10 @@ func (w *Worker) take(r result) {
 		log.Info("sent", "provider", r.provider, "message_id", r.receipt.MessageID, "took", r.took)
 		return
 	}
+	if r.unbegun {
+		w.Log.Warn("the provider is not well yet; its breaker stays open", "provider", r.provider, "error", r.err)
+		return
+	}
 	log.Warn("not sent", "provider", r.provider, "outcome", s.Action.String(), "error", s.Error, "delay", s.Delay, "uncertain", s.Uncertain)
 }
 
@@ -418,12 +433,12 @@ func (w *Worker) note(r result) {
 	switch {
 	case r.err == nil:
 		report.Sent++
-	case r.err.OfProvider():
-		report.Failed++
-		report.Account = report.Account || r.err.Class == provider.Account
-		report.Reason = r.err.Error()
 	case r.err.Class == provider.Throttled && !r.err.RecipientOnly:
 		report.HoldFor = max(report.HoldFor, r.err.RetryAfter, time.Second)
+		report.Reason = r.err.Error()
+	case r.err.OfProvider(), r.unbegun:
+		report.Failed++
+		report.Account = report.Account || r.err.Class == provider.Account
 		report.Reason = r.err.Error()
 	default:
 		report.Sent++

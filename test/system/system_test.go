@@ -47,6 +47,9 @@ type system struct {
 	redis  *redistest.Server
 	client *redis.Client
 	url    string
+	ingest *process
+	// payload makes the webhook of a number.
+	payload func(i int) string
 }
 
 // process is a running program.
@@ -70,19 +73,26 @@ func (p *process) text() string {
 
 func start(t *testing.T) *system {
 	t.Helper()
-	s := &system{T: t, redis: redistest.Start(t, "--appendonly", "yes")}
+	s := &system{T: t, redis: redistest.Start(t, "--appendonly", "yes"), payload: everyChannel}
 	s.client = s.redis.Client()
 	port := redistest.FreePort(t)
 	s.url = fmt.Sprintf("http://127.0.0.1:%d", port)
-	s.run("ingest", fmt.Sprintf("PORT=%d", port), "WEBHOOK_AUTH_TOKEN=token")
-	redistest.Eventually(t, "ingest takes connections", func() bool {
+	s.serve()
+	return s
+}
+
+// serve starts ingest, at the same address each time.
+func (s *system) serve() {
+	s.Helper()
+	_, port, _ := strings.Cut(strings.TrimPrefix(s.url, "http://"), ":")
+	s.ingest = s.run("ingest", "PORT="+port, "WEBHOOK_AUTH_TOKEN=token")
+	redistest.Eventually(s, "ingest takes connections", func() bool {
 		resp, err := http.Get(s.url + "/")
 		if err == nil {
 			resp.Body.Close()
 		}
 		return err == nil
 	})
-	return s
 }
 
 // run starts a program, with Redis and whatever env says.
@@ -123,6 +133,12 @@ func (s *system) stop(p *process) {
 
 var events = []string{"payment_complete", "order_create", "pos_save", "order_update"}
 
+// everyChannel is a webhook with an address for each.
+func everyChannel(i int) string {
+	return fmt.Sprintf(`{"id":"w%d","event_type":%q,"timestamp":"2024-01-01T12:00:00Z","data":{"orderId":"O%d","amount":1.5,"currency":"USD",`+
+		`"customerPhone":"+1555%07d","customerEmail":"c%d@example.com"}}`, i, events[i%4], i, i, i)
+}
+
 // post sends n webhooks, several at a time, numbered from first; every one has to be accepted.
 func (s *system) post(first, n int) {
 	s.Helper()
@@ -150,9 +166,7 @@ func (s *system) post(first, n int) {
 }
 
 func (s *system) postOne(i int) error {
-	body := fmt.Sprintf(`{"id":"w%d","event_type":%q,"timestamp":"2024-01-01T12:00:00Z","data":{"orderId":"O%d","amount":1.5,"currency":"USD",`+
-		`"customerPhone":"+1555%07d","customerEmail":"c%d@example.com"}}`, i, events[i%4], i, i, i)
-	r, err := http.NewRequestWithContext(context.Background(), http.MethodPost, s.url+"/webhooks/pos", strings.NewReader(body))
+	r, err := http.NewRequestWithContext(context.Background(), http.MethodPost, s.url+"/webhooks/pos", strings.NewReader(s.payload(i)))
 	if err != nil {
 		return err
 	}
@@ -251,17 +265,21 @@ func TestPriorityOrderOfABacklog(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	s.post(0, 400)
-	s.worker("sms", "CONCURRENCY=1")
-	s.arrives("sms", 400)
-	_, order := s.sent("sms")
-	last := 0
-	for _, e := range order {
-		var i int
-		_, _ = fmt.Sscanf(e.EventID, "w%d", &i)
-		if i%4 < last {
-			t.Fatalf("%s was sent after an event of lower priority", e.EventID)
+	for _, c := range channels {
+		s.worker(c, "CONCURRENCY=1")
+	}
+	for _, c := range channels {
+		s.arrives(c, 400)
+		_, order := s.sent(c)
+		last := 0
+		for _, e := range order {
+			var i int
+			_, _ = fmt.Sscanf(e.EventID, "w%d", &i)
+			if i%4 < last {
+				t.Fatalf("on %s, %s was sent after an event of lower priority", c, e.EventID)
+			}
+			last = i % 4
 		}
-		last = i % 4
 	}
 }
 

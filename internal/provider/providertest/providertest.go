@@ -313,7 +313,7 @@ func (a *Adapter) documented(t *testing.T) {
 			if want.Status == 0 {
 				want.Status = f.Answer.Status
 			}
-			if diff := cmp.Diff(want, *e, cmpopts.IgnoreFields(provider.Error{}, "Detail")); diff != "" {
+			if diff := cmp.Diff(want, e, cmpopts.IgnoreFields(provider.Error{}, "Detail")); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 			a.once(t, b, 0)
@@ -333,7 +333,7 @@ func (a *Adapter) once(t *testing.T, b *bench, taken int) {
 }
 
 // is looks at an error: in the contract's terms, of this kind, and silent about people and secrets in every way it can be printed.
-func (a *Adapter) is(t *testing.T, err error, class provider.Class, reason provider.Reason) *provider.Error {
+func (a *Adapter) is(t *testing.T, err error, class provider.Class, reason provider.Reason) provider.Error {
 	t.Helper()
 	var e *provider.Error
 	if !errors.As(err, &e) {
@@ -352,7 +352,7 @@ func (a *Adapter) is(t *testing.T, err error, class provider.Class, reason provi
 			}
 		}
 	}
-	return e
+	return *e
 }
 
 // Fuzz sends to a server that gives any answer at all: the adapter gives a receipt or a classified error, and never panics.
