@@ -33,6 +33,11 @@ type Server struct {
 	ShutdownTimeout time.Duration `env:"SHUTDOWN_TIMEOUT, default=20s"`
 }
 
+// DrainTime is the longest that ingest takes to stop: the delay, the requests under way, and what they enqueued.
+func (s *Server) DrainTime() time.Duration {
+	return s.ShutdownDelay + s.ShutdownTimeout + redisqueue.FlushTime
+}
+
 // Config is all that ingest is configured by.
 type Config struct {
 	Server  Server

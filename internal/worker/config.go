@@ -48,3 +48,6 @@ func (c *Config) Validate() error {
 	}
 	return errors.Join(errs...)
 }
+
+// DrainTime is the longest that a worker takes to stop: its sends end, and are settled.
+func (c *Config) DrainTime() time.Duration { return c.SendTimeout + settleTimeout }

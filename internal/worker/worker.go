@@ -150,7 +150,7 @@ func (w *Worker) Run(ctx context.Context) error {
 			w.renew(ctx)
 		case <-stop:
 			stop = nil
-			giveUp = time.After(w.Config.SendTimeout + settleTimeout)
+			giveUp = time.After(w.Config.DrainTime())
 			w.Log.Info("stopping: claims nothing more, lets the sends end", "sending", len(w.held))
 		case <-giveUp:
 			return fmt.Errorf("%d jobs could not be settled in time; they are sent again when their leases end", len(w.held))

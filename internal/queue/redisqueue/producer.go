@@ -25,6 +25,8 @@ const (
 	flushTimeout = 3 * time.Second
 	// flushTries: an enqueue whose answer was lost is simply repeated, since a webhook is added once.
 	flushTries = 2
+	// FlushTime is the longest that a group takes to be answered.
+	FlushTime = flushTries * flushTimeout
 )
 
 // Producer adds webhooks to the queues. Concurrent calls share round trips: while one is under way the others gather for the next.

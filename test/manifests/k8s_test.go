@@ -1,0 +1,374 @@
+package manifests
+
+import (
+	"bufio"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	kedav1alpha1 "github.com/kedacore/keda/v2/apis/keda/v1alpha1"
+	"github.com/sethvargo/go-envconfig"
+	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	podsecurity "k8s.io/pod-security-admission/api"
+	"k8s.io/pod-security-admission/policy"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	"ringup.dev/ringup/internal/ingestd"
+	"ringup.dev/ringup/internal/workerd"
+)
+
+// each runs a check on everything that can be rendered.
+func each(t *testing.T, check func(*testing.T, []object)) {
+	t.Helper()
+	t.Parallel()
+	for name, kustomization := range variants(t) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			check(t, build(t, kustomization))
+		})
+	}
+}
+
+func TestEverythingDecodes(t *testing.T) {
+	each(t, func(t *testing.T, objects []object) {
+		seen := map[string]bool{}
+		for _, o := range objects {
+			if seen[o.String()] {
+				t.Errorf("%s is there twice", o)
+			}
+			seen[o.String()] = true
+			if o.kind != "Namespace" && o.meta.Labels["app.kubernetes.io/part-of"] != "ringup" && o.kind != "ServiceAccount" && o.kind != "ConfigMap" && o.kind != "Secret" {
+				t.Errorf("%s has no label app.kubernetes.io/part-of", o)
+			}
+		}
+	})
+}
+
+func TestPodsAreRestricted(t *testing.T) {
+	evaluator, err := policy.NewEvaluator(policy.DefaultChecks(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	restricted := podsecurity.LevelVersion{Level: podsecurity.LevelRestricted, Version: podsecurity.LatestVersion()}
+	each(t, func(t *testing.T, objects []object) {
+		for name, pod := range pods(objects) {
+			for _, result := range evaluator.EvaluatePod(restricted, &pod.ObjectMeta, &pod.Spec) {
+				if !result.Allowed {
+					t.Errorf("%s: %s %s", name, result.ForbiddenReason, result.ForbiddenDetail)
+				}
+			}
+			if pod.Spec.AutomountServiceAccountToken == nil || *pod.Spec.AutomountServiceAccountToken {
+				t.Errorf("%s mounts a token", name)
+			}
+			if pod.Spec.EnableServiceLinks == nil || *pod.Spec.EnableServiceLinks {
+				t.Errorf("%s gets a variable for each service in the namespace, which could be one of ringup's", name)
+			}
+			for _, c := range pod.Spec.Containers {
+				if c.SecurityContext.ReadOnlyRootFilesystem == nil || !*c.SecurityContext.ReadOnlyRootFilesystem {
+					t.Errorf("%s can write to its root", name)
+				}
+				for _, r := range []corev1.ResourceName{corev1.ResourceCPU, corev1.ResourceMemory} {
+					if c.Resources.Requests.Name(r, "").IsZero() || c.Resources.Limits.Name(r, "").IsZero() {
+						t.Errorf("%s has no request or no limit for %s", name, r)
+					}
+				}
+				if c.StartupProbe == nil || c.LivenessProbe == nil || c.ReadinessProbe == nil {
+					t.Errorf("%s lacks a probe", name)
+				} else if get := c.LivenessProbe.HTTPGet; get != nil && get.Path != "/healthz" {
+					// Readiness looks at Redis and the providers: restarting a pod does not mend those.
+					t.Errorf("%s lives by %s", name, get.Path)
+				}
+			}
+		}
+	})
+}
+
+// references checks that whatever names another object names one that is there.
+func TestReferences(t *testing.T) {
+	each(t, func(t *testing.T, objects []object) {
+		have := map[string]bool{}
+		for _, o := range objects {
+			have[o.String()] = true
+		}
+		for _, e := range of[*ExternalSecret](objects) {
+			have["Secret/"+e.Spec.Target.Name] = true
+		}
+		// Without a vault's operator and outside dev, people make these: docs/operations/install.md.
+		for _, byHand := range []string{"ringup-redis", "ringup-redis-keda", "ringup-redis-acl", "ringup-ingest", "ringup-providers", "ringup-admin"} {
+			have["Secret/"+byHand] = true
+		}
+		need := func(from, to string) {
+			if !have[to] {
+				t.Errorf("%s names %s, which is not there", from, to)
+			}
+		}
+		templates := pods(objects)
+		for name, pod := range templates {
+			need(name, "ServiceAccount/"+pod.Spec.ServiceAccountName)
+			for _, v := range pod.Spec.Volumes {
+				if v.ConfigMap != nil {
+					need(name, "ConfigMap/"+v.ConfigMap.Name)
+				}
+				if v.Secret != nil {
+					need(name, "Secret/"+v.Secret.SecretName)
+				}
+			}
+			for _, c := range pod.Spec.Containers {
+				for _, from := range c.EnvFrom {
+					if from.ConfigMapRef != nil {
+						need(name, "ConfigMap/"+from.ConfigMapRef.Name)
+					}
+					if from.SecretRef != nil {
+						need(name, "Secret/"+from.SecretRef.Name)
+					}
+				}
+			}
+		}
+		selected := func(from string, selector *metav1.LabelSelector) (found []corev1.PodTemplateSpec) {
+			s, err := metav1.LabelSelectorAsSelector(selector)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, pod := range templates {
+				if s.Matches(labels.Set(pod.Labels)) {
+					found = append(found, pod)
+				}
+			}
+			if len(found) == 0 {
+				t.Errorf("%s selects no pod", from)
+			}
+			return found
+		}
+		services := map[string]*corev1.Service{}
+		for _, s := range of[*corev1.Service](objects) {
+			services[s.Name] = s
+			found := selected("Service/"+s.Name, &metav1.LabelSelector{MatchLabels: s.Spec.Selector})
+			if len(found) > 1 {
+				t.Errorf("Service/%s selects pods of several kinds", s.Name)
+			}
+			for _, p := range s.Spec.Ports {
+				if !slices.ContainsFunc(found[0].Spec.Containers[0].Ports, func(c corev1.ContainerPort) bool { return intstr.FromString(c.Name) == p.TargetPort }) {
+					t.Errorf("Service/%s leads to the port %s, which the pod does not name", s.Name, p.TargetPort.String())
+				}
+				if p.TargetPort.String() == "ops" {
+					t.Errorf("Service/%s gives the operators' port away", s.Name)
+				}
+			}
+		}
+		for _, p := range of[*policyv1.PodDisruptionBudget](objects) {
+			if len(selected("PodDisruptionBudget/"+p.Name, p.Spec.Selector)) > 1 {
+				t.Errorf("PodDisruptionBudget/%s covers several", p.Name)
+			}
+		}
+		for _, n := range of[*networkingv1.NetworkPolicy](objects) {
+			// Redis may be another component's.
+			if n.Name != "redis" && !strings.HasSuffix(n.Name, "-redis") {
+				selected("NetworkPolicy/"+n.Name, &n.Spec.PodSelector)
+			}
+		}
+		scaled := map[string]bool{}
+		for _, h := range of[*autoscalingv2.HorizontalPodAutoscaler](objects) {
+			need("HorizontalPodAutoscaler/"+h.Name, "Deployment/"+h.Spec.ScaleTargetRef.Name)
+			scaled[h.Spec.ScaleTargetRef.Name] = true
+		}
+		for _, s := range of[*kedav1alpha1.ScaledObject](objects) {
+			need("ScaledObject/"+s.Name, "Deployment/"+s.Spec.ScaleTargetRef.Name)
+			scaled[s.Spec.ScaleTargetRef.Name] = true
+			for _, trigger := range s.Spec.Triggers {
+				need("ScaledObject/"+s.Name, "TriggerAuthentication/"+trigger.AuthenticationRef.Name)
+			}
+		}
+		for _, a := range of[*kedav1alpha1.TriggerAuthentication](objects) {
+			for _, r := range a.Spec.SecretTargetRef {
+				need("TriggerAuthentication/"+a.Name, "Secret/"+r.Name)
+			}
+		}
+		for _, d := range of[*appsv1.Deployment](objects) {
+			if scaled[d.Name] && d.Spec.Replicas != nil {
+				t.Errorf("Deployment/%s is scaled, and says itself how many there are: every apply would take them back", d.Name)
+			}
+		}
+		backend := func(from, name string, port int32, portName string) {
+			s := services[name]
+			if s == nil || !slices.ContainsFunc(s.Spec.Ports, func(p corev1.ServicePort) bool { return p.Port == port || p.Name == portName }) {
+				t.Errorf("%s leads to %s, port %d%s, which is not there", from, name, port, portName)
+			}
+		}
+		for _, r := range of[*gatewayv1.HTTPRoute](objects) {
+			for _, rule := range r.Spec.Rules {
+				for _, b := range rule.BackendRefs {
+					backend("HTTPRoute/"+r.Name, string(b.Name), int32(*b.Port), "")
+				}
+				for _, m := range rule.Matches {
+					public(t, *m.Path.Value)
+				}
+			}
+		}
+		for _, i := range of[*networkingv1.Ingress](objects) {
+			for _, rule := range i.Spec.Rules {
+				for _, p := range rule.HTTP.Paths {
+					backend("Ingress/"+i.Name, p.Backend.Service.Name, p.Backend.Service.Port.Number, p.Backend.Service.Port.Name)
+					public(t, p.Path)
+				}
+			}
+		}
+	})
+}
+
+// public checks that a routed path is one for the outside.
+func public(t *testing.T, path string) {
+	t.Helper()
+	if !slices.Contains([]string{"/webhooks/pos", "/callbacks", "/v1"}, path) {
+		t.Errorf("%s is routed from outside", path)
+	}
+}
+
+// variables are all that ringup reads, by .env.example, which a test holds to the code.
+func variables(t *testing.T) map[string]bool {
+	t.Helper()
+	file, err := os.Open(filepath.Join(root, ".env.example"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	out := map[string]bool{"GOMEMLIMIT": true} // the Go runtime's
+	for lines := bufio.NewScanner(file); lines.Scan(); {
+		if name, _, is := strings.Cut(lines.Text(), "="); is && !strings.HasPrefix(name, "#") {
+			out[name] = true
+		}
+	}
+	return out
+}
+
+// vault has what a vault would, by Secret.
+var vault = map[string]map[string]string{
+	"ringup-redis":  {"REDIS_USERNAME": "ringup", "REDIS_PASSWORD": "x"},
+	"ringup-ingest": {"WEBHOOK_AUTH_TOKEN": "x", "WEBHOOK_SECRET": "x"},
+	"ringup-providers": {
+		"TWILIO_ACCOUNT_SID": "AC" + strings.Repeat("0", 32), "TWILIO_AUTH_TOKEN": "x", "SENDGRID_API_KEY": "x", "AWS_ACCESS_KEY_ID": "x",
+		"AWS_SECRET_ACCESS_KEY": "x", "WHATSAPP_ACCESS_TOKEN": "x",
+	},
+	"ringup-admin": {"ADMIN_TOKEN": "x"},
+}
+
+// environment is what a container would see.
+func environment(t *testing.T, objects []object, c corev1.Container) map[string]string {
+	t.Helper()
+	env := map[string]string{}
+	for _, from := range c.EnvFrom {
+		if from.ConfigMapRef != nil {
+			maps.Copy(env, named[*corev1.ConfigMap](t, objects, from.ConfigMapRef.Name).Data)
+			continue
+		}
+		if known, found := vault[from.SecretRef.Name]; found {
+			maps.Copy(env, known)
+			continue
+		}
+		for key, value := range named[*corev1.Secret](t, objects, from.SecretRef.Name).Data {
+			env[key] = string(value)
+		}
+	}
+	for _, v := range c.Env {
+		env[v.Name] = v.Value
+	}
+	return env
+}
+
+// TestTheProgramsStart: with the variables that a pod would have, the programs find nothing wrong with their configuration, and stop
+// within the time that Kubernetes gives them.
+func TestTheProgramsStart(t *testing.T) {
+	t.Parallel()
+	known := variables(t)
+	for _, overlay := range overlays {
+		t.Run(overlay, func(t *testing.T) {
+			t.Parallel()
+			objects := build(t, overlay)
+			programs := 0
+			for name, pod := range pods(objects) {
+				c := pod.Spec.Containers[0]
+				if pod.Labels["app.kubernetes.io/name"] != "ringup" {
+					continue
+				}
+				env := environment(t, objects, c)
+				for variable := range env {
+					if !known[variable] {
+						t.Errorf("%s sets %s, which nothing reads", name, variable)
+					}
+				}
+				grace := time.Duration(*pod.Spec.TerminationGracePeriodSeconds) * time.Second
+				lookup := envconfig.MapLookuper(env)
+				switch c.Name {
+				case "ingest":
+					programs++
+					config, err := ingestd.Load(t.Context(), lookup)
+					if err != nil {
+						t.Errorf("%s: %v", name, err)
+					}
+					if grace < config.Server.DrainTime() {
+						t.Errorf("%s: %s of grace, but it may take %s to stop", name, grace, config.Server.DrainTime())
+					}
+					hasPort(t, c, "http", int32(config.Server.Port))
+					hasPort(t, c, "ops", int32(config.Ops.Port))
+				case "worker":
+					programs++
+					config, err := workerd.Load(t.Context(), lookup)
+					if err != nil {
+						t.Errorf("%s: %v", name, err)
+					}
+					if grace < config.Worker.DrainTime() || grace >= config.Consumer.Lease {
+						t.Errorf("%s: drain %s <= grace %s < lease %s does not hold", name, config.Worker.DrainTime(), grace, config.Consumer.Lease)
+					}
+					if want := "worker-" + config.Channel.Channel; pod.Labels["app.kubernetes.io/component"] != want {
+						t.Errorf("%s serves %s", name, config.Channel.Channel)
+					}
+					hasPort(t, c, "ops", int32(config.Ops.Port))
+				}
+			}
+			if programs != 4 {
+				t.Errorf("%d of ingest and three workers", programs)
+			}
+		})
+	}
+}
+
+func hasPort(t *testing.T, c corev1.Container, name string, port int32) {
+	t.Helper()
+	if !slices.ContainsFunc(c.Ports, func(p corev1.ContainerPort) bool { return p.Name == name && p.ContainerPort == port }) {
+		t.Errorf("%s does not name its port %d %s", c.Name, port, name)
+	}
+}
+
+func TestProductionHasNoDevelopment(t *testing.T) {
+	t.Parallel()
+	for _, overlay := range []string{"overlays/staging", "overlays/prod"} {
+		objects := build(t, overlay)
+		if n := len(of[*corev1.Secret](objects)); n != 0 {
+			t.Errorf("%s has %d secrets in the open", overlay, n)
+		}
+		for name, pod := range pods(objects) {
+			env := environment(t, objects, pod.Spec.Containers[0])
+			if env["TEST_ENDPOINTS"] == "true" || env["PPROF"] == "true" {
+				t.Errorf("%s: %s serves what is for development", overlay, name)
+			}
+			if pod.Spec.Containers[0].Name == "ingest" && env["WEBHOOK_REQUIRE_SIGNATURE"] != "true" {
+				t.Errorf("%s takes webhooks without a signature", overlay)
+			}
+			for _, variable := range []string{"SMS_PROVIDER", "EMAIL_PROVIDER", "WHATSAPP_PROVIDER"} {
+				if strings.Contains(env[variable], "sandbox") {
+					t.Errorf("%s: %s is the sandbox", overlay, variable)
+				}
+			}
+		}
+	}
+}

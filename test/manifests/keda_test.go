@@ -1,0 +1,183 @@
+package manifests
+
+import (
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/expr-lang/expr"
+	kedav1alpha1 "github.com/kedacore/keda/v2/apis/keda/v1alpha1"
+	appsv1 "k8s.io/api/apps/v1"
+	"sigs.k8s.io/yaml"
+
+	"github.com/sethvargo/go-envconfig"
+
+	"ringup.dev/ringup/internal/message"
+	"ringup.dev/ringup/internal/queue/redisqueue"
+	"ringup.dev/ringup/internal/workerd"
+)
+
+// parameter is one of a scaler's, by KEDA's own schema, which admission does not check.
+type parameter struct {
+	Name                                  string
+	Optional                              bool
+	MetadataVariableReadable              bool
+	EnvVariableReadable                   bool
+	TriggerAuthenticationVariableReadable bool
+}
+
+func scalers(t *testing.T) map[string][]parameter {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/kedacore/keda/v2").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join(strings.TrimSpace(string(out)), "schema/generated/scalers-schema.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file struct {
+		Scalers []struct {
+			Type       string
+			Parameters []parameter
+		}
+	}
+	if err := yaml.Unmarshal(text, &file); err != nil {
+		t.Fatal(err)
+	}
+	byType := map[string][]parameter{}
+	for _, s := range file.Scalers {
+		byType[s.Type] = s.Parameters
+	}
+	return byType
+}
+
+func TestTriggers(t *testing.T) {
+	known := scalers(t)
+	each(t, func(t *testing.T, objects []object) {
+		for _, s := range of[*kedav1alpha1.ScaledObject](objects) {
+			_, channel, _ := strings.Cut(s.Name, "worker-")
+			keys := redisqueue.NewKeys("ringup", message.Channel(channel))
+			want := map[string]string{"q1": keys.Queue[0], "q2": keys.Queue[1], "q3": keys.Queue[2], "q4": keys.Queue[3],
+				"inflight": keys.Inflight, "retry": keys.Retry, "halted": keys.Halted}
+			if err := kedav1alpha1.ValidateTriggers(s.Spec.Triggers); err != nil {
+				t.Errorf("%s: %v", s.Name, err)
+			}
+			if err := kedav1alpha1.CheckReplicaCountBoundsAreValid(s); err != nil {
+				t.Errorf("%s: %v", s.Name, err)
+			}
+			if s.Spec.Fallback != nil {
+				t.Errorf("%s has a fallback: components/keda/README.md says why there is none", s.Name)
+			}
+			container := named[*appsv1.Deployment](t, objects, s.Spec.ScaleTargetRef.Name).Spec.Template.Spec.Containers[0]
+			if container.Name != s.Spec.ScaleTargetRef.EnvSourceContainerName {
+				t.Errorf("%s reads the variables of %s", s.Name, s.Spec.ScaleTargetRef.EnvSourceContainerName)
+			}
+			for _, trigger := range s.Spec.Triggers {
+				if trigger.Metadata["listName"] != want[trigger.Name] {
+					t.Errorf("%s: %s reads %q, the code writes %q", s.Name, trigger.Name, trigger.Metadata["listName"], want[trigger.Name])
+				}
+				delete(want, trigger.Name)
+				for key, value := range trigger.Metadata {
+					name, fromEnv := strings.CutSuffix(key, "FromEnv")
+					i := slices.IndexFunc(known[trigger.Type], func(p parameter) bool { return p.Name == name })
+					switch {
+					case i < 0:
+						t.Errorf("%s: KEDA's %s knows no %s", s.Name, trigger.Type, key)
+					case fromEnv && !known[trigger.Type][i].EnvVariableReadable, !fromEnv && !known[trigger.Type][i].MetadataVariableReadable:
+						t.Errorf("%s: KEDA's %s does not read %s from there", s.Name, trigger.Type, key)
+					case fromEnv && !variables(t)[value]:
+						t.Errorf("%s: %s is none of ringup's variables", s.Name, value)
+					}
+				}
+			}
+			if len(want) != 0 {
+				t.Errorf("%s does not look at %v", s.Name, want)
+			}
+		}
+	})
+}
+
+func TestFormula(t *testing.T) {
+	t.Parallel()
+	for _, s := range of[*kedav1alpha1.ScaledObject](build(t, "overlays/dev")) {
+		// As KEDA does at admission, with the names of the triggers.
+		if _, err := kedav1alpha1.ValidateAndCompileScalingModifiers(s); err != nil {
+			t.Errorf("%s: %v", s.Name, err)
+		}
+		for name, c := range map[string]struct {
+			q1, q2, q3, q4, inflight, retry, halted, want float64
+		}{
+			"nothing":                               {0, 0, 0, 0, 0, 0, 0, 0},
+			"all lists count":                       {1, 2, 3, 4, 0, 0, 0, 10},
+			"what is being sent counts":             {0, 0, 0, 0, 7, 0, 0, 7},
+			"retries hold one worker":               {0, 0, 0, 0, 0, 500, 0, 1},
+			"and none beside others":                {5, 0, 0, 0, 0, 500, 0, 5},
+			"halted: one finds out when it is over": {500, 0, 0, 0, 20, 100, 1, 1},
+			"halted with nothing to do":             {0, 0, 0, 0, 0, 0, 2, 0},
+		} {
+			program, err := expr.Compile(s.Spec.Advanced.ScalingModifiers.Formula)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := expr.Run(program, map[string]float64{"q1": c.q1, "q2": c.q2, "q3": c.q3, "q4": c.q4, "inflight": c.inflight, "retry": c.retry, "halted": c.halted})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var value float64
+			switch n := got.(type) {
+			case float64:
+				value = n
+			case int:
+				value = float64(n)
+			default:
+				t.Fatalf("%s: %T", name, got)
+			}
+			if value != c.want {
+				t.Errorf("%s, %s: %v, want %v", s.Name, name, value, c.want)
+			}
+		}
+	}
+}
+
+// latency of a send and wait of a message, by which docs/operations/sizing.md counts.
+const (
+	latency = 200 * time.Millisecond
+	wait    = 2 * time.Second
+)
+
+// TestSizes: in production, how many workers there may be, and how much each takes on, follow from the provider's rate.
+func TestSizes(t *testing.T) {
+	t.Parallel()
+	objects := build(t, "overlays/prod")
+	for _, s := range of[*kedav1alpha1.ScaledObject](objects) {
+		container := named[*appsv1.Deployment](t, objects, s.Spec.ScaleTargetRef.Name).Spec.Template.Spec.Containers[0]
+		config, err := workerd.Load(t.Context(), envconfig.MapLookuper(environment(t, objects, container)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if config.Consumer.RateLimit <= 0 {
+			t.Errorf("%s has no RATE_LIMIT", s.Name)
+			continue
+		}
+		rate := float64(config.Consumer.RateLimit)
+		perWorker := float64(config.Worker.Concurrency) / latency.Seconds()
+		replicas := math.Ceil(rate/perWorker) + 1
+		target := math.Max(math.Min(perWorker, rate/replicas)*wait.Seconds(), 2*float64(config.Worker.Concurrency))
+		if float64(*s.Spec.MaxReplicaCount) != replicas {
+			t.Errorf("%s: maxReplicaCount %d, by its rate of %v it is %v", s.Name, *s.Spec.MaxReplicaCount, rate, replicas)
+		}
+		if got := s.Spec.Advanced.ScalingModifiers.Target; got != strconv.Itoa(int(target)) {
+			t.Errorf("%s: target %s, by its rate of %v it is %d", s.Name, got, rate, int(target))
+		}
+		if *s.Spec.MinReplicaCount < 1 {
+			t.Errorf("%s scales to zero in production", s.Name)
+		}
+	}
+}
