@@ -7,7 +7,7 @@ LINT := $(GO) tool -modfile=tools/go.mod golangci-lint
 
 .PHONY: help
 help: ## show this help
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  \033[1m%-8s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  \033[1m%-13s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: ## everything in one process: embedded Redis, sandbox providers, the outbox to look at
@@ -16,6 +16,10 @@ run: ## everything in one process: embedded Redis, sandbox providers, the outbox
 .PHONY: build
 build: ## the programs, static, into bin/
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w' -o bin/ ./cmd/...
+
+.PHONY: image-rootfs
+image-rootfs: ## what the images hold, as folders in dist/rootfs, without a registry
+	@hack/image-rootfs dist/rootfs
 
 .PHONY: test
 test: ## install what the tests need, and run all of them with the race detector

@@ -16,7 +16,7 @@ import (
 	"strings"
 	"testing"
 
-	"ringup.dev/ringup/internal/dev"
+	"ringup.dev/ringup/internal/admind"
 	"ringup.dev/ringup/internal/ingestd"
 	"ringup.dev/ringup/internal/provider/catalog"
 	"ringup.dev/ringup/internal/workerd"
@@ -79,7 +79,7 @@ func sections(t *testing.T) []*section {
 	for _, c := range catalog.Configs() {
 		visit("worker", reflect.TypeOf(c).Elem())
 	}
-	visit("ringup dev", reflect.TypeFor[dev.Config]())
+	visit("admin", reflect.TypeFor[admind.Config]())
 	return out
 }
 

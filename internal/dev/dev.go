@@ -18,21 +18,15 @@ import (
 	"github.com/alicebob/miniredis/v2"
 	"github.com/sethvargo/go-envconfig"
 
+	"ringup.dev/ringup/internal/admin"
 	"ringup.dev/ringup/internal/ingestd"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/ops"
-	"ringup.dev/ringup/internal/outbox"
 	"ringup.dev/ringup/internal/provider/sandbox"
 	"ringup.dev/ringup/internal/queue/redisqueue"
 	"ringup.dev/ringup/internal/settings"
 	"ringup.dev/ringup/internal/workerd"
 )
-
-// Config is what is configured of the development server itself; everything else is configured as in production.
-type Config struct {
-	// AdminPort serves the outbox. 0 takes a free one.
-	AdminPort int `env:"ADMIN_PORT, default=8080"`
-}
 
 // Server is all of ringup in one process.
 type Server struct {
@@ -42,6 +36,7 @@ type Server struct {
 	outbox   *redisqueue.Outbox
 	ingest   *ingestd.Ingest
 	workers  []*workerd.Worker
+	pages    http.Handler
 	listener net.Listener
 	token    string
 }
@@ -63,7 +58,7 @@ func (o overlay) Lookup(name string) (string, bool) {
 // New builds everything and binds the ports. What env does not say has a default that works on a laptop.
 func New(ctx context.Context, env envconfig.Lookuper, out io.Writer) (*Server, error) {
 	s := &Server{out: out}
-	var config Config
+	var config admin.Config
 	if err := settings.Read(ctx, env, &config); err != nil {
 		return nil, err
 	}
@@ -100,7 +95,7 @@ func New(ctx context.Context, env envconfig.Lookuper, out io.Writer) (*Server, e
 	return s, nil
 }
 
-func (s *Server) build(ctx context.Context, config Config, env overlay) error {
+func (s *Server) build(ctx context.Context, config admin.Config, env overlay) error {
 	c, err := ingestd.Load(ctx, env)
 	if err != nil {
 		return fmt.Errorf("the configuration cannot work:\n%w", err)
@@ -134,8 +129,9 @@ func (s *Server) build(ctx context.Context, config Config, env overlay) error {
 		s.workers = append(s.workers, w)
 	}
 	s.outbox = s.store.Outbox(kept.OutboxSize)
-	if s.listener, err = net.Listen("tcp", fmt.Sprintf(":%d", config.AdminPort)); err != nil { //nolint:noctx // bound once, at start
-		return fmt.Errorf("ADMIN_PORT %d cannot be bound: %w", config.AdminPort, err)
+	s.pages = admin.Handler(admin.Options{Config: config, Queues: s.store, Outbox: s.outbox, Log: log})
+	if s.listener, err = net.Listen("tcp", config.Address()); err != nil { //nolint:noctx // bound once, at start
+		return fmt.Errorf("ADMIN_PORT %d cannot be bound: %w", config.Port, err)
 	}
 	return nil
 }
@@ -171,10 +167,7 @@ func local(addr string) string {
 // Run serves until ctx ends, and prints what goes out.
 func (s *Server) Run(ctx context.Context) error {
 	defer s.close()
-	mux := http.NewServeMux()
-	mux.Handle("GET /outbox", outbox.Handler(s.outbox))
-	mux.Handle("GET /{$}", http.RedirectHandler("/outbox", http.StatusFound))
-	admin := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
+	pages := &http.Server{Handler: s.pages, ReadHeaderTimeout: 5 * time.Second}
 	running := 2 + len(s.workers)
 	ended := make(chan error, running)
 	ctx, cancel := context.WithCancel(ctx)
@@ -184,7 +177,7 @@ func (s *Server) Run(ctx context.Context) error {
 		go func() { ended <- w.Run(ctx) }()
 	}
 	go func() {
-		err := admin.Serve(s.listener)
+		err := pages.Serve(s.listener)
 		if errors.Is(err, http.ErrServerClosed) {
 			err = nil
 		}
@@ -201,9 +194,9 @@ func (s *Server) Run(ctx context.Context) error {
 			select {
 			case err = <-ended:
 				cancel()
-				_ = admin.Close()
+				_ = pages.Close()
 			case <-ctx.Done():
-				_ = admin.Close()
+				_ = pages.Close()
 				err = <-ended
 			}
 			continue

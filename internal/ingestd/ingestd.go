@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -77,6 +78,7 @@ type Ingest struct {
 	ops      *ops.Server
 	listener net.Listener
 	public   *http.Server
+	leaving  atomic.Bool
 }
 
 // New builds the program from a valid configuration and binds its ports. Redis may be away.
@@ -109,10 +111,23 @@ func New(c Config, log *slog.Logger) (*Ingest, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("PORT %d cannot be bound: %w", c.Server.Port, err), operators.Close())
 	}
-	return &Ingest{
+	i := &Ingest{
 		config: c, log: log, store: store, producer: producer, ops: operators,
-		listener: netutil.LimitListener(listener, c.Ingest.MaxConnections), public: ingest.Server(handler, log),
-	}, nil
+		listener: netutil.LimitListener(listener, c.Ingest.MaxConnections),
+	}
+	i.public = ingest.Server(i.farewell(handler), log)
+	return i, nil
+}
+
+// farewell asks clients, once ingest is to stop, to connect anew with their next request: by then it goes to somebody else, and none of
+// their requests meets a connection that is being closed.
+func (i *Ingest) farewell(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if i.leaving.Load() {
+			w.Header().Set("Connection", "close")
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // Addr is where the public endpoints are.
@@ -148,6 +163,7 @@ func (i *Ingest) Run(ctx context.Context) error {
 	case err = <-failed:
 	}
 	i.ops.Drain()
+	i.leaving.Store(true)
 	if err == nil && i.config.Server.ShutdownDelay > 0 {
 		i.log.Info("stopping: serving on until load balancers have followed", "delay", i.config.Server.ShutdownDelay)
 		<-time.After(i.config.Server.ShutdownDelay)

@@ -24,6 +24,7 @@ import (
 	"k8s.io/pod-security-admission/policy"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
+	"ringup.dev/ringup/internal/admind"
 	"ringup.dev/ringup/internal/ingestd"
 	"ringup.dev/ringup/internal/workerd"
 )
@@ -320,6 +321,20 @@ func TestTheProgramsStart(t *testing.T) {
 					}
 					hasPort(t, c, "http", int32(config.Server.Port))
 					hasPort(t, c, "ops", int32(config.Ops.Port))
+				case "admin":
+					programs++
+					config, err := admind.Load(t.Context(), lookup)
+					if err != nil {
+						t.Errorf("%s: %v", name, err)
+					}
+					if grace < admind.DrainTime {
+						t.Errorf("%s: %s of grace, but it may take %s to stop", name, grace, admind.DrainTime)
+					}
+					if config.Admin.Token == "" {
+						t.Errorf("%s has no token, and so listens where no Service reaches it", name)
+					}
+					hasPort(t, c, "http", int32(config.Admin.Port))
+					hasPort(t, c, "ops", int32(config.Ops.Port))
 				case "worker":
 					programs++
 					config, err := workerd.Load(t.Context(), lookup)
@@ -335,8 +350,8 @@ func TestTheProgramsStart(t *testing.T) {
 					hasPort(t, c, "ops", int32(config.Ops.Port))
 				}
 			}
-			if programs != 4 {
-				t.Errorf("%d of ingest and three workers", programs)
+			if programs != 5 {
+				t.Errorf("%d of ingest, admin and three workers", programs)
 			}
 		})
 	}

@@ -17,7 +17,7 @@ type Outbox struct {
 	keep  int
 }
 
-// Outbox returns an outbox that keeps the newest messages of each channel.
+// Outbox returns an outbox that keeps the newest messages of each channel, and shows as many; with 0 it shows all that are kept.
 func (s *Store) Outbox(keep int) *Outbox { return &Outbox{store: s, keep: keep} }
 
 // Put adds a message.
@@ -54,5 +54,8 @@ func (o *Outbox) List(ctx context.Context) ([]queue.OutboxEntry, error) {
 		}
 	}
 	slices.SortStableFunc(entries, func(a, b queue.OutboxEntry) int { return b.SentAt.Compare(a.SentAt) })
-	return entries[:min(len(entries), o.keep)], nil
+	if o.keep > 0 {
+		entries = entries[:min(len(entries), o.keep)]
+	}
+	return entries, nil
 }

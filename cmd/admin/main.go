@@ -1,0 +1,36 @@
+// Command admin serves the operators' pages. It is configured by the environment: docs/configuration.md.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/sethvargo/go-envconfig"
+
+	"ringup.dev/ringup/internal/admind"
+	"ringup.dev/ringup/internal/ops"
+)
+
+func main() {
+	if err := run(); err != nil {
+		fmt.Fprintf(os.Stderr, "admin: %v\n", err)
+		os.Exit(1)
+	}
+}
+
+func run() error {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	config, err := admind.Load(ctx, envconfig.OsLookuper())
+	if err != nil {
+		return fmt.Errorf("the configuration cannot work:\n%w", err)
+	}
+	admin, err := admind.New(config, ops.NewLogger(config.Ops, os.Stdout))
+	if err != nil {
+		return fmt.Errorf("the configuration cannot work:\n%w", err)
+	}
+	return admin.Run(ctx)
+}

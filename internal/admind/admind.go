@@ -1,0 +1,101 @@
+// Package admind puts the admin program together.
+package admind
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/sethvargo/go-envconfig"
+
+	"ringup.dev/ringup/internal/admin"
+	"ringup.dev/ringup/internal/ops"
+	"ringup.dev/ringup/internal/queue/redisqueue"
+	"ringup.dev/ringup/internal/settings"
+)
+
+// Config is all that the program is configured by.
+type Config struct {
+	Admin admin.Config
+	Redis redisqueue.Config
+	Ops   ops.Config
+}
+
+// Load reads the configuration. The error has every problem, each with what to set.
+func Load(ctx context.Context, env envconfig.Lookuper) (Config, error) {
+	var c Config
+	return c, errors.Join(settings.Read(ctx, env, &c.Admin, &c.Redis, &c.Ops), c.Admin.Validate(), c.Redis.Validate(), c.Ops.Validate())
+}
+
+// DrainTime is the longest that the program takes to stop.
+const DrainTime = 10 * time.Second
+
+// Admin is the program, its ports bound.
+type Admin struct {
+	log      *slog.Logger
+	store    *redisqueue.Store
+	ops      *ops.Server
+	listener net.Listener
+	pages    *http.Server
+}
+
+// New builds the program from a valid configuration and binds its ports. Redis may be away.
+func New(c Config, log *slog.Logger) (*Admin, error) {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	store, err := redisqueue.Open(c.Redis, log)
+	if err != nil {
+		return nil, err
+	}
+	operators, err := ops.New(ops.Options{Config: c.Ops, Gatherer: registry, Log: log, Checks: []ops.Check{
+		{Name: "redis", TTL: time.Second, Run: store.Ping},
+	}})
+	if err != nil {
+		return nil, err
+	}
+	listener, err := net.Listen("tcp", c.Admin.Address()) //nolint:noctx // bound once, at start
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("ADMIN_PORT %d cannot be bound: %w", c.Admin.Port, err), operators.Close())
+	}
+	if c.Admin.Token == "" {
+		log.Warn("ADMIN_TOKEN is empty: only this machine is let in", "address", listener.Addr())
+	}
+	return &Admin{log: log, store: store, ops: operators, listener: listener, pages: &http.Server{
+		Handler:           admin.Handler(admin.Options{Config: c.Admin, Queues: store, Outbox: store.Outbox(0), Log: log}),
+		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute,
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	}}, nil
+}
+
+// Addr is where the pages are.
+func (a *Admin) Addr() string { return a.listener.Addr().String() }
+
+// Run serves until ctx ends, and then finishes the requests that are under way.
+func (a *Admin) Run(ctx context.Context) error {
+	failed := make(chan error, 2)
+	go func() { failed <- a.ops.Serve() }()
+	go func() {
+		err := a.pages.Serve(a.listener)
+		if errors.Is(err, http.ErrServerClosed) {
+			err = nil
+		}
+		failed <- err
+	}()
+	go a.store.LogWarnings(ctx)
+	a.log.Info("admin serves", "address", a.Addr(), "ops", a.ops.Addr())
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-failed:
+	}
+	a.ops.Drain()
+	finish, cancel := context.WithTimeout(context.WithoutCancel(ctx), DrainTime)
+	defer cancel()
+	return errors.Join(err, a.pages.Shutdown(finish), a.store.Close(), a.ops.Close())
+}
