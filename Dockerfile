@@ -1,4 +1,4 @@
-# One image a program: docker build --target ingest -t ringup/ingest . (also worker, admin, emulator).
+# One image a program: docker build --target ingest -t ringup/ingest . (also worker, admin, ringup, emulator).
 # For another architecture: docker buildx build --platform linux/amd64,linux/arm64. The programs are cross-compiled, so nothing is emulated.
 #
 # Pin the base by digest where you build: --build-arg GO_IMAGE=golang@sha256:…
@@ -31,6 +31,12 @@ COPY --from=build /rootfs/admin /
 USER 65532:65532
 EXPOSE 8080 9090
 ENTRYPOINT ["/admin"]
+
+# The commands for people; the chart's test sends a webhook with it.
+FROM scratch AS ringup
+COPY --from=build /rootfs/ringup /
+USER 65532:65532
+ENTRYPOINT ["/ringup"]
 
 # The providers' emulator, for tests on a cluster.
 FROM scratch AS emulator

@@ -39,5 +39,5 @@ bench: ## the benchmarks
 	$(GO) test -run='^$$' -bench=. -benchmem ./...
 
 .PHONY: e2e
-e2e: ## real programs, a real Redis and emulated providers, end to end
-	@hack/test ./test/...
+e2e: ## on a real Kubernetes with KEDA: KUBECONFIG, or see hack/e2e
+	@hack/e2e

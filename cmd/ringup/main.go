@@ -1,4 +1,4 @@
-// Command ringup is for people: `ringup dev` runs everything in one process.
+// Command ringup is for people: `ringup dev` runs everything in one process, `ringup send` posts a webhook.
 package main
 
 import (
@@ -11,6 +11,7 @@ import (
 	"github.com/sethvargo/go-envconfig"
 	"github.com/spf13/cobra"
 
+	"ringup.dev/ringup/internal/cli"
 	"ringup.dev/ringup/internal/dev"
 )
 
@@ -31,6 +32,7 @@ func main() {
 			return server.Run(cmd.Context())
 		},
 	})
+	root.AddCommand(cli.Send(envconfig.OsLookuper()))
 	if err := root.ExecuteContext(ctx); err != nil {
 		fmt.Fprintf(os.Stderr, "ringup: %v\n", err)
 		stop()

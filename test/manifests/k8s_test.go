@@ -364,6 +364,29 @@ func hasPort(t *testing.T, c corev1.Container, name string, port int32) {
 	}
 }
 
+// TestKEDAFindsRedis: KEDA takes the host out of the worker's variables and looks it up in its own namespace.
+func TestKEDAFindsRedis(t *testing.T) {
+	t.Parallel()
+	for _, overlay := range overlays {
+		objects := build(t, overlay)
+		for name, pod := range pods(objects) {
+			if pod.Spec.Containers[0].Name != "worker" {
+				continue
+			}
+			host := environment(t, objects, pod.Spec.Containers[0])["REDIS_HOST"]
+			if strings.HasPrefix(host, "redis.") && strings.Contains(host, ".svc") {
+				named[*corev1.Service](t, objects, "redis")
+				_, rest, _ := strings.Cut(host, ".")
+				if namespace, _, _ := strings.Cut(rest, "."); namespace != objects[len(objects)-1].meta.Namespace {
+					t.Errorf("%s: %s looks for Redis in the namespace %s", overlay, name, namespace)
+				}
+			} else if !strings.Contains(host, ".") {
+				t.Errorf("%s: %s has REDIS_HOST=%s, which means nothing in KEDA's namespace", overlay, name, host)
+			}
+		}
+	}
+}
+
 func TestProductionHasNoDevelopment(t *testing.T) {
 	t.Parallel()
 	for _, overlay := range []string{"overlays/staging", "overlays/prod"} {

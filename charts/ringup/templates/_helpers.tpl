@@ -1,0 +1,118 @@
+{{- define "ringup.name" -}}
+{{- if contains "ringup" .Release.Name }}{{ .Release.Name | trunc 40 | trimSuffix "-" }}{{ else }}{{ printf "%s-ringup" (.Release.Name | trunc 33 | trimSuffix "-") }}{{ end -}}
+{{- end }}
+
+{{- define "ringup.selector" -}}
+app.kubernetes.io/name: ringup
+app.kubernetes.io/part-of: ringup
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/component: {{ .component }}
+{{- end }}
+
+{{- define "ringup.labels" -}}
+{{ include "ringup.selector" . }}
+app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .root.Release.Service }}
+helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version }}
+{{- end }}
+
+{{/* What is wrong with values that each alone are right. */}}
+{{- define "ringup.check" -}}
+{{- $r := .Values.redis }}
+{{- if and (eq $r.mode "standalone") (not $r.host) }}{{ fail "redis.host is empty: set the address of your Redis (or redis.mode to sentinel or cluster, and redis.addrs)" }}{{ end }}
+{{- if and (ne $r.mode "standalone") (not $r.addrs) }}{{ fail (printf "redis.addrs is empty: with redis.mode=%s set host:port, with commas between" $r.mode) }}{{ end }}
+{{- if and (eq $r.mode "sentinel") (not $r.sentinelMaster) }}{{ fail "redis.sentinelMaster is empty: set the name under which the sentinels know the master" }}{{ end }}
+{{- $possible := dict "sms" "twilio, aws" "email" "sendgrid, aws" "whatsapp" "twilio, business" }}
+{{- $some := false }}
+{{- range $channel, $c := .Values.channels }}
+{{- if $c.enabled }}
+{{- $some = true }}
+{{- if not $c.providers }}{{ fail (printf "channels.%s.providers is empty: set one or more of %s (or sandbox, for trying out), or channels.%s.enabled=false" $channel (get $possible $channel) $channel) }}{{ end }}
+{{- if gt (int $c.minReplicas) (int $c.maxReplicas) }}{{ fail (printf "channels.%s.minReplicas is above its maxReplicas" $channel) }}{{ end }}
+{{- end }}
+{{- end }}
+{{- if not $some }}{{ fail "no channel is enabled: set channels.sms.enabled=true, or another" }}{{ end }}
+{{- if and .Values.gateway.enabled .Values.ingress.enabled }}{{ fail "gateway.enabled and ingress.enabled are both true: choose one way in" }}{{ end }}
+{{- end }}
+
+{{/* Variables that all programs share. */}}
+{{- define "ringup.config" -}}
+{{- $env := dict }}
+{{- $r := .Values.redis }}
+{{- if eq $r.mode "standalone" }}
+{{- $_ := set $env "REDIS_HOST" $r.host }}
+{{- $_ := set $env "REDIS_PORT" (toString $r.port) }}
+{{- else }}
+{{- $_ := set $env "REDIS_ADDRS" $r.addrs }}
+{{- if eq $r.mode "sentinel" }}{{ $_ := set $env "REDIS_SENTINEL_MASTER" $r.sentinelMaster }}{{ end }}
+{{- end }}
+{{- if $r.tls }}{{ $_ := set $env "REDIS_TLS" "true" }}{{ end }}
+{{- $enabled := list }}
+{{- range $channel := list "sms" "email" "whatsapp" }}
+{{- $c := get $.Values.channels $channel }}
+{{- if $c.enabled }}
+{{- $enabled = append $enabled $channel }}
+{{- $_ := set $env (printf "%s_PROVIDER" (upper $channel)) (join "," $c.providers) }}
+{{- end }}
+{{- end }}
+{{- if lt (len $enabled) 3 }}{{ $_ := set $env "CHANNELS" (join "," $enabled) }}{{ end }}
+{{- toYaml (merge $env .Values.config) }}
+{{- end }}
+
+{{- define "ringup.pod" -}}
+automountServiceAccountToken: false
+enableServiceLinks: false
+securityContext:
+  runAsNonRoot: true
+  runAsUser: 65532
+  runAsGroup: 65532
+  fsGroup: 65532
+  seccompProfile: {type: RuntimeDefault}
+{{- with .Values.image.pullSecrets }}
+imagePullSecrets: {{ toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.nodeSelector }}
+nodeSelector: {{ toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.tolerations }}
+tolerations: {{ toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{- define "ringup.spread" -}}
+topologySpreadConstraints:
+{{- range $key := list "topology.kubernetes.io/zone" "kubernetes.io/hostname" }}
+  - topologyKey: {{ $key }}
+    maxSkew: 1
+    whenUnsatisfiable: ScheduleAnyway
+    labelSelector:
+      matchLabels: {{ include "ringup.selector" $ | nindent 8 }}
+    matchLabelKeys: [pod-template-hash]
+{{- end }}
+{{- end }}
+
+{{- define "ringup.image" -}}
+image: {{ printf "%s/%s:%s" .root.Values.image.repository .program (.root.Values.image.tag | default .root.Chart.AppVersion) }}
+imagePullPolicy: {{ .root.Values.image.pullPolicy }}
+{{- end }}
+
+{{- define "ringup.container" -}}
+startupProbe:
+  httpGet: {path: /healthz, port: ops}
+  periodSeconds: 1
+  failureThreshold: 30
+livenessProbe:
+  httpGet: {path: /healthz, port: ops}
+  periodSeconds: 10
+  timeoutSeconds: 3
+  failureThreshold: 3
+readinessProbe:
+  httpGet: {path: /readyz, port: ops}
+  periodSeconds: {{ .ready }}
+  timeoutSeconds: 4
+  failureThreshold: 2
+securityContext:
+  allowPrivilegeEscalation: false
+  readOnlyRootFilesystem: true
+  capabilities: {drop: [ALL]}
+{{- end }}

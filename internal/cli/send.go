@@ -1,0 +1,106 @@
+// Package cli has the commands that people type.
+package cli
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/sethvargo/go-envconfig"
+	"github.com/spf13/cobra"
+
+	"ringup.dev/ringup/internal/pos"
+	"ringup.dev/ringup/internal/settings"
+	"ringup.dev/ringup/internal/webhook"
+)
+
+// Send returns the command that posts a webhook.
+func Send(env envconfig.Lookuper) *cobra.Command {
+	var url, event, id, phone, email, file string
+	var nobody bool
+	cmd := &cobra.Command{
+		Use:   "send",
+		Short: "Post a webhook, signed, as a POS would",
+		Long: "Post a webhook, with WEBHOOK_AUTH_TOKEN as its token and signed with WEBHOOK_SECRET, and print the answer. What is not given is the " +
+			"sample's.\nThe command succeeds when the webhook is accepted.",
+		Example: "  ringup send --phone +12025550143 --event order_create\n  ringup send --file webhook.json --url https://ringup.example.com",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			var config pos.Config
+			if err := settings.Read(cmd.Context(), env, &config); err != nil {
+				return err
+			}
+			payload, err := payload(cmd.InOrStdin(), file, id, event, phone, email, nobody)
+			if err != nil {
+				return err
+			}
+			answer, err := pos.Post(cmd.Context(), config, url, payload)
+			if err != nil {
+				return err
+			}
+			_, _ = fmt.Fprintln(cmd.OutOrStdout(), strings.TrimSpace(string(answer.Body)))
+			if answer.Status != 202 {
+				return fmt.Errorf("ingest answered HTTP %d: the webhook was not accepted", answer.Status)
+			}
+			return nil
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&url, "url", "http://localhost:3000", "where ingest is")
+	flags.StringVar(&event, "event", "", "payment_complete, order_create, pos_save or order_update (pos_save)")
+	flags.StringVar(&id, "id", "", "the webhook's id; the same one again sends nothing twice (a new one)")
+	flags.StringVar(&phone, "phone", "", "the customer's number")
+	flags.StringVar(&email, "email", "", "the customer's e-mail address")
+	flags.StringVar(&file, "file", "", "a payload, in whole or in part; - reads standard input")
+	flags.BoolVar(&nobody, "nobody", false, "without a customer's address: only the default recipients get a message")
+	return cmd
+}
+
+// payload makes a whole one of what was given.
+func payload(stdin io.Reader, file, id, event, phone, email string, nobody bool) ([]byte, error) {
+	given := map[string]json.RawMessage{}
+	if file != "" {
+		text, err := read(stdin, file)
+		if err != nil {
+			return nil, err
+		}
+		if err := json.Unmarshal(text, &given); err != nil {
+			return nil, fmt.Errorf("%s is not a JSON object: %w", file, err)
+		}
+	}
+	data := map[string]json.RawMessage{}
+	if raw, found := given["data"]; found {
+		if err := json.Unmarshal(raw, &data); err != nil {
+			return nil, errors.New("its data is not a JSON object")
+		}
+	}
+	set := func(object map[string]json.RawMessage, name, value string) {
+		if value != "" {
+			object[name], _ = json.Marshal(value) // a string can be
+		}
+	}
+	set(given, "id", id)
+	set(given, "event_type", event)
+	set(data, "customerPhone", phone)
+	set(data, "customerEmail", email)
+	if nobody {
+		data["customerPhone"], data["customerEmail"] = json.RawMessage(`""`), json.RawMessage(`""`)
+	}
+	given["data"], _ = json.Marshal(data)
+	partial, err := json.Marshal(given)
+	if err != nil {
+		return nil, err
+	}
+	return webhook.WithDefaults(partial, fmt.Sprintf("sent_%d", time.Now().UnixNano()), time.Now())
+}
+
+func read(stdin io.Reader, file string) ([]byte, error) {
+	if file == "-" {
+		return io.ReadAll(stdin)
+	}
+	return os.ReadFile(file)
+}

@@ -1,0 +1,84 @@
+package cli_test
+
+import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/sethvargo/go-envconfig"
+
+	"ringup.dev/ringup/internal/cli"
+	"ringup.dev/ringup/internal/webhook"
+)
+
+// send runs the command against a server that looks at what comes, and answers with a status.
+func send(t *testing.T, status int, stdin string, args ...string) (payload map[string]any, out string, err error) {
+	t.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		mac := hmac.New(sha256.New, []byte("secret"))
+		mac.Write(body)
+		if r.Header.Get("X-Webhook-Signature") != "sha256="+hex.EncodeToString(mac.Sum(nil)) || r.Header.Get("Authorization") != "Bearer token" {
+			t.Errorf("signed %q, token %q", r.Header.Get("X-Webhook-Signature"), r.Header.Get("Authorization"))
+		}
+		if r.URL.Path != "/webhooks/pos" || json.Unmarshal(body, &payload) != nil {
+			t.Errorf("%s %s", r.URL.Path, body)
+		}
+		if _, err := webhook.Decode(body); err != nil {
+			t.Errorf("it is no valid webhook: %v", err)
+		}
+		w.WriteHeader(status)
+		_, _ = io.WriteString(w, `{"status":"accepted"}`)
+	}))
+	defer server.Close()
+	cmd := cli.Send(envconfig.MapLookuper(map[string]string{"WEBHOOK_AUTH_TOKEN": "token,old", "WEBHOOK_SECRET": "secret"}))
+	var printed bytes.Buffer
+	cmd.SetOut(&printed)
+	cmd.SetErr(io.Discard)
+	cmd.SetIn(strings.NewReader(stdin))
+	cmd.SetArgs(append([]string{"--url", server.URL}, args...))
+	err = cmd.ExecuteContext(t.Context())
+	return payload, printed.String(), err
+}
+
+func TestSend(t *testing.T) {
+	t.Parallel()
+	payload, out, err := send(t, http.StatusAccepted, "", "--event", "order_create", "--phone", "+12025550143", "--id", "w1")
+	if err != nil || !strings.Contains(out, "accepted") {
+		t.Fatal(err, out)
+	}
+	data, _ := payload["data"].(map[string]any)
+	if payload["id"] != "w1" || payload["event_type"] != "order_create" || data["customerPhone"] != "+12025550143" {
+		t.Errorf("%v", payload)
+	}
+	payload, _, err = send(t, http.StatusAccepted, `{"event_type":"payment_complete","data":{"orderId":"O7"}}`, "--file", "-", "--nobody")
+	data, _ = payload["data"].(map[string]any)
+	if err != nil || payload["event_type"] != "payment_complete" || data["orderId"] != "O7" || data["customerPhone"] != "" {
+		t.Errorf("%v %v", payload, err)
+	}
+	if _, _, err := send(t, http.StatusUnauthorized, ""); err == nil || !strings.Contains(err.Error(), "401") {
+		t.Errorf("refused: %v", err)
+	}
+}
+
+func TestSendCannot(t *testing.T) {
+	t.Parallel()
+	for name, args := range map[string][]string{
+		"no such file": {"--file", "/none"}, "no address": {"--url", "ingest"}, "nobody listens": {"--url", "http://127.0.0.1:9"},
+	} {
+		cmd := cli.Send(envconfig.MapLookuper(nil))
+		cmd.SetOut(io.Discard)
+		cmd.SetErr(io.Discard)
+		cmd.SetArgs(args)
+		if err := cmd.ExecuteContext(t.Context()); err == nil {
+			t.Errorf("%s: succeeded", name)
+		}
+	}
+}

@@ -1,0 +1,226 @@
+package manifests
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"helm.sh/helm/v3/pkg/chart"
+	"helm.sh/helm/v3/pkg/chart/loader"
+	"helm.sh/helm/v3/pkg/chartutil"
+	"helm.sh/helm/v3/pkg/engine"
+	"sigs.k8s.io/yaml"
+)
+
+// helm renders the chart, as `helm template` does, with values as YAML.
+func helm(t *testing.T, values string) (map[string]string, error) {
+	t.Helper()
+	loaded, err := loader.LoadDir(filepath.Join(root, "charts/ringup"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	given, err := chartutil.ReadValues([]byte(values))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rendered(loaded, given)
+}
+
+func rendered(loaded *chart.Chart, given chartutil.Values) (map[string]string, error) {
+	if err := chartutil.ProcessDependencies(loaded, given); err != nil {
+		return nil, err
+	}
+	options := chartutil.ReleaseOptions{Name: "ringup", Namespace: "ringup-prod", Revision: 1, IsInstall: true}
+	all, err := chartutil.ToRenderValues(loaded, given, options, nil)
+	if err != nil {
+		return nil, err
+	}
+	return engine.Render(loaded, all)
+}
+
+// charted returns the chart's objects; hooks are left out.
+func charted(t *testing.T, values string) []object {
+	t.Helper()
+	files, err := helm(t, values)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []object
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		if strings.HasSuffix(name, ".yaml") && !strings.Contains(name, "/tests/") {
+			out = append(out, decode(t, []byte("\n"+files[name]))...)
+		}
+	}
+	return out
+}
+
+func prodValues(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(root, "charts/ringup/ci/prod-values.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// intended are the differences between the chart and overlays/prod that are meant.
+var intended = []*regexp.Regexp{
+	// Kustomize names a ConfigMap by its content; the chart puts a checksum into the pods.
+	regexp.MustCompile(`^Deployment/[a-z-]+ spec\.template\.metadata\.annotations`),
+	// Helm's own labels, and the release that lets two of them live in one namespace.
+	regexp.MustCompile(`labels\.(helm\.sh/chart|app\.kubernetes\.io/(managed-by|version|instance))`),
+	regexp.MustCompile(`(matchLabels|spec\.selector)\.app\.kubernetes\.io/instance`),
+	// The namespace is Helm's to make, and the policy that denies covers the release alone, since others may live there.
+	regexp.MustCompile(`^Namespace/`),
+	regexp.MustCompile(`^NetworkPolicy/ringup-default-deny spec\.podSelector`),
+	regexp.MustCompile(`metadata\.namespace `),
+	// Helm says it of each image.
+	regexp.MustCompile(`imagePullPolicy`),
+	// Only labels that say where an object belongs.
+	regexp.MustCompile(`^[A-Za-z]+/[a-z-]+ metadata\.labels\.app\.kubernetes\.io/`),
+}
+
+// flat lists an object's leaves, by path.
+func flat(prefix string, value any, into map[string]string) {
+	switch v := value.(type) {
+	case map[string]any:
+		for key, below := range v {
+			flat(prefix+"."+key, below, into)
+		}
+	case []any:
+		for i, below := range v {
+			at := fmt.Sprint(i)
+			// By name where there is one, so that order does not matter.
+			if named, is := below.(map[string]any); is && named["name"] != nil {
+				at = fmt.Sprint(named["name"])
+			}
+			flat(prefix+"."+at, below, into)
+		}
+	default:
+		into[strings.TrimPrefix(prefix, ".")] = fmt.Sprint(v)
+	}
+}
+
+var hash = regexp.MustCompile(`-[a-z0-9]{10}$`)
+
+// normal makes what was rendered comparable.
+func normal(t *testing.T, objects []object) map[string]string {
+	t.Helper()
+	out := map[string]string{}
+	for _, o := range objects {
+		text, err := json.Marshal(o.typed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var tree map[string]any
+		if err := json.Unmarshal(text, &tree); err != nil {
+			t.Fatal(err)
+		}
+		delete(tree, "status")
+		name := o.name
+		if o.kind == "ConfigMap" {
+			name = hash.ReplaceAllString(name, "")
+		}
+		leaves := map[string]string{}
+		flat("", tree, leaves)
+		for path, value := range leaves {
+			if strings.Contains(path, "configMapRef") {
+				path, value = hash.ReplaceAllString(path, ""), hash.ReplaceAllString(value, "")
+			}
+			if path == "metadata.name" || value == "<nil>" {
+				continue
+			}
+			out[fmt.Sprintf("%s/%s %s ", o.kind, name, path)] = value
+		}
+	}
+	return out
+}
+
+// TestTheChartIsTheOverlay: both ways of installing are one product.
+func TestTheChartIsTheOverlay(t *testing.T) {
+	t.Parallel()
+	overlay, chart := normal(t, build(t, "overlays/prod")), normal(t, charted(t, prodValues(t)))
+	same := 0
+	paths := maps.Clone(overlay)
+	maps.Copy(paths, chart)
+	for _, path := range slices.Sorted(maps.Keys(paths)) {
+		if overlay[path] == chart[path] {
+			same++
+			continue
+		}
+		if !slices.ContainsFunc(intended, func(r *regexp.Regexp) bool { return r.MatchString(path) }) {
+			t.Errorf("%s\n  overlay %q\n  chart   %q", path, overlay[path], chart[path])
+		}
+	}
+	if same < 500 {
+		t.Errorf("only %d leaves are the same: this test looks at the wrong thing", same)
+	}
+}
+
+func TestBadValues(t *testing.T) {
+	t.Parallel()
+	const good = "redis: {host: redis.shop.svc}\nchannels: {sms: {providers: [twilio]}, email: {providers: [aws]}, whatsapp: {enabled: false}}\n"
+	if _, err := helm(t, good); err != nil {
+		t.Fatal(err)
+	}
+	for values, want := range map[string]string{
+		"":                                        "redis.host is empty",
+		"redis: {host: r}\n":                      "channels.",
+		good + "replicas: 3\n":                    "replicas",
+		good + "config: {LOG_LEVLE: debug}\n":     "LOG_LEVLE",
+		good + "config: {WEBHOOK_SECRET: x}\n":    "WEBHOOK_SECRET",
+		"redis: {mode: sentinel, addrs: 'a:1'}\n": "redis.sentinelMaster",
+		"redis: {mode: cluster}\n":                "redis.addrs",
+		"channels: {fax: {enabled: true}}\n":      "fax",
+		"channels: {sms: {providers: [nexmo]}}\n": "providers",
+		good + "gateway: {enabled: true}\ningress: {enabled: true}\n":                                                "choose one way in",
+		"redis: {host: r}\nchannels: {sms: {enabled: false}, email: {enabled: false}, whatsapp: {enabled: false}}\n": "no channel is enabled",
+	} {
+		_, err := helm(t, values)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want it to say %q", values, err, want)
+		}
+	}
+}
+
+// TestTheSchemaKnowsTheVariables: config takes what ringup reads, but for secrets and for what has a value of its own.
+func TestTheSchemaKnowsTheVariables(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile(filepath.Join(root, "charts/ringup/values.schema.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var schema struct {
+		Properties struct {
+			Config struct{ Properties map[string]any }
+		}
+	}
+	if err := yaml.Unmarshal(text, &schema); err != nil {
+		t.Fatal(err)
+	}
+	elsewhere := []string{
+		// Secrets.
+		"REDIS_URL", "REDIS_PASSWORD", "REDIS_USERNAME", "REDIS_SENTINEL_PASSWORD", "WEBHOOK_SECRET", "WEBHOOK_AUTH_TOKEN", "ADMIN_TOKEN",
+		"TWILIO_AUTH_TOKEN", "SENDGRID_API_KEY", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "WHATSAPP_ACCESS_TOKEN",
+		// Values of their own.
+		"REDIS_HOST", "REDIS_PORT", "REDIS_ADDRS", "REDIS_SENTINEL_MASTER", "REDIS_TLS", "CHANNEL", "CHANNELS", "SMS_PROVIDER", "EMAIL_PROVIDER",
+		"WHATSAPP_PROVIDER", "PORT", "OPS_PORT", "ADMIN_PORT", "SEND_TIMEOUT", "LEASE", "SHUTDOWN_DELAY", "SHUTDOWN_TIMEOUT", "RATE_LIMIT", "GOMEMLIMIT",
+	}
+	var want []string
+	for name := range variables(t) {
+		if !slices.Contains(elsewhere, name) {
+			want = append(want, name)
+		}
+	}
+	slices.Sort(want)
+	if diff := cmp.Diff(want, slices.Sorted(maps.Keys(schema.Properties.Config.Properties))); diff != "" {
+		t.Errorf("values.schema.json, config (-code +schema):\n%s", diff)
+	}
+}
