@@ -28,7 +28,9 @@ test: ## install what the tests need, and run all of them with the race detector
 .PHONY: lint
 lint: ## formatting, vet, golangci-lint, a tidy go.mod
 	$(GO) mod tidy -diff
-	$(LINT) run ./...
+	$(GO) mod tidy -C test/manifests -diff
+	$(LINT) run --build-tags e2e ./...
+	cd test/manifests && $(GO) tool -modfile=../../tools/go.mod golangci-lint run --config ../../.golangci.yml ./...
 
 .PHONY: fuzz
 fuzz: ## each fuzz target for ten seconds

@@ -232,17 +232,20 @@ func (c *cluster) watch(ctx context.Context) {
 		c.mu.Lock()
 		s.Second, s.Phase = time.Since(c.start).Seconds(), c.phase
 		c.timeline = append(c.timeline, s)
-		fmt.Fprintf(c.log, "%6.0f s  %-2s", s.Second, s.Phase)
-		for _, channel := range []string{"sms", "email", "whatsapp"} {
+		var line strings.Builder
+		_, _ = fmt.Fprintf(&line, "%6.0f s  %-2s", s.Second, s.Phase)
+		for _, channel := range channels {
 			q := s.Queues[channel]
 			halted := ""
 			if q["halted"] == 1 {
 				halted = " halted"
 			}
-			fmt.Fprintf(c.log, "  %s %d/%d ready, %d waiting, %d sending, %d retry%s;", channel, s.Replicas["worker-"+channel], s.Wanted["worker-"+channel],
-				q["waiting"], q["inflight"], q["retry"], halted)
+			_, _ = fmt.Fprintf(&line, "  %s %d/%d ready, %d waiting, %d sending, %d retry%s;", channel, s.Replicas["worker-"+channel],
+				s.Wanted["worker-"+channel], q["waiting"], q["inflight"], q["retry"], halted)
 		}
-		fmt.Fprintf(c.log, "  ingest %d  sent %d\n", s.Replicas["ingest"], s.Sent)
+		if _, err := fmt.Fprintf(c.log, "%s  ingest %d  sent %d\n", line.String(), s.Replicas["ingest"], s.Sent); err != nil {
+			c.t.Error(err)
+		}
 		c.mu.Unlock()
 	}
 }

@@ -174,7 +174,7 @@ func TestBadValues(t *testing.T) {
 		"":                                        "redis.host is empty",
 		"redis: {host: r}\n":                      "channels.",
 		good + "replicas: 3\n":                    "replicas",
-		good + "config: {LOG_LEVLE: debug}\n":     "LOG_LEVLE",
+		good + "config: {LOG_LOUDNESS: debug}\n":  "LOG_LOUDNESS",
 		good + "config: {WEBHOOK_SECRET: x}\n":    "WEBHOOK_SECRET",
 		"redis: {mode: sentinel, addrs: 'a:1'}\n": "redis.sentinelMaster",
 		"redis: {mode: cluster}\n":                "redis.addrs",

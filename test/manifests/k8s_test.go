@@ -209,7 +209,7 @@ func TestReferences(t *testing.T) {
 		for _, r := range of[*gatewayv1.HTTPRoute](objects) {
 			for _, rule := range r.Spec.Rules {
 				for _, b := range rule.BackendRefs {
-					backend("HTTPRoute/"+r.Name, string(b.Name), int32(*b.Port), "")
+					backend("HTTPRoute/"+r.Name, string(b.Name), *b.Port, "")
 				}
 				for _, m := range rule.Matches {
 					public(t, *m.Path.Value)
@@ -242,7 +242,7 @@ func variables(t *testing.T) map[string]bool {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }()
 	out := map[string]bool{"GOMEMLIMIT": true} // the Go runtime's
 	for lines := bufio.NewScanner(file); lines.Scan(); {
 		if name, _, is := strings.Cut(lines.Text(), "="); is && !strings.HasPrefix(name, "#") {

@@ -53,7 +53,7 @@ func main() {
 					if answer == "202" {
 						break
 					}
-					time.Sleep(250 * time.Millisecond)
+					<-time.After(250 * time.Millisecond)
 				}
 			}
 		})
@@ -61,7 +61,7 @@ func main() {
 	for i := *first; i < *first+*n; i++ {
 		next <- i
 		if *rate > 0 {
-			time.Sleep(time.Until(start.Add(time.Duration(float64(i-*first+1) / *rate * float64(time.Second)))))
+			<-time.After(time.Until(start.Add(time.Duration(float64(i-*first+1) / *rate * float64(time.Second)))))
 		}
 	}
 	close(next)
