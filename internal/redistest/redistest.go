@@ -48,8 +48,14 @@ type Server struct {
 // Start runs a standalone server on a free loopback port until the test ends. args are redis-server's own, as "--appendonly", "yes".
 func Start(t testing.TB, args ...string) *Server {
 	t.Helper()
+	return StartAs(t, "", "", args...)
+}
+
+// StartAs is Start for a server with users (--aclfile): its clients sign in as one of them.
+func StartAs(t testing.TB, username, password string, args ...string) *Server {
+	t.Helper()
 	port := FreePort(t)
-	s := &Server{t: t, port: port, Options: &redis.Options{Addr: "127.0.0.1:" + strconv.Itoa(port)}}
+	s := &Server{t: t, port: port, Options: &redis.Options{Addr: "127.0.0.1:" + strconv.Itoa(port), Username: username, Password: password}}
 	s.args = append([]string{
 		"--port", strconv.Itoa(port), "--bind", "127.0.0.1", "--save", "", "--dir", t.TempDir(), "--loglevel", "warning",
 	}, args...)
