@@ -26,10 +26,11 @@ test: ## install what the tests need, and run all of them with the race detector
 	@hack/test
 
 .PHONY: lint
-lint: ## formatting, vet, golangci-lint, a tidy go.mod
+lint: ## formatting, vet, golangci-lint, tidy go.mods, the manifests
 	$(GO) mod tidy -diff
 	$(GO) mod tidy -C test/manifests -diff
 	$(LINT) run --build-tags e2e ./...
+	hack/lint-manifests
 	cd test/manifests && $(GO) tool -modfile=../../tools/go.mod golangci-lint run --config ../../.golangci.yml ./...
 
 .PHONY: fuzz

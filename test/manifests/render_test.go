@@ -84,6 +84,11 @@ func decode(t *testing.T, rendered []byte) []object {
 // build renders a kustomization: an overlay's path below k8s, or the text of one that is put beside the overlays.
 func build(t *testing.T, kustomization string) []object {
 	t.Helper()
+	return decode(t, kustomized(t, kustomization))
+}
+
+func kustomized(t *testing.T, kustomization string) []byte {
+	t.Helper()
 	dir := kustomization
 	disk := filesys.MakeFsInMemory()
 	err := filepath.WalkDir(filepath.Join(root, "k8s"), func(name string, d fs.DirEntry, err error) error {
@@ -117,7 +122,7 @@ func build(t *testing.T, kustomization string) []object {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return decode(t, rendered)
+	return rendered
 }
 
 // of returns the objects of a type.
