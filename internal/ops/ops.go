@@ -71,6 +71,9 @@ type Check struct {
 // checkTimeout bounds one check.
 const checkTimeout = 3 * time.Second
 
+// failedTTL is how long a bad answer is good for: what has recovered is to be used soon.
+const failedTTL = 5 * time.Second
+
 // state is the latest answer of a check.
 type state struct {
 	mu      sync.Mutex
@@ -192,7 +195,11 @@ func (s *Server) check(ctx context.Context, i int) checked {
 	c, last := s.Checks[i], &s.states[i]
 	last.mu.Lock()
 	defer last.mu.Unlock()
-	if last.at.IsZero() || time.Since(last.at) >= c.TTL {
+	good := c.TTL
+	if last.err != nil {
+		good = min(good, failedTTL)
+	}
+	if last.at.IsZero() || time.Since(last.at) >= good {
 		// Whoever asked may go; the answer is for the next one too.
 		call, cancel := context.WithTimeout(context.WithoutCancel(ctx), checkTimeout)
 		start := time.Now()

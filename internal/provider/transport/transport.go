@@ -200,7 +200,7 @@ func (c *Call) ByStatus() *provider.Error {
 func (c *Call) RetryAfter() time.Duration {
 	value := c.Header.Get("Retry-After")
 	if seconds, err := strconv.Atoi(value); err == nil {
-		return bound(time.Duration(seconds) * time.Second)
+		return bound(time.Duration(min(seconds, int(maxRetryAfter/time.Second))) * time.Second)
 	}
 	if at, err := http.ParseTime(value); err == nil {
 		return bound(time.Until(at))

@@ -1,0 +1,176 @@
+package transport_test
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"ringup.dev/ringup/internal/provider"
+	"ringup.dev/ringup/internal/provider/transport"
+)
+
+// exchange makes one call to a server that answers as it is told.
+func exchange(t *testing.T, answer http.HandlerFunc) *transport.Call {
+	t.Helper()
+	server := httptest.NewServer(answer)
+	t.Cleanup(server.Close)
+	call := transport.New(1).Call(t.Context(), nil)
+	_ = get(t, call, server.URL) // the call has it
+	return call
+}
+
+func get(t *testing.T, call *transport.Call, url string) error {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := call.HTTPClient().Do(r)
+	if err == nil {
+		_ = resp.Body.Close()
+	}
+	return err
+}
+
+func TestOneCallIsOneRequest(t *testing.T) {
+	t.Parallel()
+	var requests atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		requests.Add(1)
+		http.Redirect(w, &http.Request{URL: &url.URL{Path: "/"}, Method: http.MethodGet}, "/elsewhere", http.StatusFound)
+	}))
+	defer server.Close()
+	call := transport.New(1).Call(t.Context(), nil)
+	if call.Sent() {
+		t.Error("sent before anything was")
+	}
+	if e := call.Unclear(); e.Class != provider.Permanent || e.Reason != provider.ReasonRequest {
+		t.Errorf("a request that was not made: %v", e)
+	}
+	if err := get(t, call, server.URL); err != nil || call.Status != http.StatusFound {
+		t.Errorf("%v, HTTP %d: a redirect is an answer", err, call.Status)
+	}
+	if err := get(t, call, server.URL); err == nil {
+		t.Error("a second request was made")
+	}
+	if n := requests.Load(); n != 1 {
+		t.Errorf("%d requests reached the server", n)
+	}
+}
+
+func TestAnswersAreBounded(t *testing.T) {
+	t.Parallel()
+	call := exchange(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.Copy(w, io.LimitReader(zeros{}, 8<<20)) })
+	if len(call.Body) != 0 {
+		t.Errorf("%d bytes were kept", len(call.Body))
+	}
+	if e := call.Unclear(); e.Class != provider.Ambiguous || e.Reason != provider.ReasonUnreadable {
+		t.Errorf("%v", e)
+	}
+}
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
+
+func TestPauses(t *testing.T) {
+	t.Parallel()
+	for value, want := range map[string][2]time.Duration{
+		"7":       {7 * time.Second, 7 * time.Second},
+		"0":       {0, 0},
+		"-5":      {0, 0},
+		"9999999": {time.Hour, time.Hour},
+		// More seconds than a Duration has nanoseconds.
+		"99999999999999":                {time.Hour, time.Hour},
+		"soon":                          {0, 0},
+		"":                              {0, 0},
+		"Wed, 21 Oct 2015 07:28:00 GMT": {0, 0},
+		time.Now().Add(time.Minute).UTC().Format(http.TimeFormat): {50 * time.Second, time.Minute},
+	} {
+		call := exchange(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Retry-After", value)
+			w.WriteHeader(http.StatusTooManyRequests)
+		})
+		e := call.ByStatus()
+		if e.Class != provider.Throttled || e.RetryAfter < want[0] || e.RetryAfter > want[1] {
+			t.Errorf("Retry-After %q: %v, %s, want %s to %s", value, e, e.RetryAfter, want[0], want[1])
+		}
+	}
+	call := exchange(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Reset", strconv.FormatInt(time.Now().Add(30*time.Second).Unix(), 10))
+		w.Header().Set("Past", "1")
+		w.Header().Set("Garbage", "x")
+	})
+	if d := call.Until("Reset"); d < 25*time.Second || d > 30*time.Second {
+		t.Errorf("until the reset: %s", d)
+	}
+	if call.Until("Past") != 0 || call.Until("Garbage") != 0 || call.Until("None") != 0 {
+		t.Error("a pause was made of nothing")
+	}
+}
+
+func TestStatuses(t *testing.T) {
+	t.Parallel()
+	for status, want := range map[int]provider.Class{
+		400: provider.Permanent, 404: provider.Permanent, 401: provider.Account, 403: provider.Account, 429: provider.Throttled,
+		500: provider.Ambiguous, 503: provider.Ambiguous, 200: provider.Ambiguous, 302: provider.Ambiguous,
+	} {
+		call := exchange(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) })
+		if e := call.ByStatus(); e.Class != want || e.Status != status {
+			t.Errorf("HTTP %d: %v", status, e)
+		}
+	}
+}
+
+func TestCancelled(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	call := transport.New(1).Call(ctx, nil)
+	if err := get(t, call, "http://127.0.0.1:9"); err == nil {
+		t.Error("sent")
+	}
+	if call.Failure == nil || call.Failure.Class != provider.Transient || call.Failure.Reason != provider.ReasonTimeout {
+		t.Errorf("%v", call.Failure)
+	}
+}
+
+func TestBaseURL(t *testing.T) {
+	t.Parallel()
+	for _, value := range []string{"proxy", "proxy:8080", "ftp://proxy", "http://", "http://user:secret@proxy", "http://proxy?x=1", "http://pro xy"} {
+		if _, err := transport.BaseURL("TWILIO_BASE_URL", value, ""); err == nil || !strings.Contains(err.Error(), "TWILIO_BASE_URL") || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%q: %v", value, err)
+		}
+	}
+	if u, err := transport.BaseURL("X", "", ""); u != nil || err != nil {
+		t.Errorf("nothing: %v %v", u, err)
+	}
+	if u, err := transport.BaseURL("X", "", "https://api.example"); err != nil || u.Host != "api.example" {
+		t.Errorf("the standard: %v %v", u, err)
+	}
+}
+
+func TestAnotherHost(t *testing.T) {
+	t.Parallel()
+	var path, host string
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { path, host = r.URL.RequestURI(), r.Host }))
+	defer server.Close()
+	base, err := transport.BaseURL("X", server.URL+"/proxy/", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	call := transport.New(1).Call(t.Context(), base)
+	if err := get(t, call, "https://api.twilio.com/2010-04-01/Accounts.json?a=b"); err != nil {
+		t.Fatal(err)
+	}
+	if path != "/proxy/2010-04-01/Accounts.json?a=b" || host != base.Host {
+		t.Errorf("%s %s", host, path)
+	}
+}
