@@ -1,0 +1,355 @@
+package worker_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"ringup.dev/ringup/internal/job"
+	"ringup.dev/ringup/internal/message"
+	"ringup.dev/ringup/internal/provider"
+	"ringup.dev/ringup/internal/queue"
+	"ringup.dev/ringup/internal/worker"
+)
+
+// memory is a queue that hands out what waits, and remembers what came of it.
+type memory struct {
+	mu      sync.Mutex
+	waiting []*queue.Claimed
+	settled map[*queue.Claimed][]queue.Settlement
+	reports []queue.ProviderReport
+	lose    bool  // every settlement finds its lease gone
+	away    error // the queue does not answer
+	hang    bool  // nor does a call end
+	claims  int
+}
+
+func (m *memory) Exchange(ctx context.Context, settlements []queue.Settlement, reports []queue.ProviderReport, request *queue.ClaimRequest) (*queue.Settled, *queue.Claim, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.hang {
+		m.mu.Unlock()
+		select {} //nolint:staticcheck // it never ends, whatever the context says
+	}
+	if m.away != nil {
+		return nil, nil, m.away
+	}
+	m.reports = append(m.reports, reports...)
+	settled := &queue.Settled{}
+	for i, s := range settlements {
+		if m.lose {
+			settled.Lost = append(settled.Lost, i)
+		}
+		m.settled[s.Claimed] = append(m.settled[s.Claimed], s)
+	}
+	if request == nil {
+		return settled, nil, nil
+	}
+	m.claims++
+	n := min(request.Max, len(m.waiting))
+	claim := &queue.Claim{Jobs: m.waiting[:n], Wait: -1}
+	m.waiting = m.waiting[n:]
+	if len(m.waiting) > 0 {
+		claim.Wait = 0
+	}
+	return settled, claim, nil
+}
+
+func (m *memory) Renew(context.Context, []*queue.Claimed) ([]int, error) { return nil, nil }
+
+func (m *memory) Wait(ctx context.Context, atMost time.Duration) error {
+	select {
+	case <-ctx.Done():
+	case <-time.After(atMost):
+	}
+	return nil
+}
+
+// outcomes counts what became of the jobs; it fails when one was settled twice.
+func (m *memory) outcomes(t *testing.T) map[queue.Action]int {
+	t.Helper()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	out := map[queue.Action]int{}
+	for c, all := range m.settled {
+		if len(all) != 1 {
+			t.Errorf("%s was settled %d times", c.Raw, len(all))
+		}
+		out[all[0].Action]++
+	}
+	return out
+}
+
+// sender sends as a test tells it.
+type sender struct {
+	mu            sync.Mutex
+	sent          map[string]int
+	sending, most int
+	latency       time.Duration
+	err, ill      error
+}
+
+func (s *sender) Send(ctx context.Context, m message.Message) (provider.Receipt, error) {
+	s.mu.Lock()
+	s.sent[m.JobID]++
+	s.sending++
+	s.most = max(s.most, s.sending)
+	s.mu.Unlock()
+	defer func() { s.mu.Lock(); s.sending--; s.mu.Unlock() }()
+	if s.latency > 0 {
+		select {
+		case <-time.After(s.latency):
+		case <-ctx.Done():
+			return provider.Receipt{}, &provider.Error{Class: provider.Ambiguous, Reason: provider.ReasonTimeout}
+		}
+	}
+	if s.err != nil {
+		return provider.Receipt{}, s.err
+	}
+	return provider.Receipt{MessageID: "m-" + m.JobID}, nil
+}
+
+func (s *sender) Probe(context.Context) error { return s.ill }
+
+func (s *sender) total() (n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, times := range s.sent {
+		n += times
+	}
+	return n
+}
+
+// renderer makes a message of a job, or cannot.
+type renderer struct{ err, panics bool }
+
+func (r renderer) Render(j *job.Job) (message.Message, error) {
+	switch {
+	case r.panics:
+		panic("a template on odd data")
+	case r.err:
+		return message.Message{}, errors.New("template pos_save.sms.customer: no such field")
+	}
+	return message.Message{JobID: j.ID(), Channel: message.SMS, To: "+12025550143", Text: "Thank you, Zoë", EventType: "pos_save", Segments: 1}, nil
+}
+
+type bench struct {
+	queue  *memory
+	sender *sender
+	worker *worker.Worker
+	log    *bytes.Buffer
+}
+
+type locked struct {
+	mu sync.Mutex
+	w  *bytes.Buffer
+}
+
+func (l *locked) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.w.Write(p)
+}
+
+func open(render renderer, jobs int, change ...func(*worker.Config)) *bench {
+	b := &bench{queue: &memory{settled: map[*queue.Claimed][]queue.Settlement{}}, sender: &sender{sent: map[string]int{}}, log: &bytes.Buffer{}}
+	for i := range jobs {
+		j := &job.Job{WebhookID: fmt.Sprintf("w%d", i), AcceptedAt: time.Now().Add(-time.Minute)}
+		b.queue.waiting = append(b.queue.waiting, &queue.Claimed{Job: j, Raw: []byte(j.WebhookID)})
+	}
+	config := worker.Config{Concurrency: 5, SendTimeout: 10 * time.Second, RetryBackoff: []time.Duration{2 * time.Second}}
+	for _, c := range change {
+		c(&config)
+	}
+	b.worker = worker.New(worker.Options{
+		Config: config, Lease: 30 * time.Second, ResendUncertain: true, Queue: b.queue, Renderer: render,
+		Providers: []worker.Sender{{Name: "twilio", Provider: b.sender}}, Metrics: worker.NewMetrics(prometheus.NewRegistry(), message.SMS),
+		Log: slog.New(slog.NewJSONHandler(&locked{w: b.log}, nil)),
+	})
+	return b
+}
+
+// run lets the worker work for a while, and then stop; what it says is checked for people's data.
+func (b *bench) run(t *testing.T, d time.Duration) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- b.worker.Run(ctx) }()
+	time.Sleep(d) //nolint:forbidigo // the bubble's clock
+	cancel()
+	if err := <-ended; err != nil {
+		t.Errorf("it ended with %v", err)
+	}
+	synctest.Wait()
+	for _, private := range []string{"2025550143", "Zoë"} {
+		if strings.Contains(b.log.String(), private) {
+			t.Errorf("the log has %q", private)
+		}
+	}
+}
+
+func TestEveryJobIsSentAndSettledOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := open(renderer{}, 100)
+		b.sender.latency = 100 * time.Millisecond
+		b.run(t, time.Minute)
+		if got := b.queue.outcomes(t); got[queue.Complete] != 100 || b.sender.total() != 100 {
+			t.Errorf("%v, %d sent", got, b.sender.total())
+		}
+		if b.sender.most != 5 {
+			t.Errorf("%d at a time, want 5", b.sender.most)
+		}
+	})
+}
+
+func TestWhatCannotBeSent(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		render renderer
+		change func(*bench)
+		config func(*worker.Config)
+		want   queue.Action
+	}{
+		"a template's error":     {render: renderer{err: true}, want: queue.Fail},
+		"a template that panics": {render: renderer{panics: true}, want: queue.Fail},
+		"bytes nobody can read": {change: func(b *bench) {
+			for _, w := range b.queue.waiting {
+				w.Job, w.Err = nil, job.ErrCorrupt
+			}
+		}, want: queue.Fail},
+		"too late": {config: func(c *worker.Config) { c.MessageTTL = map[string]time.Duration{"pos_save": 30 * time.Second} }, want: queue.Drop},
+		"its provider is still down, by its own probe": {change: func(b *bench) {
+			b.sender.ill = &provider.Error{Class: provider.Transient, Reason: provider.ReasonOutage}
+			for _, w := range b.queue.waiting {
+				w.Probe = true
+			}
+		}, want: queue.Release},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				var change []func(*worker.Config)
+				if c.config != nil {
+					change = append(change, c.config)
+				}
+				b := open(c.render, 3, change...)
+				if c.change != nil {
+					c.change(b)
+				}
+				b.run(t, 5*time.Second)
+				if got := b.queue.outcomes(t); got[c.want] != 3 || len(got) != 1 {
+					t.Errorf("%v, want all %s", got, c.want)
+				}
+				if n := b.sender.total(); n != 0 {
+					t.Errorf("%d were sent", n)
+				}
+			})
+		})
+	}
+}
+
+func TestAProbeThatIsWellSends(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := open(renderer{}, 1)
+		b.queue.waiting[0].Probe = true
+		b.run(t, 5*time.Second)
+		if got := b.queue.outcomes(t); got[queue.Complete] != 1 {
+			t.Errorf("%v", got)
+		}
+		if len(b.queue.reports) == 0 || !b.queue.reports[0].Probed || b.queue.reports[0].Sent != 1 {
+			t.Errorf("%+v", b.queue.reports)
+		}
+	})
+}
+
+func TestTheQueueIsAwayForAWhile(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := open(renderer{}, 5)
+		b.sender.latency = time.Second
+		go func() {
+			time.Sleep(500 * time.Millisecond) //nolint:forbidigo // the bubble's clock
+			b.queue.mu.Lock()
+			b.queue.away = queue.ErrUnavailable
+			b.queue.mu.Unlock()
+			time.Sleep(5 * time.Minute) //nolint:forbidigo // as above
+			if err := b.worker.Live(); err != nil {
+				t.Errorf("a restart would not bring the queue back: %v", err)
+			}
+			b.queue.mu.Lock()
+			b.queue.away = nil
+			b.queue.mu.Unlock()
+		}()
+		b.run(t, 10*time.Minute)
+		if got := b.queue.outcomes(t); got[queue.Complete] != 5 || b.sender.total() != 5 {
+			t.Errorf("%v, %d sent", got, b.sender.total())
+		}
+	})
+}
+
+func TestALostLeaseIsSaid(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := open(renderer{}, 1)
+		b.queue.lose = true
+		b.run(t, 5*time.Second)
+		if !strings.Contains(b.log.String(), "lease lost before the result was settled") {
+			t.Error(b.log.String())
+		}
+	})
+}
+
+func TestStopping(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := open(renderer{}, 100)
+		b.sender.latency = 4 * time.Second
+		start := time.Now()
+		b.run(t, time.Second) // five are being sent; they end, and nothing more begins
+		if took := time.Since(start); took < 4*time.Second {
+			t.Errorf("it ended after %s, in the middle of its sends", took)
+		}
+		if got := b.queue.outcomes(t); got[queue.Complete] != 5 || b.sender.total() != 5 {
+			t.Errorf("%v, %d sent", got, b.sender.total())
+		}
+	})
+}
+
+func TestAProviderThatNeverAnswers(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := open(renderer{}, 5)
+		b.sender.latency = time.Hour
+		b.run(t, time.Minute)
+		if got := b.queue.outcomes(t); got[queue.Retry] != 5 {
+			t.Errorf("%v: SEND_TIMEOUT bounds a send", got)
+		}
+	})
+}
+
+// TestALoopThatHangsIsNotLive runs outside of a bubble's clock, since the loop never ends: Live looks at the clock alone.
+func TestALoopThatHangsIsNotLive(t *testing.T) {
+	t.Parallel()
+	b := open(renderer{}, 0, func(c *worker.Config) { c.SendTimeout = time.Nanosecond })
+	b.queue.hang = true
+	hung := worker.New(worker.Options{
+		Config: worker.Config{Concurrency: 1, SendTimeout: time.Nanosecond}, Lease: 3 * time.Nanosecond, Queue: b.queue, Renderer: renderer{},
+		Providers: []worker.Sender{{Name: "twilio", Provider: b.sender}}, Metrics: worker.NewMetrics(prometheus.NewRegistry(), message.SMS),
+		Log: slog.New(slog.DiscardHandler),
+	})
+	go func() { _ = hung.Run(t.Context()) }()
+	for hung.Live() == nil {
+		<-time.After(time.Millisecond)
+	}
+}
