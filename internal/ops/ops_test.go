@@ -137,7 +137,7 @@ func TestAPortThatIsTaken(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer listener.Close()
+	defer func() { _ = listener.Close() }()
 	if _, err := ops.New(ops.Options{Config: ops.Config{Port: listener.Addr().(*net.TCPAddr).Port}}); err == nil || !strings.Contains(err.Error(), "OPS_PORT") {
 		t.Errorf("%v", err)
 	}

@@ -38,7 +38,7 @@ func (m *memory) Exchange(ctx context.Context, settlements []queue.Settlement, r
 	defer m.mu.Unlock()
 	if m.hang {
 		m.mu.Unlock()
-		select {} //nolint:staticcheck // it never ends, whatever the context says
+		select {} // it never ends, whatever the context says
 	}
 	if m.away != nil {
 		return nil, nil, m.away

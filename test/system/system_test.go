@@ -5,8 +5,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -401,7 +403,7 @@ func TestRedisWithUsers(t *testing.T) {
 		s.settled(c)
 	}
 	keda := redis.NewClient(&redis.Options{Addr: s.redis.Addr(), Username: "keda", Password: "dev-keda"})
-	defer keda.Close()
+	defer func() { _ = keda.Close() }()
 	if err := keda.Do(t.Context(), "FLUSHALL").Err(); err == nil {
 		t.Error("KEDA's user may delete everything")
 	}
@@ -426,6 +428,41 @@ func TestWrongConfigurationIsNamedAtOnce(t *testing.T) {
 			if !strings.Contains(string(out), name) {
 				t.Errorf("%s does not name %s: %s", program, name, out)
 			}
+		}
+	}
+}
+
+// TestSlowClients: who dribbles a request, headers or body, is cut off, and keeps nobody else waiting.
+func TestSlowClients(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	address := strings.TrimPrefix(s.url, "http://")
+	var dialer net.Dialer
+	dribble := func(request string) net.Conn {
+		conn, err := dialer.DialContext(t.Context(), "tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = conn.Close() })
+		if _, err := io.WriteString(conn, request); err != nil {
+			t.Fatal(err)
+		}
+		return conn
+	}
+	slow := []net.Conn{}
+	for range 50 {
+		slow = append(slow, dribble("POST /webhooks/pos HTTP/1.1\r\nHost: ringup\r\nX-Slow: "))
+	}
+	body := dribble("POST /webhooks/pos HTTP/1.1\r\nHost: ringup\r\nAuthorization: Bearer token\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{")
+	s.post(0, 100)
+	for _, conn := range append(slow, body) {
+		_ = conn.SetReadDeadline(time.Now().Add(time.Minute))
+		answer, err := io.ReadAll(conn)
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Fatalf("after a minute it is still connected: %s", answer)
+		}
+		if strings.Contains(string(answer), "202") {
+			t.Errorf("half a request was accepted: %s", answer)
 		}
 	}
 }
