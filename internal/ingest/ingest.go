@@ -94,6 +94,7 @@ type Options struct {
 	Region     string // DEFAULT_REGION
 	Verifier   *auth.Verifier
 	Enqueuer   Enqueuer
+	Notifier   Notifier
 	Registerer prometheus.Registerer
 	Log        *slog.Logger
 }
@@ -148,10 +149,9 @@ func NewHandler(o Options) (http.Handler, error) {
 	r.NotFound(func(w http.ResponseWriter, _ *http.Request) {
 		problem(http.StatusNotFound, "", "there is nothing here").write(w)
 	})
-	r.MethodNotAllowed(func(w http.ResponseWriter, _ *http.Request) {
-		problem(http.StatusMethodNotAllowed, "", "this address takes another method").write(w)
-	})
+	r.MethodNotAllowed(notAllowed)
 	r.Post("/webhooks/pos", h.serve(true))
+	r.Get("/v1/notifications/{id}", h.notifications)
 	if o.Config.TestEndpoints {
 		r.Post("/test/simulate-webhook", h.serve(false))
 		r.Post("/webhooks/test", h.understand)

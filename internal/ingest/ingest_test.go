@@ -49,6 +49,16 @@ func (f *fakeQueue) Enqueue(_ context.Context, s *queue.Submission) (*queue.Acce
 	return a, nil
 }
 
+func (f *fakeQueue) Notifications(_ context.Context, id string) (*queue.Notifications, error) {
+	switch {
+	case f.err != nil:
+		return nil, f.err
+	case id != "w/1 ü":
+		return nil, &queue.NotFoundError{WebhookID: id}
+	}
+	return &queue.Notifications{WebhookID: id, Notifications: []queue.Notification{{ID: id + ":sms:1", Status: queue.StatusSent}}}, nil
+}
+
 type bundle struct {
 	url   string
 	queue *fakeQueue
@@ -67,7 +77,7 @@ func setup(t *testing.T, change func(*Config)) *bundle {
 	}
 	b := &bundle{queue: &fakeQueue{}, log: &bytes.Buffer{}}
 	h, err := NewHandler(Options{
-		Config: config, Region: "US", Verifier: verifier, Enqueuer: b.queue, Registerer: prometheus.NewRegistry(),
+		Config: config, Region: "US", Verifier: verifier, Enqueuer: b.queue, Notifier: b.queue, Registerer: prometheus.NewRegistry(),
 		Log: slog.New(slog.NewJSONHandler(&lockedWriter{w: b.log}, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})
 	if err != nil {
@@ -299,4 +309,44 @@ type discard struct{}
 
 func (discard) Enqueue(context.Context, *queue.Submission) (*queue.Acceptance, error) {
 	return &queue.Acceptance{}, nil
+}
+
+func TestNotifications(t *testing.T) {
+	t.Parallel()
+	b := setup(t, nil)
+	get := func(path, token string) (int, string) {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, b.url+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Authorization", token)
+		resp, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		body, err := io.ReadAll(resp.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return resp.StatusCode, string(body)
+	}
+	if status, body := get("/v1/notifications/w%2F1%20%C3%BC", "Bearer token"); status != 200 || !strings.Contains(body, `"status":"sent"`) {
+		t.Errorf("HTTP %d %s", status, body)
+	}
+	if status, _ := get("/v1/notifications/w2", "Bearer token"); status != 404 {
+		t.Errorf("an unknown one: HTTP %d", status)
+	}
+	for _, token := range []string{"", "Bearer nope"} {
+		if status, _ := get("/v1/notifications/w2", token); status != 401 {
+			t.Errorf("with %q: HTTP %d", token, status)
+		}
+	}
+	if status, body := get("/webhooks/pos", ""); status != 405 || !strings.Contains(body, "takes POST") {
+		t.Errorf("GET where POST belongs: HTTP %d %s", status, body)
+	}
+	b.queue.err = queue.ErrUnavailable
+	if status, _ := get("/v1/notifications/w2", "Bearer token"); status != 503 {
+		t.Errorf("without Redis: HTTP %d", status)
+	}
 }

@@ -96,7 +96,7 @@ func New(c Config, log *slog.Logger) (*Ingest, error) {
 	}
 	producer := store.Producer(registry)
 	handler, err := ingest.NewHandler(ingest.Options{
-		Config: c.Ingest, Region: c.Address.DefaultRegion, Verifier: verifier, Enqueuer: producer, Registerer: registry, Log: log,
+		Config: c.Ingest, Region: c.Address.DefaultRegion, Verifier: verifier, Enqueuer: producer, Notifier: store, Registerer: registry, Log: log,
 	})
 	if err != nil {
 		return nil, err

@@ -9,6 +9,7 @@ package queue
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"ringup.dev/ringup/internal/job"
@@ -218,4 +219,55 @@ type OutboxEntry struct {
 	JobID    string          `json:"job_id"`
 	Provider string          `json:"provider"`
 	SentAt   time.Time       `json:"sent_at"`
+}
+
+// NotFoundError means that the store knows nothing of a webhook: it was never accepted, or longer ago than STATUS_TTL.
+type NotFoundError struct{ WebhookID string }
+
+func (e *NotFoundError) Error() string {
+	return "nothing is known of webhook " + strconv.Quote(e.WebhookID)
+}
+
+// Status of a notification.
+type Status string
+
+// The statuses that the queue knows of.
+const (
+	StatusQueued  Status = "queued"  // it waits, perhaps for its next attempt
+	StatusSending Status = "sending" // a worker has it
+	StatusSent    Status = "sent"    // a provider took it
+	StatusFailed  Status = "failed"  // given up, or dropped as too old
+)
+
+// Notifications is the state of everything that a webhook was to send.
+type Notifications struct {
+	WebhookID     string         `json:"id"`
+	AcceptedAt    time.Time      `json:"accepted_at"`
+	Notifications []Notification `json:"notifications"`
+	Skipped       []Skipped      `json:"skipped"`
+}
+
+// Notification is one job's state.
+type Notification struct {
+	ID        string          `json:"id"`
+	Channel   message.Channel `json:"channel"`
+	Recipient string          `json:"recipient"` // masked
+	Status    Status          `json:"status"`
+	Attempts  int             `json:"attempts"`
+	Provider  string          `json:"provider,omitempty"`
+	MessageID string          `json:"message_id,omitempty"` // the provider's
+	Error     string          `json:"error,omitempty"`      // of the latest attempt, when it failed
+	UpdatedAt time.Time       `json:"updated_at"`
+	History   []Event         `json:"history"`
+}
+
+// Event is something that happened to a job.
+type Event struct {
+	At        time.Time `json:"at"`
+	What      string    `json:"what"` // accepted, sent, retry, deferred, failed, dropped, lost
+	Attempt   int       `json:"attempt,omitempty"`
+	TookMs    int64     `json:"took_ms,omitempty"`
+	Provider  string    `json:"provider,omitempty"`
+	MessageID string    `json:"message_id,omitempty"`
+	Error     string    `json:"error,omitempty"`
 }

@@ -47,6 +47,8 @@ type Queue struct {
 	Depth    func(context.Context) (queue.Depth, error)
 	Pause    func(context.Context) error
 	Resume   func(context.Context) error
+	// Notifications is the state of a webhook.
+	Notifications func(context.Context, string) (*queue.Notifications, error)
 	// Leftovers lists what is stored apart from the sets and lists, such as shared bodies, for the test that nothing dangles.
 	Leftovers func(context.Context) []string
 }
@@ -90,6 +92,8 @@ func Run(t *testing.T, open Open) {
 		{"the next provider takes over", Settings{}, failsOver},
 		{"a held provider is left alone", Settings{Providers: []string{"only"}}, holds},
 		{"an idle consumer is woken", Settings{}, wakes},
+		{"the state of a webhook's notifications", Settings{}, notifications},
+		{"the state of one whose worker died", Settings{Lease: time.Second, MaxCrashes: 1}, notificationsOfTheDead},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -579,4 +583,60 @@ func wakes(_ *testing.T, f *fixture) {
 	case <-time.After(10 * time.Second):
 		f.Fatal("an enqueue did not wake the consumer")
 	}
+}
+
+func notifications(_ *testing.T, f *fixture) {
+	s := f.submission(2, 3)
+	s.Channels[0].Skipped = []queue.Skipped{{Channel: message.SMS, Address: "•••", Reason: "not a phone number"}}
+	_, err := f.Producer.Enqueue(f.Context(), s)
+	f.must(err)
+	of := func() []queue.Notification {
+		n, err := f.Notifications(f.Context(), s.WebhookID)
+		f.must(err)
+		if len(n.Notifications) != 3 || len(n.Skipped) != 1 || n.Skipped[0].Reason != "not a phone number" || n.AcceptedAt.UnixMilli() != s.AcceptedAt.UnixMilli() {
+			f.Fatalf("%+v", n)
+		}
+		return n.Notifications
+	}
+	for i, n := range of() {
+		f.want(n.Status, queue.StatusQueued)
+		f.want(n.ID, fmt.Sprintf("%s:sms:%d", s.WebhookID, i+1))
+		f.want(n.Recipient, s.Channels[0].Recipients[i].To.String())
+	}
+	claim := f.claim(3)
+	for _, n := range of() {
+		f.want(n.Status, queue.StatusSending)
+	}
+	f.settle(nil,
+		queue.Settlement{Claimed: claim.Jobs[0], Action: queue.Complete, Provider: "first", MessageID: "SM1", Took: 80 * time.Millisecond},
+		queue.Settlement{Claimed: claim.Jobs[1], Action: queue.Retry, Delay: time.Hour, Provider: "first", Error: "transient: outage"},
+		queue.Settlement{Claimed: claim.Jobs[2], Action: queue.Fail, Provider: "second", Error: "permanent: invalid_recipient"},
+	)
+	got := of()
+	f.want(got[0].Status, queue.StatusSent)
+	f.want(got[0].MessageID, "SM1")
+	f.want(got[0].Provider, "first")
+	f.want(got[0].Attempts, 1)
+	f.want(got[0].History[1].TookMs, int64(80))
+	f.want(got[1].Status, queue.StatusQueued)
+	f.want(got[1].Error, "transient: outage")
+	f.want(got[2].Status, queue.StatusFailed)
+	f.want(got[2].Error, "permanent: invalid_recipient")
+	_, err = f.Notifications(f.Context(), "nobody's")
+	var unknown *queue.NotFoundError
+	if !errors.As(err, &unknown) {
+		f.Errorf("an id that nobody sent: %v", err)
+	}
+}
+
+func notificationsOfTheDead(_ *testing.T, f *fixture) {
+	s := f.submission(2, 2)
+	_, err := f.Producer.Enqueue(f.Context(), s)
+	f.must(err)
+	f.claim(1) // and nothing more is heard of it
+	f.eventually("its lease ends", func() bool { f.claim(0); return f.depth().Failed == 1 })
+	n, err := f.Notifications(f.Context(), s.WebhookID)
+	f.must(err)
+	f.want(n.Notifications[0].Status, queue.StatusFailed)
+	f.want(n.Notifications[1].Status, queue.StatusQueued)
 }

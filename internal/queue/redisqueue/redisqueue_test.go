@@ -50,9 +50,10 @@ func opener(base Config) queuetest.Open {
 				Lease: or(s.Lease, 30*time.Second), PriorityAging: or(s.Aging, time.Minute), RateLimit: s.RateLimit, RateBurst: s.RateBurst,
 				Breaker: BreakerConfig{Failures: or(s.Failures, 3), Window: 10 * time.Second, OpenMin: or(s.OpenMin, 50*time.Millisecond), OpenMax: time.Second},
 			}, providers),
-			Depth:  func(ctx context.Context) (queue.Depth, error) { return store.Depth(ctx, message.SMS) },
-			Pause:  func(ctx context.Context) error { return store.Pause(ctx, message.SMS, "a test", "") },
-			Resume: func(ctx context.Context) error { return store.Resume(ctx, message.SMS) },
+			Depth:         func(ctx context.Context) (queue.Depth, error) { return store.Depth(ctx, message.SMS) },
+			Pause:         func(ctx context.Context) error { return store.Pause(ctx, message.SMS, "a test", "") },
+			Resume:        func(ctx context.Context) error { return store.Resume(ctx, message.SMS) },
+			Notifications: store.Notifications,
 			Leftovers: func(ctx context.Context) []string {
 				found := []string{}
 				var mu sync.Mutex // the masters are asked side by side
@@ -85,7 +86,7 @@ func or[T comparable](value, otherwise T) T {
 func open(t *testing.T, c Config, change func(*Config)) *Store {
 	t.Helper()
 	c.Prefix = fmt.Sprintf("t%d", prefixes.Add(1))
-	c.DedupeTTL, c.StatusTTL, c.KeepCompleted, c.KeepFailed, c.MaxCrashes, c.OnUncertain = 24*time.Hour, time.Second, 100, 50, 5, Resend
+	c.DedupeTTL, c.StatusTTL, c.KeepCompleted, c.KeepFailed, c.MaxCrashes, c.OnUncertain = 24*time.Hour, time.Minute, 100, 50, 5, Resend
 	if change != nil {
 		change(&c)
 	}

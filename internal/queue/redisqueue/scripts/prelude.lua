@@ -66,6 +66,15 @@ local function with_error(e, text)
   return sub(e, 1, id_end) .. char(#text) .. text .. sub(e, id_end + 2 + old)
 end
 
+-- index returns which of its webhook's jobs on the channel this one is (an uvarint; two bytes are enough for 16,383).
+local function index(e)
+  local id_end = 12 + byte(e, 12)
+  local at = id_end + 2 + (byte(e, id_end + 1) or 0)
+  local first = byte(e, at) or 0
+  if first < 128 then return first end
+  return first - 128 + (byte(e, at + 1) or 0) * 128
+end
+
 -- note appends an event to the record of a webhook; the first one says how long the record lives.
 local function note(base, id, event, ttl)
   local key = base .. ':status:' .. id
