@@ -29,8 +29,10 @@ test: ## install what the tests need, and run all of them with the race detector
 lint: ## formatting, vet, golangci-lint, tidy go.mods, the manifests
 	$(GO) mod tidy -diff
 	$(GO) mod tidy -C test/manifests -diff
+	$(GO) mod tidy -C test/bench -diff
 	$(LINT) run --build-tags e2e ./...
 	hack/lint-manifests
+	cd test/bench && $(GO) tool -modfile=../../tools/go.mod golangci-lint run --config ../../.golangci.yml ./...
 	cd test/manifests && $(GO) tool -modfile=../../tools/go.mod golangci-lint run --config ../../.golangci.yml ./...
 
 .PHONY: fuzz
@@ -38,8 +40,8 @@ fuzz: ## each fuzz target for ten seconds
 	@hack/fuzz
 
 .PHONY: bench
-bench: ## the benchmarks
-	$(GO) test -run='^$$' -bench=. -benchmem ./...
+bench: ## what a webhook costs, beside asynq and a bare handler: a table, in some minutes
+	@cd test/bench && $(GO) run . $(BENCHFLAGS)
 
 .PHONY: e2e
 e2e: ## on a real Kubernetes with KEDA: KUBECONFIG, or see hack/e2e

@@ -1,0 +1,397 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// bench is a Redis and what runs on it.
+type bench struct {
+	dir       string
+	redisAddr string
+	redis     *process
+	client    *redis.Client
+	url       string
+	ingest    *process
+	workers   []*process
+}
+
+func newBench(dir string) (*bench, error) {
+	b := &bench{}
+	var err error
+	if b.dir, err = os.MkdirTemp(dir, "redis"); err != nil {
+		return nil, err
+	}
+	port := strconv.Itoa(freePort())
+	b.redisAddr = "127.0.0.1:" + port
+	cmd := exec.Command("redis-server", "--port", port, "--bind", "127.0.0.1", "--dir", b.dir, "--save", "", "--appendonly", "yes",
+		"--appendfsync", *fsync, "--maxmemory-policy", "noeviction", "--loglevel", "warning", "--auto-aof-rewrite-percentage", "0")
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	b.redis = &process{"Redis", cmd}
+	b.client = redis.NewClient(&redis.Options{Addr: b.redisAddr})
+	return b, until(10*time.Second, func() bool { return b.client.Ping(context.Background()).Err() == nil })
+}
+
+func (b *bench) close() {
+	for _, p := range append(b.workers, b.ingest, b.redis) {
+		if p != nil {
+			p.stop()
+		}
+	}
+	_ = b.client.Close()
+	_ = os.RemoveAll(b.dir)
+}
+
+func until(limit time.Duration, holds func() bool) error {
+	deadline := time.Now().Add(limit)
+	for !holds() {
+		if time.Now().After(deadline) {
+			return errors.New("waited in vain")
+		}
+		<-time.After(2 * time.Millisecond)
+	}
+	return nil
+}
+
+func (b *bench) serve(c contender) error {
+	port := freePort()
+	b.url = fmt.Sprintf("http://127.0.0.1:%d", port)
+	var err error
+	if b.ingest, err = c.serve(b, port); err != nil {
+		return err
+	}
+	return until(10*time.Second, func() bool {
+		resp, err := http.Get(b.url + "/")
+		if err == nil {
+			_ = resp.Body.Close()
+		}
+		return err == nil
+	})
+}
+
+func (b *bench) work(c contender) error {
+	for _, channel := range channels {
+		p, err := c.work(b, channel)
+		if err != nil {
+			return err
+		}
+		b.workers = append(b.workers, p)
+	}
+	return nil
+}
+
+// cost is what a webhook costs.
+type cost struct {
+	ingest, redis, worker float64 // CPU-µs
+	perSecond             float64 // webhooks, while the load lasted
+}
+
+func (c cost) total() float64 { return c.ingest + c.redis + c.worker }
+
+func (b *bench) spent() (ingest, redis, worker time.Duration) {
+	for _, w := range b.workers {
+		worker += w.cpu()
+	}
+	return b.ingest.cpu(), b.redis.cpu(), worker
+}
+
+// measure runs a contender once: only accepting, or to the end.
+func measure(dir string, c contender, whole bool) (cost, error) {
+	b, err := newBench(dir)
+	if err != nil {
+		return cost{}, err
+	}
+	defer b.close()
+	if err := b.serve(c); err != nil {
+		return cost{}, err
+	}
+	if whole {
+		if err := b.work(c); err != nil {
+			return cost{}, err
+		}
+	}
+	done := func() error {
+		if !whole {
+			return nil
+		}
+		return until(2*time.Minute, func() bool { return c.pending(b) == 0 })
+	}
+	if _, err := load(b.url, "warm", 2000); err != nil {
+		return cost{}, fmt.Errorf("%s: %w", c.name, err)
+	}
+	if err := done(); err != nil {
+		return cost{}, fmt.Errorf("%s: %w", c.name, err)
+	}
+	i0, r0, w0 := b.spent()
+	took, err := load(b.url, "bench", *webhooks)
+	if err == nil {
+		err = done()
+	}
+	if err != nil {
+		return cost{}, fmt.Errorf("%s: %w", c.name, err)
+	}
+	i1, r1, w1 := b.spent()
+	each := func(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1e3 / float64(*webhooks) }
+	return cost{each(i1 - i0), each(r1 - r0), each(w1 - w0), float64(*webhooks) / took.Seconds()}, nil
+}
+
+// median of several measurements, by their total.
+func median(dir string, c contender, whole bool) (cost, error) {
+	var all []cost
+	for range *rounds {
+		one, err := measure(dir, c, whole)
+		if err != nil {
+			return cost{}, err
+		}
+		all = append(all, one)
+	}
+	slices.SortFunc(all, func(a, b cost) int { return int(a.total()*1000) - int(b.total()*1000) })
+	return all[len(all)/2], nil
+}
+
+// memory is what a waiting job takes in Redis, in bytes.
+func memory(dir string, c contender) (float64, error) {
+	b, err := newBench(dir)
+	if err != nil {
+		return 0, err
+	}
+	defer b.close()
+	if err := b.serve(c); err != nil {
+		return 0, err
+	}
+	if _, err := load(b.url, "warm", 100); err != nil {
+		return 0, err
+	}
+	before, err := b.used()
+	if err != nil {
+		return 0, err
+	}
+	if _, err := load(b.url, "bench", *webhooks); err != nil {
+		return 0, err
+	}
+	after, err := b.used()
+	return float64(after-before) / float64(*webhooks*3), err
+}
+
+func (b *bench) used() (int64, error) {
+	text, err := b.client.Info(context.Background(), "memory").Result()
+	if err != nil {
+		return 0, err
+	}
+	_, rest, _ := strings.Cut(text, "used_memory_dataset:")
+	value, _, _ := strings.Cut(rest, "\r")
+	return strconv.ParseInt(value, 10, 64)
+}
+
+func (b *bench) commands() int64 {
+	text, _ := b.client.Info(context.Background(), "stats").Result()
+	_, rest, _ := strings.Cut(text, "total_commands_processed:")
+	value, _, _ := strings.Cut(rest, "\r")
+	n, _ := strconv.ParseInt(value, 10, 64)
+	return n
+}
+
+// idle is what a worker costs that has nothing to do: commands a second, MiB.
+func idle(dir string, c contender) (commands, mebibytes float64, err error) {
+	b, err := newBench(dir)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer b.close()
+	p, err := c.work(b, "sms")
+	if err != nil {
+		return 0, 0, err
+	}
+	b.workers = append(b.workers, p)
+	<-time.After(4 * time.Second) // what it does at start
+	const during = 20 * time.Second
+	before := b.commands()
+	<-time.After(during)
+	// The two INFOs are ours.
+	return float64(b.commands()-before-1) / during.Seconds(), float64(p.rss()) / (1 << 20), nil
+}
+
+// drain is the CPU that a worker and Redis spend on a job, with so many waiting behind it.
+func drain(dir string, c contender, backlog int) (float64, error) {
+	b, err := newBench(dir)
+	if err != nil {
+		return 0, err
+	}
+	defer b.close()
+	if err := b.serve(c); err != nil {
+		return 0, err
+	}
+	if _, err := load(b.url, "bench", backlog); err != nil {
+		return 0, err
+	}
+	b.ingest.stop()
+	b.ingest = nil
+	p, err := c.work(b, "sms")
+	if err != nil {
+		return 0, err
+	}
+	b.workers = append(b.workers, p)
+	left := func() int64 {
+		var n int64
+		for _, list := range []string{"queue:1", "queue:2", "queue:3", "queue:4"} {
+			n += b.client.LLen(context.Background(), "{ringup:sms}:"+list).Val()
+		}
+		return n
+	}
+	// The first tenth warms up.
+	if err := until(5*time.Minute, func() bool { return left() < int64(backlog)*9/10 }); err != nil {
+		return 0, err
+	}
+	n0, w0, r0 := left(), p.cpu(), b.redis.cpu()
+	target := max(n0-100_000, 0)
+	if err := until(5*time.Minute, func() bool { return left() <= target }); err != nil {
+		return 0, err
+	}
+	n1, w1, r1 := left(), p.cpu(), b.redis.cpu()
+	return float64((w1 + r1 - w0 - r0).Nanoseconds()) / 1e3 / float64(n0-n1), nil
+}
+
+// latency is from the POST to the provider's being called, at rest.
+func latency(dir string, c contender, bin string) (p50, p99 time.Duration, err error) {
+	b, err := newBench(dir)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer b.close()
+	arrived := make(chan time.Time, 16)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, 0, err
+	}
+	provider := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost {
+			arrived <- time.Now()
+		}
+		_, _ = io.Copy(io.Discard, r.Body)
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusCreated)
+		_, _ = io.WriteString(w, `{"sid":"SM00000000000000000000000000000000","status":"queued"}`)
+	})}
+	go func() { _ = provider.Serve(listener) }()
+	defer func() { _ = provider.Close() }()
+	if err := b.serve(c); err != nil {
+		return 0, 0, err
+	}
+	p, err := start("worker", bin+"/worker", "REDIS_URL=redis://"+b.redisAddr, "CHANNEL=sms", "OPS_PORT=0", "LOG_LEVEL=warn", "SMS_PROVIDER=twilio",
+		"TWILIO_ACCOUNT_SID=AC00000000000000000000000000000001", "TWILIO_AUTH_TOKEN=token", "TWILIO_SMS_FROM=+15005550006",
+		"TWILIO_BASE_URL=http://"+listener.Addr().String())
+	if err != nil {
+		return 0, 0, err
+	}
+	b.workers = append(b.workers, p)
+	var all []time.Duration
+	for i := range 600 {
+		begin := time.Now()
+		if err := post(b.url, payload("slow", i)); err != nil {
+			return 0, 0, err
+		}
+		select {
+		case at := <-arrived:
+			if i >= 100 {
+				all = append(all, at.Sub(begin))
+			}
+		case <-time.After(10 * time.Second):
+			return 0, 0, errors.New("the message did not arrive")
+		}
+		<-time.After(10 * time.Millisecond)
+	}
+	slices.Sort(all)
+	return all[len(all)/2], all[len(all)*99/100], nil
+}
+
+// ready is from the start of a program to its readiness.
+func ready(dir, program string, env ...string) (time.Duration, error) {
+	b, err := newBench(dir)
+	if err != nil {
+		return 0, err
+	}
+	defer b.close()
+	var all []time.Duration
+	for range 7 {
+		port := freePort()
+		begin := time.Now()
+		p, err := start(program, program, append([]string{"REDIS_URL=redis://" + b.redisAddr, fmt.Sprintf("OPS_PORT=%d", port), "PORT=0", "LOG_LEVEL=warn"}, env...)...)
+		if err != nil {
+			return 0, err
+		}
+		err = until(10*time.Second, func() bool {
+			resp, err := http.Get(fmt.Sprintf("http://127.0.0.1:%d/readyz", port))
+			if err != nil {
+				return false
+			}
+			_ = resp.Body.Close()
+			return resp.StatusCode == http.StatusOK
+		})
+		all = append(all, time.Since(begin))
+		p.stop()
+		if err != nil {
+			return 0, err
+		}
+	}
+	slices.Sort(all)
+	return all[len(all)/2], nil
+}
+
+// drainShort is drain with 1,000 waiting, as often as it takes to be measured.
+func drainShort(dir string, c contender) (float64, error) {
+	b, err := newBench(dir)
+	if err != nil {
+		return 0, err
+	}
+	defer b.close()
+	if err := b.serve(c); err != nil {
+		return 0, err
+	}
+	p, err := c.work(b, "sms")
+	if err != nil {
+		return 0, err
+	}
+	b.workers = append(b.workers, p)
+	const burst, bursts = 1000, 40
+	ctx := context.Background()
+	// Paused while a thousand gather, so that they are what waits.
+	var cpu time.Duration
+	for i := range bursts {
+		if err := b.client.HSet(ctx, "{ringup:sms}:halted", "paused", "bench").Err(); err != nil {
+			return 0, err
+		}
+		if _, err := load(b.url, fmt.Sprintf("burst%d", i), burst); err != nil {
+			return 0, err
+		}
+		<-time.After(50 * time.Millisecond)
+		w0, r0 := p.cpu(), b.redis.cpu()
+		b.client.HDel(ctx, "{ringup:sms}:halted", "paused")
+		b.client.RPush(ctx, "{ringup:sms}:wake", "1")
+		if err := until(time.Minute, func() bool {
+			<-time.After(10 * time.Millisecond)
+			return b.client.LLen(ctx, "{ringup:sms}:queue:4").Val() == 0 && b.client.ZCard(ctx, "{ringup:sms}:inflight").Val() == 0
+		}); err != nil {
+			return 0, err
+		}
+		if i >= 10 {
+			cpu += p.cpu() - w0 + b.redis.cpu() - r0
+		}
+	}
+	return float64(cpu.Nanoseconds()) / 1e3 / float64(burst*(bursts-10)), nil
+}
+
+func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
