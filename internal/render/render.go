@@ -53,6 +53,7 @@ type set struct {
 type Renderer struct {
 	config Config
 	sets   map[string]*set // by event.channel.audience.locale
+	prices prices
 }
 
 // New loads the templates, and renders every one with the samples, so that a broken one is found before a customer waits for it.
@@ -62,7 +63,7 @@ func New(config Config) (*Renderer, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Renderer{config: config, sets: map[string]*set{}}
+	r := &Renderer{config: config, sets: map[string]*set{}, prices: prices{seen: map[[3]string]string{}}}
 	var errs []error
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		if name == layoutFile {
@@ -239,14 +240,14 @@ func (r *Renderer) Render(j *job.Job) (message.Message, error) {
 	v := &view{
 		Business: r.config.BusinessName, Locale: locale, Event: string(w.EventType), Source: fit(w.Source), CustomerName: fit(w.Data.CustomerName),
 		OrderID: fit(w.Data.OrderID), TransactionID: fit(w.Data.TransactionID), Status: fit(w.Data.Status),
-		Amount: money(w.Data.Amount, w.Data.Currency, locale), Time: w.Timestamp, channel: j.Channel, body: j.Body,
+		Amount: r.prices.format(w.Data.Amount, w.Data.Currency, locale), Time: w.Timestamp, channel: j.Channel, body: j.Body,
 	}
 	for i, item := range w.Data.Items {
 		if i == maxItems {
 			v.Items = append(v.Items, line{Name: fmt.Sprintf("… and %d more", len(w.Data.Items)-maxItems)})
 			break
 		}
-		v.Items = append(v.Items, line{Name: fit(item.Name), Quantity: item.Quantity, Price: money(item.Price, w.Data.Currency, locale)})
+		v.Items = append(v.Items, line{Name: fit(item.Name), Quantity: item.Quantity, Price: r.prices.format(item.Price, w.Data.Currency, locale)})
 	}
 	m := message.Message{JobID: j.ID(), WebhookID: j.WebhookID, EventType: string(w.EventType), Channel: j.Channel, To: j.Recipient}
 	if m.Text, err = execute(s.text, v); err != nil {

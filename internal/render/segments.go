@@ -8,9 +8,8 @@ const (
 	extension = "^{}\\[~]|€\f"
 )
 
-// septets is how many of a segment's 7-bit places a character takes; a character that is absent needs UCS-2.
-var septets = func() map[rune]int {
-	m := map[rune]int{}
+// septets is how many of a segment's 7-bit places a character takes, by its code; 0, and any beyond €, needs UCS-2.
+var septets = func() (m ['€' + 1]uint8) {
 	for _, r := range gsm7 {
 		m[r] = 1
 	}
@@ -25,10 +24,10 @@ var septets = func() map[rune]int {
 func Segments(text string) int {
 	n := 0
 	for _, r := range text {
-		if septets[r] == 0 {
+		if int(r) >= len(septets) || septets[r] == 0 {
 			return pages(len(utf16.Encode([]rune(text))), 70, 67)
 		}
-		n += septets[r]
+		n += int(septets[r])
 	}
 	return pages(n, 160, 153)
 }

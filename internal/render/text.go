@@ -2,6 +2,7 @@ package render
 
 import (
 	"strings"
+	"sync"
 	"unicode"
 
 	"github.com/bojanz/currency"
@@ -23,6 +24,9 @@ const (
 // clean makes a field fit to be shown: one line, no control or invisible characters, no text that turns what follows around, at
 // most limit characters. Writing from right to left and emoji stay as they are.
 func clean(s string, limit int) string {
+	if plain(s, limit) {
+		return s
+	}
 	var b strings.Builder
 	space := false
 	for _, r := range s {
@@ -43,8 +47,23 @@ func clean(s string, limit int) string {
 	return shorten(b.String(), limit)
 }
 
+// plain says that there is nothing to clean: printable ASCII, one space at a time, and short enough. Most fields are.
+func plain(s string, limit int) bool {
+	before := byte(' ')
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || c == ' ' && before == ' ' {
+			return false
+		}
+		before = s[i]
+	}
+	return len(s) <= limit && (before != ' ' || s == "")
+}
+
 // shorten cuts a text to at most limit characters, never between a character and what is combined with it.
 func shorten(s string, limit int) string {
+	if len(s) <= limit {
+		return s
+	}
 	runes := []rune(s)
 	if len(runes) <= limit {
 		return s
@@ -62,6 +81,9 @@ func shorten(s string, limit int) string {
 // plainMarks replaces the characters that WhatsApp takes for formatting by ones that look alike, but for those inside a word, as in
 // ORD_1, which it takes as they are.
 func plainMarks(s string) string {
+	if !strings.ContainsAny(s, "*_~`") {
+		return s
+	}
 	runes := []rune(s)
 	word := func(i int) bool {
 		return i >= 0 && i < len(runes) && (unicode.IsLetter(runes[i]) || unicode.IsDigit(runes[i]))
@@ -76,18 +98,47 @@ func plainMarks(s string) string {
 }
 
 // plainLink keeps an address in a field from becoming a link that seems to come from the shop.
-var plainLink = strings.NewReplacer("://", ": //", "www.", "www ")
+func plainLink(s string) string {
+	return strings.ReplaceAll(strings.ReplaceAll(s, "://", ": //"), "www.", "www ")
+}
 
 // field prepares a value for a channel.
 func field(channel message.Channel, s string) string {
 	s = clean(s, maxField)
 	switch channel {
 	case message.WhatsApp:
-		return plainLink.Replace(plainMarks(s))
+		return plainLink(plainMarks(s))
 	case message.SMS:
-		return plainLink.Replace(s)
+		return plainLink(s)
 	}
 	return s
+}
+
+// maxPrices bounds the memory of prices: a shop's are few, and come again and again.
+const maxPrices = 4096
+
+// prices remembers how amounts are formatted, which costs as much as the rest of a text message.
+type prices struct {
+	mu   sync.RWMutex
+	seen map[[3]string]string
+}
+
+func (p *prices) format(literal, code, locale string) string {
+	key := [3]string{literal, code, locale}
+	p.mu.RLock()
+	text, known := p.seen[key]
+	p.mu.RUnlock()
+	if known {
+		return text
+	}
+	text = money(literal, code, locale)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.seen) >= maxPrices {
+		clear(p.seen)
+	}
+	p.seen[key] = text
+	return text
 }
 
 // money formats an amount, kept as it was written, by currency and locale. An unknown currency is shown by its code.

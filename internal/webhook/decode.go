@@ -7,6 +7,7 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -71,10 +72,16 @@ const (
 	maxDepth = 64
 )
 
+// decoders keep the state and the stacks of JSON decoders between payloads.
+var decoders = sync.Pool{New: func() any { return new(jsontext.Decoder) }}
+
 // Decode reads and validates a payload in one pass. Errors: *SyntaxError, *InvalidError with every wrong field. Neither quotes the
 // payload's values.
 func Decode(body []byte) (*Webhook, error) {
-	d := decoder{Decoder: jsontext.NewDecoder(bytes.NewBuffer(body))}
+	reused := decoders.Get().(*jsontext.Decoder)
+	defer decoders.Put(reused)
+	reused.Reset(bytes.NewBuffer(body))
+	d := decoder{Decoder: reused}
 	w := &Webhook{}
 	if err := d.webhook(w); err != nil {
 		return nil, d.syntax(err)
@@ -95,6 +102,19 @@ func Decode(body []byte) (*Webhook, error) {
 type decoder struct {
 	*jsontext.Decoder
 	problems []Problem
+}
+
+// place is where in the payload a field is; its text is only made for a problem.
+type place struct {
+	name string // as source, data.amount; in an item: quantity
+	item int    // 1 for the first of data.items, 0 outside of them
+}
+
+func (p place) String() string {
+	if p.item == 0 {
+		return p.name
+	}
+	return strings.TrimSuffix("data.items["+strconv.Itoa(p.item-1)+"]."+p.name, ".")
 }
 
 func (d *decoder) syntax(err error) error {
@@ -124,50 +144,51 @@ func (d *decoder) syntax(err error) error {
 	return &SyntaxError{Offset: offset, Reason: reason}
 }
 
-func (d *decoder) problem(path, format string, args ...any) {
+func (d *decoder) problem(at place, format string, args ...any) {
 	if len(d.problems) < maxProblems {
-		d.problems = append(d.problems, Problem{Path: path, Message: fmt.Sprintf(format, args...)})
+		d.problems = append(d.problems, Problem{Path: at.String(), Message: fmt.Sprintf(format, args...)})
 	}
 }
 
 func (d *decoder) webhook(w *Webhook) error {
 	if kind := d.PeekKind(); kind != '{' && kind != 0 {
-		d.problem("", "must be an object, is %s", kindName(kind))
+		d.problem(place{}, "must be an object, is %s", kindName(kind))
 		return d.skip()
 	}
 	var seen struct{ id, event, timestamp, data bool }
-	err := d.object(func(name string) error {
-		switch name {
+	err := d.object(func(name []byte) error {
+		switch string(name) {
 		case "id":
 			seen.id = true
-			return d.text(name, &w.ID, func(id string) {
-				if id == "" || len(id) > job.MaxWebhookID || strings.ContainsFunc(id, isControl) {
-					d.problem(name, "must have 1 to %d bytes and no control characters", job.MaxWebhookID)
-				}
-			})
+			given, err := d.text(place{name: "id"}, &w.ID)
+			if given && (w.ID == "" || len(w.ID) > job.MaxWebhookID || strings.ContainsFunc(w.ID, isControl)) {
+				d.problem(place{name: "id"}, "must have 1 to %d bytes and no control characters", job.MaxWebhookID)
+			}
+			return err
 		case "event_type":
 			seen.event = true
-			return d.text(name, (*string)(&w.EventType), func(event string) {
-				if EventType(event).Priority() == 0 {
-					d.problem(name, "must be one of %s", eventNames())
-				}
-			})
+			given, err := d.text(place{name: "event_type"}, (*string)(&w.EventType))
+			if given && w.EventType.Priority() == 0 {
+				d.problem(place{name: "event_type"}, "must be one of %s", eventNames())
+			}
+			return err
 		case "timestamp":
 			seen.timestamp = true
 			var text string
-			return d.text(name, &text, func(text string) {
-				at, err := time.Parse(time.RFC3339, text)
-				if err != nil {
-					d.problem(name, "must be a time by RFC 3339, as 2024-01-01T12:00:00Z")
+			given, err := d.text(place{name: "timestamp"}, &text)
+			if given {
+				var wrong error
+				if w.Timestamp, wrong = time.Parse(time.RFC3339, text); wrong != nil {
+					d.problem(place{name: "timestamp"}, "must be a time by RFC 3339, as 2024-01-01T12:00:00Z")
 				}
-				w.Timestamp = at
-			})
+			}
+			return err
 		case "source":
-			return d.optional(name, &w.Source)
+			return d.optional(place{name: "source"}, &w.Source)
 		case "data":
 			seen.data = true
 			if kind := d.PeekKind(); kind != '{' && kind != 0 {
-				d.problem(name, "must be an object, is %s", kindName(kind))
+				d.problem(place{name: "data"}, "must be an object, is %s", kindName(kind))
 				return d.skip()
 			}
 			return d.data(&w.Data)
@@ -182,64 +203,63 @@ func (d *decoder) webhook(w *Webhook) error {
 		seen bool
 	}{{"id", seen.id}, {"event_type", seen.event}, {"timestamp", seen.timestamp}, {"data", seen.data}} {
 		if !field.seen {
-			d.problem(field.name, "is required")
+			d.problem(place{name: field.name}, "is required")
 		}
 	}
 	return nil
 }
 
 func (d *decoder) data(data *Data) error {
-	return d.object(func(name string) error {
-		path := "data." + name
-		switch name {
+	return d.object(func(name []byte) error {
+		switch string(name) {
 		case "transactionId":
-			return d.optional(path, &data.TransactionID)
+			return d.optional(place{name: "data.transactionId"}, &data.TransactionID)
 		case "amount":
-			return d.number(path, &data.Amount, false)
+			return d.number(place{name: "data.amount"}, &data.Amount, false)
 		case "currency":
-			if err := d.optional(path, &data.Currency); err != nil || data.Currency == "" {
+			at := place{name: "data.currency"}
+			if err := d.optional(at, &data.Currency); err != nil || data.Currency == "" {
 				return err
 			}
 			if len(data.Currency) != 3 || strings.ContainsFunc(data.Currency, notLetter) {
-				d.problem(path, "must be three letters by ISO 4217, as USD")
+				d.problem(at, "must be three letters by ISO 4217, as USD")
 			}
 			return nil
 		case "customerName":
-			return d.optional(path, &data.CustomerName)
+			return d.optional(place{name: "data.customerName"}, &data.CustomerName)
 		case "customerPhone":
-			return d.optional(path, &data.CustomerPhone)
+			return d.optional(place{name: "data.customerPhone"}, &data.CustomerPhone)
 		case "customerEmail":
-			return d.optional(path, &data.CustomerEmail)
+			return d.optional(place{name: "data.customerEmail"}, &data.CustomerEmail)
 		case "orderId":
-			return d.optional(path, &data.OrderID)
+			return d.optional(place{name: "data.orderId"}, &data.OrderID)
 		case "status":
-			return d.optional(path, &data.Status)
+			return d.optional(place{name: "data.status"}, &data.Status)
 		case "locale":
-			return d.optional(path, &data.Locale)
+			return d.optional(place{name: "data.locale"}, &data.Locale)
 		case "items":
-			return d.items(path, &data.Items)
+			return d.items(&data.Items)
 		}
 		return d.skip()
 	})
 }
 
-func (d *decoder) items(path string, items *[]Item) error {
+func (d *decoder) items(items *[]Item) error {
 	switch kind := d.PeekKind(); kind {
 	case '[':
 	case 'n', 0:
 		return d.skip()
 	default:
-		d.problem(path, "must be an array, is %s", kindName(kind))
+		d.problem(place{name: "data.items"}, "must be an array, is %s", kindName(kind))
 		return d.skip()
 	}
 	if _, err := d.ReadToken(); err != nil {
 		return err
 	}
-	for i := 0; d.PeekKind() != ']'; i++ {
-		at := path + "[" + strconv.Itoa(i) + "]"
+	for i := 1; d.PeekKind() != ']'; i++ {
 		if kind := d.PeekKind(); kind != '{' {
 			if kind != 0 {
-				d.problem(at, "must be an object, is %s", kindName(kind))
+				d.problem(place{item: i}, "must be an object, is %s", kindName(kind))
 			}
 			if err := d.skip(); err != nil {
 				return err
@@ -247,14 +267,14 @@ func (d *decoder) items(path string, items *[]Item) error {
 			continue
 		}
 		var item Item
-		err := d.object(func(name string) error {
-			switch name {
+		err := d.object(func(name []byte) error {
+			switch string(name) {
 			case "name":
-				return d.optional(at+".name", &item.Name)
+				return d.optional(place{"name", i}, &item.Name)
 			case "quantity":
-				return d.number(at+".quantity", &item.Quantity, true)
+				return d.number(place{"quantity", i}, &item.Quantity, true)
 			case "price":
-				return d.number(at+".price", &item.Price, false)
+				return d.number(place{"price", i}, &item.Price, false)
 			}
 			return d.skip()
 		})
@@ -268,16 +288,16 @@ func (d *decoder) items(path string, items *[]Item) error {
 }
 
 // object reads an object, and hands the name of each member to read, which reads its value.
-func (d *decoder) object(read func(name string) error) error {
+func (d *decoder) object(read func(name []byte) error) error {
 	if _, err := d.ReadToken(); err != nil {
 		return err
 	}
 	for d.PeekKind() != '}' {
-		token, err := d.ReadToken()
+		name, err := d.unquoted()
 		if err != nil {
 			return err
 		}
-		if err := read(token.String()); err != nil {
+		if err := read(name); err != nil {
 			return err
 		}
 	}
@@ -285,42 +305,51 @@ func (d *decoder) object(read func(name string) error) error {
 	return err
 }
 
-// text reads a string that has to be there, and hands it to check.
-func (d *decoder) text(path string, into *string, check func(string)) error {
+// unquoted reads a string, good until the next is read.
+func (d *decoder) unquoted() ([]byte, error) {
+	value, err := d.ReadValue()
+	if err != nil {
+		return nil, err
+	}
+	if bytes.IndexByte(value, '\\') < 0 {
+		return value[1 : len(value)-1], nil
+	}
+	return jsontext.AppendUnquote(nil, value)
+}
+
+// text reads a string that has to be there; given says that it is one.
+func (d *decoder) text(at place, into *string) (given bool, err error) {
 	if kind := d.PeekKind(); kind != '"' {
 		if kind != 0 {
-			d.problem(path, "must be a string, is %s", kindName(kind))
+			d.problem(at, "must be a string, is %s", kindName(kind))
 		}
-		return d.skip()
+		return false, d.skip()
 	}
-	token, err := d.ReadToken()
-	if err != nil {
-		return err
-	}
-	*into = token.String()
-	check(*into)
-	return nil
+	text, err := d.unquoted()
+	*into = string(text)
+	return err == nil, err
 }
 
 // optional reads a string, or null for none.
-func (d *decoder) optional(path string, into *string) error {
+func (d *decoder) optional(at place, into *string) error {
 	if d.PeekKind() == 'n' {
 		return d.skip()
 	}
-	return d.text(path, into, func(string) {})
+	_, err := d.text(at, into)
+	return err
 }
 
 // maxNumber is more digits than any amount has; an exponent could stand for more than there are atoms.
 const maxNumber = 40
 
 // number reads a number as it was written, or null for none.
-func (d *decoder) number(path string, into *string, notNegative bool) error {
+func (d *decoder) number(at place, into *string, notNegative bool) error {
 	switch kind := d.PeekKind(); kind {
 	case 'n':
 		return d.skip()
 	case '0', 0:
 	default:
-		d.problem(path, "must be a number, is %s", kindName(kind))
+		d.problem(at, "must be a number, is %s", kindName(kind))
 		return d.skip()
 	}
 	value, err := d.ReadValue()
@@ -329,9 +358,9 @@ func (d *decoder) number(path string, into *string, notNegative bool) error {
 	}
 	switch {
 	case len(value) > maxNumber || bytes.ContainsAny(value, "eE"):
-		d.problem(path, "must be a plain number of at most %d digits, without an exponent", maxNumber)
+		d.problem(at, "must be a plain number of at most %d digits, without an exponent", maxNumber)
 	case notNegative && value[0] == '-':
-		d.problem(path, "must not be negative")
+		d.problem(at, "must not be negative")
 	}
 	*into = string(value)
 	return nil

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strconv"
 )
 
 // contender is a system that takes webhooks.
@@ -21,11 +22,12 @@ func contenders(bin string) []contender {
 		{
 			name: "ringup",
 			serve: func(b *bench, port int) (*process, error) {
-				return start("ingest", bin+"/ingest", "REDIS_URL=redis://"+b.redisAddr, fmt.Sprintf("PORT=%d", port), "OPS_PORT=0",
-					"WEBHOOK_SECRET="+secret, "LOG_LEVEL=warn")
+				return start("ingest", bin+"/ingest", "REDIS_URL=redis://"+b.redisAddr, fmt.Sprintf("PORT=%d", port), b.operators("ingest"),
+					"PPROF="+strconv.FormatBool(*profiles != ""), "WEBHOOK_SECRET="+secret, "LOG_LEVEL=warn")
 			},
 			work: func(b *bench, channel string) (*process, error) {
-				return start("worker", bin+"/worker", "REDIS_URL=redis://"+b.redisAddr, "CHANNEL="+channel, "OPS_PORT=0", "LOG_LEVEL=warn",
+				return start("worker", bin+"/worker", "REDIS_URL=redis://"+b.redisAddr, "CHANNEL="+channel, b.operators(channel), "LOG_LEVEL=warn",
+					"PPROF="+strconv.FormatBool(*profiles != ""),
 					"SMS_PROVIDER=sandbox", "EMAIL_PROVIDER=sandbox", "WHATSAPP_PROVIDER=sandbox", "SANDBOX_OUTBOX_SIZE=0")
 			},
 			pending: func(b *bench) (n int64) {

@@ -17,6 +17,8 @@ var (
 	webhooks = flag.Int("n", 20000, "webhooks of a measurement")
 	rounds   = flag.Int("rounds", 3, "how often each contender is measured; the median counts")
 	waiting  = flag.Int("waiting", 1_000_000, "jobs that wait, for the cost of a long queue")
+	profiles = flag.String("profiles", "", "measure ringup alone, and write the CPU profiles of its programs into this folder")
+	warm     = flag.Int("warm", 20000, "webhooks before a measurement: a day's, so that what is kept of each (the deduplication's records) has its usual shape")
 	fsync    = flag.String("appendfsync", "everysec", "Redis's, as the production overlay has it; always for a write on every command")
 )
 
@@ -59,6 +61,9 @@ func run() error {
 	}
 	all := contenders(bin)
 	ringup, asynq, bare, floor := all[0], all[1], all[2], all[3]
+	if *profiles != "" {
+		return profile(dir, ringup, *profiles)
+	}
 	accept, whole := map[string]cost{}, map[string]cost{}
 	for _, c := range []contender{ringup, asynq, bare, floor} {
 		progress("%s: accepting", c.name)

@@ -26,10 +26,17 @@ type bench struct {
 	url       string
 	ingest    *process
 	workers   []*process
+	ops       map[string]int // the operators' ports, by program
+}
+
+// operators gives a program an operators' port.
+func (b *bench) operators(program string) string {
+	b.ops[program] = freePort()
+	return fmt.Sprintf("OPS_PORT=%d", b.ops[program])
 }
 
 func newBench(dir string) (*bench, error) {
-	b := &bench{}
+	b := &bench{ops: map[string]int{}}
 	var err error
 	if b.dir, err = os.MkdirTemp(dir, "redis"); err != nil {
 		return nil, err
@@ -130,11 +137,15 @@ func measure(dir string, c contender, whole bool) (cost, error) {
 		}
 		return until(2*time.Minute, func() bool { return c.pending(b) == 0 })
 	}
-	if _, err := load(b.url, "warm", 2000); err != nil {
+	if _, err := load(b.url, "warm", *warm); err != nil {
 		return cost{}, fmt.Errorf("%s: %w", c.name, err)
 	}
 	if err := done(); err != nil {
 		return cost{}, fmt.Errorf("%s: %w", c.name, err)
+	}
+	profiled := make(<-chan error)
+	if *profiles != "" {
+		profiled = b.profiling(*profiles)
 	}
 	i0, r0, w0 := b.spent()
 	took, err := load(b.url, "bench", *webhooks)
@@ -145,6 +156,11 @@ func measure(dir string, c contender, whole bool) (cost, error) {
 		return cost{}, fmt.Errorf("%s: %w", c.name, err)
 	}
 	i1, r1, w1 := b.spent()
+	if *profiles != "" {
+		if err := <-profiled; err != nil {
+			return cost{}, err
+		}
+	}
 	each := func(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1e3 / float64(*webhooks) }
 	return cost{each(i1 - i0), each(r1 - r0), each(w1 - w0), float64(*webhooks) / took.Seconds()}, nil
 }

@@ -1,0 +1,65 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+)
+
+// profile measures a contender alone, and writes the CPU profiles of its programs, for `go tool pprof`.
+func profile(dir string, c contender, into string) error {
+	if err := os.MkdirAll(into, 0o755); err != nil {
+		return err
+	}
+	for _, whole := range []bool{false, true} {
+		x, err := measure(dir, c, whole)
+		if err != nil {
+			return err
+		}
+		fmt.Printf("%s, to the end: %v: ingest %.1f + Redis %.1f + workers %.1f = %.1f µs a webhook, %.0f a second\n", c.name, whole,
+			x.ingest, x.redis, x.worker, x.total(), x.perSecond)
+	}
+	return nil
+}
+
+// profiling fetches the profiles of what runs now; the channel gives one error, or nil, when they are written.
+func (b *bench) profiling(into string) <-chan error {
+	done := make(chan error, 1)
+	problems := make(chan error)
+	for program, port := range b.ops {
+		go func() { problems <- fetch(port, filepath.Join(into, program+".pprof")) }()
+	}
+	go func() {
+		var errs []error
+		for range b.ops {
+			errs = append(errs, <-problems)
+		}
+		done <- errors.Join(errs...)
+	}()
+	return done
+}
+
+func fetch(port int, path string) error {
+	request, err := http.NewRequestWithContext(context.Background(), http.MethodGet, fmt.Sprintf("http://127.0.0.1:%d/debug/pprof/profile?seconds=4", port), nil)
+	if err != nil {
+		return err
+	}
+	resp, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("profile: HTTP %d", resp.StatusCode)
+	}
+	file, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(file, resp.Body)
+	return errors.Join(err, file.Close())
+}
