@@ -52,6 +52,9 @@ const (
 	idleEvery = 10 * time.Second
 	// lookEvery is how often a worker looks that may not claim now, or whose queue does not answer.
 	lookEvery = 2 * time.Second
+	// gatherFor is the least time between two round trips to the queue, so that under load many jobs share one; a worker with nothing
+	// to do goes at once, and so does one that has half of its places to fill. Far less than any provider takes to answer.
+	gatherFor = 4 * time.Millisecond
 	// callTimeout bounds one round trip to the queue.
 	callTimeout = 4 * time.Second
 	// reapGrace: see redisqueue; a worker that has just found the queue again lets others settle before it takes leases back.
@@ -71,8 +74,10 @@ type Worker struct {
 	held     map[*queue.Claimed]struct{} // claimed and not yet settled
 	ended    []queue.Settlement
 	reports  map[string]*queue.ProviderReport
-	down     map[string]bool // providers whose breaker was open when last heard of
+	down     map[string]bool     // providers whose breaker was open when last heard of
+	begin    chan *queue.Claimed // to the goroutines that send
 	results  chan result
+	last     time.Time // when the latest round trip ended
 	since    time.Time // since when the queue has answered without fail
 	nextLook time.Time
 	woken    chan struct{}
@@ -98,7 +103,7 @@ func New(o Options) *Worker {
 	w := &Worker{
 		Options: o, policy: Policy{Backoff: o.Config.RetryBackoff, ResendUncertain: o.ResendUncertain},
 		held: map[*queue.Claimed]struct{}{}, reports: map[string]*queue.ProviderReport{}, down: map[string]bool{},
-		results: make(chan result, o.Config.Concurrency), woken: make(chan struct{}, 1),
+		begin: make(chan *queue.Claimed, o.Config.Concurrency), results: make(chan result, o.Config.Concurrency), woken: make(chan struct{}, 1),
 	}
 	w.turned.Store(time.Now().UnixNano())
 	return w
@@ -121,6 +126,15 @@ func (w *Worker) Run(ctx context.Context) error {
 	defer renew.Stop()
 	look := time.NewTimer(0)
 	defer look.Stop()
+	// They stay, since a new goroutine's stack would have to grow anew for every message.
+	for range w.Config.Concurrency {
+		go func() {
+			for one := range w.begin {
+				w.results <- w.process(ctx, one)
+			}
+		}()
+	}
+	defer close(w.begin)
 	stop := ctx.Done()
 	var giveUp <-chan time.Time
 	for {
@@ -170,18 +184,31 @@ func (w *Worker) takeMore() {
 	}
 }
 
-// idle arranges for the next look at the queue: for jobs when there are free places, and for a settlement that did not get through.
+// idle arranges for the next look at the queue: for jobs when there are free places, and to settle what has ended.
 func (w *Worker) idle(look *time.Timer) {
 	free := len(w.held) < w.Config.Concurrency && !w.waiting
-	if free || len(w.ended) > 0 {
-		look.Reset(max(0, time.Until(w.nextLook)))
+	if !free && len(w.ended) == 0 {
+		return
 	}
+	next := w.nextLook
+	if soonest := w.last.Add(gatherFor); next.Before(soonest) || w.failures == 0 && len(w.ended) > 0 {
+		next = soonest
+	}
+	look.Reset(max(0, time.Until(next)))
+}
+
+// gathering says that a round trip now would be made for too little.
+func (w *Worker) gathering(now time.Time) bool {
+	return len(w.ended)*2 < w.Config.Concurrency && now.Sub(w.last) < gatherFor
 }
 
 // exchange settles what has ended and claims for the free places, in one round trip.
 func (w *Worker) exchange(ctx context.Context, draining bool) {
-	var request *queue.ClaimRequest
 	now := time.Now()
+	if !draining && w.gathering(now) {
+		return
+	}
+	var request *queue.ClaimRequest
 	if free := w.Config.Concurrency - len(w.held) + len(w.ended); !draining && free > 0 && !w.waiting && !now.Before(w.nextLook) {
 		request = &queue.ClaimRequest{Max: free, Reap: !w.since.IsZero() && now.Sub(w.since) >= reapGrace}
 	}
@@ -198,6 +225,7 @@ func (w *Worker) exchange(ctx context.Context, draining bool) {
 	call, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
 	settled, claim, err := w.Queue.Exchange(call, w.ended, reports, request)
 	cancel()
+	w.last = time.Now()
 	if settled != nil {
 		w.settled(settled)
 	}
@@ -288,7 +316,7 @@ func (w *Worker) claimed(ctx context.Context, c *queue.Claim) {
 			w.ended = append(w.ended, queue.Settlement{Claimed: one, Action: queue.Fail, Error: one.Err.Error()})
 			w.freeProbe(one)
 		default:
-			go func() { w.results <- w.process(ctx, one) }()
+			w.begin <- one
 		}
 	}
 	w.Metrics.sending.Set(float64(len(w.held)))
@@ -305,7 +333,12 @@ func (w *Worker) schedule(ctx context.Context, c *queue.Claim) {
 	if c.Wait >= 0 {
 		pause = min(pause, c.Wait)
 	}
-	w.nextLook = time.Now().Add(pause)
+	if pause > gatherFor && !barred && len(c.Jobs) > 0 {
+		// Where one job came from there may be more: only then is it worth to wait for being woken.
+		w.nextLook = w.last.Add(gatherFor)
+		return
+	}
+	w.nextLook = w.last.Add(pause)
 	if pause == 0 || barred || ctx.Err() != nil {
 		return
 	}
@@ -384,7 +417,6 @@ func (w *Worker) report(name string) *queue.ProviderReport {
 // take turns a result into a settlement and into what it says about the provider.
 func (w *Worker) take(r result) {
 	j := r.claimed.Job
-	log := w.Log.With("job", j.ID(), "webhook", j.WebhookID, "attempt", j.Attempts+1)
 	s := queue.Settlement{Claimed: r.claimed, Provider: r.provider, MessageID: r.receipt.MessageID, Took: r.took}
 	reason := ""
 	switch {
@@ -415,14 +447,17 @@ func (w *Worker) take(r result) {
 	w.ended = append(w.ended, s)
 	if s.Action == queue.Complete {
 		w.Metrics.age.Observe(time.Since(j.AcceptedAt).Seconds())
-		log.Info("sent", "provider", r.provider, "message_id", r.receipt.MessageID, "took", r.took)
+		if w.Log.Enabled(context.Background(), slog.LevelInfo) {
+			w.Log.Info("sent", "job", j.ID(), "webhook", j.WebhookID, "attempt", j.Attempts+1, "provider", r.provider,
+				"message_id", r.receipt.MessageID, "took", r.took)
+		}
 		return
 	}
 	if r.unbegun {
 		w.Log.Warn("the provider is not well yet; its breaker stays open", "provider", r.provider, "error", r.err)
 		return
 	}
-	log.Warn("not sent", "provider", r.provider, "outcome", s.Action.String(), "error", s.Error, "delay", s.Delay, "uncertain", s.Uncertain)
+	w.Log.Warn("not sent", "job", j.ID(), "webhook", j.WebhookID, "attempt", j.Attempts+1, "provider", r.provider, "outcome", s.Action.String(), "error", s.Error, "delay", s.Delay, "uncertain", s.Uncertain)
 }
 
 // note adds a send to what is reported about its provider. Errors about one message say that the provider is well.

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -146,6 +147,7 @@ func measure(dir string, c contender, whole bool) (cost, error) {
 	profiled := make(<-chan error)
 	if *profiles != "" {
 		profiled = b.profiling(*profiles)
+		b.client.ConfigResetStat(context.Background())
 	}
 	i0, r0, w0 := b.spent()
 	took, err := load(b.url, "bench", *webhooks)
@@ -157,7 +159,8 @@ func measure(dir string, c contender, whole bool) (cost, error) {
 	}
 	i1, r1, w1 := b.spent()
 	if *profiles != "" {
-		if err := <-profiled; err != nil {
+		stats := b.client.Info(context.Background(), "commandstats").Val()
+		if err := errors.Join(<-profiled, os.WriteFile(filepath.Join(*profiles, "redis.commandstats"), []byte(stats), 0o600)); err != nil {
 			return cost{}, err
 		}
 	}
