@@ -15,6 +15,7 @@ import (
 )
 
 func main() {
+	ops.RelaxGC()
 	if err := run(); err != nil {
 		fmt.Fprintf(os.Stderr, "ingest: %v\n", err)
 		os.Exit(1)

@@ -62,7 +62,7 @@ func run() error {
 	all := contenders(bin)
 	ringup, asynq, bare, floor := all[0], all[1], all[2], all[3]
 	if *profiles != "" {
-		return profile(dir, ringup, *profiles)
+		return profile(dir, ringup, floor, *profiles)
 	}
 	accept, whole := map[string]cost{}, map[string]cost{}
 	for _, c := range []contender{ringup, asynq, bare, floor} {

@@ -10,11 +10,16 @@ import (
 	"path/filepath"
 )
 
-// profile measures a contender alone, and writes the CPU profiles of its programs, for `go tool pprof`.
-func profile(dir string, c contender, into string) error {
+// profile measures a contender alone but for the floor, which says how fast the machine is just now, and writes the CPU profiles of its programs, for `go tool pprof`.
+func profile(dir string, c, floor contender, into string) error {
 	if err := os.MkdirAll(into, 0o755); err != nil {
 		return err
 	}
+	yardstick, err := measure(dir, floor, false)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("%s: %.1f µs a webhook\n", floor.name, yardstick.total())
 	for _, whole := range []bool{false, true} {
 		x, err := measure(dir, c, whole)
 		if err != nil {

@@ -67,7 +67,7 @@ func Run(t *testing.T, open Open) {
 		{"what is enqueued is claimed as it was", Settings{}, roundTrip},
 		{"an id is taken once", Settings{}, duplicate},
 		{"an id is taken again after DEDUPE_TTL", Settings{DedupeTTL: time.Second}, forgets},
-		{"a repetition completes a half-done accept", Settings{}, completes},
+		{"a repetition completes a half-done accept", Settings{MaxDepth: 1}, completes},
 		{"priorities in order, and order within", Settings{}, priorities},
 		{"aged jobs take every second place", Settings{Aging: 40 * time.Millisecond}, aging},
 		{"concurrent webhooks each get their own answer", Settings{}, concurrent},
@@ -257,13 +257,23 @@ func forgets(_ *testing.T, f *fixture) {
 }
 
 func completes(_ *testing.T, f *fixture) {
+	f.enqueue(1)
 	s := f.submission(1, 1)
-	_, err := f.Producer.Enqueue(f.Context(), s)
-	f.must(err)
 	s.Channels = append(s.Channels, queue.ChannelSubmission{Channel: message.Email, Recipients: []queue.Addressee{{To: "a@example.com", Audience: message.Staff}}})
+	_, err := f.Producer.Enqueue(f.Context(), s)
+	var fullErr *queue.FullError
+	if !errors.As(err, &fullErr) || fullErr.Channel != message.SMS {
+		f.Fatalf("got %v, want a FullError of sms; e-mail has room", err)
+	}
+	f.claim(1)
 	a, err := f.Producer.Enqueue(f.Context(), s)
 	f.must(err)
 	f.want(a.Duplicate, false)
+	f.want(len(a.Jobs), 2)
+	f.want(f.depth().Waiting[0], 1)
+	a, err = f.Producer.Enqueue(f.Context(), s)
+	f.must(err)
+	f.want(a.Duplicate, true)
 	f.want(len(a.Jobs), 2)
 	f.want(f.depth().Waiting[0], 1)
 }

@@ -11,9 +11,8 @@ import (
 	"ringup.dev/ringup/internal/queue"
 )
 
-// logEntry is one line of a webhook's status log. The keys are short because there are many of them.
+// logEntry is one line of a job's log. The keys are short because there are many of them.
 type logEntry struct {
-	Job       int    `json:"j,omitempty"`
 	At        int64  `json:"t"`
 	State     string `json:"s"`
 	Attempt   int    `json:"n,omitempty"`
@@ -23,7 +22,7 @@ type logEntry struct {
 	Error     string `json:"e,omitempty"`
 }
 
-// event is the line that a settlement adds to the status log; "" for one that changes nothing a person would ask for.
+// event is the line that a settlement adds to the job's log; "" for one that changes nothing a person would ask for.
 func event(now time.Time, s *queue.Settlement) string {
 	if s.Action == queue.Release || s.Claimed.Job == nil {
 		return ""
@@ -33,7 +32,7 @@ func event(now time.Time, s *queue.Settlement) string {
 		state = "sent"
 	}
 	line, err := json.Marshal(logEntry{
-		Job: s.Claimed.Job.Index, At: now.UnixMilli(), State: state, Attempt: s.Claimed.Job.Attempts + 1, TookMs: s.Took.Milliseconds(),
+		At: now.UnixMilli(), State: state, Attempt: s.Claimed.Job.Attempts + 1, TookMs: s.Took.Milliseconds(),
 		Provider: s.Provider, MessageID: s.MessageID, Error: s.Error,
 	})
 	if err != nil {

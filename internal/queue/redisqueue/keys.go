@@ -40,6 +40,11 @@ func (k *Keys) body(j *job.Job) string {
 	return k.Base + ":body:" + j.WebhookID + ":" + strconv.FormatInt(j.AcceptedAt.UnixMilli(), 10)
 }
 
+// status is the key of the log of what happened to a job.
+func (k *Keys) status(webhookID string, index int) string {
+	return k.Base + ":status:" + webhookID + ":" + strconv.Itoa(index)
+}
+
 // claim lists the keys of the claim script, in its order.
 func (k *Keys) claim() []string {
 	return []string{

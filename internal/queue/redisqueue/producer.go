@@ -3,6 +3,7 @@ package redisqueue
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -18,9 +19,14 @@ const (
 	// inlineBody is the largest body that travels inside its job. Larger ones would make every look at the head of a list, and
 	// every settlement, copy them.
 	inlineBody = 4096
+	// jobOverhead is what a job's bytes take besides its texts.
+	jobOverhead = 24
 	// groupWebhooks and groupBytes bound what shares one round trip, so that no script holds Redis for long: some 2 ms.
 	groupWebhooks = 256
 	groupBytes    = 4 << 20
+	// gatherFor is how long, after a group of several webhooks, the next one gathers: where some came together more will. One that comes
+	// alone never waits.
+	gatherFor = time.Millisecond
 	// flushTimeout bounds one round trip of a group.
 	flushTimeout = 3 * time.Second
 	// flushTries: an enqueue whose answer was lost is simply repeated, since a webhook is added once.
@@ -44,17 +50,11 @@ type Producer struct {
 // pending is a submission on its way.
 type pending struct {
 	submission *queue.Submission
-	parts      []part
+	shares     [][]any // by slot: the arguments of the enqueue script; nil when there is nothing for the slot
 	bytes      int
 	done       chan struct{}
 	acceptance *queue.Acceptance
 	err        error
-}
-
-// part is a submission's share on one channel, ready to be sent.
-type part struct {
-	channel message.Channel
-	args    []any
 }
 
 // Producer returns a producer whose metrics are registered with reg.
@@ -71,14 +71,11 @@ func (s *Store) Producer(reg prometheus.Registerer) *Producer {
 // within DEDUPE_TTL, adds what an earlier try left out, or nothing. Errors: queue.ErrUnavailable, *queue.FullError; some channels may
 // have taken their jobs then, and a repetition completes the others.
 func (p *Producer) Enqueue(ctx context.Context, s *queue.Submission) (*queue.Acceptance, error) {
-	item := &pending{submission: s, done: make(chan struct{})}
-	for i := range s.Channels {
-		args, size, err := p.encode(s, &s.Channels[i])
-		if err != nil {
+	item := &pending{submission: s, shares: make([][]any, len(p.store.slots)), done: make(chan struct{})}
+	for i, channels := range p.store.slots {
+		if err := p.encode(item, i, channels); err != nil {
 			return nil, err
 		}
-		item.bytes += size
-		item.parts = append(item.parts, part{channel: s.Channels[i].Channel, args: args})
 	}
 	p.mu.Lock()
 	if p.closed {
@@ -107,31 +104,52 @@ func (p *Producer) Close() {
 	p.idle.Wait()
 }
 
-// encode makes the arguments of the enqueue script for one webhook on one channel.
-func (p *Producer) encode(s *queue.Submission, c *queue.ChannelSubmission) (args []any, size int, err error) {
-	keys := p.store.keys[c.Channel]
-	shared := len(c.Recipients) > 1 || len(s.Body) > inlineBody
-	field, bucket := place(s.WebhookID)
-	bodyKey, body := "", []byte(nil)
-	j := job.Job{
-		WebhookID: s.WebhookID, Channel: c.Channel, Priority: s.Priority, AcceptedAt: s.AcceptedAt, Trace: s.Trace,
-		SharedBody: shared, Body: s.Body,
-	}
-	if shared && len(c.Recipients) > 0 {
-		bodyKey, body = keys.body(&j), s.Body
-		size += len(body)
-	}
-	args = append(make([]any, 0, 6+len(c.Recipients)), field, bucket, encodeRecord(s, c), bodyKey, body, len(c.Recipients))
-	for i, r := range c.Recipients {
-		j.Index, j.Recipient, j.Audience = i+1, r.To, r.Audience
-		raw, err := j.AppendBinary(make([]byte, 0, 64+len(s.Body)))
-		if err != nil {
-			return nil, 0, fmt.Errorf("webhook cannot become a job: %w", err)
+// encode makes the arguments of the enqueue script for the channels of one slot.
+func (p *Producer) encode(item *pending, slot int, channels []message.Channel) error {
+	s := item.submission
+	parts := make([]*queue.ChannelSubmission, 0, 4)
+	jobs := 0
+	for i := range s.Channels {
+		if slices.Contains(channels, s.Channels[i].Channel) {
+			parts = append(parts, &s.Channels[i])
+			jobs += len(s.Channels[i].Recipients)
 		}
-		size += len(raw)
-		args = append(args, raw)
 	}
-	return args, size, nil
+	if len(parts) == 0 {
+		return nil
+	}
+	field, bucket := place(s.WebhookID)
+	args := append(make([]any, 0, 4+4*len(parts)+jobs), field, bucket, encodeRecord(s, parts), 0)
+	filled := 0
+	for _, part := range parts {
+		if len(part.Recipients) == 0 {
+			continue
+		}
+		filled++
+		keys := p.store.keys[part.Channel]
+		j := job.Job{
+			WebhookID: s.WebhookID, Channel: part.Channel, Priority: s.Priority, AcceptedAt: s.AcceptedAt, Trace: s.Trace,
+			SharedBody: len(part.Recipients) > 1 || len(s.Body) > inlineBody, Body: s.Body,
+		}
+		bodyKey, body, room := "", []byte(nil), len(s.Body)
+		if j.SharedBody {
+			bodyKey, body, room = keys.body(&j), s.Body, 0
+			item.bytes += len(body)
+		}
+		args = append(args, slices.Index(channels, part.Channel)+1, bodyKey, body, len(part.Recipients))
+		for i, r := range part.Recipients {
+			j.Index, j.Recipient, j.Audience = i+1, r.To, r.Audience
+			raw, err := j.AppendBinary(make([]byte, 0, jobOverhead+len(s.WebhookID)+len(r.To)+len(s.Trace)+room))
+			if err != nil {
+				return fmt.Errorf("webhook cannot become a job: %w", err)
+			}
+			item.bytes += len(raw)
+			args = append(args, raw)
+		}
+	}
+	args[3] = filled
+	item.shares[slot] = args
+	return nil
 }
 
 // flushAll sends groups until nobody waits.
@@ -147,6 +165,9 @@ func (p *Producer) flushAll() {
 		p.mu.Unlock()
 		p.size.Observe(float64(len(group)))
 		p.flush(group)
+		if len(group) > 1 {
+			time.Sleep(gatherFor)
+		}
 	}
 }
 
@@ -169,26 +190,23 @@ func (p *Producer) next() []*pending {
 func (p *Producer) flush(group []*pending) {
 	var calls []call
 	var members [][]*pending // by call
-	var channels []message.Channel
-	for _, channel := range message.Channels {
+	var slots [][]message.Channel
+	for slot, channels := range p.store.slots {
 		var in []*pending
-		args := p.header(channel)
+		args := p.header(channels)
 		for _, item := range group {
-			for _, part := range item.parts {
-				if part.channel == channel {
-					in = append(in, item)
-					args = append(args, part.args...)
-				}
+			if item.shares[slot] != nil {
+				in = append(in, item)
+				args = append(args, item.shares[slot]...)
 			}
 		}
 		if len(in) == 0 {
 			continue
 		}
 		args[4] = len(in)
-		k := p.store.keys[channel]
-		calls = append(calls, call{&p.store.enqueue, []string{k.Queue[0], k.Queue[1], k.Queue[2], k.Queue[3], k.Wake}, args})
+		calls = append(calls, call{&p.store.enqueue, p.store.enqueueKeys(channels), args})
 		members = append(members, in)
-		channels = append(channels, channel)
+		slots = append(slots, channels)
 	}
 	for _, item := range group {
 		item.acceptance = &queue.Acceptance{Duplicate: true}
@@ -208,7 +226,7 @@ func (p *Producer) flush(group []*pending) {
 				continue
 			}
 			results, _ := answers[i].Slice()
-			p.distribute(channels[i], members[i], results)
+			p.distribute(slots[i], members[i], results)
 		}
 		break
 	}
@@ -217,51 +235,60 @@ func (p *Producer) flush(group []*pending) {
 	}
 }
 
+// enqueueKeys lists the keys of the enqueue script for some channels, in its order.
+func (s *Store) enqueueKeys(channels []message.Channel) []string {
+	keys := make([]string, 0, 5*len(channels))
+	for _, channel := range channels {
+		k := s.keys[channel]
+		keys = append(append(keys, k.Queue[:]...), k.Wake)
+	}
+	return keys
+}
+
 // header makes the arguments that stand in front of a call's webhooks.
-func (p *Producer) header(channel message.Channel) []any {
+func (p *Producer) header(channels []message.Channel) []any {
 	c := p.store.config
 	// A generation has to outlive both uses of its records.
 	period := max(c.DedupeTTL, c.StatusTTL)
-	return []any{p.store.keys[channel].Base, period.Milliseconds(), c.DedupeTTL.Milliseconds(), c.MaxQueueDepth, 0}
+	return []any{p.store.keys[channels[0]].Base, period.Milliseconds(), c.DedupeTTL.Milliseconds(), c.MaxQueueDepth, 0}
 }
 
 // distribute reads the enqueue script's answer.
-func (p *Producer) distribute(channel message.Channel, members []*pending, results []any) {
-	if len(results) != len(members)+1 {
+func (p *Producer) distribute(channels []message.Channel, members []*pending, results []any) {
+	if len(results) != len(members)+len(channels) {
 		for _, item := range members {
-			item.err = fmt.Errorf("%w: Redis answered %d results for %d webhooks", queue.ErrUnavailable, len(results)-1, len(members))
+			item.err = fmt.Errorf("%w: Redis answered %d results for %d webhooks", queue.ErrUnavailable, len(results)-len(channels), len(members))
 		}
 		return
 	}
 	for i, item := range members {
 		switch result := results[i].(type) {
 		case string:
-			jobs, skipped := decodeRecord(item.submission.WebhookID, channel, result)
+			jobs, skipped := decodeRecord(item.submission.WebhookID, result)
 			item.acceptance.Jobs = append(item.acceptance.Jobs, jobs...)
 			item.acceptance.Skipped = append(item.acceptance.Skipped, skipped...)
 		case int64:
-			if result == 0 {
-				depth, _ := results[len(results)-1].(int64)
-				item.err = &queue.FullError{Channel: channel, Depth: int(depth)}
+			if full := int(result); full > 0 {
+				item.err = &queue.FullError{Channel: channels[full-1], Depth: number(results[len(members)+full-1])}
 				continue
 			}
 			item.acceptance.Duplicate = false
-			accept(item, channel)
+			accept(item, channels)
 		default:
 			item.err = fmt.Errorf("%w: Redis answered a %s", queue.ErrUnavailable, strconv.Quote(fmt.Sprintf("%T", result)))
 		}
 	}
 }
 
-// accept adds a channel's jobs, just added, to the acceptance.
-func accept(item *pending, channel message.Channel) {
+// accept adds the jobs of some channels, just added, to the acceptance.
+func accept(item *pending, channels []message.Channel) {
 	for _, c := range item.submission.Channels {
-		if c.Channel != channel {
+		if !slices.Contains(channels, c.Channel) {
 			continue
 		}
 		for i, r := range c.Recipients {
 			item.acceptance.Jobs = append(item.acceptance.Jobs,
-				queue.Accepted{ID: job.ID(item.submission.WebhookID, channel, i+1), Channel: channel, Recipient: r.To.String()})
+				queue.Accepted{ID: job.ID(item.submission.WebhookID, c.Channel, i+1), Channel: c.Channel, Recipient: r.To.String()})
 		}
 		item.acceptance.Skipped = append(item.acceptance.Skipped, c.Skipped...)
 	}

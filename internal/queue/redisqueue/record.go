@@ -3,6 +3,7 @@ package redisqueue
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -12,17 +13,22 @@ import (
 	"ringup.dev/ringup/internal/queue"
 )
 
-// A webhook's record on a channel: what deduplication and the status need of the moment it was accepted. Kept short, so that
-// a bucket stays in Redis's compact encoding (values up to 64 bytes).
+// A webhook's record is what deduplication and the status need of the moment it was accepted. Kept short, so that a bucket stays
+// in Redis's compact encoding (values up to 64 bytes).
 //
 //	0-5   accepted at, Unix ms, big endian
 //	6     priority
-//	then  'j', audience, length, masked recipient: a job, in the order of their index
-//	or    's', length, masked address, length, reason: a message that was skipped
+//	then an entry for each job, in the order of their index, and for each message that was skipped:
+//	0     bits 0-1 the channel; 2 for staff; 3 skipped; 4 the address is that of an earlier entry
+//	+     that entry's number, or the length of the masked address and the address
+//	+     of a skipped one: the length of the reason and the reason
 const (
 	recordHeader = 7
-	tagJob       = 'j'
-	tagSkipped   = 's'
+
+	entryChannel = 3
+	entryStaff   = 4
+	entrySkipped = 8
+	entryAgain   = 16
 
 	// buckets is the number of hashes that share a generation's records. Some 30 records are in each at a million webhooks a
 	// period. Part of the layout: all programs have to agree on it.
@@ -43,47 +49,70 @@ func place(webhookID string) (field []byte, bucket string) {
 	return sum[:fieldBytes], strconv.Itoa(int(binary.BigEndian.Uint16(sum[fieldBytes:])) % buckets)
 }
 
-func encodeRecord(s *queue.Submission, c *queue.ChannelSubmission) []byte {
+// encodeRecord makes a webhook's record out of its parts on some channels.
+func encodeRecord(s *queue.Submission, parts []*queue.ChannelSubmission) []byte {
 	record := appendMillis(make([]byte, 0, 64), s.AcceptedAt)
 	record = append(record, byte(s.Priority))
-	for _, r := range c.Recipients {
-		record = append(record, tagJob, byte(r.Audience))
-		record = appendShort(record, r.To.String())
+	addresses := make([]string, 0, 8)
+	add := func(tag byte, address string) {
+		if i := slices.Index(addresses, address); i >= 0 && i <= 255 {
+			record = append(record, tag|entryAgain, byte(i))
+		} else {
+			record = appendShort(append(record, tag), address)
+		}
+		addresses = append(addresses, address)
 	}
-	for _, skipped := range c.Skipped {
-		record = append(record, tagSkipped)
-		record = appendShort(record, skipped.Address)
-		record = appendShort(record, skipped.Reason)
+	for _, part := range parts {
+		channel := byte(slices.Index(message.Channels, part.Channel))
+		for _, r := range part.Recipients {
+			tag := channel
+			if r.Audience == message.Staff {
+				tag |= entryStaff
+			}
+			add(tag, r.To.String())
+		}
+		for _, skipped := range part.Skipped {
+			add(channel|entrySkipped, skipped.Address)
+			record = appendShort(record, skipped.Reason)
+		}
 	}
 	return record
 }
 
 // decodeRecord returns what a record says was accepted and skipped. What cannot be read is left out.
-func decodeRecord(webhookID string, channel message.Channel, record string) (jobs []queue.Accepted, skipped []queue.Skipped) {
+func decodeRecord(webhookID, record string) (jobs []queue.Accepted, skipped []queue.Skipped) {
 	if len(record) < recordHeader {
 		return nil, nil
 	}
 	rest := record[recordHeader:]
-	for rest != "" {
-		var a, b string
-		var ok bool
-		switch tag := rest[0]; {
-		case tag == tagJob && len(rest) >= 2:
-			if a, rest, ok = cutShort(rest[2:]); ok {
-				jobs = append(jobs, queue.Accepted{ID: job.ID(webhookID, channel, len(jobs)+1), Channel: channel, Recipient: a})
-			}
-		case tag == tagSkipped:
-			if a, rest, ok = cutShort(rest[1:]); ok {
-				if b, rest, ok = cutShort(rest); ok {
-					skipped = append(skipped, queue.Skipped{Channel: channel, Address: a, Reason: b})
-				}
-			}
-		default:
-			return jobs, skipped
-		}
-		if !ok {
+	var addresses []string
+	count := map[message.Channel]int{}
+	for len(rest) >= 2 {
+		tag, address, ok := rest[0], "", true
+		if int(tag&entryChannel) >= len(message.Channels) {
 			break
 		}
+		channel := message.Channels[tag&entryChannel]
+		if tag&entryAgain == 0 {
+			if address, rest, ok = cutShort(rest[1:]); !ok {
+				break
+			}
+		} else if i := int(rest[1]); i < len(addresses) {
+			address, rest = addresses[i], rest[2:]
+		} else {
+			break
+		}
+		addresses = append(addresses, address)
+		if tag&entrySkipped == 0 {
+			count[channel]++
+			jobs = append(jobs, queue.Accepted{ID: job.ID(webhookID, channel, count[channel]), Channel: channel, Recipient: address})
+			continue
+		}
+		var reason string
+		if reason, rest, ok = cutShort(rest); !ok {
+			break
+		}
+		skipped = append(skipped, queue.Skipped{Channel: channel, Address: address, Reason: reason})
 	}
 	return jobs, skipped
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,70 +27,74 @@ func (s *Store) Notifications(ctx context.Context, webhookID string) (*queue.Not
 	period := max(s.config.DedupeTTL, s.config.StatusTTL).Milliseconds()
 	// Redis's clock names the generations, and ours may be off by some: look at the one after, too.
 	generation := time.Now().UnixMilli() / period
-	type answers struct {
-		records  []*redis.StringCmd
-		log      *redis.StringCmd
-		inflight *redis.StringSliceCmd
-	}
 	pipe := s.client.Pipeline()
-	asked := map[message.Channel]answers{}
+	var records []*redis.StringCmd
+	inflight := map[message.Channel]*redis.StringSliceCmd{}
 	for _, channel := range message.Channels {
 		k := s.keys[channel]
-		a := answers{log: pipe.Get(ctx, k.Base+":status:"+webhookID), inflight: pipe.ZRange(ctx, k.Inflight, 0, maxInflight-1)}
+		inflight[channel] = pipe.ZRange(ctx, k.Inflight, 0, maxInflight-1)
 		for g := generation + 1; g >= generation-1; g-- {
-			a.records = append(a.records, pipe.HGet(ctx, fmt.Sprintf("%s:seen:%d:%s", k.Base, g, bucket), string(field)))
+			records = append(records, pipe.HGet(ctx, fmt.Sprintf("%s:seen:%d:%s", k.Base, g, bucket), string(field)))
 		}
-		asked[channel] = a
 	}
 	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
 		return nil, unavailable(err)
 	}
-	found := false
-	for _, channel := range message.Channels {
-		a := asked[channel]
-		for _, record := range a.records {
-			text := record.Val()
-			if len(text) < recordHeader {
-				continue
+	var logs []*redis.StringCmd
+	pipe = s.client.Pipeline()
+	for _, record := range records {
+		text := record.Val()
+		if len(text) < recordHeader {
+			continue
+		}
+		out.AcceptedAt = millis(text[:6])
+		jobs, skipped := decodeRecord(webhookID, text)
+		out.Skipped = append(out.Skipped, skipped...)
+		for _, j := range jobs {
+			if slices.ContainsFunc(out.Notifications, func(n queue.Notification) bool { return n.ID == j.ID }) {
+				continue // of an older generation
 			}
-			found = true
-			out.AcceptedAt = millis(text[:6])
-			jobs, skipped := decodeRecord(webhookID, channel, text)
-			out.Skipped = append(out.Skipped, skipped...)
-			out.Notifications = append(out.Notifications, notifications(jobs, out.AcceptedAt, a.log.Val(), s.sending(channel, webhookID, a.inflight.Val()))...)
-			break
+			out.Notifications = append(out.Notifications, queue.Notification{ID: j.ID, Channel: j.Channel, Recipient: j.Recipient,
+				Status: queue.StatusQueued, UpdatedAt: out.AcceptedAt, History: []queue.Event{{At: out.AcceptedAt, What: "accepted"}}})
+			_, _, index, err := job.ParseID(j.ID)
+			if err != nil {
+				return nil, err
+			}
+			k := s.keys[j.Channel]
+			logs = append(logs, pipe.Get(ctx, k.status(webhookID, index)))
 		}
 	}
-	if !found {
+	if out.AcceptedAt.IsZero() {
 		return nil, &queue.NotFoundError{WebhookID: webhookID}
+	}
+	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
+		return nil, unavailable(err)
+	}
+	sending := map[string]bool{}
+	for channel, raws := range inflight {
+		for _, raw := range raws.Val() {
+			if j, err := job.Decode(channel, []byte(raw)); err == nil {
+				sending[j.ID()] = true
+			}
+		}
+	}
+	for i := range out.Notifications {
+		n := &out.Notifications[i]
+		play(n, logs[i].Val())
+		if sending[n.ID] {
+			n.Status = queue.StatusSending
+		}
 	}
 	return out, nil
 }
 
-// sending finds a webhook's jobs among those that are under a lease, by index.
-func (s *Store) sending(channel message.Channel, webhookID string, inflight []string) map[int]bool {
-	out := map[int]bool{}
-	for _, raw := range inflight {
-		if j, err := job.Decode(channel, []byte(raw)); err == nil && j.WebhookID == webhookID {
-			out[j.Index] = true
-		}
-	}
-	return out
-}
-
-// notifications plays the log of a channel over what was accepted there.
-func notifications(jobs []queue.Accepted, acceptedAt time.Time, log string, sending map[int]bool) []queue.Notification {
-	out := make([]queue.Notification, len(jobs))
-	for i, j := range jobs {
-		out[i] = queue.Notification{ID: j.ID, Channel: j.Channel, Recipient: j.Recipient, Status: queue.StatusQueued, UpdatedAt: acceptedAt,
-			History: []queue.Event{{At: acceptedAt, What: "accepted"}}}
-	}
+// play plays a job's log over what was accepted.
+func play(n *queue.Notification, log string) {
 	for line := range strings.Lines(log) {
 		var e logEntry
-		if json.Unmarshal([]byte(line), &e) != nil || e.Job < 1 || e.Job > len(out) {
+		if json.Unmarshal([]byte(line), &e) != nil {
 			continue // of another version
 		}
-		n := &out[e.Job-1]
 		at := time.UnixMilli(e.At)
 		n.UpdatedAt, n.Error = at, e.Error
 		n.Attempts = max(n.Attempts, e.Attempt)
@@ -111,10 +116,4 @@ func notifications(jobs []queue.Accepted, acceptedAt time.Time, log string, send
 			n.Status = queue.StatusQueued
 		}
 	}
-	for i := range out {
-		if sending[i+1] {
-			out[i].Status = queue.StatusSending
-		}
-	}
-	return out
 }

@@ -48,6 +48,7 @@ type Store struct {
 	client  redis.UniversalClient
 	log     *slog.Logger
 	keys    map[message.Channel]Keys
+	slots   [][]message.Channel // the channels that one call of enqueue may serve together
 	enqueue script
 	claim   script
 	settle  script
@@ -79,6 +80,10 @@ func Open(config Config, log *slog.Logger) (*Store, error) {
 	}
 	for _, channel := range message.Channels {
 		s.keys[channel] = NewKeys(config.Prefix, channel)
+		s.slots = append(s.slots, []message.Channel{channel})
+	}
+	if _, cluster := s.client.(*redis.ClusterClient); !cluster {
+		s.slots = [][]message.Channel{message.Channels}
 	}
 	return s, nil
 }

@@ -40,7 +40,7 @@ if ARGV[7] == '1' then
       elseif ARGV[9] == '1' then
         give_up = 'its worker died or stalled while sending it: it may have gone out (ON_UNCERTAIN=fail)'
       end
-      note(base, webhook_id(e), string.format('{"j":%d,"t":%.0f,"s":"%s","e":"%s"}\n', index(e), now, give_up and 'failed' or 'lost',
+      note(base, e, string.format('{"t":%.0f,"s":"%s","e":"%s"}\n', now, give_up and 'failed' or 'lost',
         give_up or 'its worker died or stalled while sending it; it is sent again'), ARGV[11])
     else
       give_up = ''

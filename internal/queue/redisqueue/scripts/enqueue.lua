@@ -1,15 +1,24 @@
--- enqueue adds the jobs of many webhooks to one channel, each webhook once.
--- KEYS  1-4 base:queue:1-4, 5 base:wake
--- ARGV  1 base, 2 period (ms) of a generation of seen records, 3 DEDUPE_TTL (ms), 4 MAX_QUEUE_DEPTH (0: none), 5 number of webhooks;
---       then for each webhook: field, bucket, record, body key or '', body or '', number of jobs, jobs
--- Returns one value a webhook: 1 added; 0 refused, the queue is full; a string: seen before, the record of that time. And last the
---       number of waiting jobs before the call.
+-- enqueue adds the jobs of many webhooks, each webhook once. On one Redis a call serves every channel; in a cluster, where each
+-- channel has a slot of its own, it serves one.
+-- KEYS  for each channel of the call: base:queue:1-4, base:wake
+-- ARGV  1 base that the records of the webhooks are under, 2 period (ms) of a generation of records, 3 DEDUPE_TTL (ms),
+--       4 MAX_QUEUE_DEPTH (0: none), 5 number of webhooks; then for each webhook: field, bucket, record, number of parts, and for
+--       each part: channel (1: the first in KEYS), body key or '', body or '', number of jobs, jobs
+-- Returns one value a webhook: 0 added; n > 0 refused, the n-th channel's queue is full; a string: seen before, the record of that
+--       time. And last, for each channel, the number of waiting jobs before the call (0 without MAX_QUEUE_DEPTH).
 local base, period, dedupe, max = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local now = clock()
 local generation = floor(now / period)
 local current = base .. ':seen:' .. string.format('%.0f', generation) .. ':'
 local previous = base .. ':seen:' .. string.format('%.0f', generation - 1) .. ':'
-local depth = call('LLEN', KEYS[1]) + call('LLEN', KEYS[2]) + call('LLEN', KEYS[3]) + call('LLEN', KEYS[4])
+
+local depth, added, lists = {}, {}, {}
+for c = 1, #KEYS / 5 do
+  depth[c], added[c], lists[c] = 0, 0, {{}, {}, {}, {}}
+  if max > 0 then
+    for p = 1, 4 do depth[c] = depth[c] + call('LLEN', KEYS[c * 5 - 5 + p]) end
+  end
+end
 
 -- fresh says whether a record is young enough to stand for its webhook.
 local function fresh(record)
@@ -17,12 +26,10 @@ local function fresh(record)
   return g and now - (((((a * 256 + b) * 256 + c) * 256 + d) * 256 + f) * 256 + g) < dedupe
 end
 
-local lists, out, added = {{}, {}, {}, {}}, {}, 0
-local at = 6
+local out, at = {}, 6
 for w = 1, tonumber(ARGV[5]) do
-  local field, bucket, record, body_at, body, jobs = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4],
-    tonumber(ARGV[at + 5])
-  at = at + 6
+  local field, bucket, record, parts = ARGV[at], ARGV[at + 1], ARGV[at + 2], tonumber(ARGV[at + 3])
+  at = at + 4
   local key = current .. bucket
   local seen = false
   if call('HSETNX', key, field, record) == 0 then
@@ -38,27 +45,40 @@ for w = 1, tonumber(ARGV[5]) do
       call('HDEL', key, field)
     end
   end
+  local full, first, last = 0, at, at
+  for _ = 1, parts do
+    local c, jobs = tonumber(ARGV[last]), tonumber(ARGV[last + 3])
+    if max > 0 and depth[c] + added[c] >= max then full = c end
+    last = last + 4 + jobs
+  end
+  at = last
   if seen then
     out[w] = seen
-  elseif max > 0 and jobs > 0 and depth + added >= max then
+  elseif full > 0 then
     call('HDEL', key, field)
-    out[w] = 0
+    out[w] = full
   else
     if call('HLEN', key) == 1 then call('PEXPIREAT', key, string.format('%.0f', (generation + 2) * period)) end
-    if body_at ~= '' and jobs > 0 then
-      call('HSET', body_at, 'b', body)
-      call('HINCRBY', body_at, 'n', jobs)
+    for _ = 1, parts do
+      local c, body_at, jobs = tonumber(ARGV[first]), ARGV[first + 1], tonumber(ARGV[first + 3])
+      if body_at ~= '' then
+        call('HSET', body_at, 'b', ARGV[first + 2])
+        call('HINCRBY', body_at, 'n', jobs)
+      end
+      first = first + 4
+      for i = first, first + jobs - 1 do
+        local list = lists[c][priority(ARGV[i])]
+        list[#list + 1] = ARGV[i]
+      end
+      added[c] = added[c] + jobs
+      first = first + jobs
     end
-    for i = at, at + jobs - 1 do
-      local list = lists[priority(ARGV[i])]
-      list[#list + 1] = ARGV[i]
-    end
-    added = added + jobs
-    out[w] = 1
+    out[w] = 0
   end
-  at = at + jobs
 end
-for p = 1, 4 do push('RPUSH', KEYS[p], lists[p]) end
-if added > 0 then wake(KEYS[5]) end
-out[#out + 1] = depth
+for c = 1, #depth do
+  for p = 1, 4 do push('RPUSH', KEYS[c * 5 - 5 + p], lists[c][p]) end
+  if added[c] > 0 then wake(KEYS[c * 5]) end
+  out[#out + 1] = depth[c]
+end
 return out

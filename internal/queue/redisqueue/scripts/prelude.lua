@@ -75,10 +75,16 @@ local function index(e)
   return first - 128 + (byte(e, at + 1) or 0) * 128
 end
 
--- note appends an event to the record of a webhook; the first one says how long the record lives.
-local function note(base, id, event, ttl)
-  local key = base .. ':status:' .. id
-  if call('APPEND', key, event) == #event then call('PEXPIRE', key, ttl) end
+-- note adds an event to the log of a job, which lives for ttl from the first one. That a job has no log yet is seen from the job: it
+-- was never tried, nor taken from a dead worker, nor put off. Most have one event, and cost one command.
+local function note(base, e, event, ttl)
+  local id_end = 12 + byte(e, 12)
+  local key = string.format('%s:status:%s:%d', base, sub(e, 13, id_end), index(e))
+  if byte(e, 3) + byte(e, 4) + (byte(e, id_end + 1) or 0) == 0 then
+    call('SET', key, event, 'PX', ttl)
+  elseif call('APPEND', key, event) == #event then
+    call('PEXPIRE', key, ttl)
+  end
 end
 
 -- push appends values to a list ('RPUSH') or puts them before it ('LPUSH'), a bounded number a call: Lua's stack is not endless.

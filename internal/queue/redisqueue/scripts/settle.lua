@@ -108,7 +108,7 @@ for i = 1, settlements do
     else
       let_go(base, raw)
     end
-    if event ~= '' and readable(raw) then note(base, webhook_id(raw), event, ttl) end
+    if event ~= '' and readable(raw) then note(base, raw, event, ttl) end
   end
 end
 if #retry > 0 then call('ZADD', KEYS[5], unpack(retry)) end
