@@ -264,7 +264,7 @@ type Notification struct {
 // Event is something that happened to a job.
 type Event struct {
 	At        time.Time `json:"at"`
-	What      string    `json:"what"` // accepted, sent, retry, deferred, failed, dropped, lost
+	What      string    `json:"what"` // accepted, sent, retry, deferred, failed, dropped, lost, retried or deleted (by a person)
 	Attempt   int       `json:"attempt,omitempty"`
 	TookMs    int64     `json:"took_ms,omitempty"`
 	Provider  string    `json:"provider,omitempty"`

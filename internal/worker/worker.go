@@ -22,6 +22,8 @@ type Queue interface {
 	Exchange(context.Context, []queue.Settlement, []queue.ProviderReport, *queue.ClaimRequest) (*queue.Settled, *queue.Claim, error)
 	Renew(context.Context, []*queue.Claimed) (lost []int, err error)
 	Wait(ctx context.Context, atMost time.Duration) error
+	Beat(ctx context.Context, id string, sending, concurrency int) error
+	Gone(ctx context.Context, id string) error
 }
 
 // Renderer makes the message of a job. An error means that nobody can.
@@ -37,6 +39,7 @@ type Sender struct {
 
 // Options are what a worker is made of. All are required.
 type Options struct {
+	ID              string // names this worker among those of its channel
 	Config          Config
 	Lease           time.Duration
 	ResendUncertain bool
@@ -55,6 +58,8 @@ const (
 	// gatherFor is the least time between two round trips to the queue, so that under load many jobs share one; a worker with nothing
 	// to do goes at once, and so does one that has half of its places to fill. Far less than any provider takes to answer.
 	gatherFor = 4 * time.Millisecond
+	// beatEvery is how often a worker says that it is alive, for people to see.
+	beatEvery = 10 * time.Second
 	// callTimeout bounds one round trip to the queue.
 	callTimeout = 4 * time.Second
 	// reapGrace: see redisqueue; a worker that has just found the queue again lets others settle before it takes leases back.
@@ -126,6 +131,10 @@ func (w *Worker) Run(ctx context.Context) error {
 	defer renew.Stop()
 	look := time.NewTimer(0)
 	defer look.Stop()
+	beat := time.NewTicker(beatEvery)
+	defer beat.Stop()
+	w.beat(ctx)
+	defer w.gone(ctx)
 	// They stay, since a new goroutine's stack would have to grow anew for every message.
 	for range w.Config.Concurrency {
 		go func() {
@@ -162,6 +171,8 @@ func (w *Worker) Run(ctx context.Context) error {
 		case <-look.C:
 		case <-renew.C:
 			w.renew(ctx)
+		case <-beat.C:
+			w.beat(ctx)
 		case <-stop:
 			stop = nil
 			giveUp = time.After(w.Config.DrainTime())
@@ -169,6 +180,26 @@ func (w *Worker) Run(ctx context.Context) error {
 		case <-giveUp:
 			return fmt.Errorf("%d jobs could not be settled in time; they are sent again when their leases end", len(w.held))
 		}
+	}
+}
+
+// beat says that the worker is alive. Nothing depends on it, so it is not tried again.
+func (w *Worker) beat(ctx context.Context) {
+	if w.failures > 0 {
+		return
+	}
+	call, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	if err := w.Queue.Beat(call, w.ID, len(w.held), w.Config.Concurrency); err != nil {
+		w.Log.Debug("the queue was not told that this worker lives", "error", err)
+	}
+}
+
+func (w *Worker) gone(ctx context.Context) {
+	call, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	if err := w.Queue.Gone(call, w.ID); err != nil {
+		w.Log.Debug("the queue was not told that this worker has stopped", "error", err)
 	}
 }
 

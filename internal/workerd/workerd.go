@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -137,8 +138,12 @@ func New(ctx context.Context, c Config, env envconfig.Lookuper, log *slog.Logger
 		senders = append(senders, worker.Sender{Name: n.Name, Provider: n.Provider})
 		checks = append(checks, ops.Check{Name: n.Name, Group: "providers", TTL: probeTTL, Run: n.Provider.Probe})
 	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
 	loop := worker.New(worker.Options{
-		Config: c.Worker, Lease: c.Consumer.Lease, ResendUncertain: c.Redis.OnUncertain == redisqueue.Resend,
+		ID: fmt.Sprintf("%s/%d", host, os.Getpid()), Config: c.Worker, Lease: c.Consumer.Lease, ResendUncertain: c.Redis.OnUncertain == redisqueue.Resend,
 		Queue: store.Consumer(channel, c.Consumer, names), Renderer: renderer, Providers: senders,
 		Metrics: worker.NewMetrics(registry, channel), Log: log,
 	})

@@ -20,6 +20,9 @@ type Keys struct {
 	State     string    // hash: tokens, breakers, turn
 	Wake      string    // list: at most one token
 	Outbox    string    // list: what the sandbox took
+	Totals    string    // hash: how many were settled, by action
+	Workers   string    // hash: what each worker says of itself
+	Audit     string    // list: what people did, the latest first
 }
 
 // NewKeys returns the keys of a channel under a prefix (RINGUP_PREFIX).
@@ -28,6 +31,7 @@ func NewKeys(prefix string, channel message.Channel) Keys {
 	k := Keys{
 		Base: base, Retry: base + ":retry", Inflight: base + ":inflight", Failed: base + ":failed", Completed: base + ":completed",
 		Halted: base + ":halted", State: base + ":state", Wake: base + ":wake", Outbox: base + ":outbox",
+		Totals: base + ":totals", Workers: base + ":workers", Audit: base + ":audit",
 	}
 	for i := range k.Queue {
 		k.Queue[i] = base + ":queue:" + strconv.Itoa(i+1)

@@ -110,7 +110,7 @@ func play(n *queue.Notification, log string) {
 		switch e.State {
 		case "sent":
 			n.Status = queue.StatusSent
-		case "failed", "dropped":
+		case "failed", "dropped", "deleted":
 			n.Status = queue.StatusFailed
 		default:
 			n.Status = queue.StatusQueued

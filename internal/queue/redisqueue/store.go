@@ -33,6 +33,12 @@ var settleSource string
 //go:embed scripts/renew.lua
 var renewSource string
 
+//go:embed scripts/operate.lua
+var operateSource string
+
+//go:embed scripts/purge.lua
+var purgeSource string
+
 // script is a Lua program and the name Redis knows it by.
 type script struct{ source, sha string }
 
@@ -53,6 +59,8 @@ type Store struct {
 	claim   script
 	settle  script
 	renew   script
+	purge   script
+	operate script
 }
 
 // quiet keeps go-redis from printing past the program's logger: what matters comes back as an error.
@@ -77,6 +85,7 @@ func Open(config Config, log *slog.Logger) (*Store, error) {
 	s := &Store{
 		config: config, client: redis.NewUniversalClient(options), log: log, keys: map[message.Channel]Keys{},
 		enqueue: newScript(enqueueSource), claim: newScript(claimSource), settle: newScript(settleSource), renew: newScript(renewSource),
+		purge: newScript(purgeSource), operate: newScript(operateSource),
 	}
 	for _, channel := range message.Channels {
 		s.keys[channel] = NewKeys(config.Prefix, channel)
@@ -169,8 +178,16 @@ func unavailable(err error) error {
 // Depth counts a channel's jobs.
 func (s *Store) Depth(ctx context.Context, channel message.Channel) (queue.Depth, error) {
 	k := s.keys[channel]
-	var d queue.Depth
 	pipe := s.client.Pipeline()
+	depth := k.depth(ctx, pipe)
+	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
+		return queue.Depth{}, unavailable(err)
+	}
+	return depth(), nil
+}
+
+// depth asks for a channel's counts; what it returns reads the answers.
+func (k *Keys) depth(ctx context.Context, pipe redis.Pipeliner) func() queue.Depth {
 	var waiting [4]*redis.IntCmd
 	var heads [4]*redis.StringCmd
 	for i, name := range k.Queue {
@@ -180,22 +197,22 @@ func (s *Store) Depth(ctx context.Context, channel message.Channel) (queue.Depth
 	retry, inflight := pipe.ZCard(ctx, k.Retry), pipe.ZCard(ctx, k.Inflight)
 	failed, completed := pipe.ZCard(ctx, k.Failed), pipe.ZCard(ctx, k.Completed)
 	halted := pipe.HGetAll(ctx, k.Halted)
-	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
-		return d, unavailable(err)
-	}
-	for i := range waiting {
-		d.Waiting[i] = waiting[i].Val()
-		if at, ok := acceptedAt(heads[i].Val()); ok {
-			d.Oldest[i] = max(0, time.Since(at))
+	return func() queue.Depth {
+		var d queue.Depth
+		for i := range waiting {
+			d.Waiting[i] = waiting[i].Val()
+			if at, ok := acceptedAt(heads[i].Val()); ok {
+				d.Oldest[i] = max(0, time.Since(at))
+			}
 		}
+		d.Retry, d.Inflight, d.Failed, d.Completed = retry.Val(), inflight.Val(), failed.Val(), completed.Val()
+		if why := halted.Val(); why["paused"] != "" {
+			d.Halted = "paused " + why["paused"]
+		} else {
+			d.Halted = why["breaker"]
+		}
+		return d
 	}
-	d.Retry, d.Inflight, d.Failed, d.Completed = retry.Val(), inflight.Val(), failed.Val(), completed.Val()
-	if why := halted.Val(); why["paused"] != "" {
-		d.Halted = "paused " + why["paused"]
-	} else {
-		d.Halted = why["breaker"]
-	}
-	return d, nil
 }
 
 // acceptedAt reads when a job was accepted out of its first bytes.

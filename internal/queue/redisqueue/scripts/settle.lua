@@ -82,6 +82,7 @@ local raws = {}
 for i = 0, settlements - 1 do raws[i + 1] = ARGV[at + i * 5 + 1] end
 local held = call('ZMSCORE', KEYS[6], unpack(raws))
 call('ZREM', KEYS[6], unpack(raws))
+local total = {c = 0, f = 0, r = 0, b = 0, d = 0}
 local completed, failed, retry, back = {}, {}, {}, {{}, {}, {}, {}}
 for i = 1, settlements do
   local action, raw, new, delay, event = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4]
@@ -89,6 +90,7 @@ for i = 1, settlements do
   if not held[i] then
     lost[#lost + 1] = i
   else
+    total[action] = total[action] + 1
     if action == 'c' then
       if keep_completed > 0 then
         completed[#completed + 1] = now
@@ -110,6 +112,9 @@ for i = 1, settlements do
     end
     if event ~= '' and readable(raw) then note(base, raw, event, ttl) end
   end
+end
+for _, action in ipairs({'c', 'f', 'r', 'd'}) do
+  if total[action] > 0 then call('HINCRBY', base .. ':totals', action, total[action]) end
 end
 if #retry > 0 then call('ZADD', KEYS[5], unpack(retry)) end
 if #completed > 0 then

@@ -1,0 +1,205 @@
+package redisqueue
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"ringup.dev/ringup/internal/message"
+	"ringup.dev/ringup/internal/queue"
+	"ringup.dev/ringup/internal/redistest"
+)
+
+// shop is a queue with jobs in every place.
+type shop struct {
+	*testing.T
+	store    *Store
+	producer *Producer
+	consumer *Consumer
+}
+
+func openShop(t *testing.T) *shop {
+	server := redistest.Start(t)
+	store := open(t, url(server.Addr()), nil)
+	producer := store.Producer(prometheus.NewRegistry())
+	t.Cleanup(producer.Close)
+	return &shop{t, store, producer, store.Consumer(message.SMS, ConsumerConfig{Lease: 30 * time.Second, PriorityAging: time.Minute}, []string{"first", "second"})}
+}
+
+func (s *shop) must(err error) {
+	s.Helper()
+	if err != nil {
+		s.Fatal(err)
+	}
+}
+
+// enqueue adds a webhook of n recipients; the payload names a transaction.
+func (s *shop) enqueue(id string, n int) {
+	s.Helper()
+	w := webhook(id)
+	w.Body = fmt.Appendf(nil, `{"data":{"transactionId":"TXN_%s"}}`, id)
+	for i := 1; i < n; i++ {
+		w.Channels[0].Recipients = append(w.Channels[0].Recipients, queue.Addressee{To: message.Recipient(fmt.Sprintf("+1555010%04d", i)), Audience: message.Staff})
+	}
+	_, err := s.producer.Enqueue(s.Context(), w)
+	s.must(err)
+}
+
+// settle claims a job and settles it.
+func (s *shop) settle(settlement queue.Settlement) {
+	s.Helper()
+	_, claim, err := s.consumer.Exchange(s.Context(), nil, nil, &queue.ClaimRequest{Max: 1})
+	s.must(err)
+	if len(claim.Jobs) != 1 {
+		s.Fatalf("claimed %d jobs", len(claim.Jobs))
+	}
+	settlement.Claimed = claim.Jobs[0]
+	_, _, err = s.consumer.Exchange(s.Context(), []queue.Settlement{settlement}, nil, nil)
+	s.must(err)
+}
+
+func (s *shop) state() *queue.ChannelState {
+	s.Helper()
+	state, err := s.store.State(s.Context(), message.SMS)
+	s.must(err)
+	return state
+}
+
+func (s *shop) search(text string) []string {
+	s.Helper()
+	found, err := s.store.Search(s.Context(), text, 100)
+	s.must(err)
+	ids := []string{}
+	for _, k := range found {
+		ids = append(ids, k.Job.ID()+" "+string(k.Place))
+	}
+	return ids
+}
+
+func TestOperate(t *testing.T) {
+	t.Parallel()
+	s := openShop(t)
+	s.enqueue("a", 2)
+	s.settle(queue.Settlement{Action: queue.Fail, Error: "permanent: invalid_recipient", Provider: "first"})
+	s.settle(queue.Settlement{Action: queue.Complete, Provider: "first", MessageID: "SM42"})
+	s.enqueue("b", 1)
+	s.settle(queue.Settlement{Action: queue.Retry, Delay: time.Hour, Error: "transient: outage"})
+	s.enqueue("c", 1)
+	state := s.state()
+	if want := (queue.Totals{Sent: 1, Failed: 1, Retried: 1}); state.Totals != want || state.NextRetry.IsZero() || state.Waiting[0] != 1 {
+		t.Errorf("state %+v", state)
+	}
+	for text, want := range map[string][]string{
+		"TXN_a": {"a:sms:1 failed", "a:sms:2 completed"}, "TXN_b": {"b:sms:1 retry"}, "TXN_c": {"c:sms:1 waiting"}, "+15550100001": {"a:sms:2 completed"},
+		"SM42": {"a:sms:2 completed"}, "invalid_recipient": {"a:sms:1 failed"}, "TXN_d": {},
+	} {
+		if got := s.search(text); !slices.Equal(got, want) {
+			t.Errorf("search %s: %q, want %q", text, got, want)
+		}
+	}
+	failed, err := s.store.List(t.Context(), message.SMS, queue.Failed, 0, 0, 10)
+	s.must(err)
+	if len(failed) != 1 || string(failed[0].Job.Body) == "" || failed[0].At.IsZero() {
+		t.Fatalf("failed: %+v", failed)
+	}
+	// Twice: the second time it is not there any more.
+	for _, want := range []int{1, 0} {
+		if n, err := s.store.Retry(t.Context(), failed, "ann"); err != nil || n != want {
+			t.Fatalf("retried %d, %v; want %d", n, err, want)
+		}
+	}
+	_, claim, err := s.consumer.Exchange(t.Context(), nil, nil, &queue.ClaimRequest{Max: 1})
+	s.must(err)
+	if j := claim.Jobs[0].Job; j.ID() != "a:sms:1" || j.Attempts != 0 || j.LastError != "retried by ann" || len(j.Body) == 0 {
+		t.Errorf("claimed %+v: want the retried job first, as new, with its body", j)
+	}
+	_, _, err = s.consumer.Exchange(t.Context(), []queue.Settlement{{Claimed: claim.Jobs[0], Action: queue.Complete, MessageID: "SM43"}}, nil, nil)
+	s.must(err)
+	n, err := s.store.Notifications(t.Context(), "a")
+	s.must(err)
+	var life []string
+	for _, e := range n.Notifications[0].History {
+		life = append(life, e.What)
+	}
+	if want := []string{"accepted", "failed", "retried", "sent"}; !slices.Equal(life, want) {
+		t.Errorf("life %q, want %q", life, want)
+	}
+	for _, place := range []queue.Place{queue.Completed, queue.Retrying} {
+		jobs, err := s.store.List(t.Context(), message.SMS, place, 0, 0, 10)
+		s.must(err)
+		if n, err := s.store.Delete(t.Context(), jobs, "ann"); err != nil || n != len(jobs) {
+			t.Errorf("deleted %d of %d, %v", n, len(jobs), err)
+		}
+	}
+	if left, _ := s.store.client.Keys(t.Context(), s.store.keys[message.SMS].Base+":body:*").Result(); len(left) != 0 {
+		t.Errorf("bodies of nobody: %q", left)
+	}
+	if _, err := s.store.Retry(t.Context(), []queue.Kept{{Channel: message.SMS, Place: queue.Sending}}, "ann"); err == nil {
+		t.Error("a job that is being sent was taken from its worker")
+	}
+	if n, err := s.store.Purge(t.Context(), message.SMS, 1, "ann"); err != nil || n != 1 {
+		t.Errorf("purged %d, %v", n, err)
+	}
+}
+
+func TestLocateAmongMany(t *testing.T) {
+	t.Parallel()
+	s := openShop(t)
+	at := map[string]time.Time{}
+	for i := range 3000 {
+		id := fmt.Sprint("w", i)
+		w := webhook(id)
+		w.AcceptedAt = time.UnixMilli(1_700_000_000_000 + int64(i))
+		at[id] = w.AcceptedAt
+		_, err := s.producer.Enqueue(t.Context(), w)
+		s.must(err)
+	}
+	for _, id := range []string{"w0", "w1500", "w2999"} {
+		k, err := s.store.Locate(t.Context(), id+":sms:1", at[id])
+		s.must(err)
+		if k == nil || k.Place != queue.Waiting {
+			t.Errorf("%s: %+v", id, k)
+		}
+	}
+	if k, err := s.store.Locate(t.Context(), "nobody:sms:1", time.Now()); err != nil || k != nil {
+		t.Errorf("found what is not there: %+v, %v", k, err)
+	}
+}
+
+func TestBreakersByHand(t *testing.T) {
+	t.Parallel()
+	s := openShop(t)
+	s.enqueue("a", 1)
+	s.must(s.store.OpenBreaker(t.Context(), message.SMS, "first", "ann", false))
+	if b := s.state().Breakers["first"]; b.State != "open" || b.Reason != "opened by ann" {
+		t.Errorf("%+v", b)
+	}
+	_, claim, err := s.consumer.Exchange(t.Context(), nil, nil, &queue.ClaimRequest{Max: 1})
+	s.must(err)
+	if len(claim.Jobs) != 1 || claim.Provider != 1 || claim.Jobs[0].Probe {
+		t.Errorf("claim %+v: want it for the second provider", claim)
+	}
+	s.must(s.store.CloseBreaker(t.Context(), message.SMS, "first"))
+	if b := s.state().Breakers; len(b) != 0 {
+		t.Errorf("%+v", b)
+	}
+}
+
+func TestWorkersAndAudit(t *testing.T) {
+	t.Parallel()
+	s := openShop(t)
+	s.must(s.consumer.Beat(t.Context(), "pod-1/7", 3, 50))
+	s.must(s.consumer.Beat(t.Context(), "pod-2/7", 0, 50))
+	s.must(s.consumer.Gone(t.Context(), "pod-2/7"))
+	if w := s.state().Workers; len(w) != 1 || w[0].ID != "pod-1/7" || w[0].Sending != 3 || w[0].Concurrency != 50 || !slices.Equal(w[0].Providers, []string{"first", "second"}) {
+		t.Errorf("workers %+v", w)
+	}
+	entry := queue.AuditEntry{At: time.Now().UTC().Truncate(time.Millisecond), By: "ann", Action: "retry", Channel: message.SMS, Count: 3}
+	s.must(s.store.Record(t.Context(), entry))
+	if got, err := s.store.Audit(t.Context(), 10); err != nil || !slices.Equal(got, []queue.AuditEntry{entry}) {
+		t.Errorf("audit %+v, %v", got, err)
+	}
+}
