@@ -1,30 +1,33 @@
-// Package admin is what the shop's operators use: the state of the queues, pausing, the outbox. It is never routed from outside.
+// Package admin is what the shop's operators use: pages and an API to see the queues, to find a job, and to mend what went wrong. It is
+// never routed from outside.
 package admin
 
 import (
 	"context"
-	"crypto/sha256"
-	"crypto/subtle"
-	"encoding/json"
 	"fmt"
 	"log/slog"
 	"net/http"
-	"strings"
+	"time"
 
 	"github.com/go-chi/chi/v5"
 
+	"ringup.dev/ringup/internal/job"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/outbox"
 	"ringup.dev/ringup/internal/queue"
 	"ringup.dev/ringup/internal/secret"
 )
 
-// Config is where the operators' pages are, and who may see them.
+// Config is where the operators' pages are, and who may do what there.
 type Config struct {
 	// Port serves the operators' pages. 0 takes a free one.
 	Port int `env:"ADMIN_PORT, default=8080"`
-	// Token that operators sign in with: as a bearer token, or as the password of any name. Without one, only this machine is let in.
+	// Token that operators sign in with: on the page, as a bearer token, or as the password of any name. Without one, only this machine is let in.
 	Token secret.String `env:"ADMIN_TOKEN"`
+	// ReadOnly shows everything and changes nothing.
+	ReadOnly bool `env:"ADMIN_READ_ONLY, default=false"`
+	// Reveal lets operators see a recipient's whole address, which is logged each time; otherwise it stays masked.
+	Reveal bool `env:"ADMIN_REVEAL, default=false"`
 }
 
 // Validate reports every setting that cannot work, each with its variable.
@@ -45,106 +48,84 @@ func (c *Config) Address() string {
 
 // Queues is what the pages need of the queue.
 type Queues interface {
-	Depth(context.Context, message.Channel) (queue.Depth, error)
+	State(context.Context, message.Channel) (*queue.ChannelState, error)
+	List(ctx context.Context, channel message.Channel, place queue.Place, priority, offset, limit int) ([]queue.Kept, error)
+	Locate(ctx context.Context, id string, acceptedAt time.Time) (*queue.Kept, error)
+	Search(ctx context.Context, text string, limit int) ([]queue.Kept, error)
+	Notifications(ctx context.Context, webhookID string) (*queue.Notifications, error)
+	Retry(ctx context.Context, jobs []queue.Kept, by string) (int, error)
+	Delete(ctx context.Context, jobs []queue.Kept, by string) (int, error)
+	Purge(ctx context.Context, channel message.Channel, priority int, by string) (int, error)
 	Pause(ctx context.Context, channel message.Channel, by, why string) error
 	Resume(context.Context, message.Channel) error
+	OpenBreaker(ctx context.Context, channel message.Channel, provider, by string, only bool) error
+	CloseBreaker(ctx context.Context, channel message.Channel, provider string) error
+	Record(context.Context, queue.AuditEntry) error
+	Audit(ctx context.Context, limit int) ([]queue.AuditEntry, error)
+}
+
+// Renderer makes the message of a job, to show it.
+type Renderer interface {
+	Render(*job.Job) (message.Message, error)
 }
 
 // Options are what the pages are made of. All are required.
 type Options struct {
-	Config Config
-	Queues Queues
-	Outbox outbox.Lister
-	Log    *slog.Logger
+	Config   Config
+	Queues   Queues
+	Outbox   outbox.Lister
+	Renderer Renderer
+	Log      *slog.Logger
 }
 
-type handler struct{ Options }
+// Admin has the pages.
+type Admin struct {
+	Options
+	sessions sessions
+	samples  samples
+}
+
+// New returns the pages; Run keeps their charts going.
+func New(o Options) *Admin { return &Admin{Options: o, sessions: newSessions(o.Config.Token)} }
 
 // Handler serves the pages and the API.
-func Handler(o Options) http.Handler {
-	h := &handler{o}
+func (a *Admin) Handler() http.Handler {
 	r := chi.NewRouter()
-	r.Use(h.signedIn, http.NewCrossOriginProtection().Handler)
-	r.Method(http.MethodGet, "/", http.RedirectHandler("/outbox", http.StatusFound))
-	r.Method(http.MethodGet, "/outbox", outbox.Handler(o.Outbox))
-	r.Get("/admin/api/queues", h.queues)
-	r.Post("/admin/api/queues/{channel}/pause", h.pause)
-	r.Post("/admin/api/queues/{channel}/resume", h.resume)
+	r.Use(a.headers, http.NewCrossOriginProtection().Handler)
+	r.Method(http.MethodGet, "/", http.RedirectHandler("/admin/queues", http.StatusFound))
+	r.Handle("/admin/static/*", static())
+	r.Get("/admin/login", a.loginPage)
+	r.Post("/admin/login", a.login)
+	r.Post("/admin/logout", a.logout)
+	r.Group(func(r chi.Router) {
+		r.Use(a.signedIn)
+		r.Method(http.MethodGet, "/outbox", outbox.Handler(a.Outbox))
+		r.Method(http.MethodGet, "/admin", http.RedirectHandler("/admin/queues", http.StatusFound))
+		r.Get("/admin/queues", a.queuesPage)
+		r.Get("/admin/queues/{channel}/{place}", a.listPage)
+		r.Get("/admin/job", a.jobPage)
+		r.Post("/admin/job/reveal", a.revealPage)
+		r.Get("/admin/search", a.searchPage)
+		r.Get("/admin/audit", a.auditPage)
+		r.Get("/admin/confirm", a.confirmPage)
+		r.Post("/admin/do", a.doPage)
+		r.Route("/admin/api", a.api)
+	})
+	r.NotFound(func(w http.ResponseWriter, r *http.Request) {
+		a.fail(w, r, http.StatusNotFound, "there is nothing here")
+	})
 	return r
 }
 
-// signedIn lets those in who know the token. Hashes are compared, so that not even its length shows.
-func (h *handler) signedIn(next http.Handler) http.Handler {
-	want := sha256.Sum256([]byte(h.Config.Token.Reveal()))
+// headers tells browsers to load nothing from elsewhere, to run nothing that is in a page, and to keep nothing.
+func (a *Admin) headers(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		given, bearer := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-		if !bearer {
-			_, given, _ = r.BasicAuth()
-		}
-		got := sha256.Sum256([]byte(given))
-		if h.Config.Token != "" && subtle.ConstantTimeCompare(got[:], want[:]) != 1 {
-			w.Header().Set("WWW-Authenticate", `Basic realm="ringup", charset="UTF-8"`)
-			problem(w, http.StatusUnauthorized, "sign in with ADMIN_TOKEN, as a bearer token or as the password of any name")
-			return
-		}
+		h := w.Header()
+		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; "+
+			"form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("Cache-Control", "no-store")
 		next.ServeHTTP(w, r)
 	})
-}
-
-func (h *handler) queues(w http.ResponseWriter, r *http.Request) {
-	out := map[message.Channel]queue.Depth{}
-	for _, channel := range message.Channels {
-		depth, err := h.Queues.Depth(r.Context(), channel)
-		if err != nil {
-			problem(w, http.StatusServiceUnavailable, "Redis does not answer")
-			return
-		}
-		out[channel] = depth
-	}
-	answer(w, http.StatusOK, out)
-}
-
-func (h *handler) pause(w http.ResponseWriter, r *http.Request) {
-	var why struct {
-		By  string `json:"by"`
-		Why string `json:"why"`
-	}
-	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 4<<10)).Decode(&why); err != nil || why.By == "" {
-		problem(w, http.StatusBadRequest, `send who pauses it, and why: {"by": "…", "why": "…"}`)
-		return
-	}
-	h.change(w, r, "paused", func(c message.Channel) error { return h.Queues.Pause(r.Context(), c, why.By, why.Why) }, "by", why.By, "why", why.Why)
-}
-
-func (h *handler) resume(w http.ResponseWriter, r *http.Request) {
-	h.change(w, r, "resumed", func(c message.Channel) error { return h.Queues.Resume(r.Context(), c) })
-}
-
-// change does something to the channel that the path names, and says so in the log.
-func (h *handler) change(w http.ResponseWriter, r *http.Request, what string, do func(message.Channel) error, details ...any) {
-	channel, err := message.ParseChannel(chi.URLParam(r, "channel"))
-	if err != nil {
-		problem(w, http.StatusNotFound, err.Error())
-		return
-	}
-	if err := do(channel); err != nil {
-		problem(w, http.StatusServiceUnavailable, "Redis does not answer")
-		return
-	}
-	h.Log.Info("channel "+what, append([]any{"channel", channel}, details...)...)
-	answer(w, http.StatusOK, map[string]string{"channel": string(channel), "status": what})
-}
-
-func answer(w http.ResponseWriter, status int, body any) {
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(body) // the client may be gone
-}
-
-// problem answers by RFC 9457.
-func problem(w http.ResponseWriter, status int, detail string) {
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(map[string]any{"title": http.StatusText(status), "status": status, "detail": detail}) // as above
 }

@@ -2,112 +2,308 @@ package admin_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
-	"errors"
+	"fmt"
+	"html"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
+	"regexp"
 	"strings"
+	"sync"
 	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"ringup.dev/ringup/internal/admin"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/queue"
+	"ringup.dev/ringup/internal/queue/redisqueue"
+	"ringup.dev/ringup/internal/redistest"
+	"ringup.dev/ringup/internal/render"
+	"ringup.dev/ringup/internal/secret"
 )
 
-// queues is a queue in memory.
-type queues struct {
-	paused map[message.Channel]string
-	err    error
+// output collects a log.
+type output struct {
+	mu sync.Mutex
+	b  bytes.Buffer
 }
 
-func (q *queues) Depth(_ context.Context, c message.Channel) (queue.Depth, error) {
-	return queue.Depth{Waiting: [4]int64{1, 2, 3, 4}, Halted: q.paused[c]}, q.err
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.Write(p)
 }
 
-func (q *queues) Pause(_ context.Context, c message.Channel, by, why string) error {
-	q.paused[c] = by + ": " + why
-	return q.err
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.String()
 }
 
-func (q *queues) Resume(_ context.Context, c message.Channel) error {
-	delete(q.paused, c)
-	return q.err
+// desk is the operators' pages over a real queue.
+type desk struct {
+	*testing.T
+	redis    *redistest.Server
+	store    *redisqueue.Store
+	producer *redisqueue.Producer
+	consumer *redisqueue.Consumer
+	pages    http.Handler
+	log      *output
+	cookies  []*http.Cookie
 }
 
-func (q *queues) List(context.Context) ([]queue.OutboxEntry, error) { return nil, q.err }
+func open(t *testing.T, config admin.Config) *desk {
+	d := &desk{T: t, redis: redistest.Start(t), log: &output{}}
+	var err error
+	d.store, err = redisqueue.Open(redisqueue.Config{
+		URL: secret.String("redis://" + d.redis.Addr()), Prefix: "ringup", DedupeTTL: time.Hour, StatusTTL: time.Hour, KeepCompleted: 100, KeepFailed: 100,
+		MaxCrashes: 5, OnUncertain: redisqueue.Resend,
+	}, slog.New(slog.DiscardHandler))
+	d.must(err)
+	t.Cleanup(func() { _ = d.store.Close() })
+	d.producer = d.store.Producer(prometheus.NewRegistry())
+	t.Cleanup(d.producer.Close)
+	d.consumer = d.store.Consumer(message.SMS, redisqueue.ConsumerConfig{Lease: 30 * time.Second, PriorityAging: time.Minute}, []string{"twilio", "aws"})
+	renderer, err := render.New(render.Config{DefaultLocale: "en", BusinessName: "Luna Coffee"})
+	d.must(err)
+	d.pages = admin.New(admin.Options{Config: config, Queues: d.store, Outbox: d.store.Outbox(0), Renderer: renderer, Log: slog.New(slog.NewTextHandler(d.log, nil))}).Handler()
+	return d
+}
 
-func ask(q *queues, token, method, path, body string, header ...string) *httptest.ResponseRecorder {
-	h := admin.Handler(admin.Options{Config: admin.Config{Token: "right"}, Queues: q, Outbox: q, Log: slog.New(slog.NewTextHandler(&bytes.Buffer{}, nil))})
-	r := httptest.NewRequest(method, path, strings.NewReader(body))
-	if token != "" {
-		r.Header.Set("Authorization", "Bearer "+token)
+func (d *desk) must(err error) {
+	d.Helper()
+	if err != nil {
+		d.Fatal(err)
 	}
-	for i := 0; i+1 < len(header); i += 2 {
-		r.Header.Set(header[i], header[i+1])
+}
+
+// failed puts a failed SMS into the queue.
+func (d *desk) failed(id, transaction, reason string) {
+	d.Helper()
+	body := fmt.Sprintf(`{"id":%q,"event_type":"payment_complete","timestamp":"2024-01-01T12:00:00Z","data":{"transactionId":%q,"amount":12.50,"currency":"USD","customerName":"John Doe"}}`, id, transaction)
+	_, err := d.producer.Enqueue(d.Context(), &queue.Submission{WebhookID: id, Priority: 1, AcceptedAt: time.Now(), Body: []byte(body), Channels: []queue.ChannelSubmission{
+		{Channel: message.SMS, Recipients: []queue.Addressee{{To: "+15550104242", Audience: message.Customer}}}}})
+	d.must(err)
+	_, claim, err := d.consumer.Exchange(d.Context(), nil, nil, &queue.ClaimRequest{Max: 1})
+	d.must(err)
+	_, _, err = d.consumer.Exchange(d.Context(), []queue.Settlement{{Claimed: claim.Jobs[0], Action: queue.Fail, Error: reason, Provider: "twilio", Worker: "pod-1/7"}}, nil, nil)
+	d.must(err)
+}
+
+// ask sends a request, as a browser does unless headers say otherwise.
+func (d *desk) ask(method, path, body string, headers ...string) *httptest.ResponseRecorder {
+	d.Helper()
+	r := httptest.NewRequest(method, "http://localhost:8080"+path, strings.NewReader(body))
+	r.Header.Set("Accept", "text/html")
+	if method == http.MethodPost {
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.Header.Set("Sec-Fetch-Site", "same-origin")
+	}
+	for _, c := range d.cookies {
+		r.AddCookie(c)
+	}
+	for i := 0; i+1 < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
 	}
 	w := httptest.NewRecorder()
-	h.ServeHTTP(w, r)
+	d.pages.ServeHTTP(w, r)
 	return w
 }
 
+// want asks, and expects a status and texts.
+func (d *desk) want(status int, w *httptest.ResponseRecorder, texts ...string) {
+	d.Helper()
+	if w.Code != status {
+		d.Fatalf("HTTP %d, want %d: %s", w.Code, status, w.Body)
+	}
+	for _, text := range texts {
+		if body := w.Body.String(); !strings.Contains(body, text) && !strings.Contains(html.UnescapeString(body), text) {
+			d.Errorf("there is no %q in:\n%s", text, w.Body)
+		}
+	}
+}
+
+var bearer = []string{"Authorization", "Bearer right", "Accept", "application/json", "X-Operator", "ann"}
+
 func TestSignIn(t *testing.T) {
 	t.Parallel()
-	for _, path := range []string{"/", "/outbox", "/admin/api/queues"} {
-		for _, token := range []string{"", "wrong", "righ", "rightt"} {
-			if w := ask(&queues{}, token, http.MethodGet, path, ""); w.Code != http.StatusUnauthorized || w.Header().Get("WWW-Authenticate") == "" {
+	d := open(t, admin.Config{Token: "right"})
+	for _, path := range []string{"/outbox", "/admin/queues", "/admin/queues/sms/failed", "/admin/job?id=a:sms:1", "/admin/search?q=abc", "/admin/audit", "/admin/confirm?action=pause&channel=sms", "/admin/api/queues"} {
+		if w := d.ask(http.MethodGet, path, ""); w.Code != http.StatusSeeOther || !strings.HasPrefix(w.Header().Get("Location"), "/admin/login?next=%2F") {
+			t.Errorf("%s for a stranger: %d", path, w.Code)
+		}
+		for _, token := range []string{"wrong", "righ", "rightt"} {
+			if w := d.ask(http.MethodGet, path, "", "Authorization", "Bearer "+token); w.Code != http.StatusUnauthorized || w.Header().Get("WWW-Authenticate") == "" {
 				t.Errorf("%s with %q: %d", path, token, w.Code)
 			}
 		}
-		if w := ask(&queues{}, "right", http.MethodGet, path, ""); w.Code >= 400 {
-			t.Errorf("%s: %d %s", path, w.Code, w.Body)
-		}
+	}
+	for _, path := range []string{"/admin/do", "/admin/job/reveal", "/admin/api/actions"} {
+		d.want(http.StatusUnauthorized, d.ask(http.MethodPost, path, ""))
 	}
 	basic := httptest.NewRequest(http.MethodGet, "/", nil)
-	basic.SetBasicAuth("anna", "right")
-	if w := ask(&queues{}, "", http.MethodGet, "/outbox", "", "Authorization", basic.Header.Get("Authorization")); w.Code != http.StatusOK {
-		t.Errorf("by password: %d", w.Code)
+	basic.SetBasicAuth("ann", "right")
+	d.want(http.StatusOK, d.ask(http.MethodGet, "/admin/queues", "", "Authorization", basic.Header.Get("Authorization")))
+	d.want(http.StatusUnauthorized, d.ask(http.MethodPost, "/admin/login", "name=ann&token=wrong"), "That is not the token")
+	w := d.ask(http.MethodPost, "/admin/login", "name=ann&token=right&next=%2Fadmin%2Faudit")
+	d.want(http.StatusSeeOther, w)
+	session := w.Result().Cookies()[0]
+	if w.Header().Get("Location") != "/admin/audit" || !session.HttpOnly || session.SameSite != http.SameSiteStrictMode || session.Secure {
+		t.Errorf("to %s with %+v", w.Header().Get("Location"), session)
+	}
+	if w := d.ask(http.MethodPost, "/admin/login", "name=ann&token=right&next=https%3A%2F%2Fevil.example%2F", "X-Forwarded-Proto", "https"); w.Header().Get("Location") != "/admin/queues" || !w.Result().Cookies()[0].Secure {
+		t.Errorf("sent elsewhere: %s", w.Header().Get("Location"))
+	}
+	d.cookies = []*http.Cookie{session}
+	w = d.ask(http.MethodGet, "/admin/queues", "")
+	d.want(http.StatusOK, w, "ann", "Sign out")
+	if csp := w.Header().Get("Content-Security-Policy"); !strings.Contains(csp, "default-src 'none'") || strings.Contains(csp, "unsafe") {
+		t.Errorf("policy %q", csp)
+	}
+	for _, forged := range []string{session.Value[:len(session.Value)-2] + "AA", "YW5u.9999999999.", "x", ""} {
+		d.cookies = []*http.Cookie{{Name: session.Name, Value: forged}}
+		d.want(http.StatusSeeOther, d.ask(http.MethodGet, "/admin/queues", ""))
+	}
+	if strings.Contains(d.log.String(), "right") {
+		t.Error("the token is in the log")
 	}
 }
 
 func TestWithoutATokenOnlyThisMachine(t *testing.T) {
 	t.Parallel()
-	if at := (&admin.Config{Port: 8080}).Address(); at != "127.0.0.1:8080" {
-		t.Errorf("listens on %s", at)
+	for token, want := range map[secret.String]string{"": "127.0.0.1:8080", "x": ":8080"} {
+		if at := (&admin.Config{Port: 8080, Token: token}).Address(); at != want {
+			t.Errorf("listens on %s", at)
+		}
 	}
-	if at := (&admin.Config{Port: 8080, Token: "x"}).Address(); at != ":8080" {
-		t.Errorf("listens on %s", at)
+	d := open(t, admin.Config{})
+	d.want(http.StatusOK, d.ask(http.MethodGet, "/admin/queues", ""))
+	r := httptest.NewRequest(http.MethodGet, "http://rebound.example:8080/admin/queues", nil)
+	w := httptest.NewRecorder()
+	d.pages.ServeHTTP(w, r)
+	d.want(http.StatusForbidden, w)
+}
+
+// TestAnotherSite has a page of another site use an operator's browser.
+func TestAnotherSite(t *testing.T) {
+	t.Parallel()
+	d := open(t, admin.Config{})
+	d.want(http.StatusForbidden, d.ask(http.MethodPost, "/admin/do", "action=pause&channel=sms", "Sec-Fetch-Site", "cross-site"))
+	if s, err := d.store.State(t.Context(), message.SMS); err != nil || s.Halted != "" {
+		t.Errorf("%+v, %v", s, err)
 	}
 }
 
-func TestPauseAndResume(t *testing.T) {
+// TestMend is the operator's night: a customer asks for a receipt.
+func TestMend(t *testing.T) {
 	t.Parallel()
-	q := &queues{paused: map[message.Channel]string{}}
-	if w := ask(q, "right", http.MethodPost, "/admin/api/queues/sms/pause", `{"by":"anna","why":"wrong text"}`); w.Code != http.StatusOK || q.paused[message.SMS] != "anna: wrong text" {
-		t.Errorf("%d %s %v", w.Code, w.Body, q.paused)
+	d := open(t, admin.Config{})
+	d.failed("hook<script>1", "TXN_42", "permanent: invalid_recipient")
+	d.want(http.StatusOK, d.ask(http.MethodGet, "/admin/queues", ""), "payment_complete", ">1</a>")
+	found := d.ask(http.MethodGet, "/admin/search?q=TXN_42", "")
+	d.want(http.StatusOK, found, "+•••4242", "invalid_recipient", "hook&lt;script&gt;1")
+	if strings.Contains(found.Body.String(), "<script>1") {
+		t.Error("what a POS sends is run")
 	}
-	var depths map[string]queue.Depth
-	if err := json.Unmarshal(ask(q, "right", http.MethodGet, "/admin/api/queues", "").Body.Bytes(), &depths); err != nil || depths["sms"].Halted == "" || depths["email"].Waiting[3] != 4 {
-		t.Errorf("%v %v", depths, err)
+	link := regexp.MustCompile(`href="(/admin/job\?id=[^"]+)"`).FindStringSubmatch(found.Body.String())[1]
+	job := d.ask(http.MethodGet, link, "")
+	d.want(http.StatusOK, job, "accepted", "attempt 1", "through twilio", "pod-1/7", "Hi John Doe", "$12.50", ">Retry</a>")
+	if strings.Contains(job.Body.String(), "5550104242") || strings.Contains(job.Body.String(), "Show the whole") {
+		t.Error("the address is shown, or offered")
 	}
-	if w := ask(q, "right", http.MethodPost, "/admin/api/queues/sms/resume", ""); w.Code != http.StatusOK || len(q.paused) != 0 {
-		t.Errorf("%d %v", w.Code, q.paused)
+	id := url.QueryEscape("hook<script>1:sms:1")
+	d.want(http.StatusForbidden, d.ask(http.MethodPost, "/admin/job/reveal", "id="+id))
+	d.want(http.StatusOK, d.ask(http.MethodGet, "/admin/confirm?action=retry&id="+id, ""), "Retry 1 job of sms?")
+	d.want(http.StatusSeeOther, d.ask(http.MethodPost, "/admin/do", "action=retry&why=asked&id="+id))
+	d.want(http.StatusUnprocessableEntity, d.ask(http.MethodPost, "/admin/do", "action=retry&id="+id), "is waiting: that cannot be changed")
+	d.want(http.StatusOK, d.ask(http.MethodGet, "/admin/audit", ""), "local", "retry", "asked", "hook&lt;script&gt;1:sms:1")
+	_, claim, err := d.consumer.Exchange(t.Context(), nil, nil, &queue.ClaimRequest{Max: 1})
+	d.must(err)
+	_, _, err = d.consumer.Exchange(t.Context(), []queue.Settlement{{Claimed: claim.Jobs[0], Action: queue.Complete, Provider: "twilio", MessageID: "SM9"}}, nil, nil)
+	d.must(err)
+	d.want(http.StatusOK, d.ask(http.MethodGet, link, ""), "retried", "by local", "SM9")
+	d.want(http.StatusNotFound, d.ask(http.MethodGet, "/admin/nothing", ""), "there is nothing here")
+	d.want(http.StatusUnprocessableEntity, d.ask(http.MethodGet, "/admin/job?id=nobody:sms:1", ""), "nothing is known of job")
+}
+
+func TestReveal(t *testing.T) {
+	t.Parallel()
+	d := open(t, admin.Config{Reveal: true})
+	d.failed("a", "TXN_1", "x")
+	d.want(http.StatusOK, d.ask(http.MethodGet, "/admin/job?id=a:sms:1", ""), "Show the whole address")
+	d.want(http.StatusOK, d.ask(http.MethodPost, "/admin/job/reveal", "id=a:sms:1"), "+15550104242")
+	d.want(http.StatusOK, d.ask(http.MethodGet, "/admin/audit", ""), "reveal", "a:sms:1")
+	if log := d.log.String(); !strings.Contains(log, "action=reveal") || strings.Contains(log, "0104242") {
+		t.Errorf("the log: %s", log)
 	}
-	for path, want := range map[string]int{"/admin/api/queues/fax/resume": http.StatusNotFound, "/admin/api/queues/sms/pause": http.StatusBadRequest} {
-		if w := ask(q, "right", http.MethodPost, path, "{}"); w.Code != want {
-			t.Errorf("%s: %d", path, w.Code)
+}
+
+func TestReadOnly(t *testing.T) {
+	t.Parallel()
+	d := open(t, admin.Config{ReadOnly: true})
+	d.failed("a", "TXN_1", "x")
+	w := d.ask(http.MethodGet, "/admin/queues", "")
+	d.want(http.StatusOK, w, "read only")
+	if strings.Contains(w.Body.String(), "Pause") {
+		t.Error("offers what it does not do")
+	}
+	d.want(http.StatusUnprocessableEntity, d.ask(http.MethodPost, "/admin/do", "action=delete&id=a:sms:1"), "ADMIN_READ_ONLY")
+}
+
+func TestAPI(t *testing.T) {
+	t.Parallel()
+	d := open(t, admin.Config{Token: "right"})
+	for i := range 7 {
+		d.failed(fmt.Sprint("w", i), fmt.Sprint("TXN_", i), map[bool]string{true: "transient: outage", false: "permanent: invalid_recipient"}[i < 4])
+	}
+	act := func(status int, body string) (jobs float64) {
+		t.Helper()
+		w := d.ask(http.MethodPost, "/admin/api/actions", body, bearer...)
+		d.want(status, w)
+		var answer map[string]any
+		d.must(json.Unmarshal(w.Body.Bytes(), &answer))
+		jobs, _ = answer["jobs"].(float64)
+		return jobs
+	}
+	for _, tt := range []struct {
+		body string
+		want float64
+	}{
+		{`{"action":"retry","channel":"sms","place":"failed","filter":"transient","dry_run":true}`, 4},
+		{`{"action":"retry","channel":"sms","place":"failed","filter":"transient"}`, 4},
+		{`{"action":"retry","channel":"sms","place":"failed","filter":"transient"}`, 0},
+		{`{"action":"delete","channel":"sms","ids":["w4:sms:1"],"why":"a test"}`, 1},
+		{`{"action":"purge","channel":"sms","priority":2}`, 0}, {`{"action":"purge","channel":"sms","dry_run":true}`, 4}, {`{"action":"purge","channel":"sms"}`, 4},
+	} {
+		if got := act(http.StatusOK, tt.body); got != tt.want {
+			t.Errorf("%s: %v jobs, want %v", tt.body, got, tt.want)
 		}
 	}
-	// Another site's page cannot use an operator's browser.
-	if w := ask(q, "right", http.MethodPost, "/admin/api/queues/sms/resume", "", "Sec-Fetch-Site", "cross-site"); w.Code != http.StatusForbidden {
-		t.Errorf("from another site: %d", w.Code)
+	for body, status := range map[string]int{
+		`{"action":"fly","channel":"sms"}`: 422, `{"action":"pause","channel":"fax"}`: 422, `{"action":"retry","channel":"sms"}`: 422,
+		`{"action":"retry","channel":"email","ids":["w5:sms:1"]}`: 422, `{"action":"retry","channel":"sms","ids":["nobody:sms:1"]}`: 422,
+		`{"action":"retry","channel":"sms","place":"sending"}`: 422, `{"action":"open-breaker","channel":"sms","provider":"nobody"}`: 422, `{"what":1}`: 400, `{`: 400,
+	} {
+		act(status, body)
 	}
-	q.err = errors.New("away")
-	for _, method := range []string{http.MethodGet, http.MethodPost} {
-		path := map[string]string{http.MethodGet: "/admin/api/queues", http.MethodPost: "/admin/api/queues/sms/resume"}[method]
-		if w := ask(q, "right", method, path, ""); w.Code != http.StatusServiceUnavailable {
-			t.Errorf("without Redis: %d", w.Code)
-		}
-	}
+	d.must(d.consumer.Beat(t.Context(), "pod-1/7", 0, 50))
+	act(http.StatusOK, `{"action":"pause","channel":"sms","why":"wrong text"}`)
+	act(http.StatusOK, `{"action":"open-breaker","channel":"sms","provider":"aws"}`)
+	d.want(http.StatusOK, d.ask(http.MethodGet, "/admin/api/queues", "", bearer...), `"halted":"paused by ann`, "wrong text", `"aws":{"state":"open"`, `"sent":0`, "pod-1/7")
+	act(http.StatusOK, `{"action":"resume","channel":"sms"}`)
+	act(http.StatusOK, `{"action":"close-breaker","channel":"sms","provider":"aws"}`)
+	d.want(http.StatusOK, d.ask(http.MethodGet, "/admin/api/queues/sms/failed", "", bearer...), `"total":2`, `"id":"w6:sms:1"`, `"recipient":"+•••4242"`)
+	d.want(http.StatusOK, d.ask(http.MethodGet, "/admin/api/job?id=w6:sms:1", "", bearer...), `"place":"failed"`, `"text":"`)
+	d.want(http.StatusNotFound, d.ask(http.MethodGet, "/admin/api/job?id=w9:sms:1", "", bearer...))
+	d.want(http.StatusOK, d.ask(http.MethodGet, "/admin/api/search?q=TXN_6", "", bearer...), `"id":"w6:sms:1"`)
+	d.want(http.StatusUnprocessableEntity, d.ask(http.MethodGet, "/admin/api/search?q=T", "", bearer...), "at least 3")
+	d.want(http.StatusUnprocessableEntity, d.ask(http.MethodGet, "/admin/api/queues/sms/limbo", "", bearer...), "there is no place")
+	d.want(http.StatusOK, d.ask(http.MethodGet, "/admin/api/audit", "", bearer...), `"by":"ann"`, `"why":"a test"`, `"action":"close-breaker"`)
+	d.redis.Kill()
+	d.want(http.StatusServiceUnavailable, d.ask(http.MethodGet, "/admin/api/queues", "", bearer...), "Redis does not answer")
+	d.want(http.StatusServiceUnavailable, d.ask(http.MethodPost, "/admin/api/actions", `{"action":"pause","channel":"sms"}`, bearer...))
 }

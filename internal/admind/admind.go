@@ -17,20 +17,22 @@ import (
 	"ringup.dev/ringup/internal/admin"
 	"ringup.dev/ringup/internal/ops"
 	"ringup.dev/ringup/internal/queue/redisqueue"
+	"ringup.dev/ringup/internal/render"
 	"ringup.dev/ringup/internal/settings"
 )
 
 // Config is all that the program is configured by.
 type Config struct {
-	Admin admin.Config
-	Redis redisqueue.Config
-	Ops   ops.Config
+	Admin  admin.Config
+	Redis  redisqueue.Config
+	Render render.Config
+	Ops    ops.Config
 }
 
 // Load reads the configuration. The error has every problem, each with what to set.
 func Load(ctx context.Context, env envconfig.Lookuper) (Config, error) {
 	var c Config
-	return c, errors.Join(settings.Read(ctx, env, &c.Admin, &c.Redis, &c.Ops), c.Admin.Validate(), c.Redis.Validate(), c.Ops.Validate())
+	return c, errors.Join(settings.Read(ctx, env, &c.Admin, &c.Redis, &c.Render, &c.Ops), c.Admin.Validate(), c.Redis.Validate(), c.Ops.Validate())
 }
 
 // DrainTime is the longest that the program takes to stop.
@@ -41,6 +43,7 @@ type Admin struct {
 	log      *slog.Logger
 	store    *redisqueue.Store
 	ops      *ops.Server
+	admin    *admin.Admin
 	listener net.Listener
 	pages    *http.Server
 }
@@ -50,6 +53,10 @@ func New(c Config, log *slog.Logger) (*Admin, error) {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	store, err := redisqueue.Open(c.Redis, log)
+	if err != nil {
+		return nil, err
+	}
+	renderer, err := render.New(c.Render)
 	if err != nil {
 		return nil, err
 	}
@@ -66,8 +73,9 @@ func New(c Config, log *slog.Logger) (*Admin, error) {
 	if c.Admin.Token == "" {
 		log.Warn("ADMIN_TOKEN is empty: only this machine is let in", "address", listener.Addr())
 	}
-	return &Admin{log: log, store: store, ops: operators, listener: listener, pages: &http.Server{
-		Handler:           admin.Handler(admin.Options{Config: c.Admin, Queues: store, Outbox: store.Outbox(0), Log: log}),
+	own := admin.New(admin.Options{Config: c.Admin, Queues: store, Outbox: store.Outbox(0), Renderer: renderer, Log: log})
+	return &Admin{log: log, store: store, ops: operators, admin: own, listener: listener, pages: &http.Server{
+		Handler:           own.Handler(),
 		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute,
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}}, nil
@@ -88,6 +96,7 @@ func (a *Admin) Run(ctx context.Context) error {
 		failed <- err
 	}()
 	go a.store.LogWarnings(ctx)
+	go a.admin.Run(ctx)
 	a.log.Info("admin serves", "address", a.Addr(), "ops", a.ops.Addr())
 	var err error
 	select {

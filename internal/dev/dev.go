@@ -24,6 +24,7 @@ import (
 	"ringup.dev/ringup/internal/ops"
 	"ringup.dev/ringup/internal/provider/sandbox"
 	"ringup.dev/ringup/internal/queue/redisqueue"
+	"ringup.dev/ringup/internal/render"
 	"ringup.dev/ringup/internal/settings"
 	"ringup.dev/ringup/internal/workerd"
 )
@@ -36,7 +37,7 @@ type Server struct {
 	outbox   *redisqueue.Outbox
 	ingest   *ingestd.Ingest
 	workers  []*workerd.Worker
-	pages    http.Handler
+	admin    *admin.Admin
 	listener net.Listener
 	token    string
 }
@@ -129,7 +130,15 @@ func (s *Server) build(ctx context.Context, config admin.Config, env overlay) er
 		s.workers = append(s.workers, w)
 	}
 	s.outbox = s.store.Outbox(kept.OutboxSize)
-	s.pages = admin.Handler(admin.Options{Config: config, Queues: s.store, Outbox: s.outbox, Log: log})
+	var templates render.Config
+	if err := settings.Read(ctx, env, &templates); err != nil {
+		return err
+	}
+	renderer, err := render.New(templates)
+	if err != nil {
+		return err
+	}
+	s.admin = admin.New(admin.Options{Config: config, Queues: s.store, Outbox: s.outbox, Renderer: renderer, Log: log})
 	if s.listener, err = net.Listen("tcp", config.Address()); err != nil { //nolint:noctx // bound once, at start
 		return fmt.Errorf("ADMIN_PORT %d cannot be bound: %w", config.Port, err)
 	}
@@ -167,7 +176,7 @@ func local(addr string) string {
 // Run serves until ctx ends, and prints what goes out.
 func (s *Server) Run(ctx context.Context) error {
 	defer s.close()
-	pages := &http.Server{Handler: s.pages, ReadHeaderTimeout: 5 * time.Second}
+	pages := &http.Server{Handler: s.admin.Handler(), ReadHeaderTimeout: 5 * time.Second}
 	running := 2 + len(s.workers)
 	ended := make(chan error, running)
 	ctx, cancel := context.WithCancel(ctx)
@@ -184,6 +193,7 @@ func (s *Server) Run(ctx context.Context) error {
 		ended <- err
 	}()
 	go s.watch(ctx)
+	go s.admin.Run(ctx)
 	if s.embedded != nil {
 		go s.tick(ctx)
 	}
@@ -216,6 +226,7 @@ func (s *Server) greet() {
   webhooks  %[1]s/webhooks/pos
   samples   %[1]s/test/webhook-sample
   outbox    %[2]s/outbox
+  queues    %[2]s/admin/queues
   metrics   http://%[3]s/metrics
   Redis     %[4]s
 

@@ -95,7 +95,7 @@ func TestFirstMinutes(t *testing.T) {
 			t.Errorf("%+v", e)
 		}
 	}
-	page, header := get(t, s.AdminURL()+"/", "text/html")
+	page, header := get(t, s.AdminURL()+"/outbox", "text/html")
 	if !strings.Contains(page, "Hi John Doe") || !strings.Contains(page, "<b>Luna Coffee</b>") || !strings.Contains(page, "srcdoc=") ||
 		!strings.Contains(header.Get("Content-Security-Policy"), "default-src 'none'") {
 		t.Errorf("the page: %s", page)

@@ -159,6 +159,7 @@ type Settlement struct {
 	Provider  string
 	MessageID string
 	Took      time.Duration
+	Worker    string // which worker had the job
 	// Segments that the message took beyond the one that the claim paid for.
 	ExtraTokens int
 }
@@ -269,5 +270,6 @@ type Event struct {
 	TookMs    int64     `json:"took_ms,omitempty"`
 	Provider  string    `json:"provider,omitempty"`
 	MessageID string    `json:"message_id,omitempty"`
+	Worker    string    `json:"worker,omitempty"`
 	Error     string    `json:"error,omitempty"`
 }

@@ -448,7 +448,7 @@ func (w *Worker) report(name string) *queue.ProviderReport {
 // take turns a result into a settlement and into what it says about the provider.
 func (w *Worker) take(r result) {
 	j := r.claimed.Job
-	s := queue.Settlement{Claimed: r.claimed, Provider: r.provider, MessageID: r.receipt.MessageID, Took: r.took}
+	s := queue.Settlement{Claimed: r.claimed, Provider: r.provider, MessageID: r.receipt.MessageID, Took: r.took, Worker: w.ID}
 	reason := ""
 	switch {
 	case r.unfit != "":

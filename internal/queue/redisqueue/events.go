@@ -19,6 +19,7 @@ type logEntry struct {
 	TookMs    int64  `json:"ms,omitempty"`
 	Provider  string `json:"p,omitempty"`
 	MessageID string `json:"m,omitempty"`
+	Worker    string `json:"w,omitempty"`
 	Error     string `json:"e,omitempty"`
 }
 
@@ -33,7 +34,7 @@ func event(now time.Time, s *queue.Settlement) string {
 	}
 	line, err := json.Marshal(logEntry{
 		At: now.UnixMilli(), State: state, Attempt: s.Claimed.Job.Attempts + 1, TookMs: s.Took.Milliseconds(),
-		Provider: s.Provider, MessageID: s.MessageID, Error: s.Error,
+		Provider: s.Provider, MessageID: s.MessageID, Worker: s.Worker, Error: s.Error,
 	})
 	if err != nil {
 		return ""

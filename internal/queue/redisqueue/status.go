@@ -99,7 +99,7 @@ func play(n *queue.Notification, log string) {
 		n.UpdatedAt, n.Error = at, e.Error
 		n.Attempts = max(n.Attempts, e.Attempt)
 		n.History = append(n.History, queue.Event{
-			At: at, What: e.State, Attempt: e.Attempt, TookMs: e.TookMs, Provider: e.Provider, MessageID: e.MessageID, Error: e.Error,
+			At: at, What: e.State, Attempt: e.Attempt, TookMs: e.TookMs, Provider: e.Provider, MessageID: e.MessageID, Worker: e.Worker, Error: e.Error,
 		})
 		if e.Provider != "" {
 			n.Provider = e.Provider

@@ -1,0 +1,79 @@
+package admin_test
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/getkin/kin-openapi/openapi3filter"
+	"github.com/getkin/kin-openapi/routers/gorillamux"
+
+	"ringup.dev/ringup/internal/admin"
+)
+
+// TestOpenAPI holds the description to the handlers: every operation is asked for, well and badly, and its answer has to be one that
+// is described.
+func TestOpenAPI(t *testing.T) {
+	t.Parallel()
+	d := open(t, admin.Config{Token: "right"})
+	d.failed("a", "TXN_1", "permanent: invalid_recipient")
+	doc, err := openapi3.NewLoader().LoadFromData(admin.Description)
+	d.must(err)
+	d.must(doc.Validate(t.Context()))
+	router, err := gorillamux.NewRouter(doc)
+	d.must(err)
+	asked := map[string]bool{}
+	for _, tt := range []struct {
+		method, path, body string
+		status             int
+	}{
+		{http.MethodGet, "/admin/api/queues", "", 200},
+		{http.MethodGet, "/admin/api/queues/sms/failed?offset=0", "", 200},
+		{http.MethodGet, "/admin/api/queues/sms/waiting?priority=4", "", 200},
+		{http.MethodGet, "/admin/api/job?id=a:sms:1", "", 200},
+		{http.MethodGet, "/admin/api/job?id=b:sms:1", "", 404},
+		{http.MethodGet, "/admin/api/search?q=TXN_1", "", 200},
+		{http.MethodPost, "/admin/api/actions", `{"action":"retry","channel":"sms","ids":["a:sms:1"],"dry_run":true}`, 200},
+		{http.MethodPost, "/admin/api/actions", `{"action":"open-breaker","channel":"sms","provider":"nobody"}`, 422},
+		{http.MethodPost, "/admin/api/actions", `{"action":"retry","channel":"sms","ids":["a:sms:1"]}`, 200},
+		{http.MethodGet, "/admin/api/audit", "", 200},
+		{http.MethodGet, "/admin/api/openapi.yaml", "", 200},
+	} {
+		r := httptest.NewRequest(tt.method, "http://localhost:8080"+tt.path, strings.NewReader(tt.body))
+		r.Header.Set("Authorization", "Bearer right")
+		r.Header.Set("Content-Type", "application/json")
+		route, params, err := router.FindRoute(r)
+		if err != nil {
+			t.Fatalf("%s %s is not described: %v", tt.method, tt.path, err)
+		}
+		asked[tt.method+" "+route.Path] = true
+		input := &openapi3filter.RequestValidationInput{Request: r, PathParams: params, Route: route, Options: &openapi3filter.Options{
+			AuthenticationFunc: func(context.Context, *openapi3filter.AuthenticationInput) error { return nil }}}
+		if err := openapi3filter.ValidateRequest(t.Context(), input); err != nil {
+			t.Errorf("%s %s: %v", tt.method, tt.path, err)
+		}
+		r.Body = io.NopCloser(strings.NewReader(tt.body))
+		w := httptest.NewRecorder()
+		d.pages.ServeHTTP(w, r)
+		d.want(tt.status, w)
+		if strings.HasSuffix(tt.path, ".yaml") {
+			continue // the validator would read it as data
+		}
+		if err := openapi3filter.ValidateResponse(t.Context(), &openapi3filter.ResponseValidationInput{
+			RequestValidationInput: input, Status: w.Code, Header: w.Header(), Body: io.NopCloser(bytes.NewReader(w.Body.Bytes()))}); err != nil {
+			t.Errorf("%s %s: %v", tt.method, tt.path, err)
+		}
+	}
+	for path, item := range doc.Paths.Map() {
+		for method := range item.Operations() {
+			if !asked[method+" "+path] {
+				t.Errorf("%s %s is described, and not tried", method, path)
+			}
+		}
+	}
+}

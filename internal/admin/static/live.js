@@ -1,0 +1,28 @@
+// Keeps the live parts of a page up to date. Without it the page is as it was when it was loaded.
+"use strict";
+(() => {
+  const every = 2000;
+  const status = document.getElementById("live-status");
+  if (!document.querySelector("[data-live]")) return;
+  if (status) status.textContent = "live";
+  const update = async () => {
+    if (!document.hidden) {
+      try {
+        const response = await fetch(location.href, { headers: { Accept: "text/html" }, redirect: "error" });
+        if (response.ok) {
+          const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
+          for (const part of document.querySelectorAll("[data-live]")) {
+            const next = fresh.getElementById(part.id);
+            // Nothing moves under somebody's fingers.
+            if (next && !part.contains(document.activeElement) && part.innerHTML !== next.innerHTML) part.innerHTML = next.innerHTML;
+          }
+          if (status) status.textContent = "live";
+        } else if (status) status.textContent = "not live: HTTP " + response.status;
+      } catch {
+        if (status) status.textContent = "not live: no answer";
+      }
+    }
+    setTimeout(update, every);
+  };
+  setTimeout(update, every);
+})();
