@@ -1,4 +1,5 @@
-// Command ringup is for people: `ringup dev` runs everything in one process, `ringup send` posts a webhook.
+// Command ringup is for people: `ringup dev` runs everything in one process, `ringup send` posts a webhook, `ringup queue` sees the queues
+// and mends them, `ringup doctor` looks for what is wrong.
 package main
 
 import (
@@ -32,10 +33,10 @@ func main() {
 			return server.Run(cmd.Context())
 		},
 	})
-	root.AddCommand(cli.Send(envconfig.OsLookuper()))
+	root.AddCommand(cli.Send(envconfig.OsLookuper()), cli.Queue(envconfig.OsLookuper()), cli.Doctor(envconfig.OsLookuper()))
 	if err := root.ExecuteContext(ctx); err != nil {
 		fmt.Fprintf(os.Stderr, "ringup: %v\n", err)
 		stop()
-		os.Exit(1)
+		os.Exit(cli.Code(err))
 	}
 }

@@ -66,7 +66,7 @@ func (x *action) validate() error {
 		switch {
 		case len(x.IDs) == 0 && x.Place == "":
 			return refuse("say which jobs: ids, or the place they are in (failed, retry)")
-		case x.Place != "" && x.Place != queue.Failed && x.Place != queue.Retrying && !(x.Name == actDelete && x.Place == queue.Completed):
+		case x.Place != "" && x.Place != queue.Failed && x.Place != queue.Retrying && (x.Name != actDelete || x.Place != queue.Completed):
 			return refuse("jobs that are %s cannot be changed: only failed and retry can be retried, and those and completed deleted", x.Place)
 		}
 	case actPurge:

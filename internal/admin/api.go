@@ -46,7 +46,7 @@ func (a *Admin) apiQueues(w http.ResponseWriter, r *http.Request) {
 		rates := a.samples.rates(name)
 		out[name] = channel{state, rates.Sent, rates.Errors}
 	}
-	answer(w, http.StatusOK, out)
+	answer(w, out)
 }
 
 func (a *Admin) apiList(w http.ResponseWriter, r *http.Request) {
@@ -65,7 +65,7 @@ func (a *Admin) apiList(w http.ResponseWriter, r *http.Request) {
 		a.failed(w, r, err)
 		return
 	}
-	answer(w, http.StatusOK, map[string]any{"total": total(state, q.Place, q.Priority), "offset": q.Offset, "jobs": views(jobs)})
+	answer(w, map[string]any{"total": total(state, q.Place, q.Priority), "offset": q.Offset, "jobs": views(jobs)})
 }
 
 func (a *Admin) apiJob(w http.ResponseWriter, r *http.Request) {
@@ -78,7 +78,7 @@ func (a *Admin) apiJob(w http.ResponseWriter, r *http.Request) {
 		a.failed(w, r, err)
 		return
 	}
-	answer(w, http.StatusOK, d)
+	answer(w, d)
 }
 
 func (a *Admin) apiSearch(w http.ResponseWriter, r *http.Request) {
@@ -90,7 +90,7 @@ func (a *Admin) apiSearch(w http.ResponseWriter, r *http.Request) {
 	if v.Notifications == nil {
 		v.Notifications = []queue.Notification{}
 	}
-	answer(w, http.StatusOK, map[string]any{"jobs": v.Jobs, "notifications": v.Notifications, "more": v.Full})
+	answer(w, map[string]any{"jobs": v.Jobs, "notifications": v.Notifications, "more": v.Full})
 }
 
 func (a *Admin) apiAudit(w http.ResponseWriter, r *http.Request) {
@@ -102,7 +102,7 @@ func (a *Admin) apiAudit(w http.ResponseWriter, r *http.Request) {
 	if entries == nil {
 		entries = []queue.AuditEntry{}
 	}
-	answer(w, http.StatusOK, map[string]any{"entries": entries})
+	answer(w, map[string]any{"entries": entries})
 }
 
 // apiAction does something, or with dry_run says to how many jobs it would be done.
@@ -130,12 +130,11 @@ func (a *Admin) apiAction(w http.ResponseWriter, r *http.Request) {
 		a.failed(w, r, err)
 		return
 	}
-	answer(w, http.StatusOK, map[string]any{"action": x.Name, "channel": x.Channel, "jobs": n, "dry_run": x.DryRun})
+	answer(w, map[string]any{"action": x.Name, "channel": x.Channel, "jobs": n, "dry_run": x.DryRun})
 }
 
-func answer(w http.ResponseWriter, status int, body any) {
+func answer(w http.ResponseWriter, body any) {
 	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(body) // the client may be gone
 }
 

@@ -101,6 +101,28 @@ func (c *Config) lease() error {
 	return nil
 }
 
+// Probed is what a provider says of itself.
+type Probed struct {
+	Name string
+	Err  error
+}
+
+// Probe asks every provider of a valid configuration how it is, and reports what is wrong with the templates.
+func Probe(ctx context.Context, c Config, env envconfig.Lookuper, timeout time.Duration) ([]Probed, error) {
+	_, renderErr := render.New(c.Render)
+	named, err := c.Channel.open(ctx, env, catalog.Dependencies{Transport: transport.New(1), Outbox: func(int) sandbox.Outbox { return nil }})
+	if err := errors.Join(renderErr, err); err != nil {
+		return nil, err
+	}
+	var out []Probed
+	for _, n := range named {
+		call, cancel := context.WithTimeout(ctx, timeout)
+		out = append(out, Probed{n.Name, n.Provider.Probe(call)})
+		cancel()
+	}
+	return out, nil
+}
+
 // Worker is the program, its port bound.
 type Worker struct {
 	log    *slog.Logger

@@ -166,7 +166,7 @@ func (p *Producer) flushAll() {
 		p.size.Observe(float64(len(group)))
 		p.flush(group)
 		if len(group) > 1 {
-			time.Sleep(gatherFor)
+			<-time.After(gatherFor)
 		}
 	}
 }

@@ -88,12 +88,13 @@ func decodeRecord(webhookID, record string) (jobs []queue.Accepted, skipped []qu
 	var addresses []string
 	count := map[message.Channel]int{}
 	for len(rest) >= 2 {
-		tag, address, ok := rest[0], "", true
+		tag, address := rest[0], ""
 		if int(tag&entryChannel) >= len(message.Channels) {
 			break
 		}
 		channel := message.Channels[tag&entryChannel]
 		if tag&entryAgain == 0 {
+			var ok bool
 			if address, rest, ok = cutShort(rest[1:]); !ok {
 				break
 			}
@@ -109,6 +110,7 @@ func decodeRecord(webhookID, record string) (jobs []queue.Accepted, skipped []qu
 			continue
 		}
 		var reason string
+		var ok bool
 		if reason, rest, ok = cutShort(rest); !ok {
 			break
 		}

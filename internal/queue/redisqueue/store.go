@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -103,16 +104,27 @@ func (s *Store) Close() error { return s.client.Close() }
 // Ping asks whether Redis answers. Errors: queue.ErrUnavailable.
 func (s *Store) Ping(ctx context.Context) error { return unavailable(s.client.Ping(ctx).Err()) }
 
-// Warnings tells what about this Redis may lose or evict jobs: an eviction policy, no append-only file, a version that is too
-// old. A setting that may not be read (managed services hide CONFIG) is passed over.
-func (s *Store) Warnings(ctx context.Context) ([]string, error) {
-	if err := s.Ping(ctx); err != nil {
-		return nil, err
+// Health is what a Redis is like.
+type Health struct {
+	Version  string
+	Skew     time.Duration // how far its clock is ahead of ours
+	Warnings []string      // what about it may lose, evict or refuse jobs, and what to do
+}
+
+// memoryWarning is how much of maxmemory may be used before it is time to do something.
+const memoryWarning = 0.8
+
+// Examine looks for what about this Redis may lose, evict or refuse jobs. A setting that may not be read (managed services hide CONFIG,
+// and users may have no right to INFO) is passed over. Errors: queue.ErrUnavailable.
+func (s *Store) Examine(ctx context.Context) (*Health, error) {
+	now, err := s.client.Time(ctx).Result()
+	if err != nil {
+		return nil, unavailable(err)
 	}
-	var warnings []string
+	h := &Health{Version: "unknown", Skew: time.Until(now)}
 	info, err := s.client.Info(ctx, "server", "persistence", "memory").Result()
 	if err != nil {
-		return nil, nil //nolint:nilerr // INFO may be forbidden; Redis itself answers
+		return h, nil //nolint:nilerr // INFO may be forbidden; Redis itself answers
 	}
 	field := func(name string) string {
 		for line := range strings.Lines(info) {
@@ -122,17 +134,55 @@ func (s *Store) Warnings(ctx context.Context) ([]string, error) {
 		}
 		return ""
 	}
+	number := func(name string) float64 { n, _ := strconv.ParseFloat(field(name), 64); return n }
+	warn := func(format string, args ...any) { h.Warnings = append(h.Warnings, fmt.Sprintf(format, args...)) }
+	if version := field("redis_version"); version != "" {
+		h.Version = version
+	}
 	var major, minor int
-	if _, err := fmt.Sscanf(field("redis_version"), "%d.%d", &major, &minor); err == nil && (major < 6 || major == 6 && minor < 2) {
-		warnings = append(warnings, "Redis is older than 6.2: ringup needs 6.2 or newer")
+	if _, err := fmt.Sscanf(h.Version, "%d.%d", &major, &minor); err == nil && (major < 6 || major == 6 && minor < 2) {
+		warn("Redis is older than 6.2: ringup needs 6.2 or newer")
 	}
 	if policy := field("maxmemory_policy"); policy != "" && policy != "noeviction" {
-		warnings = append(warnings, "Redis may evict jobs when it is full: set maxmemory-policy noeviction (it is "+policy+")")
+		warn("Redis may evict jobs when it is full: set maxmemory-policy noeviction (it is %s)", policy)
 	}
 	if field("aof_enabled") == "0" {
-		warnings = append(warnings, "Redis keeps no append-only file: a restart may lose accepted jobs; set appendonly yes")
+		warn("Redis keeps no append-only file: a restart may lose accepted jobs; set appendonly yes")
 	}
-	return warnings, nil
+	if field("aof_enabled") == "1" && field("aof_last_write_status") == "err" {
+		warn("Redis cannot write its append-only file: look at its disk, and at its log")
+	}
+	if used, limit := number("used_memory"), number("maxmemory"); limit > 0 && used > memoryWarning*limit {
+		warn("Redis uses %.0f%% of maxmemory: raise it, or ingest will have to answer 503", 100*used/limit)
+	}
+	if field("aof_enabled") == "1" && s.defaultUserIsPowerless(ctx) {
+		warn("Redis's default user has no rights: the transactions in the append-only file are replayed as that user, and would be dropped at the next " +
+			"start; set `user default off resetpass ~* &* +@all`")
+	}
+	return h, nil
+}
+
+// defaultUserIsPowerless says that the user as which Redis replays its own append-only file may not run every command.
+func (s *Store) defaultUserIsPowerless(ctx context.Context) bool {
+	users, err := s.client.Do(ctx, "ACL", "LIST").StringSlice()
+	if err != nil {
+		return false // not ours to see
+	}
+	for _, rules := range users {
+		if strings.HasPrefix(rules, "user default ") {
+			return !strings.Contains(rules, "+@all") || !strings.Contains(rules, "~*")
+		}
+	}
+	return false
+}
+
+// Warnings tells what about this Redis may lose, evict or refuse jobs.
+func (s *Store) Warnings(ctx context.Context) ([]string, error) {
+	h, err := s.Examine(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return h.Warnings, nil
 }
 
 // call is one run of a script on one channel's keys.

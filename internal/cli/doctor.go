@@ -1,0 +1,157 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sethvargo/go-envconfig"
+	"github.com/spf13/cobra"
+
+	"ringup.dev/ringup/internal/admind"
+	"ringup.dev/ringup/internal/ingestd"
+	"ringup.dev/ringup/internal/message"
+	"ringup.dev/ringup/internal/queue/redisqueue"
+	"ringup.dev/ringup/internal/settings"
+	"ringup.dev/ringup/internal/workerd"
+)
+
+// finding is one thing that the doctor looked at.
+type finding struct {
+	What string `json:"what"`
+	OK   bool   `json:"ok"`
+	Text string `json:"text"` // what is wrong and what to do; or what was seen
+}
+
+// probeTimeout bounds each question to Redis or a provider.
+const probeTimeout = 10 * time.Second
+
+// maxSkew is how far Redis's clock may be from ours before times look wrong to people. Nothing else depends on ours.
+const maxSkew = 2 * time.Second
+
+// Doctor returns the command that looks for what is wrong.
+func Doctor(env envconfig.Lookuper) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "doctor",
+		Short: "Look for what is wrong: configuration, Redis, credentials, templates, clocks",
+		Long: "Read the environment as ingest, the workers of all channels and the admin program would, and look for what is wrong with it: settings, Redis's\n" +
+			"version, persistence, eviction and users, the providers' credentials, templates, clocks. Nothing is changed and nothing is sent.\n" +
+			"It succeeds when all is well.",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			findings := examine(cmd.Context(), env)
+			if asJSON {
+				encoder := json.NewEncoder(cmd.OutOrStdout())
+				encoder.SetIndent("", "  ")
+				if err := encoder.Encode(findings); err != nil {
+					return err
+				}
+			} else {
+				report(cmd.OutOrStdout(), findings)
+			}
+			bad := 0
+			for _, f := range findings {
+				if !f.OK {
+					bad++
+				}
+			}
+			if bad > 0 {
+				return fmt.Errorf("%d of %d checks found something wrong", bad, len(findings))
+			}
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON, for programs")
+	return cmd
+}
+
+func report(w io.Writer, findings []finding) {
+	for _, f := range findings {
+		mark := "ok   "
+		if !f.OK {
+			mark = "WRONG"
+		}
+		lines := strings.Split(f.Text, "\n")
+		_, _ = fmt.Fprintf(w, "%s  %-22s %s\n", mark, f.What, lines[0])
+		for _, line := range lines[1:] {
+			_, _ = fmt.Fprintf(w, "%30s%s\n", "", line)
+		}
+	}
+}
+
+// channelEnv is the environment of a channel's worker.
+type channelEnv struct {
+	envconfig.Lookuper
+	channel message.Channel
+}
+
+func (e channelEnv) Lookup(key string) (string, bool) {
+	if key == "CHANNEL" {
+		return string(e.channel), true
+	}
+	return e.Lookuper.Lookup(key)
+}
+
+func examine(ctx context.Context, env envconfig.Lookuper) []finding {
+	var out []finding
+	add := func(what string, err error, well string) {
+		if err != nil {
+			well = err.Error()
+		}
+		out = append(out, finding{what, err == nil, well})
+	}
+	ingest, err := ingestd.Load(ctx, env)
+	add("ingest", err, "its settings are well")
+	for _, channel := range message.Channels {
+		if len(ingest.Ingest.Channels) > 0 && !slices.Contains(ingest.Ingest.Channels, string(channel)) {
+			continue
+		}
+		own := channelEnv{env, channel}
+		c, err := workerd.Load(ctx, own)
+		if err != nil {
+			add("worker "+string(channel), err, "")
+			continue
+		}
+		probes, err := workerd.Probe(ctx, c, own, probeTimeout)
+		add("worker "+string(channel), err, "its settings and templates are well")
+		for _, p := range probes {
+			add(string(channel)+" through "+p.Name, p.Err, "it answers, and takes the credentials")
+		}
+	}
+	_, err = admind.Load(ctx, env)
+	add("admin", err, "its settings are well")
+	return append(out, examineRedis(ctx, env)...)
+}
+
+func examineRedis(ctx context.Context, env envconfig.Lookuper) []finding {
+	var c redisqueue.Config
+	if settings.Read(ctx, env, &c) != nil || c.Validate() != nil {
+		return nil // said above, by every program
+	}
+	store, err := redisqueue.Open(c, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return nil // as above
+	}
+	defer func() { _ = store.Close() }()
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
+	h, err := store.Examine(ctx)
+	if err != nil {
+		return []finding{{"Redis", false, err.Error() + "\nset REDIS_URL, or REDIS_HOST, REDIS_PORT and REDIS_PASSWORD"}}
+	}
+	out := []finding{{"Redis", true, "version " + h.Version}}
+	for _, w := range h.Warnings {
+		out = append(out, finding{"Redis", false, w})
+	}
+	clock := finding{"clocks", h.Skew.Abs() <= maxSkew, "Redis's clock and this machine's agree"}
+	if !clock.OK {
+		clock.Text = fmt.Sprintf("Redis's clock is %s from this machine's: run NTP on both, or ages look wrong", h.Skew.Round(time.Millisecond))
+	}
+	return append(out, clock)
+}
