@@ -56,6 +56,7 @@ func New(c Config, log *slog.Logger) (*Admin, error) {
 	if err != nil {
 		return nil, err
 	}
+	store.Instrument(registry)
 	renderer, err := render.New(c.Render)
 	if err != nil {
 		return nil, err

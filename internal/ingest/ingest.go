@@ -124,7 +124,7 @@ func NewHandler(o Options) (http.Handler, error) {
 		Options: o,
 		limits:  limits{perSecond: o.Config.SourceRateLimit, burst: o.Config.SourceRateBurst, sources: map[string]*rate.Limiter{}},
 		webhooks: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "ringup_webhooks_total", Help: "Webhooks, by event type and what was answered.",
+			Name: "ringup_webhooks_total", Help: "Webhooks, by event type and what was answered; duplicate is one that was not sent twice.",
 		}, []string{"event", "outcome"}),
 		seconds: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "ringup_webhook_duration_seconds", Help: "Time from a webhook's headers to its answer.",

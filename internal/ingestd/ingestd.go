@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"sync/atomic"
 	"time"
 
@@ -75,6 +76,7 @@ type Ingest struct {
 	log      *slog.Logger
 	store    *redisqueue.Store
 	producer *redisqueue.Producer
+	sweeper  *redisqueue.Sweeper
 	ops      *ops.Server
 	listener net.Listener
 	public   *http.Server
@@ -94,7 +96,13 @@ func New(c Config, log *slog.Logger) (*Ingest, error) {
 	if err != nil {
 		return nil, err
 	}
-	producer := store.Producer(registry)
+	store.Instrument(registry)
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	registry.MustRegister(store.QueueCollector(fmt.Sprintf("%s/%d", host, os.Getpid())))
+	producer, sweeper := store.Producer(registry), store.Sweeper(registry)
 	handler, err := ingest.NewHandler(ingest.Options{
 		Config: c.Ingest, Region: c.Address.DefaultRegion, Verifier: verifier, Enqueuer: producer, Notifier: store, Registerer: registry, Log: log,
 	})
@@ -112,7 +120,7 @@ func New(c Config, log *slog.Logger) (*Ingest, error) {
 		return nil, errors.Join(fmt.Errorf("PORT %d cannot be bound: %w", c.Server.Port, err), operators.Close())
 	}
 	i := &Ingest{
-		config: c, log: log, store: store, producer: producer, ops: operators,
+		config: c, log: log, store: store, producer: producer, sweeper: sweeper, ops: operators,
 		listener: netutil.LimitListener(listener, c.Ingest.MaxConnections),
 	}
 	i.public = ingest.Server(i.farewell(handler), log)
@@ -153,7 +161,7 @@ func (i *Ingest) Run(ctx context.Context) error {
 	swept := make(chan struct{})
 	go func() {
 		defer close(swept)
-		i.store.RunSweeper(background)
+		i.sweeper.Run(background)
 	}()
 	go i.store.LogWarnings(background)
 	i.log.Info("ingest serves", "port", i.Addr(), "ops", i.OpsAddr(), "channels", i.config.Ingest.Channels)

@@ -144,6 +144,7 @@ func New(ctx context.Context, c Config, env envconfig.Lookuper, log *slog.Logger
 	if err != nil {
 		return nil, err
 	}
+	store.Instrument(registry)
 	renderer, renderErr := render.New(c.Render)
 	named, providerErr := c.Channel.open(ctx, env, catalog.Dependencies{
 		Transport: transport.New(c.Worker.Concurrency),

@@ -19,13 +19,13 @@ func profile(dir string, c, floor contender, into string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("%s: %.1f µs a webhook\n", floor.name, yardstick.total())
+	_, _ = fmt.Fprintf(os.Stdout, "%s: %.1f µs a webhook\n", floor.name, yardstick.total())
 	for _, whole := range []bool{false, true} {
 		x, err := measure(dir, c, whole)
 		if err != nil {
 			return err
 		}
-		fmt.Printf("%s, to the end: %v: ingest %.1f + Redis %.1f + workers %.1f = %.1f µs a webhook, %.0f a second\n", c.name, whole,
+		_, _ = fmt.Fprintf(os.Stdout, "%s, to the end: %v: ingest %.1f + Redis %.1f + workers %.1f = %.1f µs a webhook, %.0f a second\n", c.name, whole,
 			x.ingest, x.redis, x.worker, x.total(), x.perSecond)
 	}
 	return nil

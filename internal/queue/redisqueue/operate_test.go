@@ -203,3 +203,39 @@ func TestWorkersAndAudit(t *testing.T) {
 		t.Errorf("audit %+v, %v", got, err)
 	}
 }
+
+// TestQueueMetricsOnce has two replicas asked: one of them reports, and the other when that one is asked no more.
+func TestQueueMetricsOnce(t *testing.T) {
+	t.Parallel()
+	s := openShop(t)
+	s.enqueue("a", 3)
+	replicas := []*prometheus.Registry{prometheus.NewRegistry(), prometheus.NewRegistry()}
+	for i, r := range replicas {
+		r.MustRegister(s.store.QueueCollector(fmt.Sprint("replica-", i)))
+	}
+	waiting := func(r *prometheus.Registry) (n float64, families int) {
+		t.Helper()
+		all, err := r.Gather()
+		s.must(err)
+		for _, family := range all {
+			if family.GetName() == "ringup_queue_waiting" {
+				for _, m := range family.GetMetric() {
+					n += m.GetGauge().GetValue()
+				}
+			}
+		}
+		return n, len(all)
+	}
+	for range 3 {
+		if n, _ := waiting(replicas[1]); n != 3 {
+			t.Errorf("%v jobs wait", n)
+		}
+		if _, families := waiting(replicas[0]); families != 0 {
+			t.Errorf("both report: %d families", families)
+		}
+	}
+	s.must(s.store.client.Del(t.Context(), s.store.keys[message.SMS].Base+":reporter").Err()) // its term is over
+	if n, _ := waiting(replicas[0]); n != 3 {
+		t.Errorf("%v jobs wait", n)
+	}
+}

@@ -88,7 +88,8 @@ func decodeRecord(webhookID, record string) (jobs []queue.Accepted, skipped []qu
 	var addresses []string
 	count := map[message.Channel]int{}
 	for len(rest) >= 2 {
-		tag, address := rest[0], ""
+		tag := rest[0]
+		var address string
 		if int(tag&entryChannel) >= len(message.Channels) {
 			break
 		}

@@ -41,12 +41,12 @@ var operateSource string
 var purgeSource string
 
 // script is a Lua program and the name Redis knows it by.
-type script struct{ source, sha string }
+type script struct{ name, source, sha string }
 
-func newScript(source string) script {
+func newScript(name, source string) script {
 	source = prelude + source
 	sum := sha1.Sum([]byte(source)) //nolint:gosec // as above
-	return script{source: source, sha: hex.EncodeToString(sum[:])}
+	return script{name: name, source: source, sha: hex.EncodeToString(sum[:])}
 }
 
 // Store is a connection to Redis, shared by whatever a program does with the queue.
@@ -61,6 +61,7 @@ type Store struct {
 	settle  script
 	renew   script
 	purge   script
+	metrics *metrics // nil: nobody looks
 	operate script
 }
 
@@ -85,8 +86,8 @@ func Open(config Config, log *slog.Logger) (*Store, error) {
 	silence()
 	s := &Store{
 		config: config, client: redis.NewUniversalClient(options), log: log, keys: map[message.Channel]Keys{},
-		enqueue: newScript(enqueueSource), claim: newScript(claimSource), settle: newScript(settleSource), renew: newScript(renewSource),
-		purge: newScript(purgeSource), operate: newScript(operateSource),
+		enqueue: newScript("enqueue", enqueueSource), claim: newScript("claim", claimSource), settle: newScript("settle", settleSource),
+		renew: newScript("renew", renewSource), purge: newScript("purge", purgeSource), operate: newScript("operate", operateSource),
 	}
 	for _, channel := range message.Channels {
 		s.keys[channel] = NewKeys(config.Prefix, channel)
@@ -194,15 +195,15 @@ type call struct {
 
 // run sends the calls in one round trip (one a node, in a cluster) and returns their answers. A script that Redis does not know
 // (a restart, SCRIPT FLUSH, another master) is sent whole, for the calls that need it and were therefore not run.
-func (s *Store) run(ctx context.Context, calls []call) ([]*redis.Cmd, error) {
+func (s *Store) run(ctx context.Context, calls []call) (answers []*redis.Cmd, first error) {
+	defer func(start time.Time) { s.metrics.observe(calls[0].script.name, time.Since(start), first) }(time.Now())
 	pipe := s.client.Pipeline()
-	answers := make([]*redis.Cmd, len(calls))
+	answers = make([]*redis.Cmd, len(calls))
 	for i, c := range calls {
 		answers[i] = pipe.EvalSha(ctx, c.script.sha, c.keys, c.args...)
 	}
 	// The error of a pipeline is the first of its commands' errors, which are looked at one by one.
 	_, _ = pipe.Exec(ctx)
-	var first error
 	for i, c := range calls {
 		if redis.HasErrorPrefix(answers[i].Err(), "NOSCRIPT") {
 			answers[i] = s.client.Eval(ctx, c.script.source, c.keys, c.args...)

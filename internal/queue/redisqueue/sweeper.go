@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/queue"
 )
@@ -41,9 +43,32 @@ func (s *Store) Sweep(ctx context.Context, channel message.Channel, reap bool) (
 	return claim, err
 }
 
-// RunSweeper sweeps every channel once a second until ctx ends. Ingest runs it, since it always runs: workers may be scaled to
-// zero, and what becomes due then has to be in the lists for KEDA to see. Any number may run side by side.
-func (s *Store) RunSweeper(ctx context.Context) {
+// Sweeper moves due retries and ended leases of all channels back to the lists. Ingest runs it, since it always runs: workers may be
+// scaled to zero, and what becomes due then has to be in the lists for KEDA to see. Any number may run side by side.
+type Sweeper struct {
+	store           *Store
+	reaped, evicted *prometheus.CounterVec
+}
+
+// Sweeper returns a sweeper whose metrics are registered with reg.
+func (s *Store) Sweeper(reg prometheus.Registerer) *Sweeper {
+	counter := func(name, help string) *prometheus.CounterVec {
+		v := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, []string{"channel"})
+		reg.MustRegister(v)
+		for _, c := range message.Channels {
+			v.WithLabelValues(string(c)) // 0 from the start
+		}
+		return v
+	}
+	return &Sweeper{
+		store: s, reaped: counter("ringup_leases_reaped_total", "Jobs that this program took back from workers that died or stalled."),
+		evicted: counter("ringup_failed_evicted_total", "Failed jobs that fell off the end of the failed set (KEEP_FAILED)."),
+	}
+}
+
+// Run sweeps once a second until ctx ends.
+func (w *Sweeper) Run(ctx context.Context) {
+	s := w.store
 	ticker := time.NewTicker(sweepEvery)
 	defer ticker.Stop()
 	var contact Contact
@@ -61,6 +86,8 @@ func (s *Store) RunSweeper(ctx context.Context) {
 			if err != nil {
 				break
 			}
+			w.reaped.WithLabelValues(string(channel)).Add(float64(swept.Reaped))
+			w.evicted.WithLabelValues(string(channel)).Add(float64(len(swept.Evicted)))
 			if swept.Reaped > 0 {
 				s.log.Warn("leases of dead or stalled workers ended; their jobs wait again",
 					"channel", channel, "jobs", swept.Reaped, "set_aside", swept.SetAside)
