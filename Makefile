@@ -26,12 +26,13 @@ test: ## install what the tests need, and run all of them with the race detector
 	@hack/test
 
 .PHONY: lint
-lint: ## formatting, vet, golangci-lint, tidy go.mods, the manifests
+lint: ## formatting, vet, golangci-lint, tidy go.mods, the manifests, the alerts' tests
 	$(GO) mod tidy -diff
 	$(GO) mod tidy -C test/manifests -diff
 	$(GO) mod tidy -C test/bench -diff
 	$(LINT) run --build-tags e2e ./...
 	hack/lint-manifests
+	cd tools/prometheus && $(GO) tool promtool test rules ../../dashboards/alerts_test.yaml
 	cd test/bench && $(GO) tool -modfile=../../tools/go.mod golangci-lint run --config ../../.golangci.yml ./...
 	cd test/manifests && $(GO) tool -modfile=../../tools/go.mod golangci-lint run --config ../../.golangci.yml ./...
 

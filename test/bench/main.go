@@ -86,6 +86,10 @@ func run() error {
 	if err != nil {
 		return err
 	}
+	bytesKept, err := kept(dir, ringup)
+	if err != nil {
+		return err
+	}
 	progress("idle, for half a minute each")
 	commandsOurs, memoryOurs, err := idle(dir, ringup)
 	if err != nil {
@@ -140,6 +144,7 @@ func run() error {
 		fmt.Fprintf(&report, "| %s | %s | %s | %s |\n", what, ours, target, map[bool]string{true: "met", false: "**missed**"}[met])
 	}
 	figure("webhook to provider call at rest, p50 / p99", fmt.Sprintf("%.2f / %.2f ms", ms(p50), ms(p99)), "p99 5 ms", p99 < 5*time.Millisecond)
+	_, _ = fmt.Fprintf(&report, "| Redis memory kept of a webhook that is sent, for a day | %.0f B | | |\n", bytesKept)
 	figure("idle worker, Redis commands a second", fmt.Sprintf("%.2f (asynq %.2f)", commandsOurs, commandsTheirs), "2", commandsOurs < 2)
 	figure("idle worker, memory", fmt.Sprintf("%.1f MiB (asynq %.1f)", memoryOurs, memoryTheirs), "25 MiB", memoryOurs < 25)
 	figure("start to ready, ingest / worker", fmt.Sprintf("%.0f / %.0f ms", ms(readyIngest), ms(readyWorker)), "150 ms", max(readyIngest, readyWorker) < 150*time.Millisecond)

@@ -206,6 +206,37 @@ func memory(dir string, c contender) (float64, error) {
 	return float64(after-before) / float64(*webhooks*3), err
 }
 
+// kept is what Redis keeps of a webhook whose messages are sent, in bytes: the records for deduplication and status.
+func kept(dir string, c contender) (float64, error) {
+	b, err := newBench(dir)
+	if err != nil {
+		return 0, err
+	}
+	defer b.close()
+	if err := errors.Join(b.serve(c), b.work(c)); err != nil {
+		return 0, err
+	}
+	done := func() error { return until(2*time.Minute, func() bool { return c.pending(b) == 0 }) }
+	if _, err := load(b.url, "warm", *warm); err != nil {
+		return 0, err
+	}
+	if err := done(); err != nil {
+		return 0, err
+	}
+	before, err := b.used()
+	if err != nil {
+		return 0, err
+	}
+	if _, err := load(b.url, "bench", *webhooks); err != nil {
+		return 0, err
+	}
+	if err := done(); err != nil {
+		return 0, err
+	}
+	after, err := b.used()
+	return float64(after-before) / float64(*webhooks), err
+}
+
 func (b *bench) used() (int64, error) {
 	text, err := b.client.Info(context.Background(), "memory").Result()
 	if err != nil {

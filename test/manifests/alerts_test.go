@@ -1,0 +1,39 @@
+package manifests
+
+import (
+	"os"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
+	"sigs.k8s.io/yaml"
+)
+
+// TestAlertsAreEverywhereTheSame holds the PrometheusRules of the overlays and the chart to dashboards/alerts.yaml, which promtool tests.
+func TestAlertsAreEverywhereTheSame(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../dashboards/alerts.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want monitoringv1.PrometheusRuleSpec
+	if err := yaml.UnmarshalStrict(text, &want); err != nil {
+		t.Fatal(err)
+	}
+	for where, objects := range map[string][]object{"overlay prod": build(t, "overlays/prod"), "chart": charted(t, "monitoring: {enabled: true}\nredis: {host: redis.shop}\n")} {
+		found := false
+		for _, o := range objects {
+			rule, is := o.typed.(*monitoringv1.PrometheusRule)
+			if !is {
+				continue
+			}
+			found = true
+			if diff := cmp.Diff(want, rule.Spec); diff != "" {
+				t.Errorf("%s (-alerts.yaml +there): %s", where, diff)
+			}
+		}
+		if !found {
+			t.Errorf("%s has no PrometheusRule", where)
+		}
+	}
+}
