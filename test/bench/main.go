@@ -32,7 +32,7 @@ func main() {
 
 func build(bin string) error {
 	for _, step := range [][]string{
-		{"../..", "./cmd/ingest", "./cmd/worker"}, {".", "./baseline/asynq", "./baseline/bare"},
+		{"../..", "./cmd/ingest", "./cmd/worker", "./cmd/admin"}, {".", "./baseline/asynq", "./baseline/bare"},
 	} {
 		cmd := exec.Command("go", append([]string{"build", "-trimpath", "-ldflags=-s -w", "-o", bin + "/"}, step[1:]...)...)
 		cmd.Dir = step[0]
@@ -105,7 +105,7 @@ func run() error {
 		return err
 	}
 	progress("%d jobs waiting", *waiting)
-	long, err := drain(dir, ringup, *waiting)
+	long, desk, err := drain(dir, ringup, *waiting, bin)
 	if err != nil {
 		return err
 	}
@@ -144,6 +144,8 @@ func run() error {
 		fmt.Fprintf(&report, "| %s | %s | %s | %s |\n", what, ours, target, map[bool]string{true: "met", false: "**missed**"}[met])
 	}
 	figure("webhook to provider call at rest, p50 / p99", fmt.Sprintf("%.2f / %.2f ms", ms(p50), ms(p99)), "p99 5 ms", p99 < 5*time.Millisecond)
+	figure(fmt.Sprintf("dashboard with %d webhooks' jobs waiting: slowest page (%s)", *waiting, desk.page), fmt.Sprintf("%.0f ms", ms(desk.slowest)), "well under 1 s", desk.slowest < 500*time.Millisecond)
+	figure("… and what an open page costs Redis", fmt.Sprintf("%.2f%% of a core", 100*desk.redis), "1%", desk.redis < 0.01)
 	_, _ = fmt.Fprintf(&report, "| Redis memory kept of a webhook that is sent, for a day | %.0f B | | |\n", bytesKept)
 	figure("idle worker, Redis commands a second", fmt.Sprintf("%.2f (asynq %.2f)", commandsOurs, commandsTheirs), "2", commandsOurs < 2)
 	figure("idle worker, memory", fmt.Sprintf("%.1f MiB (asynq %.1f)", memoryOurs, memoryTheirs), "25 MiB", memoryOurs < 25)

@@ -275,24 +275,80 @@ func idle(dir string, c contender) (commands, mebibytes float64, err error) {
 	return float64(b.commands()-before-1) / during.Seconds(), float64(p.rss()) / (1 << 20), nil
 }
 
-// drain is the CPU that a worker and Redis spend on a job, with so many waiting behind it.
-func drain(dir string, c contender, backlog int) (float64, error) {
+// desk is what the operators' pages cost.
+type desk struct {
+	page    string // the slowest
+	slowest time.Duration
+	redis   float64 // cores, while the overview is open
+}
+
+// dashboard asks for every page, and leaves the overview open for a while.
+func (b *bench) dashboard(bin string) (desk, error) {
+	port := freePort()
+	p, err := start("admin", bin+"/admin", "REDIS_URL=redis://"+b.redisAddr, fmt.Sprintf("ADMIN_PORT=%d", port), "OPS_PORT=0", "LOG_LEVEL=warn")
+	if err != nil {
+		return desk{}, err
+	}
+	b.workers = append(b.workers, p)
+	get := func(path string) error {
+		resp, err := http.Get(fmt.Sprintf("http://127.0.0.1:%d/admin/%s", port, path))
+		if err != nil {
+			return err
+		}
+		_, _ = io.Copy(io.Discard, resp.Body)
+		_ = resp.Body.Close()
+		if resp.StatusCode != http.StatusOK {
+			return fmt.Errorf("/admin/%s: HTTP %d", path, resp.StatusCode)
+		}
+		return nil
+	}
+	if err := until(10*time.Second, func() bool { return get("queues") == nil }); err != nil {
+		return desk{}, err
+	}
+	var d desk
+	for _, path := range []string{"queues", "queues/sms/waiting", "queues/sms/waiting?priority=4&offset=200000", "job?id=bench_00500003:sms:1", "search?q=bench_00000007", "search?q=TXN_00000007", "search?q=nowhere", "audit", "api/queues"} {
+		begin := time.Now()
+		if err := get(path); err != nil {
+			return desk{}, err
+		}
+		if took := time.Since(begin); took > d.slowest {
+			d.page, d.slowest = path, took
+		}
+	}
+	const during = 20 * time.Second
+	before, begin := b.redis.cpu(), time.Now()
+	for time.Since(begin) < during {
+		if err := get("queues"); err != nil { // as live.js does
+			return desk{}, err
+		}
+		<-time.After(2 * time.Second)
+	}
+	d.redis = (b.redis.cpu() - before).Seconds() / time.Since(begin).Seconds()
+	return d, nil
+}
+
+// drain is the CPU that a worker and Redis spend on a job, with so many waiting behind it; and what the dashboard costs meanwhile.
+func drain(dir string, c contender, backlog int, bin string) (float64, desk, error) {
 	b, err := newBench(dir)
 	if err != nil {
-		return 0, err
+		return 0, desk{}, err
 	}
 	defer b.close()
 	if err := b.serve(c); err != nil {
-		return 0, err
+		return 0, desk{}, err
 	}
 	if _, err := load(b.url, "bench", backlog); err != nil {
-		return 0, err
+		return 0, desk{}, err
 	}
 	b.ingest.stop()
 	b.ingest = nil
+	d, err := b.dashboard(bin)
+	if err != nil {
+		return 0, desk{}, err
+	}
 	p, err := c.work(b, "sms")
 	if err != nil {
-		return 0, err
+		return 0, desk{}, err
 	}
 	b.workers = append(b.workers, p)
 	left := func() int64 {
@@ -304,15 +360,15 @@ func drain(dir string, c contender, backlog int) (float64, error) {
 	}
 	// The first tenth warms up.
 	if err := until(5*time.Minute, func() bool { return left() < int64(backlog)*9/10 }); err != nil {
-		return 0, err
+		return 0, d, err
 	}
 	n0, w0, r0 := left(), p.cpu(), b.redis.cpu()
 	target := max(n0-100_000, 0)
 	if err := until(5*time.Minute, func() bool { return left() <= target }); err != nil {
-		return 0, err
+		return 0, d, err
 	}
 	n1, w1, r1 := left(), p.cpu(), b.redis.cpu()
-	return float64((w1 + r1 - w0 - r0).Nanoseconds()) / 1e3 / float64(n0-n1), nil
+	return float64((w1 + r1 - w0 - r0).Nanoseconds()) / 1e3 / float64(n0-n1), d, nil
 }
 
 // latency is from the POST to the provider's being called, at rest.
