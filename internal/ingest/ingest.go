@@ -16,12 +16,15 @@ import (
 
 	"github.com/go-chi/chi/v5"
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/time/rate"
 
 	"ringup.dev/ringup/internal/address"
 	"ringup.dev/ringup/internal/ingest/auth"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/queue"
+	"ringup.dev/ringup/internal/tracing"
 	"ringup.dev/ringup/internal/webhook"
 )
 
@@ -88,7 +91,7 @@ type Enqueuer interface {
 	Enqueue(context.Context, *queue.Submission) (*queue.Acceptance, error)
 }
 
-// Options are what the handler is made of. All are required.
+// Options are what the handler is made of. All are required but Tracer.
 type Options struct {
 	Config     Config
 	Region     string // DEFAULT_REGION
@@ -97,6 +100,7 @@ type Options struct {
 	Notifier   Notifier
 	Registerer prometheus.Registerer
 	Log        *slog.Logger
+	Tracer     trace.Tracer // nil: no tracing
 }
 
 // handler answers the public endpoints.
@@ -181,6 +185,13 @@ func (h *handler) serve(real bool) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
 		event := "unknown"
+		var span trace.Span
+		if h.Tracer != nil {
+			ctx := tracing.Extract(r.Context(), r.Header.Get("Traceparent"))
+			ctx, span = h.Tracer.Start(ctx, r.Method+" "+r.URL.Path, trace.WithSpanKind(trace.SpanKindServer))
+			defer span.End()
+			r = r.WithContext(ctx)
+		}
 		answer, hook, err := h.accept(r, real)
 		if hook != nil {
 			event = string(hook.EventType)
@@ -202,6 +213,12 @@ func (h *handler) serve(real bool) http.HandlerFunc {
 			writeJSON(w, http.StatusAccepted, "application/json", answer)
 			h.Log.Info("webhook "+answer.Status, "webhook", answer.ID, "event", event, "jobs", len(answer.Jobs), "skipped", len(answer.Skipped),
 				"took", time.Since(start))
+		}
+		if span != nil {
+			span.SetAttributes(attribute.String("ringup.event", event), attribute.String("ringup.outcome", outcome))
+			if hook != nil {
+				span.SetAttributes(attribute.String("ringup.webhook", hook.ID))
+			}
 		}
 		h.webhooks.WithLabelValues(event, outcome).Inc()
 		h.seconds.Observe(time.Since(start).Seconds())
@@ -236,7 +253,11 @@ func (h *handler) accept(r *http.Request, real bool) (*accepted, *webhook.Webhoo
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), enqueueTimeout)
 	defer cancel()
-	acceptance, err := h.Enqueuer.Enqueue(ctx, h.fanOut(hook, body))
+	submission := h.fanOut(hook, body)
+	if h.Tracer != nil {
+		submission.Trace = tracing.Inject(ctx)
+	}
+	acceptance, err := h.Enqueuer.Enqueue(ctx, submission)
 	var full *queue.FullError
 	switch {
 	case errors.As(err, &full):

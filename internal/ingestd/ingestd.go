@@ -23,6 +23,7 @@ import (
 	"ringup.dev/ringup/internal/ops"
 	"ringup.dev/ringup/internal/queue/redisqueue"
 	"ringup.dev/ringup/internal/settings"
+	"ringup.dev/ringup/internal/tracing/otlp"
 )
 
 // Server is where ingest listens, and how it stops.
@@ -48,13 +49,14 @@ type Config struct {
 	Address address.Config
 	Redis   redisqueue.Config
 	Ops     ops.Config
+	Tracing otlp.Config
 }
 
 // Load reads the configuration. The error has every problem, each with what to set.
 func Load(ctx context.Context, env envconfig.Lookuper) (Config, error) {
 	var c Config
 	// What cannot be read has its default below, so that everything else is looked at too.
-	errs := []error{settings.Read(ctx, env, &c.Server, &c.Auth, &c.Ingest, &c.Address, &c.Redis, &c.Ops)}
+	errs := []error{settings.Read(ctx, env, &c.Server, &c.Auth, &c.Ingest, &c.Address, &c.Redis, &c.Ops, &c.Tracing)}
 	if c.Server.Port < 0 || c.Server.Port > 65535 {
 		errs = append(errs, fmt.Errorf("PORT is %d: set a port, as 3000", c.Server.Port))
 	}
@@ -63,7 +65,7 @@ func Load(ctx context.Context, env envconfig.Lookuper) (Config, error) {
 			c.Server.ShutdownDelay, c.Server.ShutdownTimeout))
 	}
 	region := c.Address.Validate()
-	errs = append(errs, c.Auth.Validate(), region, c.Redis.Validate(), c.Ops.Validate())
+	errs = append(errs, c.Auth.Validate(), region, c.Redis.Validate(), c.Ops.Validate(), c.Tracing.Validate())
 	if region == nil {
 		errs = append(errs, c.Ingest.Validate(c.Address.DefaultRegion))
 	}
@@ -80,6 +82,7 @@ type Ingest struct {
 	ops      *ops.Server
 	listener net.Listener
 	public   *http.Server
+	traces   *otlp.Tracing
 	leaving  atomic.Bool
 }
 
@@ -89,6 +92,10 @@ func New(c Config, log *slog.Logger) (*Ingest, error) {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	store, err := redisqueue.Open(c.Redis, log)
+	if err != nil {
+		return nil, err
+	}
+	traces, err := otlp.New(context.Background(), c.Tracing, "ringup-ingest")
 	if err != nil {
 		return nil, err
 	}
@@ -105,6 +112,7 @@ func New(c Config, log *slog.Logger) (*Ingest, error) {
 	producer, sweeper := store.Producer(registry), store.Sweeper(registry)
 	handler, err := ingest.NewHandler(ingest.Options{
 		Config: c.Ingest, Region: c.Address.DefaultRegion, Verifier: verifier, Enqueuer: producer, Notifier: store, Registerer: registry, Log: log,
+		Tracer: traces.Tracer(),
 	})
 	if err != nil {
 		return nil, err
@@ -120,7 +128,7 @@ func New(c Config, log *slog.Logger) (*Ingest, error) {
 		return nil, errors.Join(fmt.Errorf("PORT %d cannot be bound: %w", c.Server.Port, err), operators.Close())
 	}
 	i := &Ingest{
-		config: c, log: log, store: store, producer: producer, sweeper: sweeper, ops: operators,
+		config: c, log: log, store: store, producer: producer, sweeper: sweeper, traces: traces, ops: operators,
 		listener: netutil.LimitListener(listener, c.Ingest.MaxConnections),
 	}
 	i.public = ingest.Server(i.farewell(handler), log)
@@ -185,5 +193,5 @@ func (i *Ingest) Run(ctx context.Context) error {
 	i.producer.Close()
 	stopBackground()
 	<-swept
-	return errors.Join(err, i.store.Close(), i.ops.Close())
+	return errors.Join(err, i.store.Close(), i.traces.Close(finish), i.ops.Close())
 }

@@ -11,10 +11,15 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/trace"
+
 	"ringup.dev/ringup/internal/job"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/provider"
 	"ringup.dev/ringup/internal/queue"
+	"ringup.dev/ringup/internal/tracing"
 )
 
 // Queue is what a worker needs of the queue.
@@ -37,7 +42,7 @@ type Sender struct {
 	provider.Provider
 }
 
-// Options are what a worker is made of. All are required.
+// Options are what a worker is made of. All are required but Tracer.
 type Options struct {
 	ID              string // names this worker among those of its channel
 	Config          Config
@@ -48,6 +53,7 @@ type Options struct {
 	Providers       []Sender // in the order they are preferred
 	Metrics         *Metrics
 	Log             *slog.Logger
+	Tracer          trace.Tracer // nil: no tracing
 }
 
 const (
@@ -256,6 +262,9 @@ func (w *Worker) exchange(ctx context.Context, draining bool) {
 	call, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
 	settled, claim, err := w.Queue.Exchange(call, w.ended, reports, request)
 	cancel()
+	if w.Tracer != nil && claim != nil && len(claim.Jobs) > 0 {
+		w.traceClaim(ctx, now, claim)
+	}
 	w.last = time.Now()
 	if settled != nil {
 		w.settled(settled)
@@ -393,8 +402,58 @@ func (w *Worker) freeProbe(one *queue.Claimed) {
 	}
 }
 
-// process renders and sends one job. It runs beside the loop.
+// traceClaim records a claim, which is of many webhooks: it is linked with the trace of each.
+func (w *Worker) traceClaim(ctx context.Context, began time.Time, claim *queue.Claim) {
+	var links []trace.Link
+	for _, one := range claim.Jobs {
+		if one.Job != nil && one.Job.Trace != "" {
+			links = append(links, trace.LinkFromContext(tracing.Extract(context.Background(), one.Job.Trace)))
+		}
+	}
+	_, span := w.Tracer.Start(ctx, "claim", trace.WithSpanKind(trace.SpanKindConsumer), trace.WithTimestamp(began), trace.WithLinks(links...),
+		trace.WithAttributes(attribute.Int("ringup.jobs", len(claim.Jobs))))
+	span.End()
+}
+
+// process renders and sends one job, in the trace of its webhook. It runs beside the loop.
 func (w *Worker) process(ctx context.Context, one *queue.Claimed) result {
+	if w.Tracer == nil {
+		return w.attempt(ctx, one)
+	}
+	j := one.Job
+	ctx, span := w.Tracer.Start(tracing.Extract(ctx, j.Trace), "send "+string(j.Channel), trace.WithSpanKind(trace.SpanKindConsumer), trace.WithAttributes(
+		attribute.String("ringup.job", j.ID()), attribute.String("ringup.webhook", j.WebhookID), attribute.Int("ringup.attempt", j.Attempts+1)))
+	defer span.End()
+	r := w.attempt(ctx, one)
+	switch {
+	case r.unfit != "":
+		span.SetStatus(codes.Error, r.unfit)
+	case r.err != nil:
+		span.SetStatus(codes.Error, r.err.Error())
+	}
+	return r
+}
+
+// call hands a message to a provider.
+func (w *Worker) call(ctx context.Context, p Sender, m message.Message) (provider.Receipt, error) {
+	if w.Tracer == nil {
+		return p.Send(ctx, m)
+	}
+	ctx, span := w.Tracer.Start(ctx, p.Name, trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(attribute.String("ringup.provider", p.Name)))
+	defer span.End()
+	receipt, err := p.Send(ctx, m)
+	if err != nil {
+		e := provider.AsError(err)
+		span.SetAttributes(attribute.String("ringup.error.class", e.Class.String()), attribute.String("ringup.error.reason", string(e.Reason)))
+		span.SetStatus(codes.Error, e.Error())
+	} else {
+		span.SetAttributes(attribute.String("ringup.message_id", receipt.MessageID))
+	}
+	return receipt, err
+}
+
+// attempt renders and sends one job.
+func (w *Worker) attempt(ctx context.Context, one *queue.Claimed) result {
 	r := result{claimed: one}
 	var err error
 	if r.message, err = w.render(one.Job); err != nil {
@@ -418,7 +477,7 @@ func (w *Worker) process(ctx context.Context, one *queue.Claimed) result {
 			return r
 		}
 	}
-	r.receipt, err = p.Send(send, r.message)
+	r.receipt, err = w.call(send, p, r.message)
 	r.took = time.Since(start)
 	if err != nil {
 		r.err = provider.AsError(err)

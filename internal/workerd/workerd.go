@@ -7,11 +7,13 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"runtime/debug"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/sethvargo/go-envconfig"
+	"go.opentelemetry.io/otel/attribute"
 
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/ops"
@@ -21,6 +23,7 @@ import (
 	"ringup.dev/ringup/internal/queue/redisqueue"
 	"ringup.dev/ringup/internal/render"
 	"ringup.dev/ringup/internal/settings"
+	"ringup.dev/ringup/internal/tracing/otlp"
 	"ringup.dev/ringup/internal/worker"
 )
 
@@ -55,6 +58,7 @@ type Config struct {
 	Render   render.Config
 	Redis    redisqueue.Config
 	Ops      ops.Config
+	Tracing  otlp.Config
 }
 
 // leaseMargin is what has to remain of a lease when a send has taken as long as it may: time to settle it.
@@ -65,8 +69,8 @@ func Load(ctx context.Context, env envconfig.Lookuper) (Config, error) {
 	var c Config
 	err := errors.Join(
 		// What cannot be read has its default below, so that everything else is looked at too.
-		settings.Read(ctx, env, &c.Channel, &c.Worker, &c.Consumer, &c.Render, &c.Redis, &c.Ops),
-		c.Channel.validate(), c.lease(), c.Worker.Validate(), c.Consumer.Validate(), c.Redis.Validate(), c.Ops.Validate(),
+		settings.Read(ctx, env, &c.Channel, &c.Worker, &c.Consumer, &c.Render, &c.Redis, &c.Ops, &c.Tracing),
+		c.Channel.validate(), c.lease(), c.Worker.Validate(), c.Consumer.Validate(), c.Redis.Validate(), c.Ops.Validate(), c.Tracing.Validate(),
 	)
 	if err != nil {
 		// New is not reached, and would have had more to say.
@@ -129,7 +133,11 @@ type Worker struct {
 	store  *redisqueue.Store
 	worker *worker.Worker
 	ops    *ops.Server
+	traces *otlp.Tracing
 }
+
+// tracesTimeout bounds how long a worker that stops waits for the collector of its traces.
+const tracesTimeout = 2 * time.Second
 
 // probeTTL is how long a provider's probe is good for: some allow one call a second for the whole account.
 const probeTTL = time.Minute
@@ -153,6 +161,10 @@ func New(ctx context.Context, c Config, env envconfig.Lookuper, log *slog.Logger
 	if err := errors.Join(renderErr, providerErr); err != nil {
 		return nil, err
 	}
+	traces, err := otlp.New(ctx, c.Tracing, "ringup-worker", attribute.String("ringup.channel", string(channel)))
+	if err != nil {
+		return nil, err
+	}
 	checks := []ops.Check{{Name: "redis", TTL: time.Second, Run: store.Ping}}
 	var senders []worker.Sender
 	var names []string
@@ -168,13 +180,13 @@ func New(ctx context.Context, c Config, env envconfig.Lookuper, log *slog.Logger
 	loop := worker.New(worker.Options{
 		ID: fmt.Sprintf("%s/%d", host, os.Getpid()), Config: c.Worker, Lease: c.Consumer.Lease, ResendUncertain: c.Redis.OnUncertain == redisqueue.Resend,
 		Queue: store.Consumer(channel, c.Consumer, names), Renderer: renderer, Providers: senders,
-		Metrics: worker.NewMetrics(registry, channel), Log: log,
+		Metrics: worker.NewMetrics(registry, channel), Log: log, Tracer: traces.Tracer(),
 	})
 	operators, err := ops.New(ops.Options{Config: c.Ops, Gatherer: registry, Live: loop.Live, Checks: checks, Log: log})
 	if err != nil {
 		return nil, err
 	}
-	return &Worker{log: log, store: store, worker: loop, ops: operators}, nil
+	return &Worker{log: log, store: store, worker: loop, ops: operators, traces: traces}, nil
 }
 
 // OpsAddr is where the operators' port is.
@@ -191,6 +203,8 @@ func (w *Worker) Run(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, w.ops.Drain)
 	defer stop()
 	w.log.Info("worker claims", "ops", w.OpsAddr())
+	// What was read to get here is garbage; an idle worker would keep it for good.
+	debug.FreeOSMemory()
 	loop := make(chan error, 1)
 	go func() { loop <- w.worker.Run(background) }()
 	var err error
@@ -200,5 +214,7 @@ func (w *Worker) Run(ctx context.Context) error {
 		stopBackground()
 		err = errors.Join(err, <-loop)
 	}
-	return errors.Join(err, w.store.Close(), w.ops.Close())
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), tracesTimeout)
+	defer cancel()
+	return errors.Join(err, w.store.Close(), w.traces.Close(last), w.ops.Close())
 }

@@ -90,10 +90,10 @@ func startOn(t *testing.T, server *redistest.Server) *system {
 }
 
 // serve starts ingest, at the same address each time.
-func (s *system) serve() {
+func (s *system) serve(env ...string) {
 	s.Helper()
 	_, port, _ := strings.Cut(strings.TrimPrefix(s.url, "http://"), ":")
-	s.ingest = s.run("ingest", "PORT="+port, "WEBHOOK_AUTH_TOKEN=token")
+	s.ingest = s.run("ingest", append([]string{"PORT=" + port, "WEBHOOK_AUTH_TOKEN=token"}, env...)...)
 	redistest.Eventually(s, "ingest takes connections", func() bool {
 		resp, err := http.Get(s.url + "/")
 		if err == nil {
