@@ -306,7 +306,7 @@ func (b *bench) dashboard(bin string) (desk, error) {
 		return desk{}, err
 	}
 	var d desk
-	for _, path := range []string{"queues", "queues/sms/waiting", "queues/sms/waiting?priority=4&offset=200000", "job?id=bench_00500003:sms:1", "search?q=bench_00000007", "search?q=TXN_00000007", "search?q=nowhere", "audit", "api/queues"} {
+	for _, path := range []string{"queues", "queues/sms/waiting", "queues/sms/waiting?priority=4&offset=200000", fmt.Sprintf("job?id=bench_%08d:sms:1", *waiting/2), "search?q=bench_00000007", "search?q=TXN_00000007", "search?q=nowhere", "audit", "api/queues"} {
 		begin := time.Now()
 		if err := get(path); err != nil {
 			return desk{}, err

@@ -220,9 +220,9 @@ func convert(s trace.ReadOnlySpan) span {
 func attributes(list []attribute.KeyValue) []keyValue {
 	out := make([]keyValue, 0, len(list))
 	for _, a := range list {
-		value := map[string]any{"stringValue": a.Value.Emit()}
+		value := map[string]any{"stringValue": a.Value.String()}
 		if a.Value.Type() == attribute.INT64 {
-			value = map[string]any{"intValue": a.Value.Emit()}
+			value = map[string]any{"intValue": a.Value.String()}
 		}
 		out = append(out, keyValue{string(a.Key), value})
 	}
