@@ -261,6 +261,9 @@ func view(k *queue.Kept) jobView {
 	}
 	j := k.Job
 	v.ID, v.WebhookID, v.Event, v.Priority, v.Attempts, v.Crashes = j.ID(), j.WebhookID, eventOf(j.Priority), j.Priority, j.Attempts, j.Crashes
+	if k.Place == queue.Completed {
+		v.Attempts++ // a job counts those that did not succeed
+	}
 	v.Uncertain, v.AcceptedAt, v.Audience, v.Recipient, v.LastError = j.Uncertain, j.AcceptedAt, j.Audience.String(), j.Recipient.String(), j.LastError
 	return v
 }

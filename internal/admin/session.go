@@ -104,7 +104,7 @@ func (a *Admin) who(r *http.Request) string {
 			host = h
 		}
 		if ip := net.ParseIP(strings.Trim(host, "[]")); host == "localhost" || ip != nil && ip.IsLoopback() {
-			return "local"
+			return clip(or(r.Header.Get("X-Operator"), "local"), maxName)
 		}
 		return ""
 	}
