@@ -41,6 +41,9 @@ var actions = []string{actRetry, actDelete, actPause, actResume, actPurge, actOp
 // maxJobs is how many jobs one action takes at most; as many as KEEP_FAILED keeps in production.
 const maxJobs = 10_000
 
+// maxPurge is how many waiting jobs one action deletes at most, so that it ends within a request; more take more actions.
+const maxPurge = 100_000
+
 // refusal is why an action cannot be done: the operator's mistake, not ours.
 type refusal struct{ text string }
 
@@ -200,6 +203,9 @@ func (a *Admin) purge(ctx context.Context, x *action, by string) (n int, err err
 			}
 			if some == 0 {
 				break
+			}
+			if n >= maxPurge {
+				return n, nil
 			}
 		}
 	}

@@ -584,6 +584,9 @@ func (a *Admin) doPage(w http.ResponseWriter, r *http.Request) {
 			jobs = thousands(int64(n)) + " jobs"
 		}
 		done = fmt.Sprintf(done, jobs)
+		if n >= maxJobs && len(x.IDs) == 0 {
+			done += " There may be more: do it again."
+		}
 	} else {
 		done = fmt.Sprintf(map[string]string{
 			actPause: "%s is paused.", actResume: "%s goes on.", actOpen: "The breaker is open on %s.", actClose: "The breaker is closed on %s.",

@@ -67,6 +67,9 @@ type desk struct {
 
 const deskTimeout = 30 * time.Second
 
+// actionLimit is the least number of jobs at which an action may have stopped before it was through (admin's limits are 10,000 and more).
+const actionLimit = 10_000
+
 // call asks the API, and reads the answer into into. Errors say what to do.
 func (d *desk) call(ctx context.Context, method, path string, body, into any) error {
 	var c operatorConfig
@@ -352,9 +355,18 @@ func (d *desk) act(cmd *cobra.Command, request map[string]any, question string, 
 		}
 		request["dry_run"] = false
 	}
-	if err := d.call(cmd.Context(), http.MethodPost, "/actions", request, &answer); err != nil {
-		return err
+	total, expected := 0, answer.Jobs
+	for {
+		if err := d.call(cmd.Context(), http.MethodPost, "/actions", request, &answer); err != nil {
+			return err
+		}
+		total += answer.Jobs
+		if answer.Jobs < actionLimit || request["ids"] != nil {
+			break
+		}
+		_, _ = fmt.Fprintf(cmd.ErrOrStderr(), "%d of %d…\n", total, max(total, expected))
 	}
+	answer.Jobs = total
 	return d.show(cmd.OutOrStdout(), answer, func(w io.Writer) {
 		if question == "" {
 			_, _ = fmt.Fprintf(w, "%s: %s is done\n", answer.Channel, answer.Action)
