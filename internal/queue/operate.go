@@ -36,6 +36,8 @@ type Kept struct {
 // ChannelState is how a channel is doing just now.
 type ChannelState struct {
 	Depth
+	// RetryDue counts those of Retry whose next attempt is due; the next look at the queue moves them to their lists.
+	RetryDue int64 `json:"retry_due"`
 	// NextRetry is when the next attempt is due; zero when none waits.
 	NextRetry time.Time `json:"next_retry,omitzero"`
 	Totals    Totals    `json:"totals"`

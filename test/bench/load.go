@@ -6,9 +6,11 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,12 +20,19 @@ const secret = "bench-secret"
 
 var events = []string{"payment_complete", "order_create", "pos_save", "order_update"}
 
-// payload is a webhook of 390 bytes.
+// updates is the prefix of webhooks that are all of the lowest priority; otherwise all events take turns.
+const updates = "updates"
+
+// payload is a webhook of some 400 bytes.
 func payload(prefix string, i int) []byte {
+	event := events[i%4]
+	if prefix == updates {
+		event = "order_update"
+	}
 	return fmt.Appendf(nil, `{"id":"%s_%08d","event_type":"%s","timestamp":"2024-01-01T12:00:00Z","source":"pos_system","data":{"transactionId":"TXN_%08d",`+
 		`"amount":125.50,"currency":"USD","customerName":"John Doe","customerPhone":"+1234567890","customerEmail":"john.doe@example.com",`+
 		`"items":[{"name":"Espresso","quantity":2,"price":3.25},{"name":"Moka pot","quantity":1,"price":119.00}],"orderId":"ORD_%08d","status":"ready"}}`,
-		prefix, i, events[i%4], i, i)
+		prefix, i, event, i, i)
 }
 
 var poster = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 256}}
@@ -47,6 +56,27 @@ func post(url string, body []byte) error {
 		return fmt.Errorf("HTTP %d", resp.StatusCode)
 	}
 	return nil
+}
+
+// openLoop posts webhooks at a rate, whatever the answers take, and returns how long they took, counted from when each was due.
+func openLoop(url, prefix string, perSecond float64, during time.Duration) (p50, p99 time.Duration, err error) {
+	n := int(perSecond * during.Seconds())
+	took, failed := make([]time.Duration, n), make([]error, n)
+	var all sync.WaitGroup
+	begin := time.Now()
+	for i := range n {
+		due := begin.Add(time.Duration(float64(i) / perSecond * float64(time.Second)))
+		if wait := time.Until(due); wait > 0 {
+			<-time.After(wait)
+		}
+		all.Go(func() {
+			failed[i] = post(url, payload(prefix, i))
+			took[i] = time.Since(due)
+		})
+	}
+	all.Wait()
+	slices.Sort(took)
+	return took[n/2], took[n*99/100], errors.Join(failed...)
 }
 
 // load posts n webhooks, 64 at a time, and returns how long it took.

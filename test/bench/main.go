@@ -123,6 +123,13 @@ func run() error {
 	if err != nil {
 		return err
 	}
+	progress("latency under load")
+	loaded := map[string][]string{}
+	for _, c := range []contender{ringup, asynq} {
+		if loaded[c.name], err = underLoad(dir, c, accept[c.name].perSecond, 0.1, 0.5, 0.9); err != nil {
+			return err
+		}
+	}
 	size := len(payload("bench", 0))
 	var report strings.Builder
 	fmt.Fprintf(&report, "ringup, %d webhooks a measurement, median of %d, three jobs a webhook, payload of %d bytes, appendfsync %s, %d cores, %s\n\n",
@@ -149,15 +156,29 @@ func run() error {
 	_, _ = fmt.Fprintf(&report, "| Redis memory kept of a webhook that is sent, for a day | %.0f B | | |\n", bytesKept)
 	figure("idle worker, Redis commands a second", fmt.Sprintf("%.2f (asynq %.2f)", commandsOurs, commandsTheirs), "2", commandsOurs < 2)
 	figure("idle worker, memory", fmt.Sprintf("%.1f MiB (asynq %.1f)", memoryOurs, memoryTheirs), "25 MiB", memoryOurs < 25)
+	megabytes := func(program string) float64 {
+		info, err := os.Stat(filepath.Join(bin, program))
+		if err != nil {
+			return 0
+		}
+		return float64(info.Size()) / 1e6
+	}
+	figure("a payment_complete behind them, POST to sent, p50 / p99", fmt.Sprintf("%.1f / %.1f ms", ms(desk.p50), ms(desk.p99)), "none", true)
+	figure("program, ingest / worker / admin; the image has little else", fmt.Sprintf("%.0f / %.0f / %.0f MB", megabytes("ingest"), megabytes("worker"), megabytes("admin")),
+		"image under 40 MB", max(megabytes("ingest"), megabytes("worker"), megabytes("admin")) < 40)
 	figure("start to ready, ingest / worker", fmt.Sprintf("%.0f / %.0f ms", ms(readyIngest), ms(readyWorker)), "150 ms", max(readyIngest, readyWorker) < 150*time.Millisecond)
-	fmt.Fprintln(&report, "\nWhere the CPU goes, µs a webhook:\n\n| | ingest | Redis | workers | webhooks a second, offered by one generator |\n|---|---|---|---|---|")
+	fmt.Fprintln(&report, "\nWhere the CPU goes, µs a webhook:\n\n| | ingest | Redis | workers | Redis commands a job, those in scripts too | webhooks a second, offered by one generator |\n|---|---|---|---|---|---|")
 	for _, c := range all {
 		x := accept[c.name]
-		fmt.Fprintf(&report, "| %s, accepting | %.1f | %.1f | | %.0f |\n", c.name, x.ingest, x.redis, x.perSecond)
+		fmt.Fprintf(&report, "| %s, accepting | %.1f | %.1f | | %.1f | %.0f |\n", c.name, x.ingest, x.redis, x.commands, x.perSecond)
 		if c.work != nil {
 			x := whole[c.name]
-			fmt.Fprintf(&report, "| %s, to sent | %.1f | %.1f | %.1f | %.0f |\n", c.name, x.ingest, x.redis, x.worker, x.perSecond)
+			fmt.Fprintf(&report, "| %s, to sent | %.1f | %.1f | %.1f | %.1f | %.0f |\n", c.name, x.ingest, x.redis, x.worker, x.commands, x.perSecond)
 		}
+	}
+	fmt.Fprintln(&report, "\nFrom when a webhook is due to its answer, p50 / p99, in an open loop (the generator has one of the same cores):\n\n| | 10% of what it takes | 50% | 90% |\n|---|---|---|---|")
+	for _, c := range []contender{ringup, asynq} {
+		fmt.Fprintf(&report, "| %s | %s |\n", c.name, strings.Join(loaded[c.name], " | "))
 	}
 	_, err = os.Stdout.WriteString(report.String())
 	return err

@@ -106,6 +106,7 @@ func (b *bench) work(c contender) error {
 type cost struct {
 	ingest, redis, worker float64 // CPU-µs
 	perSecond             float64 // webhooks, while the load lasted
+	commands              float64 // Redis's, by job, those in scripts too
 }
 
 func (c cost) total() float64 { return c.ingest + c.redis + c.worker }
@@ -149,6 +150,7 @@ func measure(dir string, c contender, whole bool) (cost, error) {
 		profiled = b.profiling(*profiles)
 		b.client.ConfigResetStat(context.Background())
 	}
+	commands := b.commands()
 	i0, r0, w0 := b.spent()
 	took, err := load(b.url, "bench", *webhooks)
 	if err == nil {
@@ -158,6 +160,7 @@ func measure(dir string, c contender, whole bool) (cost, error) {
 		return cost{}, fmt.Errorf("%s: %w", c.name, err)
 	}
 	i1, r1, w1 := b.spent()
+	commands = b.commands() - commands
 	if *profiles != "" {
 		stats := b.client.Info(context.Background(), "commandstats").Val()
 		if err := errors.Join(<-profiled, os.WriteFile(filepath.Join(*profiles, "redis.commandstats"), []byte(stats), 0o600)); err != nil {
@@ -165,7 +168,30 @@ func measure(dir string, c contender, whole bool) (cost, error) {
 		}
 	}
 	each := func(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1e3 / float64(*webhooks) }
-	return cost{each(i1 - i0), each(r1 - r0), each(w1 - w0), float64(*webhooks) / took.Seconds()}, nil
+	return cost{each(i1 - i0), each(r1 - r0), each(w1 - w0), float64(*webhooks) / took.Seconds(), float64(commands) / float64(*webhooks*len(channels))}, nil
+}
+
+// underLoad is how long ingest takes to answer at shares of what it can take.
+func underLoad(dir string, c contender, capacity float64, shares ...float64) (texts []string, err error) {
+	b, err := newBench(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer b.close()
+	if err := b.serve(c); err != nil {
+		return nil, err
+	}
+	if _, err := load(b.url, "warm", 2000); err != nil {
+		return nil, err
+	}
+	for i, share := range shares {
+		p50, p99, err := openLoop(b.url, fmt.Sprintf("open%d", i), capacity*share, 5*time.Second)
+		if err != nil {
+			return nil, err
+		}
+		texts = append(texts, fmt.Sprintf("%.1f / %.1f ms", ms(p50), ms(p99)))
+	}
+	return texts, nil
 }
 
 // median of several measurements, by their total.
@@ -275,11 +301,13 @@ func idle(dir string, c contender) (commands, mebibytes float64, err error) {
 	return float64(b.commands()-before-1) / during.Seconds(), float64(p.rss()) / (1 << 20), nil
 }
 
-// desk is what the operators' pages cost.
+// desk is what the operators' pages cost, and how it is to be important, with a long queue.
 type desk struct {
 	page    string // the slowest
 	slowest time.Duration
 	redis   float64 // cores, while the overview is open
+
+	p50, p99 time.Duration // of a payment_complete behind all of it
 }
 
 // dashboard asks for every page, and leaves the overview open for a while.
@@ -306,7 +334,7 @@ func (b *bench) dashboard(bin string) (desk, error) {
 		return desk{}, err
 	}
 	var d desk
-	for _, path := range []string{"queues", "queues/sms/waiting", "queues/sms/waiting?priority=4&offset=200000", fmt.Sprintf("job?id=bench_%08d:sms:1", *waiting/2), "search?q=bench_00000007", "search?q=TXN_00000007", "search?q=nowhere", "audit", "api/queues"} {
+	for _, path := range []string{"queues", "queues/sms/waiting", "queues/sms/waiting?priority=4&offset=200000", fmt.Sprintf("job?id="+updates+"_%08d:sms:1", *waiting/2), "search?q=" + updates + "_00000007", "search?q=TXN_00000007", "search?q=nowhere", "audit", "api/queues"} {
 		begin := time.Now()
 		if err := get(path); err != nil {
 			return desk{}, err
@@ -337,11 +365,9 @@ func drain(dir string, c contender, backlog int, bin string) (float64, desk, err
 	if err := b.serve(c); err != nil {
 		return 0, desk{}, err
 	}
-	if _, err := load(b.url, "bench", backlog); err != nil {
+	if _, err := load(b.url, updates, backlog); err != nil {
 		return 0, desk{}, err
 	}
-	b.ingest.stop()
-	b.ingest = nil
 	d, err := b.dashboard(bin)
 	if err != nil {
 		return 0, desk{}, err
@@ -368,7 +394,32 @@ func drain(dir string, c contender, backlog int, bin string) (float64, desk, err
 		return 0, d, err
 	}
 	n1, w1, r1 := left(), p.cpu(), b.redis.cpu()
+	if d.p50, d.p99, err = b.overtakes(); err != nil {
+		return 0, d, err
+	}
 	return float64((w1 + r1 - w0 - r0).Nanoseconds()) / 1e3 / float64(n0-n1), d, nil
+}
+
+// overtakes is how long payment_completes take from the POST to being settled as sent, while a worker is busy with order_updates.
+func (b *bench) overtakes() (p50, p99 time.Duration, err error) {
+	ctx := context.Background()
+	var all []time.Duration
+	for i := range 100 {
+		begin := time.Now()
+		if err := post(b.url, payload("payment", i*4)); err != nil {
+			return 0, 0, err
+		}
+		key := fmt.Sprintf("{ringup:sms}:status:payment_%08d:1", i*4)
+		if err := until(time.Minute, func() bool { return b.client.Exists(ctx, key).Val() == 1 }); err != nil {
+			return 0, 0, err
+		}
+		all = append(all, time.Since(begin))
+	}
+	if b.client.LLen(ctx, "{ringup:sms}:queue:4").Val() == 0 {
+		return 0, 0, errors.New("there was nothing to overtake: raise -waiting")
+	}
+	slices.Sort(all)
+	return all[len(all)/2], all[len(all)*99/100], nil
 }
 
 // latency is from the POST to the provider's being called, at rest.

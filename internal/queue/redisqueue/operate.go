@@ -35,11 +35,14 @@ func (s *Store) State(ctx context.Context, channel message.Channel) (*queue.Chan
 	pipe := s.client.Pipeline()
 	depth := k.depth(ctx, pipe)
 	next := pipe.ZRangeWithScores(ctx, k.Retry, 0, 0)
+	now := pipe.Time(ctx)
+	due := pipe.ZCount(ctx, k.Retry, "-inf", strconv.FormatInt(time.Now().UnixMilli(), 10))
 	totals, state, workers := pipe.HGetAll(ctx, k.Totals), pipe.HGetAll(ctx, k.State), pipe.HGetAll(ctx, k.Workers)
 	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
 		return nil, unavailable(err)
 	}
 	out := &queue.ChannelState{Depth: depth(), Breakers: map[string]queue.BreakerState{}, Workers: []queue.WorkerState{}}
+	out.RetryDue = due.Val()
 	if z := next.Val(); len(z) > 0 {
 		out.NextRetry = time.UnixMilli(int64(z[0].Score))
 	}
@@ -53,8 +56,12 @@ func (s *Store) State(ctx context.Context, channel message.Channel) (*queue.Chan
 		}
 	}
 	for id, text := range workers.Val() {
+		// By Redis's clock, so that a worker whose own is wrong is not taken for gone.
+		seen, said, _ := strings.Cut(text, " ")
+		ms, err := strconv.ParseInt(seen, 10, 64)
 		w := queue.WorkerState{ID: id}
-		if json.Unmarshal([]byte(text), &w) == nil && time.Since(w.SeenAt) < workerGone {
+		if at := time.UnixMilli(ms); err == nil && json.Unmarshal([]byte(said), &w) == nil && now.Val().Sub(at) < workerGone {
+			w.SeenAt = at.UTC()
 			out.Workers = append(out.Workers, w)
 		}
 	}
@@ -86,16 +93,13 @@ func parseBreaker(text string) (queue.BreakerState, bool) {
 // Beat says that a worker is alive. A worker that says nothing for a while is taken for gone.
 func (c *Consumer) Beat(ctx context.Context, id string, sending, concurrency int) error {
 	text, err := json.Marshal(queue.WorkerState{
-		ID: id, SeenAt: time.Now().UTC(), Sending: sending, Concurrency: concurrency, Providers: c.providers, RateLimit: c.config.RateLimit,
+		ID: id, Sending: sending, Concurrency: concurrency, Providers: c.providers, RateLimit: c.config.RateLimit,
 	})
 	if err != nil {
 		return err
 	}
-	pipe := c.store.client.Pipeline()
-	pipe.HSet(ctx, c.keys.Workers, id, text)
-	pipe.PExpire(ctx, c.keys.Workers, workerGone)
-	_, err = pipe.Exec(ctx)
-	return unavailable(err)
+	_, err = c.store.run(ctx, []call{{&c.store.beat, []string{c.keys.Workers}, []any{id, text, workerGone.Milliseconds()}}})
+	return err
 }
 
 // Gone says that a worker has stopped.

@@ -40,6 +40,9 @@ var operateSource string
 //go:embed scripts/purge.lua
 var purgeSource string
 
+//go:embed scripts/beat.lua
+var beatSource string
+
 // script is a Lua program and the name Redis knows it by.
 type script struct{ name, source, sha string }
 
@@ -63,6 +66,7 @@ type Store struct {
 	purge   script
 	metrics *metrics // nil: nobody looks
 	operate script
+	beat    script
 }
 
 // quiet keeps go-redis from printing past the program's logger: what matters comes back as an error.
@@ -87,7 +91,7 @@ func Open(config Config, log *slog.Logger) (*Store, error) {
 	s := &Store{
 		config: config, client: redis.NewUniversalClient(options), log: log, keys: map[message.Channel]Keys{},
 		enqueue: newScript("enqueue", enqueueSource), claim: newScript("claim", claimSource), settle: newScript("settle", settleSource),
-		renew: newScript("renew", renewSource), purge: newScript("purge", purgeSource), operate: newScript("operate", operateSource),
+		renew: newScript("renew", renewSource), purge: newScript("purge", purgeSource), operate: newScript("operate", operateSource), beat: newScript("beat", beatSource),
 	}
 	for _, channel := range message.Channels {
 		s.keys[channel] = NewKeys(config.Prefix, channel)
