@@ -55,17 +55,12 @@ func (a *Admin) apiList(w http.ResponseWriter, r *http.Request) {
 		a.failed(w, r, err)
 		return
 	}
-	state, err := a.Queues.State(r.Context(), q.Channel)
+	jobs, all, err := a.list(r.Context(), q)
 	if err != nil {
 		a.failed(w, r, err)
 		return
 	}
-	jobs, err := a.Queues.List(r.Context(), q.Channel, q.Place, q.Priority, q.Offset, pageSize)
-	if err != nil {
-		a.failed(w, r, err)
-		return
-	}
-	answer(w, map[string]any{"total": total(state, q.Place, q.Priority), "offset": q.Offset, "jobs": views(jobs)})
+	answer(w, map[string]any{"total": all, "offset": q.Offset, "jobs": jobs})
 }
 
 func (a *Admin) apiJob(w http.ResponseWriter, r *http.Request) {

@@ -329,12 +329,20 @@ func total(state *queue.ChannelState, place queue.Place, priority int) (n int64)
 type listView struct {
 	listRequest
 	Places              []queue.Place
-	Channels            []message.Channel
 	Jobs                []jobView
 	Total               int64
 	From, To            int
 	Previous, Following string // offsets, "" for none
-	Filter              string
+}
+
+// list returns a page of jobs, and how many there are in all.
+func (a *Admin) list(ctx context.Context, q listRequest) (jobs []jobView, all int64, err error) {
+	state, err := a.Queues.State(ctx, q.Channel)
+	if err != nil {
+		return nil, 0, err
+	}
+	kept, err := a.Queues.List(ctx, q.Channel, q.Place, q.Priority, q.Offset, pageSize)
+	return views(kept), total(state, q.Place, q.Priority), err
 }
 
 func (a *Admin) listPage(w http.ResponseWriter, r *http.Request) {
@@ -343,17 +351,12 @@ func (a *Admin) listPage(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, r, http.StatusNotFound, err.Error())
 		return
 	}
-	state, err := a.Queues.State(r.Context(), q.Channel)
+	jobs, all, err := a.list(r.Context(), q)
 	if err != nil {
 		a.failed(w, r, err)
 		return
 	}
-	jobs, err := a.Queues.List(r.Context(), q.Channel, q.Place, q.Priority, q.Offset, pageSize)
-	if err != nil {
-		a.failed(w, r, err)
-		return
-	}
-	v := listView{listRequest: q, Places: queue.Places, Channels: message.Channels, Jobs: views(jobs), Total: total(state, q.Place, q.Priority), From: q.Offset + 1, To: q.Offset + len(jobs)}
+	v := listView{listRequest: q, Places: queue.Places, Jobs: jobs, Total: all, From: q.Offset + 1, To: q.Offset + len(jobs)}
 	if q.Offset > 0 {
 		v.Previous = strconv.Itoa(max(0, q.Offset-pageSize))
 	}
