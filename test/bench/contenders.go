@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"fmt"
+	"os/exec"
 	"strconv"
+	"strings"
 )
 
 // contender is a system that takes webhooks.
@@ -14,21 +16,75 @@ type contender struct {
 	pending func(b *bench) int64                             // jobs that are not done
 }
 
+// nest is the program of NestJS and BullMQ, which Node runs.
+const nest = "baseline/bullmq/main.js"
+
+// redisEnv is how ringup is told of its Redis.
+func (b *bench) redisEnv() string {
+	if b.shards > 0 {
+		return "REDIS_ADDRS=" + b.redisAddr
+	}
+	return "REDIS_URL=redis://" + b.redisAddr
+}
+
+// staff are the default recipients on a channel, so that with the customer there are as many as the setting says.
+func (b *bench) staff(channel, form string) string {
+	var all []string
+	for i := 1; i < b.recipients; i++ {
+		all = append(all, fmt.Sprintf(form, i))
+	}
+	return channel + "_DEFAULT_RECIPIENTS=" + strings.Join(all, ",")
+}
+
+func (b *bench) providerURL() string {
+	if b.provider == nil {
+		return "PROVIDER_URL="
+	}
+	return "PROVIDER_URL=" + b.provider.URL
+}
+
+// providers is how ringup is told where messages go.
+func (b *bench) providers() []string {
+	if b.provider == nil {
+		return []string{"SMS_PROVIDER=sandbox", "EMAIL_PROVIDER=sandbox", "WHATSAPP_PROVIDER=sandbox", "SANDBOX_OUTBOX_SIZE=0"}
+	}
+	return []string{
+		"SMS_PROVIDER=twilio", "TWILIO_ACCOUNT_SID=AC00000000000000000000000000000001", "TWILIO_AUTH_TOKEN=token", "TWILIO_SMS_FROM=+15005550006", "TWILIO_BASE_URL=" + b.provider.URL,
+		"EMAIL_PROVIDER=sendgrid", "SENDGRID_API_KEY=key", "EMAIL_FROM=shop@example.com", "SENDGRID_BASE_URL=" + b.provider.URL,
+		"WHATSAPP_PROVIDER=business", "WHATSAPP_PHONE_NUMBER_ID=100000000000001", "WHATSAPP_ACCESS_TOKEN=token", "WHATSAPP_BASE_URL=" + b.provider.URL,
+	}
+}
+
 var channels = []string{"sms", "email", "whatsapp"}
 
-func contenders(bin string) []contender {
+// contest are the systems that are compared.
+type contest struct{ ringup, asynq, bullmq, bare, floor contender }
+
+// all that run; BullMQ is left out where there is no npm.
+func (c *contest) all() []contender {
+	if !npm() {
+		return []contender{c.ringup, c.asynq, c.bare, c.floor}
+	}
+	return []contender{c.ringup, c.asynq, c.bullmq, c.bare, c.floor}
+}
+
+func npm() bool {
+	_, err := exec.LookPath("npm")
+	return err == nil
+}
+
+func contenders(bin string) contest {
 	ctx := context.Background()
-	return []contender{
-		{
+	return contest{
+		ringup: contender{
 			name: "ringup",
 			serve: func(b *bench, port int) (*process, error) {
-				return start("ingest", bin+"/ingest", "REDIS_URL=redis://"+b.redisAddr, fmt.Sprintf("PORT=%d", port), b.operators("ingest"),
+				return start("ingest", bin+"/ingest", b.redisEnv(), b.staff("SMS", "+1555010%04d"), b.staff("EMAIL", "staff%d@example.com"), b.staff("WHATSAPP", "+1555020%04d"), fmt.Sprintf("PORT=%d", port), b.operators("ingest"),
 					"PPROF="+strconv.FormatBool(*profiles != ""), "WEBHOOK_SECRET="+secret, "LOG_LEVEL=warn")
 			},
 			work: func(b *bench, channel string) (*process, error) {
-				return start("worker", bin+"/worker", "REDIS_URL=redis://"+b.redisAddr, "CHANNEL="+channel, b.operators(channel), "LOG_LEVEL=warn",
-					"PPROF="+strconv.FormatBool(*profiles != ""),
-					"SMS_PROVIDER=sandbox", "EMAIL_PROVIDER=sandbox", "WHATSAPP_PROVIDER=sandbox", "SANDBOX_OUTBOX_SIZE=0")
+				return start("worker", bin+"/worker", append(b.providers(), b.redisEnv(), "CHANNEL="+channel, b.operators(channel), "LOG_LEVEL=warn",
+					"PPROF="+strconv.FormatBool(*profiles != ""))...)
 			},
 			pending: func(b *bench) (n int64) {
 				for _, c := range channels {
@@ -40,13 +96,13 @@ func contenders(bin string) []contender {
 				return n
 			},
 		},
-		{
+		asynq: contender{
 			name: "chi + asynq",
 			serve: func(b *bench, port int) (*process, error) {
 				return start("ingest", bin+"/asynq", "REDIS_ADDR="+b.redisAddr, fmt.Sprintf("PORT=%d", port), "WEBHOOK_SECRET="+secret)
 			},
 			work: func(b *bench, channel string) (*process, error) {
-				return start("worker", bin+"/asynq", "REDIS_ADDR="+b.redisAddr, "CHANNEL="+channel)
+				return start("worker", bin+"/asynq", "REDIS_ADDR="+b.redisAddr, "CHANNEL="+channel, b.providerURL())
 			},
 			pending: func(b *bench) (n int64) {
 				for _, c := range channels {
@@ -57,13 +113,28 @@ func contenders(bin string) []contender {
 				return n
 			},
 		},
-		{
+		bullmq: contender{
+			name: "NestJS + BullMQ",
+			serve: func(b *bench, port int) (*process, error) {
+				return start("ingest", nest, "REDIS_ADDR="+b.redisAddr, fmt.Sprintf("PORT=%d", port), "WEBHOOK_SECRET="+secret, "NODE_ENV=production")
+			},
+			work: func(b *bench, channel string) (*process, error) {
+				return start("worker", nest, "REDIS_ADDR="+b.redisAddr, "CHANNEL="+channel, b.providerURL(), "NODE_ENV=production")
+			},
+			pending: func(b *bench) (n int64) {
+				for _, c := range channels {
+					n += b.client.LLen(ctx, "bull:"+c+":wait").Val() + b.client.LLen(ctx, "bull:"+c+":active").Val() + b.client.ZCard(ctx, "bull:"+c+":prioritized").Val()
+				}
+				return n
+			},
+		},
+		bare: contender{
 			name: "bare handler, one RPUSH",
 			serve: func(b *bench, port int) (*process, error) {
 				return start("ingest", bin+"/bare", "REDIS_ADDR="+b.redisAddr, fmt.Sprintf("PORT=%d", port), "WEBHOOK_SECRET="+secret)
 			},
 		},
-		{
+		floor: contender{
 			name: "bare handler, no Redis",
 			serve: func(_ *bench, port int) (*process, error) {
 				return start("ingest", bin+"/bare", fmt.Sprintf("PORT=%d", port), "WEBHOOK_SECRET="+secret)

@@ -11,6 +11,7 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -23,19 +24,27 @@ var events = []string{"payment_complete", "order_create", "pos_save", "order_upd
 // updates is the prefix of webhooks that are all of the lowest priority; otherwise all events take turns.
 const updates = "updates"
 
-// payload is a webhook of some 400 bytes.
-func payload(prefix string, i int) []byte {
+// payload is a webhook of some 400 bytes, or of size: a till's notes make it longer, and what may be left out is left out of a short one.
+func payload(prefix string, size, i int) []byte {
 	event := events[i%4]
 	if prefix == updates {
 		event = "order_update"
 	}
-	return fmt.Appendf(nil, `{"id":"%s_%08d","event_type":"%s","timestamp":"2024-01-01T12:00:00Z","source":"pos_system","data":{"transactionId":"TXN_%08d",`+
-		`"amount":125.50,"currency":"USD","customerName":"John Doe","customerPhone":"+1234567890","customerEmail":"john.doe@example.com",`+
-		`"items":[{"name":"Espresso","quantity":2,"price":3.25},{"name":"Moka pot","quantity":1,"price":119.00}],"orderId":"ORD_%08d","status":"ready"}}`,
-		prefix, i, event, i, i)
+	head := fmt.Sprintf(`{"id":"%s_%08d","event_type":"%s","timestamp":"2024-01-01T12:00:00Z","source":"pos_system","data":{`, prefix, i, event)
+	customer := `"customerPhone":"+1234567890","customerEmail":"john.doe@example.com"`
+	rest := fmt.Sprintf(`,"transactionId":"TXN_%08d","amount":125.50,"currency":"USD","customerName":"John Doe",`+
+		`"items":[{"name":"Espresso","quantity":2,"price":3.25},{"name":"Moka pot","quantity":1,"price":119.00}],"orderId":"ORD_%08d","status":"ready"`, i, i)
+	const end, notes = "}}", `,"notes":""`
+	switch whole := len(head + customer + rest + end); {
+	case size == 0:
+		return []byte(head + customer + rest + end)
+	case size > whole+len(notes):
+		return []byte(head + customer + rest + notes[:len(notes)-1] + strings.Repeat("n", size-whole-len(notes)) + `"` + end)
+	}
+	return []byte(head + customer + end)
 }
 
-var poster = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 256}}
+var poster = &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 256}}
 
 func post(url string, body []byte) error {
 	r, err := http.NewRequestWithContext(context.Background(), http.MethodPost, url+"/webhooks/pos", bytes.NewReader(body))
@@ -70,7 +79,7 @@ func openLoop(url, prefix string, perSecond float64, during time.Duration) (p50,
 			<-time.After(wait)
 		}
 		all.Go(func() {
-			failed[i] = post(url, payload(prefix, i))
+			failed[i] = post(url, payload(prefix, 0, i))
 			took[i] = time.Since(due)
 		})
 	}
@@ -79,8 +88,8 @@ func openLoop(url, prefix string, perSecond float64, during time.Duration) (p50,
 	return took[n/2], took[n*99/100], errors.Join(failed...)
 }
 
-// load posts n webhooks, 64 at a time, and returns how long it took.
-func load(url, prefix string, n int) (time.Duration, error) {
+// load posts n webhooks of a size (0: as payload has them), 64 at a time, and returns how long it took.
+func load(url, prefix string, size, n int) (time.Duration, error) {
 	var next atomic.Int64
 	var failed atomic.Pointer[error]
 	var all sync.WaitGroup
@@ -92,7 +101,7 @@ func load(url, prefix string, n int) (time.Duration, error) {
 				if i >= n || failed.Load() != nil {
 					return
 				}
-				if err := post(url, payload(prefix, i)); err != nil {
+				if err := post(url, payload(prefix, size, i)); err != nil {
 					failed.Store(&err)
 				}
 			}

@@ -1,10 +1,12 @@
-// Command bench measures what a webhook costs: ringup's real programs on a real Redis, beside what one would write with asynq and the
-// floor of a bare handler, in the same run. It prints a table, ratios first. CPU is user and system time of each process, by /proc.
+// Command bench measures what a webhook costs: ringup's real programs on a real Redis, beside what one would write with asynq or BullMQ
+// and the floor of a bare handler, in the same run. It prints a table, ratios first. CPU is user and system time of each process, by /proc.
+// With -growth it measures how the costs grow instead, and draws them.
 package main
 
 import (
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,37 +16,48 @@ import (
 )
 
 var (
-	webhooks = flag.Int("n", 20000, "webhooks of a measurement")
+	webhooks = flag.Int("n", 10000, "webhooks of a measurement")
 	rounds   = flag.Int("rounds", 3, "how often each contender is measured; the median counts")
 	waiting  = flag.Int("waiting", 1_000_000, "jobs that wait, for the cost of a long queue")
 	profiles = flag.String("profiles", "", "measure ringup alone, and write the CPU profiles of its programs into this folder")
-	warm     = flag.Int("warm", 20000, "webhooks before a measurement: a day's, so that what is kept of each (the deduplication's records) has its usual shape")
-	fsync    = flag.String("appendfsync", "everysec", "Redis's, as the production overlay has it; always for a write on every command")
+	warm     = flag.Int("warm", 10000, "webhooks before a measurement: a day's, so that what is kept of each (the deduplication's records) has its usual shape")
+	growth   = flag.String("growth", "", "measure how the costs grow with what waits, replicas, shards, recipients and payloads, and draw it into this file (SVG)")
 )
 
 func main() {
 	flag.Parse()
-	if err := run(); err != nil {
+	if err := run(os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
 func build(bin string) error {
-	for _, step := range [][]string{
-		{"../..", "./cmd/ingest", "./cmd/worker", "./cmd/admin"}, {".", "./baseline/asynq", "./baseline/bare"},
-	} {
-		cmd := exec.Command("go", append([]string{"build", "-trimpath", "-ldflags=-s -w", "-o", bin + "/"}, step[1:]...)...)
+	steps := [][]string{
+		{"../..", "go", "build", "-trimpath", "-ldflags=-s -w", "-o", bin + "/", "./cmd/ingest", "./cmd/worker", "./cmd/admin"},
+		{".", "go", "build", "-trimpath", "-ldflags=-s -w", "-o", bin + "/", "./baseline/asynq", "./baseline/bare"},
+	}
+	if npm() {
+		steps = append(steps, []string{"baseline/bullmq", "npm", "ci", "--silent"})
+	} else {
+		progress("npm is not there: NestJS and BullMQ are left out")
+	}
+	for _, step := range steps {
+		cmd := exec.Command(step[1], step[2:]...)
 		cmd.Dir = step[0]
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := cmd.CombinedOutput(); err != nil {
-			return fmt.Errorf("%w: %s", err, out)
+			return fmt.Errorf("%s: %w: %s", strings.Join(step[1:], " "), err, out)
 		}
 	}
 	return nil
 }
 
-func run() error {
+func progress(format string, args ...any) {
+	fmt.Fprintf(os.Stderr, time.Now().Format("15:04:05")+" "+format+"\n", args...)
+}
+
+func run(out io.Writer) error {
 	dir, err := os.MkdirTemp("", "ringup-bench")
 	if err != nil {
 		return err
@@ -54,132 +67,182 @@ func run() error {
 	if err := os.Mkdir(bin, 0o755); err != nil {
 		return err
 	}
-	progress := func(format string, args ...any) { fmt.Fprintf(os.Stderr, "… "+format+"\n", args...) }
 	progress("building")
 	if err := build(bin); err != nil {
 		return err
 	}
-	all := contenders(bin)
-	ringup, asynq, bare, floor := all[0], all[1], all[2], all[3]
+	c := contenders(bin)
 	if *profiles != "" {
-		return profile(dir, ringup, floor, *profiles)
+		return profile(out, dir, c.ringup, c.floor, *profiles)
 	}
-	accept, whole := map[string]cost{}, map[string]cost{}
-	for _, c := range []contender{ringup, asynq, bare, floor} {
-		progress("%s: accepting", c.name)
-		if accept[c.name], err = median(dir, c, false); err != nil {
-			return err
+	if *growth != "" {
+		return grow(out, dir, c.ringup, *growth)
+	}
+	f, err := measureAll(dir, bin, &c)
+	if err != nil {
+		return err
+	}
+	_, err = io.WriteString(out, f.report(bin, &c))
+	return err
+}
+
+// figures are what was measured, by the contender's name where there are several.
+type figures struct {
+	accept, whole, always, overHTTP map[string]cost
+	memory                          map[string]float64 // bytes of a waiting job
+	kept                            float64            // bytes of a sent webhook
+	commands, mebibytes             map[string]float64 // of an idle worker
+	short, long                     float64            // µs a job
+	desk                            desk
+	p50, p99                        time.Duration
+	readyIngest, readyWorker        time.Duration
+	loaded                          map[string][]string
+}
+
+func measureAll(dir, bin string, c *contest) (*figures, error) {
+	f := &figures{
+		accept: map[string]cost{}, whole: map[string]cost{}, always: map[string]cost{}, overHTTP: map[string]cost{}, memory: map[string]float64{},
+		commands: map[string]float64{}, mebibytes: map[string]float64{}, loaded: map[string][]string{},
+	}
+	var err error
+	for _, one := range c.all() {
+		progress("%s: accepting", one.name)
+		if f.accept[one.name], err = median(dir, one, setting{}, false); err != nil {
+			return nil, err
 		}
-		if c.work != nil {
-			progress("%s: accepted to sent", c.name)
-			if whole[c.name], err = median(dir, c, true); err != nil {
-				return err
+		if one.work == nil {
+			continue
+		}
+		for what, under := range map[string]struct {
+			setting
+			into map[string]cost
+		}{
+			"accepted to sent":                   {setting{}, f.whole},
+			"accepted to sent, fsync on a write": {setting{always: true}, f.always},
+			"accepted to sent, by HTTP":          {setting{overHTTP: true}, f.overHTTP},
+		} {
+			progress("%s: %s", one.name, what)
+			if under.into[one.name], err = median(dir, one, under.setting, true); err != nil {
+				return nil, err
+			}
+		}
+		progress("%s: memory, and idle", one.name)
+		if f.memory[one.name], err = memory(dir, one); err != nil {
+			return nil, err
+		}
+		if f.commands[one.name], f.mebibytes[one.name], err = idle(dir, one); err != nil {
+			return nil, err
+		}
+		progress("%s: latency under load", one.name)
+		if f.loaded[one.name], err = underLoad(dir, one, f.accept[one.name].perSecond, 0.1, 0.5, 0.9); err != nil {
+			return nil, err
+		}
+	}
+	progress("what is kept")
+	if f.kept, err = kept(dir, c.ringup); err != nil {
+		return nil, err
+	}
+	progress("1,000 jobs waiting")
+	if f.short, err = drainShort(dir, c.ringup, 1000, 24); err != nil {
+		return nil, err
+	}
+	progress("%d jobs waiting", *waiting)
+	if f.long, f.desk, err = drain(dir, c.ringup, *waiting, bin); err != nil {
+		return nil, err
+	}
+	progress("latency at rest")
+	if f.p50, f.p99, err = latency(dir, c.ringup, bin); err != nil {
+		return nil, err
+	}
+	progress("start to ready")
+	if f.readyIngest, err = ready(dir, bin+"/ingest", "WEBHOOK_SECRET=x"); err != nil {
+		return nil, err
+	}
+	f.readyWorker, err = ready(dir, bin+"/worker", "CHANNEL=sms", "SMS_PROVIDER=sandbox")
+	return f, err
+}
+
+func (f *figures) report(bin string, c *contest) string {
+	var b strings.Builder
+	verdict := map[bool]string{true: "met", false: "**missed**"}
+	micros := func(x float64) string { return fmt.Sprintf("%.1f µs", x) }
+	size := len(payload("bench", 0, 0))
+	fmt.Fprintf(&b, "ringup, %d webhooks a measurement, median of %d, three jobs a webhook, payload of %d bytes, appendfsync everysec, %d cores, %s\n\n",
+		*webhooks, *rounds, size, runtime.NumCPU(), runtime.Version())
+
+	fmt.Fprintln(&b, "| | ratio | ringup | against | target | |\n|---|---|---|---|---|---|")
+	row := func(what string, ours, theirs float64, unit func(float64) string, whose string, target float64) {
+		goal, met := "", ""
+		if target > 0 {
+			goal, met = fmt.Sprintf("%.2f", target), verdict[ours <= theirs*target]
+		}
+		fmt.Fprintf(&b, "| %s | %.3f | %s | %s%s | %s | %s |\n", what, ours/theirs, unit(ours), unit(theirs), whose, goal, met)
+	}
+	against := func(what string, costs map[string]cost, other contender, target float64) {
+		if theirs, measured := costs[other.name]; measured {
+			row(what, costs[c.ringup.name].total(), theirs.total(), micros, " "+other.name, target)
+		}
+	}
+	against("CPU per webhook, accepted to sent", f.whole, c.asynq, 0.10)
+	against("…", f.whole, c.bullmq, 0)
+	against("… fsync on every write", f.always, c.asynq, 0)
+	against("…", f.always, c.bullmq, 0)
+	against("… messages sent to a local HTTP server", f.overHTTP, c.asynq, 0)
+	against("…", f.overHTTP, c.bullmq, 0)
+	against("CPU per webhook accepted", f.accept, c.asynq, 0.25)
+	against("…", f.accept, c.bullmq, 0)
+	against("…", f.accept, c.bare, 1)
+	row("Redis memory per waiting job", f.memory[c.ringup.name], float64(size+100), func(x float64) string { return fmt.Sprintf("%.0f B", x) }, " payload and 100", 1)
+	row("cost per job, many waiting against 1,000", f.long, f.short, micros, "", 1.1)
+
+	fmt.Fprintln(&b, "\n| | ringup | target | |\n|---|---|---|---|")
+	figure := func(what, ours, target string, met bool) {
+		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", what, ours, target, verdict[met])
+	}
+	others := func(values map[string]float64, form string) string {
+		var texts []string
+		for _, other := range []contender{c.asynq, c.bullmq} {
+			if x, measured := values[other.name]; measured {
+				texts = append(texts, fmt.Sprintf("%s "+form, other.name, x))
+			}
+		}
+		return " (" + strings.Join(texts, ", ") + ")"
+	}
+	figure("webhook to provider call at rest, p50 / p99", fmt.Sprintf("%.2f / %.2f ms", ms(f.p50), ms(f.p99)), "p99 5 ms", f.p99 < 5*time.Millisecond)
+	figure(fmt.Sprintf("dashboard with %d webhooks' jobs waiting: slowest page (%s)", *waiting, f.desk.page), fmt.Sprintf("%.0f ms", ms(f.desk.slowest)), "well under 1 s",
+		f.desk.slowest < 500*time.Millisecond)
+	figure("… and what an open page costs Redis", fmt.Sprintf("%.2f%% of a core", 100*f.desk.redis), "1%", f.desk.redis < 0.01)
+	figure("a payment_complete behind them, POST to sent, p50 / p99", fmt.Sprintf("%.1f / %.1f ms", ms(f.desk.p50), ms(f.desk.p99)), "none", true)
+	figure("Redis memory of a waiting job", fmt.Sprintf("%.0f B%s", f.memory[c.ringup.name], others(f.memory, "%.0f")), "as above", f.memory[c.ringup.name] <= float64(size+100))
+	fmt.Fprintf(&b, "| Redis memory kept of a webhook that is sent, for a day | %.0f B | | |\n", f.kept)
+	figure("idle worker, Redis commands a second", fmt.Sprintf("%.2f%s", f.commands[c.ringup.name], others(f.commands, "%.2f")), "2", f.commands[c.ringup.name] < 2)
+	figure("idle worker, memory in MiB", fmt.Sprintf("%.1f%s", f.mebibytes[c.ringup.name], others(f.mebibytes, "%.1f")), "25", f.mebibytes[c.ringup.name] < 25)
+	var sizes []float64
+	for _, program := range []string{"ingest", "worker", "admin"} {
+		if info, err := os.Stat(filepath.Join(bin, program)); err == nil {
+			sizes = append(sizes, float64(info.Size())/1e6)
+		}
+	}
+	figure("program, ingest / worker / admin; the image has little else", strings.ReplaceAll(strings.Trim(fmt.Sprintf("%.0f", sizes), "[]"), " ", " / ")+" MB", "image under 40 MB",
+		len(sizes) == 3 && max(sizes[0], sizes[1], sizes[2]) < 40)
+	figure("start to ready, ingest / worker", fmt.Sprintf("%.0f / %.0f ms", ms(f.readyIngest), ms(f.readyWorker)), "150 ms", max(f.readyIngest, f.readyWorker) < 150*time.Millisecond)
+
+	fmt.Fprintln(&b, "\nWhere the CPU goes, µs a webhook:\n\n| | ingest | Redis | workers | Redis commands a job, those in scripts too | webhooks a second, offered by one generator |\n|---|---|---|---|---|---|")
+	for _, one := range c.all() {
+		for _, kind := range []struct {
+			what  string
+			costs map[string]cost
+		}{{"accepting", f.accept}, {"to sent", f.whole}, {"to sent, fsync on every write", f.always}, {"to sent, by HTTP", f.overHTTP}} {
+			if x, measured := kind.costs[one.name]; measured {
+				fmt.Fprintf(&b, "| %s, %s | %.1f | %.1f | %.1f | %.1f | %.0f |\n", one.name, kind.what, x.ingest, x.redis, x.worker, x.commands, x.perSecond)
 			}
 		}
 	}
-	progress("memory")
-	bytesOurs, err := memory(dir, ringup)
-	if err != nil {
-		return err
-	}
-	bytesTheirs, err := memory(dir, asynq)
-	if err != nil {
-		return err
-	}
-	bytesKept, err := kept(dir, ringup)
-	if err != nil {
-		return err
-	}
-	progress("idle, for half a minute each")
-	commandsOurs, memoryOurs, err := idle(dir, ringup)
-	if err != nil {
-		return err
-	}
-	commandsTheirs, memoryTheirs, err := idle(dir, asynq)
-	if err != nil {
-		return err
-	}
-	progress("1,000 jobs waiting")
-	short, err := drainShort(dir, ringup)
-	if err != nil {
-		return err
-	}
-	progress("%d jobs waiting", *waiting)
-	long, desk, err := drain(dir, ringup, *waiting, bin)
-	if err != nil {
-		return err
-	}
-	progress("latency at rest")
-	p50, p99, err := latency(dir, ringup, bin)
-	if err != nil {
-		return err
-	}
-	progress("start to ready")
-	readyIngest, err := ready(dir, bin+"/ingest", "WEBHOOK_SECRET=x")
-	if err != nil {
-		return err
-	}
-	readyWorker, err := ready(dir, bin+"/worker", "CHANNEL=sms", "SMS_PROVIDER=sandbox")
-	if err != nil {
-		return err
-	}
-	progress("latency under load")
-	loaded := map[string][]string{}
-	for _, c := range []contender{ringup, asynq} {
-		if loaded[c.name], err = underLoad(dir, c, accept[c.name].perSecond, 0.1, 0.5, 0.9); err != nil {
-			return err
+	fmt.Fprintln(&b, "\nFrom when a webhook is due to its answer, p50 / p99, in an open loop (the generator has one of the same cores):\n\n| | 10% of what it takes | 50% | 90% |\n|---|---|---|---|")
+	for _, one := range c.all() {
+		if texts, measured := f.loaded[one.name]; measured {
+			fmt.Fprintf(&b, "| %s | %s |\n", one.name, strings.Join(texts, " | "))
 		}
 	}
-	size := len(payload("bench", 0))
-	var report strings.Builder
-	fmt.Fprintf(&report, "ringup, %d webhooks a measurement, median of %d, three jobs a webhook, payload of %d bytes, appendfsync %s, %d cores, %s\n\n",
-		*webhooks, *rounds, size, *fsync, runtime.NumCPU(), runtime.Version())
-	fmt.Fprintln(&report, "| | ratio | ringup | against | target | |\n|---|---|---|---|---|---|")
-	row := func(what string, ratio float64, ours, theirs string, target float64, met bool) {
-		fmt.Fprintf(&report, "| %s | %.3f | %s | %s | %.2f | %s |\n", what, ratio, ours, theirs, target, map[bool]string{true: "met", false: "**missed**"}[met])
-	}
-	micros := func(x float64) string { return fmt.Sprintf("%.1f µs", x) }
-	w, v := whole[ringup.name], whole[asynq.name]
-	row("CPU per webhook, accepted to sent", w.total()/v.total(), micros(w.total()), micros(v.total())+" chi + asynq", 0.10, w.total() <= v.total()*0.10)
-	a, t := accept[ringup.name], accept[asynq.name]
-	row("CPU per webhook accepted", a.total()/t.total(), micros(a.total()), micros(t.total())+" chi + asynq", 0.25, a.total() <= t.total()*0.25)
-	row("… against a bare handler with one RPUSH", a.total()/accept[bare.name].total(), micros(a.total()), micros(accept[bare.name].total()), 1, a.total() < accept[bare.name].total())
-	row("Redis memory per waiting job", bytesOurs/float64(size+100), fmt.Sprintf("%.0f B", bytesOurs), fmt.Sprintf("%d B payload + 100; asynq %.0f B", size, bytesTheirs), 1, bytesOurs <= float64(size+100))
-	row("cost per job, many waiting against 1,000", long/short, micros(long), micros(short), 1.1, long <= short*1.1)
-	fmt.Fprintln(&report, "\n| | ringup | target | |\n|---|---|---|---|")
-	figure := func(what, ours, target string, met bool) {
-		fmt.Fprintf(&report, "| %s | %s | %s | %s |\n", what, ours, target, map[bool]string{true: "met", false: "**missed**"}[met])
-	}
-	figure("webhook to provider call at rest, p50 / p99", fmt.Sprintf("%.2f / %.2f ms", ms(p50), ms(p99)), "p99 5 ms", p99 < 5*time.Millisecond)
-	figure(fmt.Sprintf("dashboard with %d webhooks' jobs waiting: slowest page (%s)", *waiting, desk.page), fmt.Sprintf("%.0f ms", ms(desk.slowest)), "well under 1 s", desk.slowest < 500*time.Millisecond)
-	figure("… and what an open page costs Redis", fmt.Sprintf("%.2f%% of a core", 100*desk.redis), "1%", desk.redis < 0.01)
-	_, _ = fmt.Fprintf(&report, "| Redis memory kept of a webhook that is sent, for a day | %.0f B | | |\n", bytesKept)
-	figure("idle worker, Redis commands a second", fmt.Sprintf("%.2f (asynq %.2f)", commandsOurs, commandsTheirs), "2", commandsOurs < 2)
-	figure("idle worker, memory", fmt.Sprintf("%.1f MiB (asynq %.1f)", memoryOurs, memoryTheirs), "25 MiB", memoryOurs < 25)
-	megabytes := func(program string) float64 {
-		info, err := os.Stat(filepath.Join(bin, program))
-		if err != nil {
-			return 0
-		}
-		return float64(info.Size()) / 1e6
-	}
-	figure("a payment_complete behind them, POST to sent, p50 / p99", fmt.Sprintf("%.1f / %.1f ms", ms(desk.p50), ms(desk.p99)), "none", true)
-	figure("program, ingest / worker / admin; the image has little else", fmt.Sprintf("%.0f / %.0f / %.0f MB", megabytes("ingest"), megabytes("worker"), megabytes("admin")),
-		"image under 40 MB", max(megabytes("ingest"), megabytes("worker"), megabytes("admin")) < 40)
-	figure("start to ready, ingest / worker", fmt.Sprintf("%.0f / %.0f ms", ms(readyIngest), ms(readyWorker)), "150 ms", max(readyIngest, readyWorker) < 150*time.Millisecond)
-	fmt.Fprintln(&report, "\nWhere the CPU goes, µs a webhook:\n\n| | ingest | Redis | workers | Redis commands a job, those in scripts too | webhooks a second, offered by one generator |\n|---|---|---|---|---|---|")
-	for _, c := range all {
-		x := accept[c.name]
-		fmt.Fprintf(&report, "| %s, accepting | %.1f | %.1f | | %.1f | %.0f |\n", c.name, x.ingest, x.redis, x.commands, x.perSecond)
-		if c.work != nil {
-			x := whole[c.name]
-			fmt.Fprintf(&report, "| %s, to sent | %.1f | %.1f | %.1f | %.1f | %.0f |\n", c.name, x.ingest, x.redis, x.worker, x.commands, x.perSecond)
-		}
-	}
-	fmt.Fprintln(&report, "\nFrom when a webhook is due to its answer, p50 / p99, in an open loop (the generator has one of the same cores):\n\n| | 10% of what it takes | 50% | 90% |\n|---|---|---|---|")
-	for _, c := range []contender{ringup, asynq} {
-		fmt.Fprintf(&report, "| %s | %s |\n", c.name, strings.Join(loaded[c.name], " | "))
-	}
-	_, err = os.Stdout.WriteString(report.String())
-	return err
+	return b.String()
 }

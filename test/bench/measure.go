@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,16 +19,31 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
+// setting is under what circumstances something is measured; its zero value is the table's.
+type setting struct {
+	shards     int  // masters of a Redis Cluster; 0: one Redis that is none
+	replicas   int  // workers of each channel; 0 is 1
+	recipients int  // of a webhook on each channel; 0 is 1, the customer
+	size       int  // of a payload, in bytes; 0: as it is
+	webhooks   int  // of a measurement; 0: -n, after -warm
+	always     bool // appendfsync always; otherwise everysec, as the production overlay has it
+	overHTTP   bool // messages go to a local HTTP server in the providers' place; otherwise nowhere
+}
+
 // bench is a Redis and what runs on it.
 type bench struct {
+	setting
 	dir       string
-	redisAddr string
-	redis     *process
-	client    *redis.Client
+	redisAddr string // of the only one, or of the first shard
+	nodes     []*process
+	client    redis.UniversalClient
 	url       string
 	ingest    *process
 	workers   []*process
 	ops       map[string]int // the operators' ports, by program
+	bus       string         // the first shard's port for the others
+	provider  *httptest.Server
+	raw       string // the job that is multiplied
 }
 
 // operators gives a program an operators' port.
@@ -36,32 +52,119 @@ func (b *bench) operators(program string) string {
 	return fmt.Sprintf("OPS_PORT=%d", b.ops[program])
 }
 
-func newBench(dir string) (*bench, error) {
-	b := &bench{ops: map[string]int{}}
+func newBench(dir string, s setting) (*bench, error) {
+	b := &bench{setting: s, ops: map[string]int{}}
 	var err error
 	if b.dir, err = os.MkdirTemp(dir, "redis"); err != nil {
 		return nil, err
 	}
-	port := strconv.Itoa(freePort())
-	b.redisAddr = "127.0.0.1:" + port
-	cmd := exec.Command("redis-server", "--port", port, "--bind", "127.0.0.1", "--dir", b.dir, "--save", "", "--appendonly", "yes",
-		"--appendfsync", *fsync, "--maxmemory-policy", "noeviction", "--loglevel", "warning", "--auto-aof-rewrite-percentage", "0")
-	if err := cmd.Start(); err != nil {
-		return nil, err
+	if s.overHTTP {
+		b.provider = newProvider()
 	}
-	b.redis = &process{"Redis", cmd}
-	b.client = redis.NewClient(&redis.Options{Addr: b.redisAddr})
-	return b, until(10*time.Second, func() bool { return b.client.Ping(context.Background()).Err() == nil })
+	if s.shards == 0 {
+		if b.redisAddr, err = b.startRedis(); err != nil {
+			return nil, err
+		}
+		b.client = redis.NewClient(&redis.Options{Addr: b.redisAddr})
+		return b, until(10*time.Second, func() bool { return b.client.Ping(context.Background()).Err() == nil })
+	}
+	return b, b.startCluster()
+}
+
+// startRedis starts a Redis, and returns its address before it answers.
+func (b *bench) startRedis(args ...string) (string, error) {
+	port := strconv.Itoa(freePort())
+	dir, err := os.MkdirTemp(b.dir, "node")
+	if err != nil {
+		return "", err
+	}
+	fsync := map[bool]string{true: "always", false: "everysec"}[b.always]
+	cmd := exec.Command("redis-server", append([]string{"--port", port, "--bind", "127.0.0.1", "--dir", dir, "--save", "", "--appendonly", "yes",
+		"--appendfsync", fsync, "--maxmemory-policy", "noeviction", "--loglevel", "warning", "--auto-aof-rewrite-percentage", "0"}, args...)...)
+	if err := cmd.Start(); err != nil {
+		return "", err
+	}
+	b.nodes = append(b.nodes, &process{"Redis", cmd})
+	return "127.0.0.1:" + port, nil
+}
+
+// startCluster starts the shards of a Redis Cluster without replicas.
+func (b *bench) startCluster() error {
+	ctx := context.Background()
+	var addrs []string
+	const slots = 16384
+	for i := range b.shards {
+		bus := strconv.Itoa(freePort())
+		addr, err := b.startRedis("--cluster-enabled", "yes", "--cluster-port", bus, "--cluster-node-timeout", "2000")
+		if err != nil {
+			return err
+		}
+		addrs = append(addrs, addr)
+		node := redis.NewClient(&redis.Options{Addr: addr})
+		err = until(10*time.Second, func() bool { return node.Ping(ctx).Err() == nil })
+		first, firstPort, _ := net.SplitHostPort(addrs[0])
+		if i == 0 {
+			b.redisAddr, firstPort = addr, ""
+		}
+		err = errors.Join(err, node.ClusterAddSlotsRange(ctx, i*slots/b.shards, (i+1)*slots/b.shards-1).Err(), node.Do(ctx, "CLUSTER", "SET-CONFIG-EPOCH", i+1).Err())
+		if firstPort != "" {
+			err = errors.Join(err, node.Do(ctx, "CLUSTER", "MEET", first, firstPort, b.bus).Err())
+		} else {
+			b.bus = bus
+		}
+		if err = errors.Join(err, node.Close()); err != nil {
+			return err
+		}
+	}
+	b.client = redis.NewClusterClient(&redis.ClusterOptions{Addrs: addrs})
+	return until(20*time.Second, func() bool {
+		info, err := b.client.ClusterInfo(ctx).Result()
+		return err == nil && strings.Contains(info, fmt.Sprintf("cluster_known_nodes:%d", b.shards)) && strings.Contains(info, "cluster_state:ok")
+	})
+}
+
+// newProvider answers as Twilio, SendGrid and WhatsApp do when they accept a message.
+func newProvider() *httptest.Server {
+	return httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("X-Message-Id", "0123456789")
+		switch {
+		case strings.HasSuffix(r.URL.Path, "/Messages.json"):
+			w.WriteHeader(http.StatusCreated)
+			_, _ = io.WriteString(w, `{"sid":"SM00000000000000000000000000000000","status":"queued"}`)
+		case strings.HasSuffix(r.URL.Path, "/messages"):
+			_, _ = io.WriteString(w, `{"messaging_product":"whatsapp","contacts":[{"input":"1","wa_id":"1"}],"messages":[{"id":"wamid.0"}]}`)
+		default:
+			w.WriteHeader(http.StatusAccepted)
+		}
+	}))
 }
 
 func (b *bench) close() {
-	for _, p := range append(b.workers, b.ingest, b.redis) {
+	for _, p := range append(append(b.workers, b.ingest), b.nodes...) {
 		if p != nil {
 			p.stop()
 		}
 	}
+	if b.provider != nil {
+		b.provider.Close()
+	}
 	_ = b.client.Close()
 	_ = os.RemoveAll(b.dir)
+}
+
+// redisCPU is what all the nodes have spent.
+func (b *bench) redisCPU() (total time.Duration) {
+	for _, node := range b.nodes {
+		total += node.cpu()
+	}
+	return total
+}
+
+// load posts n webhooks of the setting's size.
+func (b *bench) load(prefix string, n int) (time.Duration, error) {
+	return load(b.url, prefix, b.size, n)
 }
 
 func until(limit time.Duration, holds func() bool) error {
@@ -93,11 +196,13 @@ func (b *bench) serve(c contender) error {
 
 func (b *bench) work(c contender) error {
 	for _, channel := range channels {
-		p, err := c.work(b, channel)
-		if err != nil {
-			return err
+		for range max(1, b.replicas) {
+			p, err := c.work(b, channel)
+			if err != nil {
+				return err
+			}
+			b.workers = append(b.workers, p)
 		}
-		b.workers = append(b.workers, p)
 	}
 	return nil
 }
@@ -107,6 +212,7 @@ type cost struct {
 	ingest, redis, worker float64 // CPU-µs
 	perSecond             float64 // webhooks, while the load lasted
 	commands              float64 // Redis's, by job, those in scripts too
+	busiest               float64 // CPU-µs of the Redis that does most
 }
 
 func (c cost) total() float64 { return c.ingest + c.redis + c.worker }
@@ -115,12 +221,12 @@ func (b *bench) spent() (ingest, redis, worker time.Duration) {
 	for _, w := range b.workers {
 		worker += w.cpu()
 	}
-	return b.ingest.cpu(), b.redis.cpu(), worker
+	return b.ingest.cpu(), b.redisCPU(), worker
 }
 
 // measure runs a contender once: only accepting, or to the end.
-func measure(dir string, c contender, whole bool) (cost, error) {
-	b, err := newBench(dir)
+func measure(dir string, c contender, s setting, whole bool) (cost, error) {
+	b, err := newBench(dir, s)
 	if err != nil {
 		return cost{}, err
 	}
@@ -139,7 +245,11 @@ func measure(dir string, c contender, whole bool) (cost, error) {
 		}
 		return until(2*time.Minute, func() bool { return c.pending(b) == 0 })
 	}
-	if _, err := load(b.url, "warm", *warm); err != nil {
+	n, before := *webhooks, *warm
+	if b.webhooks > 0 {
+		n, before = b.webhooks, b.webhooks/2
+	}
+	if _, err := b.load("warm", before); err != nil {
 		return cost{}, fmt.Errorf("%s: %w", c.name, err)
 	}
 	if err := done(); err != nil {
@@ -152,7 +262,11 @@ func measure(dir string, c contender, whole bool) (cost, error) {
 	}
 	commands := b.commands()
 	i0, r0, w0 := b.spent()
-	took, err := load(b.url, "bench", *webhooks)
+	nodes := make([]time.Duration, len(b.nodes))
+	for i, node := range b.nodes {
+		nodes[i] = node.cpu()
+	}
+	took, err := b.load("bench", n)
 	if err == nil {
 		err = done()
 	}
@@ -160,6 +274,10 @@ func measure(dir string, c contender, whole bool) (cost, error) {
 		return cost{}, fmt.Errorf("%s: %w", c.name, err)
 	}
 	i1, r1, w1 := b.spent()
+	var busiest time.Duration
+	for i, node := range b.nodes {
+		busiest = max(busiest, node.cpu()-nodes[i])
+	}
 	commands = b.commands() - commands
 	if *profiles != "" {
 		stats := b.client.Info(context.Background(), "commandstats").Val()
@@ -167,13 +285,16 @@ func measure(dir string, c contender, whole bool) (cost, error) {
 			return cost{}, err
 		}
 	}
-	each := func(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1e3 / float64(*webhooks) }
-	return cost{each(i1 - i0), each(r1 - r0), each(w1 - w0), float64(*webhooks) / took.Seconds(), float64(commands) / float64(*webhooks*len(channels))}, nil
+	each := func(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1e3 / float64(n) }
+	return cost{
+		ingest: each(i1 - i0), redis: each(r1 - r0), worker: each(w1 - w0), perSecond: float64(n) / took.Seconds(),
+		commands: float64(commands) / float64(n*len(channels)*max(1, b.recipients)), busiest: each(busiest),
+	}, nil
 }
 
 // underLoad is how long ingest takes to answer at shares of what it can take.
 func underLoad(dir string, c contender, capacity float64, shares ...float64) (texts []string, err error) {
-	b, err := newBench(dir)
+	b, err := newBench(dir, setting{})
 	if err != nil {
 		return nil, err
 	}
@@ -181,7 +302,7 @@ func underLoad(dir string, c contender, capacity float64, shares ...float64) (te
 	if err := b.serve(c); err != nil {
 		return nil, err
 	}
-	if _, err := load(b.url, "warm", 2000); err != nil {
+	if _, err := b.load("warm", 2000); err != nil {
 		return nil, err
 	}
 	for i, share := range shares {
@@ -195,10 +316,10 @@ func underLoad(dir string, c contender, capacity float64, shares ...float64) (te
 }
 
 // median of several measurements, by their total.
-func median(dir string, c contender, whole bool) (cost, error) {
+func median(dir string, c contender, s setting, whole bool) (cost, error) {
 	var all []cost
 	for range *rounds {
-		one, err := measure(dir, c, whole)
+		one, err := measure(dir, c, s, whole)
 		if err != nil {
 			return cost{}, err
 		}
@@ -210,7 +331,7 @@ func median(dir string, c contender, whole bool) (cost, error) {
 
 // memory is what a waiting job takes in Redis, in bytes.
 func memory(dir string, c contender) (float64, error) {
-	b, err := newBench(dir)
+	b, err := newBench(dir, setting{})
 	if err != nil {
 		return 0, err
 	}
@@ -218,14 +339,14 @@ func memory(dir string, c contender) (float64, error) {
 	if err := b.serve(c); err != nil {
 		return 0, err
 	}
-	if _, err := load(b.url, "warm", 100); err != nil {
+	if _, err := b.load("warm", 100); err != nil {
 		return 0, err
 	}
 	before, err := b.used()
 	if err != nil {
 		return 0, err
 	}
-	if _, err := load(b.url, "bench", *webhooks); err != nil {
+	if _, err := b.load("bench", *webhooks); err != nil {
 		return 0, err
 	}
 	after, err := b.used()
@@ -234,7 +355,7 @@ func memory(dir string, c contender) (float64, error) {
 
 // kept is what Redis keeps of a webhook whose messages are sent, in bytes: the records for deduplication and status.
 func kept(dir string, c contender) (float64, error) {
-	b, err := newBench(dir)
+	b, err := newBench(dir, setting{})
 	if err != nil {
 		return 0, err
 	}
@@ -243,7 +364,7 @@ func kept(dir string, c contender) (float64, error) {
 		return 0, err
 	}
 	done := func() error { return until(2*time.Minute, func() bool { return c.pending(b) == 0 }) }
-	if _, err := load(b.url, "warm", *warm); err != nil {
+	if _, err := b.load("warm", *warm); err != nil {
 		return 0, err
 	}
 	if err := done(); err != nil {
@@ -253,7 +374,7 @@ func kept(dir string, c contender) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
-	if _, err := load(b.url, "bench", *webhooks); err != nil {
+	if _, err := b.load("bench", *webhooks); err != nil {
 		return 0, err
 	}
 	if err := done(); err != nil {
@@ -283,7 +404,7 @@ func (b *bench) commands() int64 {
 
 // idle is what a worker costs that has nothing to do: commands a second, MiB.
 func idle(dir string, c contender) (commands, mebibytes float64, err error) {
-	b, err := newBench(dir)
+	b, err := newBench(dir, setting{})
 	if err != nil {
 		return 0, 0, err
 	}
@@ -344,20 +465,20 @@ func (b *bench) dashboard(bin string) (desk, error) {
 		}
 	}
 	const during = 20 * time.Second
-	before, begin := b.redis.cpu(), time.Now()
+	before, begin := b.redisCPU(), time.Now()
 	for time.Since(begin) < during {
 		if err := get("queues"); err != nil { // as live.js does
 			return desk{}, err
 		}
 		<-time.After(2 * time.Second)
 	}
-	d.redis = (b.redis.cpu() - before).Seconds() / time.Since(begin).Seconds()
+	d.redis = (b.redisCPU() - before).Seconds() / time.Since(begin).Seconds()
 	return d, nil
 }
 
 // drain is the CPU that a worker and Redis spend on a job, with so many waiting behind it; and what the dashboard costs meanwhile.
 func drain(dir string, c contender, backlog int, bin string) (float64, desk, error) {
-	b, err := newBench(dir)
+	b, err := newBench(dir, setting{})
 	if err != nil {
 		return 0, desk{}, err
 	}
@@ -365,7 +486,7 @@ func drain(dir string, c contender, backlog int, bin string) (float64, desk, err
 	if err := b.serve(c); err != nil {
 		return 0, desk{}, err
 	}
-	if _, err := load(b.url, updates, backlog); err != nil {
+	if _, err := b.load(updates, backlog); err != nil {
 		return 0, desk{}, err
 	}
 	d, err := b.dashboard(bin)
@@ -377,23 +498,17 @@ func drain(dir string, c contender, backlog int, bin string) (float64, desk, err
 		return 0, desk{}, err
 	}
 	b.workers = append(b.workers, p)
-	left := func() int64 {
-		var n int64
-		for _, list := range []string{"queue:1", "queue:2", "queue:3", "queue:4"} {
-			n += b.client.LLen(context.Background(), "{ringup:sms}:"+list).Val()
-		}
-		return n
-	}
+	left := b.waiting
 	// The first tenth warms up.
 	if err := until(5*time.Minute, func() bool { return left() < int64(backlog)*9/10 }); err != nil {
 		return 0, d, err
 	}
-	n0, w0, r0 := left(), p.cpu(), b.redis.cpu()
+	n0, w0, r0 := left(), p.cpu(), b.redisCPU()
 	target := max(n0-100_000, 0)
 	if err := until(5*time.Minute, func() bool { return left() <= target }); err != nil {
 		return 0, d, err
 	}
-	n1, w1, r1 := left(), p.cpu(), b.redis.cpu()
+	n1, w1, r1 := left(), p.cpu(), b.redisCPU()
 	if d.p50, d.p99, err = b.overtakes(); err != nil {
 		return 0, d, err
 	}
@@ -406,7 +521,7 @@ func (b *bench) overtakes() (p50, p99 time.Duration, err error) {
 	var all []time.Duration
 	for i := range 100 {
 		begin := time.Now()
-		if err := post(b.url, payload("payment", i*4)); err != nil {
+		if err := post(b.url, payload("payment", 0, i*4)); err != nil {
 			return 0, 0, err
 		}
 		key := fmt.Sprintf("{ringup:sms}:status:payment_%08d:1", i*4)
@@ -424,33 +539,27 @@ func (b *bench) overtakes() (p50, p99 time.Duration, err error) {
 
 // latency is from the POST to the provider's being called, at rest.
 func latency(dir string, c contender, bin string) (p50, p99 time.Duration, err error) {
-	b, err := newBench(dir)
+	b, err := newBench(dir, setting{})
 	if err != nil {
 		return 0, 0, err
 	}
 	defer b.close()
 	arrived := make(chan time.Time, 16)
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, 0, err
-	}
-	provider := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	answers := newProvider()
+	defer answers.Close()
+	called := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodPost {
 			arrived <- time.Now()
 		}
-		_, _ = io.Copy(io.Discard, r.Body)
-		w.Header().Set("Content-Type", "application/json")
-		w.WriteHeader(http.StatusCreated)
-		_, _ = io.WriteString(w, `{"sid":"SM00000000000000000000000000000000","status":"queued"}`)
-	})}
-	go func() { _ = provider.Serve(listener) }()
-	defer func() { _ = provider.Close() }()
+		answers.Config.Handler.ServeHTTP(w, r)
+	}))
+	defer called.Close()
 	if err := b.serve(c); err != nil {
 		return 0, 0, err
 	}
 	p, err := start("worker", bin+"/worker", "REDIS_URL=redis://"+b.redisAddr, "CHANNEL=sms", "OPS_PORT=0", "LOG_LEVEL=warn", "SMS_PROVIDER=twilio",
 		"TWILIO_ACCOUNT_SID=AC00000000000000000000000000000001", "TWILIO_AUTH_TOKEN=token", "TWILIO_SMS_FROM=+15005550006",
-		"TWILIO_BASE_URL=http://"+listener.Addr().String())
+		"TWILIO_BASE_URL="+called.URL)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -458,7 +567,7 @@ func latency(dir string, c contender, bin string) (p50, p99 time.Duration, err e
 	var all []time.Duration
 	for i := range 600 {
 		begin := time.Now()
-		if err := post(b.url, payload("slow", i)); err != nil {
+		if err := post(b.url, payload("slow", 0, i)); err != nil {
 			return 0, 0, err
 		}
 		select {
@@ -477,7 +586,7 @@ func latency(dir string, c contender, bin string) (p50, p99 time.Duration, err e
 
 // ready is from the start of a program to its readiness.
 func ready(dir, program string, env ...string) (time.Duration, error) {
-	b, err := newBench(dir)
+	b, err := newBench(dir, setting{})
 	if err != nil {
 		return 0, err
 	}
@@ -508,9 +617,9 @@ func ready(dir, program string, env ...string) (time.Duration, error) {
 	return all[len(all)/2], nil
 }
 
-// drainShort is drain with 1,000 waiting, as often as it takes to be measured.
-func drainShort(dir string, c contender) (float64, error) {
-	b, err := newBench(dir)
+// drainShort is drain with few waiting, as often as it takes to be measured.
+func drainShort(dir string, c contender, burst, bursts int) (float64, error) {
+	b, err := newBench(dir, setting{})
 	if err != nil {
 		return 0, err
 	}
@@ -523,32 +632,48 @@ func drainShort(dir string, c contender) (float64, error) {
 		return 0, err
 	}
 	b.workers = append(b.workers, p)
-	const burst, bursts = 1000, 40
 	ctx := context.Background()
-	// Paused while a thousand gather, so that they are what waits.
+	// Paused while they gather, so that they are what waits.
 	var cpu time.Duration
 	for i := range bursts {
-		if err := b.client.HSet(ctx, "{ringup:sms}:halted", "paused", "bench").Err(); err != nil {
+		if err := b.pause(); err != nil {
 			return 0, err
 		}
-		if _, err := load(b.url, fmt.Sprintf("burst%d", i), burst); err != nil {
+		if _, err := b.load(fmt.Sprintf("burst%d", i), burst); err != nil {
 			return 0, err
 		}
 		<-time.After(50 * time.Millisecond)
-		w0, r0 := p.cpu(), b.redis.cpu()
-		b.client.HDel(ctx, "{ringup:sms}:halted", "paused")
-		b.client.RPush(ctx, "{ringup:sms}:wake", "1")
+		w0, r0 := p.cpu(), b.redisCPU()
+		b.resume()
 		if err := until(time.Minute, func() bool {
 			<-time.After(10 * time.Millisecond)
-			return b.client.LLen(ctx, "{ringup:sms}:queue:4").Val() == 0 && b.client.ZCard(ctx, "{ringup:sms}:inflight").Val() == 0
+			return b.waiting() == 0 && b.client.ZCard(ctx, "{ringup:sms}:inflight").Val() == 0
 		}); err != nil {
 			return 0, err
 		}
-		if i >= 10 {
-			cpu += p.cpu() - w0 + b.redis.cpu() - r0
+		if i >= bursts/4 {
+			cpu += p.cpu() - w0 + b.redisCPU() - r0
 		}
 	}
-	return float64(cpu.Nanoseconds()) / 1e3 / float64(burst*(bursts-10)), nil
+	return float64(cpu.Nanoseconds()) / 1e3 / float64(burst*(bursts-bursts/4)), nil
+}
+
+// pause keeps ringup's text messages from being claimed.
+func (b *bench) pause() error {
+	return b.client.HSet(context.Background(), "{ringup:sms}:halted", "paused", "bench").Err()
+}
+
+func (b *bench) resume() {
+	b.client.HDel(context.Background(), "{ringup:sms}:halted", "paused")
+	b.client.RPush(context.Background(), "{ringup:sms}:wake", "1")
+}
+
+// waiting is how many of ringup's text messages wait.
+func (b *bench) waiting() (n int64) {
+	for _, list := range []string{"queue:1", "queue:2", "queue:3", "queue:4"} {
+		n += b.client.LLen(context.Background(), "{ringup:sms}:"+list).Val()
+	}
+	return n
 }
 
 func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

@@ -30,6 +30,8 @@ func start(name, path string, env ...string) (*process, error) {
 
 func (p *process) stop() {
 	_ = p.cmd.Process.Signal(syscall.SIGTERM)
+	late := time.AfterFunc(20*time.Second, func() { _ = p.cmd.Process.Kill() })
+	defer late.Stop()
 	_ = p.cmd.Wait()
 }
 

@@ -11,21 +11,21 @@ import (
 )
 
 // profile measures a contender alone but for the floor, which says how fast the machine is just now, and writes the CPU profiles of its programs, for `go tool pprof`.
-func profile(dir string, c, floor contender, into string) error {
+func profile(out io.Writer, dir string, c, floor contender, into string) error {
 	if err := os.MkdirAll(into, 0o755); err != nil {
 		return err
 	}
-	yardstick, err := measure(dir, floor, false)
+	yardstick, err := measure(dir, floor, setting{}, false)
 	if err != nil {
 		return err
 	}
-	_, _ = fmt.Fprintf(os.Stdout, "%s: %.1f µs a webhook\n", floor.name, yardstick.total())
+	_, _ = fmt.Fprintf(out, "%s: %.1f µs a webhook\n", floor.name, yardstick.total())
 	for _, whole := range []bool{false, true} {
-		x, err := measure(dir, c, whole)
+		x, err := measure(dir, c, setting{}, whole)
 		if err != nil {
 			return err
 		}
-		_, _ = fmt.Fprintf(os.Stdout, "%s, to the end: %v: ingest %.1f + Redis %.1f + workers %.1f = %.1f µs a webhook, %.0f a second\n", c.name, whole,
+		_, _ = fmt.Fprintf(out, "%s, to the end: %v: ingest %.1f + Redis %.1f + workers %.1f = %.1f µs a webhook, %.0f a second\n", c.name, whole,
 			x.ingest, x.redis, x.worker, x.total(), x.perSecond)
 	}
 	return nil

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -45,13 +46,35 @@ func work(redis asynq.RedisClientOpt, channel string) {
 		Queues: map[string]int{channel + ":1": 4, channel + ":2": 3, channel + ":3": 2, channel + ":4": 1},
 	})
 	mux := asynq.NewServeMux()
-	mux.HandleFunc("send", func(_ context.Context, t *asynq.Task) error {
+	provider := os.Getenv("PROVIDER_URL") // "": the send does nothing
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 50}}
+	mux.HandleFunc("send", func(ctx context.Context, t *asynq.Task) error {
 		var h hook
-		return json.Unmarshal(t.Payload(), &h)
+		if err := json.Unmarshal(t.Payload(), &h); err != nil || provider == "" {
+			return err
+		}
+		return post(ctx, client, provider, t.Payload())
 	})
 	if err := server.Run(mux); err != nil {
 		log.Fatal(err)
 	}
+}
+
+func post(ctx context.Context, client *http.Client, url string, body []byte) error {
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	r.Header.Set("Content-Type", "application/json")
+	resp, err := client.Do(r)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(io.Discard, resp.Body)
+	if resp.StatusCode/100 != 2 {
+		err = errors.New(resp.Status)
+	}
+	return errors.Join(err, resp.Body.Close())
 }
 
 func serve(redis asynq.RedisClientOpt) {
