@@ -47,8 +47,12 @@ fuzz: ## each fuzz target for ten seconds
 	@hack/fuzz
 
 .PHONY: bench
-bench: ## what a webhook costs, beside asynq and a bare handler: a table, in some minutes
+bench: ## what a webhook costs, beside BullMQ, asynq and a bare handler: a table, in a quarter of an hour
 	@cd test/bench && $(GO) run . $(BENCHFLAGS)
+
+.PHONY: growth
+growth: ## how the costs grow with what waits, replicas, shards, recipients and payloads; draws docs/pictures/growth.svg
+	@cd test/bench && $(GO) run . -growth ../../docs/pictures/growth.svg $(BENCHFLAGS)
 
 .PHONY: e2e
 e2e: ## on a real Kubernetes with KEDA: KUBECONFIG, or see hack/e2e

@@ -303,7 +303,7 @@ func paint(curves []curve, file string) error {
 	tiles := draw.Tiles{Rows: rows, Cols: columns, PadX: vg.Points(16), PadY: vg.Points(16), PadTop: vg.Points(8), PadBottom: vg.Points(8), PadLeft: vg.Points(8), PadRight: vg.Points(8)}
 	all := draw.New(canvas)
 	all.SetColor(color.White)
-	all.Fill(all.Rectangle.Path())
+	all.Fill(all.Path())
 	for i, p := range plots {
 		p.Draw(tiles.At(all, i%columns, i/columns))
 	}
