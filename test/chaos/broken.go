@@ -1,0 +1,89 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// change replaces a text of a source file.
+type change struct{ file, old, new string }
+
+// broken builds: mistakes that one could make, and that a run has to notice.
+var broken = map[string][]change{
+	// A job is settled as sent when its send begins.
+	"settle-before-send": {{
+		"internal/worker/worker.go", "			w.begin <- one\n",
+		"			w.ended = append(w.ended, queue.Settlement{Claimed: one, Action: queue.Complete, Worker: w.ID})\n			w.begin <- one\n",
+	}},
+	// A claimed job is only in its worker's memory.
+	"no-lease": {
+		{"internal/queue/redisqueue/scripts/claim.lua", "for i = 1, #leases, 1000 do call('ZADD'", "for i = 1, 0, 1000 do call('ZADD'"},
+		{"internal/queue/redisqueue/scripts/settle.lua", "if not held[i] then", "if false then"},
+	},
+	// Look, then take: two round trips, with other workers in between.
+	"non-atomic-claim": {{
+		"internal/queue/redisqueue/consumer.go", "	answers, err := c.store.run(ctx, calls)\n", `	if request != nil && request.Max > 0 {
+		for _, list := range c.keys.Queue {
+			seen := c.store.client.LRange(ctx, list, 0, int64(request.Max)-1).Val()
+			if len(seen) == 0 {
+				continue
+			}
+			pipe := c.store.client.Pipeline()
+			pipe.LTrim(ctx, list, int64(len(seen)), -1)
+			claim := &queue.Claim{}
+			for _, raw := range seen {
+				pipe.ZAdd(ctx, c.keys.Inflight, redis.Z{Score: float64(time.Now().Add(c.config.Lease).UnixMilli()), Member: raw})
+				one := &queue.Claimed{Raw: []byte(raw)}
+				one.Job, one.Err = job.Decode(c.channel, one.Raw)
+				claim.Jobs = append(claim.Jobs, one)
+			}
+			if _, err := pipe.Exec(ctx); err != nil || !settling {
+				return &queue.Settled{}, claim, err
+			}
+			answers, err := c.store.run(ctx, calls[:1])
+			if err != nil {
+				return nil, claim, err
+			}
+			return c.readSettled(answers[0]), claim, nil
+		}
+	}
+	answers, err := c.store.run(ctx, calls)
+`,
+	}},
+}
+
+func names() []string { return slices.Sorted(maps.Keys(broken)) }
+
+// overlay writes the changed files into dir, and returns the argument that makes go build use them.
+func overlay(root, dir, name string) (string, error) {
+	changes, known := broken[name]
+	if !known {
+		return "", fmt.Errorf("no broken build is called %q: there are %s", name, strings.Join(names(), ", "))
+	}
+	replace := map[string]string{}
+	for i, c := range changes {
+		path := filepath.Join(root, c.file)
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return "", err
+		}
+		if strings.Count(string(text), c.old) != 1 {
+			return "", fmt.Errorf("%s: %s has changed, and no longer has %q once", name, c.file, c.old)
+		}
+		replace[path] = filepath.Join(dir, fmt.Sprintf("%s-%d%s", name, i, filepath.Ext(path)))
+		if err := os.WriteFile(replace[path], []byte(strings.Replace(string(text), c.old, c.new, 1)), 0o600); err != nil {
+			return "", err
+		}
+	}
+	text, err := json.Marshal(map[string]any{"Replace": replace})
+	if err != nil {
+		return "", err
+	}
+	file := filepath.Join(dir, name+".json")
+	return "-overlay=" + file, os.WriteFile(file, text, 0o600)
+}

@@ -1,0 +1,169 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"os/exec"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// process is one of ringup's programs, or Redis.
+type process struct {
+	name string
+	path string
+	args []string
+	env  []string
+	ops  int // the operators' port
+
+	mu  sync.Mutex
+	cmd *exec.Cmd
+	log tail
+}
+
+// tail keeps the end of what a process printed.
+type tail struct {
+	mu  sync.Mutex
+	buf []byte
+}
+
+func (t *tail) Write(b []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.buf = append(t.buf, b...)
+	if len(t.buf) > 64<<10 {
+		t.buf = bytes.Clone(t.buf[len(t.buf)-32<<10:])
+	}
+	return len(b), nil
+}
+
+func (t *tail) text() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return string(t.buf[max(0, len(t.buf)-3000):])
+}
+
+func (p *process) start() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.cmd = exec.Command(p.path, p.args...)
+	p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr = p.env, &p.log, &p.log
+	if err := p.cmd.Start(); err != nil {
+		return fmt.Errorf("%s: %w", p.name, err)
+	}
+	return nil
+}
+
+func (p *process) signal(s syscall.Signal) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	_ = p.cmd.Process.Signal(s)
+}
+
+// end sends a signal and waits until the process is gone; after half a minute it is killed, and that is an error.
+func (p *process) end(s syscall.Signal) error {
+	p.signal(s)
+	late := time.AfterFunc(30*time.Second, func() { p.signal(syscall.SIGKILL) })
+	defer late.Stop()
+	return p.cmd.Wait()
+}
+
+func freePort() int {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		panic(err)
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+// proxy stands between the programs and Redis, and can cut connections in the middle of a reply.
+type proxy struct {
+	listener net.Listener
+	target   string
+
+	mu    sync.Mutex
+	conns map[net.Conn]struct{}
+	left  int // bytes of replies until every connection is cut; 0: never
+}
+
+func newProxy(target string) (*proxy, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	p := &proxy{listener: l, target: target, conns: map[net.Conn]struct{}{}}
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go p.serve(conn)
+		}
+	}()
+	return p, nil
+}
+
+func (p *proxy) serve(down net.Conn) {
+	up, err := net.Dial("tcp", p.target)
+	if err != nil {
+		_ = down.Close()
+		return
+	}
+	p.mu.Lock()
+	p.conns[down], p.conns[up] = struct{}{}, struct{}{}
+	p.mu.Unlock()
+	go func() {
+		_, _ = io.Copy(up, down)
+		_ = up.Close()
+	}()
+	buf := make([]byte, 32<<10)
+	for {
+		n, err := up.Read(buf)
+		pass := p.pass(n)
+		if pass > 0 {
+			if _, err := down.Write(buf[:pass]); err != nil {
+				break
+			}
+		}
+		if err != nil || pass < n {
+			break
+		}
+	}
+	_, _ = down.Close(), up.Close()
+	p.mu.Lock()
+	delete(p.conns, down)
+	delete(p.conns, up)
+	p.mu.Unlock()
+}
+
+// pass says how much of a reply gets through.
+func (p *proxy) pass(n int) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.left == 0 || n < p.left {
+		if p.left > 0 {
+			p.left -= n
+		}
+		return n
+	}
+	n = p.left - 1
+	p.left = 0
+	for conn := range p.conns {
+		if conn.LocalAddr().String() != p.listener.Addr().String() {
+			_ = conn.Close() // Redis's side: what is on its way there ends too
+		}
+	}
+	return n
+}
+
+// cut ends every connection after so many more bytes of replies.
+func (p *proxy) cut(after int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.left = after
+}

@@ -1,0 +1,306 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"ringup.dev/ringup/test/emulator"
+)
+
+const (
+	lease     = 7 * time.Second
+	patience  = time.Minute // for everything to arrive, once the faults are over
+	tillTries = 200         // how often a till repeats a webhook that is not answered 202
+)
+
+// world is what a run has.
+type world struct {
+	out       io.Writer
+	began     time.Time
+	random    *rand.Rand
+	redis     *process
+	proxy     *proxy
+	client    *redis.Client // past the proxy
+	providers *emulator.Server
+	ingests   []*process
+	workers   []*process
+	urls      []string
+	ledger    ledger
+	next      atomic.Int64 // the number of the next webhook
+}
+
+func (r *world) say(format string, args ...any) {
+	_, _ = fmt.Fprintf(r.out, "%7.1fs  %s\n", time.Since(r.began).Seconds(), fmt.Sprintf(format, args...))
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
+}
+
+func waitUntil(ctx context.Context, limit time.Duration, holds func() bool) bool {
+	deadline := time.Now().Add(limit)
+	for !holds() {
+		if time.Now().After(deadline) || ctx.Err() != nil {
+			return false
+		}
+		pause(ctx, 20*time.Millisecond)
+	}
+	return true
+}
+
+// run breaks things for a while. The error is a *verdictError when ringup did not keep its promise.
+func run(ctx context.Context, o options, out io.Writer) error {
+	dir, err := os.MkdirTemp("", "ringup-chaos")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	r := &world{
+		out: out, began: time.Now(), random: rand.New(rand.NewPCG(uint64(o.seed), 0)), //nolint:gosec // faults that can be repeated
+		providers: emulator.New(), ledger: ledger{accepted: map[int]bool{}, answers: map[int]int{}},
+	}
+	_, _ = fmt.Fprintf(out, "seed %d, %s of faults, %.0f webhooks a second\n", o.seed, o.during, o.rate)
+	if err := build(dir, o.broken); err != nil {
+		return err
+	}
+	r.providers.Fail(usual)
+	emulated := httptest.NewServer(r.providers)
+	defer emulated.Close()
+	defer r.close()
+	if err := r.startAll(ctx, dir, emulated.URL); err != nil {
+		return err
+	}
+	loading, stopLoad := context.WithCancel(ctx)
+	defer stopLoad()
+	var tills sync.WaitGroup
+	tills.Go(func() { r.load(loading, o.rate, &tills) })
+
+	var found []string
+	for deadline := time.Now().Add(o.during); time.Now().Before(deadline) && ctx.Err() == nil; {
+		pause(ctx, time.Duration(200+r.random.IntN(800))*time.Millisecond)
+		if err := r.fault(ctx); err != nil {
+			found = append(found, err.Error())
+		}
+	}
+	r.say("the faults are over; everything has to arrive")
+	stopLoad()
+	tills.Wait()
+	if !waitUntil(ctx, patience, func() bool { return r.depth(ctx) == 0 }) {
+		found = append(found, fmt.Sprintf("%d jobs are still not settled after %s", r.depth(ctx), patience))
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	wrong, err := r.audit(ctx)
+	if err != nil {
+		return err
+	}
+	found = append(found, wrong...)
+	for _, p := range append(r.workers, r.ingests...) {
+		if err := p.end(syscall.SIGTERM); err != nil {
+			found = append(found, fmt.Sprintf("%s ended with %v", p.name, err))
+		}
+	}
+	left, err := r.leftovers(ctx)
+	if err != nil {
+		return err
+	}
+	if found = append(found, left...); len(found) > 0 {
+		r.say("seed %d: NOT well", o.seed)
+		return &verdictError{found}
+	}
+	r.say("seed %d: nothing lost, nothing left behind", o.seed)
+	return nil
+}
+
+func build(dir, mistake string) error {
+	root, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "ringup.dev/ringup").Output()
+	if err != nil {
+		return fmt.Errorf("go list: %w", err)
+	}
+	args := []string{"build", "-o", dir + "/"}
+	if mistake != "" {
+		argument, err := overlay(strings.TrimSpace(string(root)), dir, mistake)
+		if err != nil {
+			return err
+		}
+		args = append(args, argument)
+	}
+	cmd := exec.Command("go", append(args, "./cmd/ingest", "./cmd/worker")...)
+	cmd.Dir = strings.TrimSpace(string(root))
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	return nil
+}
+
+func (r *world) startAll(ctx context.Context, dir, providers string) error {
+	binary := os.Getenv("REDIS_SERVER")
+	if binary == "" {
+		binary = "redis-server"
+	}
+	path, err := exec.LookPath(binary)
+	if err != nil {
+		return errors.New("redis-server is not installed: `make test` installs it, or set REDIS_SERVER to its path")
+	}
+	port := freePort()
+	address := fmt.Sprintf("127.0.0.1:%d", port)
+	r.redis = &process{name: "Redis", path: path, args: []string{
+		"--port", fmt.Sprint(port), "--bind", "127.0.0.1", "--dir", dir, "--save", "", "--appendonly", "yes", "--loglevel", "warning",
+		"--maxmemory-policy", "noeviction", "--enable-debug-command", "yes",
+	}}
+	r.client = redis.NewClient(&redis.Options{Addr: address, PoolSize: 1})
+	if err := r.redis.start(); err != nil {
+		return err
+	}
+	if !waitUntil(ctx, 10*time.Second, func() bool { return r.client.Ping(ctx).Err() == nil }) {
+		return errors.New("redis-server does not answer")
+	}
+	if r.proxy, err = newProxy(address); err != nil {
+		return err
+	}
+	common := []string{
+		"PATH=" + os.Getenv("PATH"), "REDIS_URL=redis://" + r.proxy.listener.Addr().String(), "KEEP_FAILED=1000000", "LOG_FORMAT=text",
+		"LEASE=" + lease.String(), "SEND_TIMEOUT=2s", "RETRY_BACKOFF=100ms,200ms,400ms,800ms,1s,1s,1s,1s", "BREAKER_OPEN_MIN=100ms", "BREAKER_OPEN_MAX=1s",
+		"CONCURRENCY=10", "MAX_CRASHES=100", "WEBHOOK_AUTH_TOKEN=token",
+		"TWILIO_BASE_URL=" + providers, "TWILIO_ACCOUNT_SID=" + emulator.TwilioAccountSID, "TWILIO_AUTH_TOKEN=" + emulator.TwilioAuthToken,
+		"TWILIO_SMS_FROM=+15005550006", "TWILIO_WHATSAPP_FROM=+14155238886",
+		"SENDGRID_BASE_URL=" + providers, "SENDGRID_API_KEY=" + emulator.SendGridAPIKey, "EMAIL_FROM=shop@example.com",
+		"AWS_ENDPOINT_URL=" + providers, "AWS_REGION=" + emulator.AWSRegion, "AWS_ACCESS_KEY_ID=" + emulator.AWSAccessKeyID, "AWS_SECRET_ACCESS_KEY=" + emulator.AWSSecretAccessKey,
+		"WHATSAPP_BASE_URL=" + providers, "WHATSAPP_ACCESS_TOKEN=" + emulator.WhatsAppToken, "WHATSAPP_PHONE_NUMBER_ID=" + emulator.WhatsAppNumberID,
+	}
+	program := func(name, program string, env ...string) *process {
+		ops := freePort()
+		return &process{name: name, ops: ops, path: filepath.Join(dir, program), env: append(append(env, common...), fmt.Sprintf("OPS_PORT=%d", ops))}
+	}
+	for i := range 2 {
+		port := freePort()
+		r.urls = append(r.urls, fmt.Sprintf("http://127.0.0.1:%d", port))
+		r.ingests = append(r.ingests, program(fmt.Sprintf("ingest %d", i), "ingest", fmt.Sprintf("PORT=%d", port)))
+		for _, channel := range []string{"sms", "email", "whatsapp"} {
+			r.workers = append(r.workers, program(fmt.Sprintf("worker %s %d", channel, i), "worker", "CHANNEL="+channel,
+				"SMS_PROVIDER=twilio,aws", "EMAIL_PROVIDER=sendgrid,aws", "WHATSAPP_PROVIDER=business,twilio"))
+		}
+	}
+	for _, p := range append(r.workers, r.ingests...) {
+		if err := p.start(); err != nil {
+			return err
+		}
+	}
+	all := append(append([]*process{}, r.workers...), r.ingests...)
+	for _, p := range all {
+		if !waitUntil(ctx, 10*time.Second, func() bool { return ready(ctx, p.ops) }) {
+			return fmt.Errorf("%s is not ready: %s", p.name, p.log.text())
+		}
+	}
+	return nil
+}
+
+func ready(ctx context.Context, port int) bool {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("http://127.0.0.1:%d/readyz", port), nil)
+	if err != nil {
+		return false
+	}
+	resp, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return false
+	}
+	_ = resp.Body.Close()
+	return resp.StatusCode == http.StatusOK
+}
+
+func (r *world) close() {
+	for _, p := range append(append(r.workers, r.ingests...), r.redis) {
+		if p != nil && p.cmd != nil {
+			p.signal(syscall.SIGCONT)
+			p.signal(syscall.SIGKILL)
+			_ = p.cmd.Wait()
+		}
+	}
+	if r.proxy != nil {
+		_ = r.proxy.listener.Close()
+	}
+	if r.client != nil {
+		_ = r.client.Close()
+	}
+}
+
+// depth is how many jobs are neither sent nor given up; -1 when Redis does not say.
+func (r *world) depth(ctx context.Context) int64 {
+	var n int64
+	for _, channel := range []string{"sms", "email", "whatsapp"} {
+		base := "{ringup:" + channel + "}:"
+		for _, list := range []string{"queue:1", "queue:2", "queue:3", "queue:4"} {
+			length, err := r.client.LLen(ctx, base+list).Result()
+			if err != nil {
+				return -1
+			}
+			n += length
+		}
+		n += r.client.ZCard(ctx, base+"retry").Val() + r.client.ZCard(ctx, base+"inflight").Val()
+	}
+	return n
+}
+
+// load posts webhooks as tills do: one that gets no 202 posts the same again, to whichever ingest.
+func (r *world) load(ctx context.Context, rate float64, tills *sync.WaitGroup) {
+	for ctx.Err() == nil {
+		r.webhook(tills)
+		pause(ctx, time.Duration(float64(time.Second)/rate))
+	}
+}
+
+var till = &http.Client{Timeout: 5 * time.Second}
+
+// webhook posts the next one, and does not wait for it. It is tried to the end, whether or not there are more.
+func (r *world) webhook(tills *sync.WaitGroup) {
+	i := int(r.next.Add(1))
+	event := []string{"payment_complete", "order_create", "pos_save", "order_update"}[i%4]
+	body := fmt.Sprintf(`{"id":%q,"event_type":%q,"timestamp":"2024-01-01T12:00:00Z","data":{"orderId":"O%d","amount":1.5,"currency":"USD",`+
+		`"customerPhone":%q,"customerEmail":%q}}`, id(i), event, i, recipient("sms", i), recipient("email", i))
+	r.ledger.post(i)
+	tills.Go(func() {
+		for try := range tillTries {
+			status := r.post(r.urls[(i+try)%len(r.urls)], body)
+			r.ledger.answer(i, status)
+			if status == http.StatusAccepted {
+				return
+			}
+			time.Sleep(200 * time.Millisecond)
+		}
+	})
+}
+
+func (r *world) post(url, body string) int {
+	request, err := http.NewRequestWithContext(context.Background(), http.MethodPost, url+"/webhooks/pos", strings.NewReader(body))
+	if err != nil {
+		return 0
+	}
+	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("Authorization", "Bearer token")
+	resp, err := till.Do(request)
+	if err != nil {
+		return 0
+	}
+	_, _ = io.Copy(io.Discard, resp.Body)
+	_ = resp.Body.Close()
+	return resp.StatusCode
+}
