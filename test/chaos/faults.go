@@ -59,9 +59,9 @@ func (r *world) fault(ctx context.Context) error {
 		r.client.ConfigSet(ctx, "maxmemory", "0")
 	case 8:
 		r.say("Redis is read-only for %s", short)
-		r.client.SlaveOf(ctx, "127.0.0.1", "1")
+		r.client.ReplicaOf(ctx, "127.0.0.1", "1")
 		pause(ctx, short)
-		r.client.SlaveOf(ctx, "NO", "ONE")
+		r.client.ReplicaOf(ctx, "NO", "ONE")
 	case 9:
 		r.say("Redis forgets its scripts")
 		r.client.ScriptFlush(ctx)

@@ -74,7 +74,7 @@ func run(ctx context.Context, o options, out io.Writer) error {
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	r := &world{
-		out: out, began: time.Now(), random: rand.New(rand.NewPCG(uint64(o.seed), 0)), //nolint:gosec // faults that can be repeated
+		out: out, began: time.Now(), random: rand.New(rand.NewPCG(uint64(o.seed), 0)),
 		providers: emulator.New(), ledger: ledger{accepted: map[int]bool{}, answers: map[int]int{}},
 	}
 	_, _ = fmt.Fprintf(out, "seed %d, %s of faults, %.0f webhooks a second\n", o.seed, o.during, o.rate)
@@ -114,11 +114,7 @@ func run(ctx context.Context, o options, out io.Writer) error {
 		return err
 	}
 	found = append(found, wrong...)
-	for _, p := range append(r.workers, r.ingests...) {
-		if err := p.end(syscall.SIGTERM); err != nil {
-			found = append(found, fmt.Sprintf("%s ended with %v", p.name, err))
-		}
-	}
+	found = append(found, r.endAll()...)
 	left, err := r.leftovers(ctx)
 	if err != nil {
 		return err
@@ -129,6 +125,23 @@ func run(ctx context.Context, o options, out io.Writer) error {
 	}
 	r.say("seed %d: nothing lost, nothing left behind", o.seed)
 	return nil
+}
+
+// endAll asks every program to end, and returns who did not do it well.
+func (r *world) endAll() (found []string) {
+	var mu sync.Mutex
+	var all sync.WaitGroup
+	for _, p := range append(append([]*process{}, r.workers...), r.ingests...) {
+		all.Go(func() {
+			if err := p.end(syscall.SIGTERM); err != nil {
+				mu.Lock()
+				defer mu.Unlock()
+				found = append(found, fmt.Sprintf("%s ended with %v", p.name, err))
+			}
+		})
+	}
+	all.Wait()
+	return found
 }
 
 func build(dir, mistake string) error {
@@ -284,7 +297,7 @@ func (r *world) webhook(tills *sync.WaitGroup) {
 			if status == http.StatusAccepted {
 				return
 			}
-			time.Sleep(200 * time.Millisecond)
+			<-time.After(200 * time.Millisecond)
 		}
 	})
 }
