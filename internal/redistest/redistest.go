@@ -112,6 +112,9 @@ func StartTLS(t testing.TB) (s *Server, caFile string) {
 // Addr is where the server listens.
 func (s *Server) Addr() string { return s.Options.Addr }
 
+// PID is the server's process.
+func (s *Server) PID() int { return s.cmd.Process.Pid }
+
 // Port is the port of Addr.
 func (s *Server) Port() int { return s.port }
 

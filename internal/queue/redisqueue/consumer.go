@@ -115,7 +115,7 @@ func (c *Consumer) Exchange(
 	settled := &queue.Settled{}
 	if settling {
 		if settled = nil; answers[0].Err() == nil {
-			settled = c.readSettled(answers[0])
+			settled = c.readSettled(answers[0], settlements)
 		}
 		answers = answers[1:]
 	}
@@ -194,10 +194,11 @@ func (c *Consumer) settleArgs(settlements []queue.Settlement, reports []queue.Pr
 		tokens = 0
 	}
 	b := c.config.Breaker
+	complete, all := order(settlements)
 	args := append(make([]any, 0, 16+7*len(reports)+5*len(settlements)),
 		c.keys.Base, c.store.config.KeepCompleted, c.store.config.KeepFailed, c.store.config.StatusTTL.Milliseconds(),
 		b.Failures, b.Window.Milliseconds(), b.OpenMin.Milliseconds(), b.OpenMax.Milliseconds(), tokens,
-		len(c.providers), len(reports), len(settlements))
+		len(c.providers), len(reports), complete, len(settlements)-complete)
 	for _, name := range c.providers {
 		args = append(args, name)
 	}
@@ -205,7 +206,15 @@ func (c *Consumer) settleArgs(settlements []queue.Settlement, reports []queue.Pr
 		args = append(args, r.Provider, r.Sent, r.Failed, flag(r.Account), r.HoldFor.Milliseconds(), flag(r.Probed), r.Reason)
 	}
 	now := time.Now()
-	for i := range settlements {
+	for _, i := range all[:complete] {
+		j := settlements[i].Claimed.Job
+		key, field := "", ""
+		if j.Attempts == 0 && j.Crashes == 0 && j.LastError == "" {
+			key, field = c.keys.log(j.WebhookID, j.Index, j.AcceptedAt) // the first that is said of it
+		}
+		args = append(args, settlements[i].Claimed.Raw, key, field, event(now, &settlements[i]))
+	}
+	for _, i := range all[complete:] {
 		s := &settlements[i]
 		action, raw, err := next(s)
 		if err != nil {
@@ -216,6 +225,23 @@ func (c *Consumer) settleArgs(settlements []queue.Settlement, reports []queue.Pr
 	return args, nil
 }
 
+// order is that in which the settle script takes settlements, and how many come first that are complete.
+func order(settlements []queue.Settlement) (complete int, all []int) {
+	all = make([]int, 0, len(settlements))
+	for i := range settlements {
+		if settlements[i].Action == queue.Complete {
+			all = append(all, i)
+		}
+	}
+	complete = len(all)
+	for i := range settlements {
+		if settlements[i].Action != queue.Complete {
+			all = append(all, i)
+		}
+	}
+	return complete, all
+}
+
 func flag(set bool) string {
 	if set {
 		return "1"
@@ -224,13 +250,18 @@ func flag(set bool) string {
 }
 
 // readSettled reads the settle script's answer.
-func (c *Consumer) readSettled(answer *redis.Cmd) *queue.Settled {
+func (c *Consumer) readSettled(answer *redis.Cmd, settlements []queue.Settlement) *queue.Settled {
 	fields, _ := answer.Slice()
 	settled := &queue.Settled{}
 	if len(fields) < 3 {
 		return settled
 	}
-	settled.Lost = indices(fields[0])
+	if lost := indices(fields[0]); len(lost) > 0 {
+		_, all := order(settlements)
+		for _, i := range lost {
+			settled.Lost = append(settled.Lost, all[i])
+		}
+	}
 	settled.Evicted = c.decodeAll(fields[1])
 	states, _ := fields[2].([]any)
 	for i := 0; i+3 < len(states); i += 4 {

@@ -42,11 +42,9 @@ func event(now time.Time, s *queue.Settlement) string {
 	return string(line) + "\n"
 }
 
-// next returns what the settle script needs to know of a settlement: its action, and the job's bytes as they are kept from now on.
+// next returns what the settle script needs to know of a settlement that completes nothing: its action, and the job's bytes as they are kept from now on.
 func next(s *queue.Settlement) (action string, raw []byte, err error) {
 	switch s.Action {
-	case queue.Complete:
-		return "c", nil, nil
 	case queue.Release:
 		return "b", nil, nil
 	case queue.Drop:

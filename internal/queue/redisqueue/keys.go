@@ -2,6 +2,7 @@ package redisqueue
 
 import (
 	"strconv"
+	"time"
 
 	"ringup.dev/ringup/internal/job"
 	"ringup.dev/ringup/internal/message"
@@ -44,9 +45,12 @@ func (k *Keys) body(j *job.Job) string {
 	return k.Base + ":body:" + j.WebhookID + ":" + strconv.FormatInt(j.AcceptedAt.UnixMilli(), 10)
 }
 
-// status is the key of the log of what happened to a job.
-func (k *Keys) status(webhookID string, index int) string {
-	return k.Base + ":status:" + webhookID + ":" + strconv.Itoa(index)
+// logSpan is the time whose jobs' logs share a hash: what the scripts' log_key divides by.
+const logSpan = 256 // ms
+
+// log is the hash, and the field in it, with what happened to a job.
+func (k *Keys) log(webhookID string, index int, accepted time.Time) (key, field string) {
+	return k.Base + ":log:" + strconv.FormatInt(accepted.UnixMilli()/logSpan, 10), webhookID + ":" + strconv.Itoa(index)
 }
 
 // claim lists the keys of the claim script, in its order.

@@ -322,7 +322,8 @@ func (s *Store) byMessageID(ctx context.Context, channel message.Channel, text s
 	k := s.keys[channel]
 	for i, one := range jobs {
 		if one.Job != nil {
-			logs[i] = pipe.Get(ctx, k.status(one.Job.WebhookID, one.Job.Index))
+			key, field := k.log(one.Job.WebhookID, one.Job.Index, one.Job.AcceptedAt)
+			logs[i] = pipe.HGet(ctx, key, field)
 		}
 	}
 	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {

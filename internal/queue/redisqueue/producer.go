@@ -119,24 +119,24 @@ func (p *Producer) encode(item *pending, slot int, channels []message.Channel) e
 		return nil
 	}
 	field, bucket := place(s.WebhookID)
-	args := append(make([]any, 0, 4+4*len(parts)+jobs), field, bucket, encodeRecord(s, parts), 0)
-	filled := 0
+	args := append(make([]any, 0, 4+2*len(parts)+jobs), field, bucket, encodeRecord(s, parts), nil)
+	shape := make([]byte, 0, 4*len(parts))
 	for _, part := range parts {
 		if len(part.Recipients) == 0 {
 			continue
 		}
-		filled++
 		keys := p.store.keys[part.Channel]
 		j := job.Job{
 			WebhookID: s.WebhookID, Channel: part.Channel, Priority: s.Priority, AcceptedAt: s.AcceptedAt, Trace: s.Trace,
 			SharedBody: len(part.Recipients) > 1 || len(s.Body) > inlineBody, Body: s.Body,
 		}
-		bodyKey, body, room := "", []byte(nil), len(s.Body)
+		apart, room := byte(0), len(s.Body)
 		if j.SharedBody {
-			bodyKey, body, room = keys.body(&j), s.Body, 0
-			item.bytes += len(body)
+			apart, room = 1, 0
+			item.bytes += len(s.Body)
+			args = append(args, keys.body(&j), s.Body)
 		}
-		args = append(args, slices.Index(channels, part.Channel)+1, bodyKey, body, len(part.Recipients))
+		shape = append(shape, byte(slices.Index(channels, part.Channel)+1), apart, byte(len(part.Recipients)>>8), byte(len(part.Recipients)))
 		for i, r := range part.Recipients {
 			j.Index, j.Recipient, j.Audience = i+1, r.To, r.Audience
 			raw, err := j.AppendBinary(make([]byte, 0, jobOverhead+len(s.WebhookID)+len(r.To)+len(s.Trace)+room))
@@ -147,7 +147,7 @@ func (p *Producer) encode(item *pending, slot int, channels []message.Channel) e
 			args = append(args, raw)
 		}
 	}
-	args[3] = filled
+	args[3] = shape
 	item.shares[slot] = args
 	return nil
 }

@@ -61,7 +61,8 @@ func (s *Store) Notifications(ctx context.Context, webhookID string) (*queue.Not
 				return nil, err
 			}
 			k := s.keys[j.Channel]
-			logs = append(logs, pipe.Get(ctx, k.status(webhookID, index)))
+			key, name := k.log(webhookID, index, out.AcceptedAt)
+			logs = append(logs, pipe.HGet(ctx, key, name))
 		}
 	}
 	if out.AcceptedAt.IsZero() {

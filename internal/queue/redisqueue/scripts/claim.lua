@@ -154,7 +154,7 @@ if #jobs > 0 then
   for i, e in ipairs(jobs) do
     leases[#leases + 1] = now + lease
     leases[#leases + 1] = e
-    local key = body_key(base, e)
+    local key = (byte(e, 5) or 0) % 2 == 1 and body_key(base, e)
     if key and not have[key] then
       have[key] = true
       bodies[#bodies + 1] = key

@@ -2,8 +2,9 @@
 -- channel has a slot of its own, it serves one.
 -- KEYS  for each channel of the call: base:queue:1-4, base:wake
 -- ARGV  1 base that the records of the webhooks are under, 2 period (ms) of a generation of records, 3 DEDUPE_TTL (ms),
---       4 MAX_QUEUE_DEPTH (0: none), 5 number of webhooks; then for each webhook: field, bucket, record, number of parts, and for
---       each part: channel (1: the first in KEYS), body key or '', body or '', number of jobs, jobs
+--       4 MAX_QUEUE_DEPTH (0: none), 5 number of webhooks; then for each webhook: field, bucket, record, shape, and for each part:
+--       body key and body, where it is stored apart, and the jobs. The shape has four bytes a part: the channel (1: the first in
+--       KEYS), 1 for a body apart, and the number of jobs.
 -- Returns one value a webhook: 0 added; n > 0 refused, the n-th channel's queue is full; a string: seen before, the record of that
 --       time. And last, for each channel, the number of waiting jobs before the call (0 without MAX_QUEUE_DEPTH).
 local base, period, dedupe, max = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
@@ -28,7 +29,7 @@ end
 
 local out, at = {}, 6
 for w = 1, tonumber(ARGV[5]) do
-  local field, bucket, record, parts = ARGV[at], ARGV[at + 1], ARGV[at + 2], tonumber(ARGV[at + 3])
+  local field, bucket, record, shape = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
   at = at + 4
   local key = current .. bucket
   local seen = false
@@ -45,13 +46,12 @@ for w = 1, tonumber(ARGV[5]) do
       call('HDEL', key, field)
     end
   end
-  local full, first, last = 0, at, at
-  for _ = 1, parts do
-    local c, jobs = tonumber(ARGV[last]), tonumber(ARGV[last + 3])
+  local full, first = 0, at
+  for p = 1, #shape, 4 do
+    local c, apart, high, low = byte(shape, p, p + 3)
     if max > 0 and depth[c] + added[c] >= max then full = c end
-    last = last + 4 + jobs
+    at = at + apart * 2 + high * 256 + low
   end
-  at = last
   if seen then
     out[w] = seen
   elseif full > 0 then
@@ -59,17 +59,17 @@ for w = 1, tonumber(ARGV[5]) do
     out[w] = full
   else
     if call('HLEN', key) == 1 then call('PEXPIREAT', key, string.format('%.0f', (generation + 2) * period)) end
-    for _ = 1, parts do
-      local c, body_at, jobs = tonumber(ARGV[first]), ARGV[first + 1], tonumber(ARGV[first + 3])
-      if body_at ~= '' then
-        call('HSET', body_at, 'b', ARGV[first + 2])
-        call('HINCRBY', body_at, 'n', jobs)
+    for p = 1, #shape, 4 do
+      local c, apart, high, low = byte(shape, p, p + 3)
+      local jobs = high * 256 + low
+      if apart == 1 then
+        call('HSET', ARGV[first], 'b', ARGV[first + 1])
+        call('HINCRBY', ARGV[first], 'n', jobs)
+        first = first + 2
       end
-      first = first + 4
-      for i = first, first + jobs - 1 do
-        local list = lists[c][priority(ARGV[i])]
-        list[#list + 1] = ARGV[i]
-      end
+      -- The jobs of a webhook are all of its priority.
+      local list = lists[c][priority(ARGV[first])]
+      for i = first, first + jobs - 1 do list[#list + 1] = ARGV[i] end
       added[c] = added[c] + jobs
       first = first + jobs
     end

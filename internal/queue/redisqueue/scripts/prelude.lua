@@ -75,16 +75,35 @@ local function index(e)
   return first - 128 + (byte(e, at + 1) or 0) * 128
 end
 
--- note adds an event to the log of a job, which lives for ttl from the first one. That a job has no log yet is seen from the job: it
--- was never tried, nor taken from a dead worker, nor put off. Most have one event, and cost one command.
-local function note(base, e, event, ttl)
-  local id_end = 12 + byte(e, 12)
-  local key = string.format('%s:status:%s:%d', base, sub(e, 13, id_end), index(e))
-  if byte(e, 3) + byte(e, 4) + (byte(e, id_end + 1) or 0) == 0 then
-    call('SET', key, event, 'PX', ttl)
-  elseif call('APPEND', key, event) == #event then
-    call('PEXPIRE', key, ttl)
+-- What happened to a job is a line a event, under the job's name in a hash of those that were accepted in the same quarter of a second:
+-- what is settled together was mostly accepted together, so that one command writes a batch's. log_key's names are remembered by the
+-- bytes that they come from.
+local log_keys = {}
+local function log_key(base, e)
+  local of = sub(e, 6, 10)
+  local key = log_keys[of]
+  if not key then
+    key = string.format('%s:log:%.0f', base, floor(accepted(e) / 256))
+    log_keys[of] = key
   end
+  return key
+end
+
+local function log_field(e)
+  return webhook_id(e) .. ':' .. index(e)
+end
+
+-- untouched says that a job has no log yet: it was never tried, nor taken from a dead worker, nor put off.
+local function untouched(e)
+  local attempts, crashes = byte(e, 3, 4)
+  return attempts + crashes + (byte(e, 13 + byte(e, 12)) or 0) == 0
+end
+
+-- note adds an event to the log of a job, which lives for ttl from the latest event on.
+local function note(base, e, event, ttl)
+  local key, field = log_key(base, e), log_field(e)
+  call('HSET', key, field, (untouched(e) and '' or call('HGET', key, field) or '') .. event)
+  call('PEXPIRE', key, ttl)
 end
 
 -- push appends values to a list ('RPUSH') or puts them before it ('LPUSH'), a bounded number a call: Lua's stack is not endless.

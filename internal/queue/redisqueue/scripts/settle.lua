@@ -1,16 +1,17 @@
 -- settle ends claims, and keeps the providers' breakers.
 -- KEYS  as of claim, and 11 base:completed
 -- ARGV  1 base, 2 KEEP_COMPLETED, 3 KEEP_FAILED, 4 STATUS_TTL (ms), 5 BREAKER_FAILURES, 6 BREAKER_WINDOW (ms), 7 BREAKER_OPEN_MIN (ms),
---       8 BREAKER_OPEN_MAX (ms), 9 tokens to debit, 10 number of providers, 11 number of reports, 12 number of settlements;
---       the providers in order; for each report: provider, sent, failed, 1 account, hold (ms), 1 probed, reason;
---       for each settlement: action, bytes, new bytes, delay (ms), event for the record or ''.
---       Actions: c complete, r retry or defer, b back to the list, f fail, d drop.
+--       8 BREAKER_OPEN_MAX (ms), 9 tokens to debit, 10 number of providers, 11 number of reports, 12 number of jobs that are complete,
+--       13 number of other settlements; the providers in order; for each report: provider, sent, failed, 1 account, hold (ms), 1 probed,
+--       reason; for each that is complete: bytes, and key, field and text of its log, or an event for a log that there is already and a
+--       key of ''; for each other settlement: action, bytes, new bytes, delay (ms), event for its log or ''. Actions: r retry or defer,
+--       b back to the list, f fail, d drop.
 -- Returns indices (from 1) of settlements whose lease had ended, for which nothing was done; failed jobs that fell off; for
 --       each provider whose breaker is not closed: its name, state, until (ms), reason.
 local base, keep_completed, ttl = ARGV[1], tonumber(ARGV[2]), ARGV[4]
 local now = clock()
-local providers, reports, settlements = tonumber(ARGV[10]), tonumber(ARGV[11]), tonumber(ARGV[12])
-local at = 13 + providers
+local providers, reports, complete, others = tonumber(ARGV[10]), tonumber(ARGV[11]), tonumber(ARGV[12]), tonumber(ARGV[13])
+local at = 14 + providers
 
 -- The breakers.
 if tonumber(ARGV[9]) > 0 then call('HINCRBYFLOAT', KEYS[9], 'tokens', '-' .. ARGV[9]) end
@@ -58,17 +59,17 @@ end
 local breakers = {}
 if providers > 0 then
   local fields = {}
-  for i = 1, providers do fields[i] = 'b:' .. ARGV[12 + i] end
+  for i = 1, providers do fields[i] = 'b:' .. ARGV[13 + i] end
   local texts, open, reasons = call('HMGET', KEYS[9], unpack(fields)), 0, ''
   for i = 1, providers do
     if texts[i] then
       local b = load_breaker(texts[i])
       if b.state ~= 'C' then
-        for _, v in ipairs({ARGV[12 + i], b.state, string.format('%.0f', b.til), b.reason}) do breakers[#breakers + 1] = v end
+        for _, v in ipairs({ARGV[13 + i], b.state, string.format('%.0f', b.til), b.reason}) do breakers[#breakers + 1] = v end
       end
       if b.state == 'O' then
         open = open + 1
-        reasons = reasons .. (reasons == '' and '' or '; ') .. ARGV[12 + i] .. ': ' .. b.reason
+        reasons = reasons .. (reasons == '' and '' or '; ') .. ARGV[13 + i] .. ': ' .. b.reason
       end
     end
   end
@@ -77,28 +78,75 @@ end
 
 -- The settlements. A lease is there or it is not: one look for all of them, one removal.
 local lost, evicted = {}, {}
+local settlements = complete + others
 if settlements == 0 then return {lost, evicted, breakers} end
 local raws = {}
-for i = 0, settlements - 1 do raws[i + 1] = ARGV[at + i * 5 + 1] end
+for i = 1, complete do raws[i] = ARGV[at + i * 4 - 4] end
+local rest = at + complete * 4
+for i = 1, others do raws[complete + i] = ARGV[rest + i * 5 - 4] end
 local held = call('ZMSCORE', KEYS[6], unpack(raws))
 call('ZREM', KEYS[6], unpack(raws))
-local total = {c = 0, f = 0, r = 0, b = 0, d = 0}
-local completed, failed, retry, back = {}, {}, {}, {{}, {}, {}, {}}
-for i = 1, settlements do
-  local action, raw, new, delay, event = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4]
-  at = at + 5
+
+-- What is complete, as nearly all is: one command for the logs of jobs that were accepted together, one for the set.
+local completed, sent, apart, logs = {}, 0, false, {}
+for i = 1, complete do
+  if not held[i] then
+    lost[#lost + 1] = i
+  else
+    local raw, key = raws[i], ARGV[at + i * 4 - 3]
+    sent = sent + 1
+    if keep_completed > 0 then
+      completed[#completed + 1] = now
+      completed[#completed + 1] = raw
+      if byte(raw, 5) % 2 == 1 then apart = true end
+    else
+      let_go(base, raw)
+    end
+    if key ~= '' then
+      local log = logs[key]
+      if not log then
+        log = {}
+        logs[key] = log
+      end
+      log[#log + 1] = ARGV[at + i * 4 - 2]
+      log[#log + 1] = ARGV[at + i * 4 - 1]
+    else
+      note(base, raw, ARGV[at + i * 4 - 1], ttl)
+    end
+  end
+end
+for key, log in pairs(logs) do
+  call('HSET', key, unpack(log))
+  call('PEXPIRE', key, ttl)
+end
+if #completed > 0 then
+  call('ZADD', KEYS[11], unpack(completed))
+  -- Where no job of the set has its body apart, what falls off need not be looked at.
+  local last = tonumber(call('HGET', KEYS[9], 'apart') or 0)
+  if apart and now > last then
+    last = now
+    call('HSET', KEYS[9], 'apart', string.format('%.0f', now))
+  end
+  local over = call('ZCARD', KEYS[11]) - keep_completed
+  if over > 0 then
+    if last > 0 and tonumber(call('ZRANGE', KEYS[11], 0, 0, 'WITHSCORES')[2]) <= last then
+      trim(base, KEYS[11], keep_completed)
+    else
+      call('ZREMRANGEBYRANK', KEYS[11], 0, over - 1)
+    end
+  end
+end
+
+local total = {f = 0, r = 0, b = 0, d = 0}
+local failed, retry, back = {}, {}, {{}, {}, {}, {}}
+for i = complete + 1, settlements do
+  local action, raw, new, delay, event = ARGV[rest], ARGV[rest + 1], ARGV[rest + 2], ARGV[rest + 3], ARGV[rest + 4]
+  rest = rest + 5
   if not held[i] then
     lost[#lost + 1] = i
   else
     total[action] = total[action] + 1
-    if action == 'c' then
-      if keep_completed > 0 then
-        completed[#completed + 1] = now
-        completed[#completed + 1] = raw
-      else
-        let_go(base, raw)
-      end
-    elseif action == 'r' then
+    if action == 'r' then
       retry[#retry + 1] = now + tonumber(delay)
       retry[#retry + 1] = new
     elseif action == 'f' then
@@ -113,14 +161,11 @@ for i = 1, settlements do
     if event ~= '' and readable(raw) then note(base, raw, event, ttl) end
   end
 end
-for _, action in ipairs({'c', 'f', 'r', 'd'}) do
+if sent > 0 then call('HINCRBY', base .. ':totals', 'c', sent) end
+for _, action in ipairs({'f', 'r', 'd'}) do
   if total[action] > 0 then call('HINCRBY', base .. ':totals', action, total[action]) end
 end
 if #retry > 0 then call('ZADD', KEYS[5], unpack(retry)) end
-if #completed > 0 then
-  call('ZADD', KEYS[11], unpack(completed))
-  trim(base, KEYS[11], keep_completed)
-end
 if #failed > 0 then
   call('ZADD', KEYS[7], unpack(failed))
   evicted = trim(base, KEYS[7], tonumber(ARGV[3]))
