@@ -76,6 +76,16 @@ type Preference struct {
 	At     time.Time
 }
 
+// Suppression is an entry of the list of those who get nothing on a channel.
+type Suppression struct {
+	Channel message.Channel
+	Address message.Recipient
+	Why     Why
+	Sender  string // ours, to which they said so; "" for all
+	By      string // the provider that told us, or the person who made the entry
+	At      time.Time
+}
+
 // News is all that one callback says. A callback may say nothing that matters: both lists are empty then.
 type News struct {
 	Reports     []Report

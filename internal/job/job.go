@@ -33,6 +33,7 @@ type Job struct {
 	Recipient  message.Recipient
 	LastError  string
 	Trace      string // W3C traceparent, "" when tracing is off
+	Alternate  bool   // a provider took it, and then reported that it did not arrive: another one is to try
 	SharedBody bool   // the body is stored apart from the job (several recipients, or a large one)
 	Body       []byte // the webhook as it came; after a claim always set
 }
@@ -79,7 +80,7 @@ func cutLast(s string) (before, after string, found bool) {
 //	1     priority, 1 to 4
 //	2     attempts
 //	3     crashes
-//	4     flags: 1 body stored apart, 2 uncertain
+//	4     flags: 1 body stored apart, 2 uncertain, 4 for another provider
 //	5-10  accepted at, Unix ms, big endian
 //	11    length of the webhook id, then the id
 //	+     length of the last error, then the error
@@ -94,7 +95,8 @@ const (
 
 	flagSharedBody = 1
 	flagUncertain  = 2
-	knownFlags     = flagSharedBody | flagUncertain
+	flagAlternate  = 4
+	knownFlags     = flagSharedBody | flagUncertain | flagAlternate
 )
 
 // ErrVersion means that the bytes are of a version this program does not know.
@@ -120,6 +122,9 @@ func (j *Job) AppendBinary(dst []byte) ([]byte, error) {
 	}
 	if j.Uncertain {
 		flags |= flagUncertain
+	}
+	if j.Alternate {
+		flags |= flagAlternate
 	}
 	lastError := truncate(j.LastError, MaxError)
 	ms := uint64(j.AcceptedAt.UnixMilli())
@@ -156,6 +161,7 @@ func Decode(channel message.Channel, data []byte) (*Job, error) {
 		Crashes:    int(data[3]),
 		SharedBody: data[4]&flagSharedBody != 0,
 		Uncertain:  data[4]&flagUncertain != 0,
+		Alternate:  data[4]&flagAlternate != 0,
 	}
 	if j.Priority < 1 || j.Priority > 4 || data[4]&^knownFlags != 0 {
 		return nil, fmt.Errorf("%w: priority %d, flags %#x", ErrCorrupt, j.Priority, data[4])

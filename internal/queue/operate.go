@@ -15,12 +15,13 @@ const (
 	Waiting   Place = "waiting"   // in a priority list
 	Retrying  Place = "retry"     // for its next attempt
 	Sending   Place = "sending"   // under a lease
+	Held      Place = "held"      // until quiet hours end, a recipient may be written to again, or a new day begins
 	Failed    Place = "failed"    // given up
 	Completed Place = "completed" // sent
 )
 
 // Places lists every place, in the order of a job's life.
-var Places = []Place{Waiting, Retrying, Sending, Failed, Completed}
+var Places = []Place{Waiting, Retrying, Held, Sending, Failed, Completed}
 
 // Kept is a job as it lies in its place.
 type Kept struct {
@@ -52,6 +53,10 @@ type Totals struct {
 	Failed  int64 `json:"failed"`
 	Retried int64 `json:"retried"` // attempts that did not succeed and are made again
 	Dropped int64 `json:"dropped"`
+	// Suppressed were not sent since their recipient gets nothing.
+	Suppressed int64 `json:"suppressed"`
+	// Held counts each time that a message was held.
+	Held int64 `json:"held"`
 }
 
 // WorkerState is what a worker says of itself every few seconds.

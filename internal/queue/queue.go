@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"time"
 
+	"ringup.dev/ringup/internal/delivery"
 	"ringup.dev/ringup/internal/job"
 	"ringup.dev/ringup/internal/message"
 )
@@ -112,6 +113,10 @@ type Claimed struct {
 	// Probe is set when the job tries out a provider whose breaker is half open, and Provider names which.
 	Probe    bool
 	Provider int
+	// Suppressed is the recipient's entry on the list of those who get nothing on this channel; nil for everybody else.
+	Suppressed *delivery.Suppression
+	// LimitedUntil is when the recipient, who got RECIPIENT_LIMIT messages within an hour, may be written to again; zero for everybody else.
+	LimitedUntil time.Time
 }
 
 // Action is what a settlement does with a job.
@@ -126,6 +131,8 @@ const (
 	Release         // back to the head of its list, as it was; it was never begun
 	Fail            // to the failed set
 	Drop            // expired: gone, but for its record
+	Hold            // to the held set, due after Delay; spends none, and no worker waits for it
+	Suppress        // gone, but for its record: its recipient gets nothing
 )
 
 func (a Action) String() string {
@@ -142,6 +149,10 @@ func (a Action) String() string {
 		return "failed"
 	case Drop:
 		return "dropped"
+	case Hold:
+		return "held"
+	case Suppress:
+		return "suppressed"
 	}
 	return "invalid"
 }
@@ -150,7 +161,7 @@ func (a Action) String() string {
 type Settlement struct {
 	Claimed *Claimed
 	Action  Action
-	Delay   time.Duration // Retry, Defer
+	Delay   time.Duration // Retry, Defer, Hold
 	// Error is kept with the job (Retry, Defer, Fail). Masked, no secrets.
 	Error string
 	// Uncertain marks the job as one that may have gone out already.
@@ -162,7 +173,40 @@ type Settlement struct {
 	Worker    string // which worker had the job
 	// Segments that the message took beyond the one that the claim paid for.
 	ExtraTokens int
+	// Unreported says, with Complete, that the provider never tells what became of the message.
+	Unreported bool
+	// Named makes the provider's message id lead to the job, for providers whose reports know nothing else.
+	Named bool
+	// Unwelcome puts the recipient on the list of those who get nothing.
+	Unwelcome *delivery.Suppression
+	// Spent is what the message cost.
+	Spent []Spend
+	// Again, with Complete, is what follows when the provider reports that the message did not arrive; nil: nothing.
+	Again *Again
+	// Move, with Fail, hands the job to another channel.
+	Move bool
 }
+
+// Again is another try after the provider had taken a message.
+type Again struct {
+	Retry  bool          // there are attempts left; otherwise the job fails
+	Delay  time.Duration // before the next attempt
+	Move   bool          // if it fails, another channel may try
+	Within time.Duration // how long after the send a report still leads to it
+}
+
+// Spend adds to what was spent today (UTC) on a channel: in all, by source, or by event and source.
+type Spend struct {
+	Field  string // SpendTotal, SpendSource+source, SpendEvent+event+"|"+source
+	Micros int64  // millionths of PRICE_CURRENCY
+}
+
+// The fields of a day's spending.
+const (
+	SpendTotal  = "total"
+	SpendSource = "source:"
+	SpendEvent  = "event:"
+)
 
 // ProviderReport sums up what a batch of sends said about one provider.
 type ProviderReport struct {
@@ -201,6 +245,7 @@ type BreakerState struct {
 type Depth struct {
 	Waiting   [4]int64 `json:"waiting"` // by priority, 1 first
 	Retry     int64    `json:"retry"`
+	Held      int64    `json:"held"` // until quiet hours end, a recipient may be written to again, or a new day begins
 	Inflight  int64    `json:"inflight"`
 	Failed    int64    `json:"failed"`
 	Completed int64    `json:"completed"`
@@ -237,7 +282,12 @@ const (
 	StatusQueued  Status = "queued"  // it waits, perhaps for its next attempt
 	StatusSending Status = "sending" // a worker has it
 	StatusSent    Status = "sent"    // a provider took it
-	StatusFailed  Status = "failed"  // given up, or dropped as too old
+	StatusFailed  Status = "failed"  // given up, dropped as too old, or reported as not delivered
+	StatusHeld    Status = "held"    // it waits for the end of quiet hours, or of a limit
+
+	StatusDelivered  Status = "delivered"  // its provider says that it arrived
+	StatusRead       Status = "read"       // it was opened
+	StatusSuppressed Status = "suppressed" // its recipient gets nothing
 )
 
 // Notifications is the state of everything that a webhook was to send.
@@ -258,18 +308,22 @@ type Notification struct {
 	Provider  string          `json:"provider,omitempty"`
 	MessageID string          `json:"message_id,omitempty"` // the provider's
 	Error     string          `json:"error,omitempty"`      // of the latest attempt, when it failed
-	UpdatedAt time.Time       `json:"updated_at"`
-	History   []Event         `json:"history"`
+	// Reports says of a sent message whether its provider tells what becomes of it: yes, or no, and then it stays sent.
+	Reports   string    `json:"delivery_reports,omitempty"`
+	UpdatedAt time.Time `json:"updated_at"`
+	History   []Event   `json:"history"`
 }
 
 // Event is something that happened to a job.
 type Event struct {
-	At        time.Time `json:"at"`
-	What      string    `json:"what"` // accepted, sent, retry, deferred, failed, dropped, lost, retried or deleted (by a person)
-	Attempt   int       `json:"attempt,omitempty"`
-	TookMs    int64     `json:"took_ms,omitempty"`
-	Provider  string    `json:"provider,omitempty"`
-	MessageID string    `json:"message_id,omitempty"`
-	Worker    string    `json:"worker,omitempty"`
-	Error     string    `json:"error,omitempty"`
+	At time.Time `json:"at"`
+	// What: accepted, sent, retry, deferred, held, failed, dropped, suppressed, lost, moved (to another channel), retried or deleted (by a
+	// person); and as the provider reports it: handed_on, delivered, read, undelivered.
+	What      string `json:"what"`
+	Attempt   int    `json:"attempt,omitempty"`
+	TookMs    int64  `json:"took_ms,omitempty"`
+	Provider  string `json:"provider,omitempty"`
+	MessageID string `json:"message_id,omitempty"`
+	Worker    string `json:"worker,omitempty"`
+	Error     string `json:"error,omitempty"`
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/maintnotifications"
 
+	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/secret"
 )
 
@@ -60,6 +61,22 @@ type Config struct {
 	MaxCrashes int `env:"MAX_CRASHES, default=5"`
 	// OnUncertain says what happens to a job that may have gone out already: resend, or fail (set aside for a person).
 	OnUncertain string `env:"ON_UNCERTAIN, default=resend"`
+	// FallbackChannel says which channel takes over, once, what another one could not deliver, as whatsapp:sms.
+	FallbackChannel map[string]string `env:"FALLBACK_CHANNEL"`
+	// FallbackWithin is how old a message may be for another channel to take it over.
+	FallbackWithin time.Duration `env:"FALLBACK_WITHIN, default=15m"`
+}
+
+// fallback returns the channel that takes over what one could not deliver.
+func (c *Config) fallback(channel message.Channel) (message.Channel, bool) {
+	to, configured := c.FallbackChannel[string(channel)]
+	return message.Channel(to), configured
+}
+
+// Moves says whether another channel takes over what one could not deliver.
+func (c *Config) Moves(channel message.Channel) bool {
+	_, configured := c.fallback(channel)
+	return configured
 }
 
 // The values of ON_UNCERTAIN.
@@ -98,6 +115,18 @@ func (c *Config) Validate() error {
 	}
 	if c.OnUncertain != Resend && c.OnUncertain != SetOut {
 		bad("ON_UNCERTAIN is %q: set resend or fail", c.OnUncertain)
+	}
+	for from, to := range c.FallbackChannel {
+		// Both write to numbers; an e-mail address is none.
+		if !(from == "whatsapp" && to == "sms" || from == "sms" && to == "whatsapp") {
+			bad("FALLBACK_CHANNEL has %s:%s: set whatsapp:sms, or sms:whatsapp", from, to)
+		}
+	}
+	if len(c.FallbackChannel) > 1 {
+		bad("FALLBACK_CHANNEL has both ways: set one of whatsapp:sms, sms:whatsapp")
+	}
+	if len(c.FallbackChannel) > 0 && c.FallbackWithin <= 0 {
+		bad("FALLBACK_WITHIN is %s: set a time above 0, as 15m", c.FallbackWithin)
 	}
 	return errors.Join(errs...)
 }

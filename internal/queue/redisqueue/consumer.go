@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -24,6 +25,8 @@ type BreakerConfig struct {
 	OpenMin time.Duration `env:"BREAKER_OPEN_MIN, default=2s"`
 	// OpenMax is the longest a breaker stays open before the next probe.
 	OpenMax time.Duration `env:"BREAKER_OPEN_MAX, default=1m"`
+	// Ramp is how long a provider that has recovered takes to get all messages again, where another one can take the rest; 0 for at once.
+	Ramp time.Duration `env:"BREAKER_RAMP, default=30s"`
 }
 
 // ConsumerConfig is how one channel's workers take jobs. All replicas of a channel have to have the same.
@@ -36,6 +39,8 @@ type ConsumerConfig struct {
 	RateLimit float64 `env:"RATE_LIMIT, default=0"`
 	// RateBurst is how many may go out at once after a pause; 0 for one second's worth.
 	RateBurst int `env:"RATE_BURST, default=0"`
+	// RecipientLimit is how many messages a customer may get on the channel within an hour; 0 for no limit.
+	RecipientLimit int `env:"RECIPIENT_LIMIT, default=0"`
 	// Breaker of each provider.
 	Breaker BreakerConfig
 }
@@ -56,6 +61,12 @@ func (c *ConsumerConfig) Validate() error {
 	if c.Breaker.Failures < 1 {
 		bad("BREAKER_FAILURES is %d: set 1 or more", c.Breaker.Failures)
 	}
+	if c.RecipientLimit < 0 || c.RecipientLimit > maxRecipientLimit {
+		bad("RECIPIENT_LIMIT is %d: set 0 (none) to %d", c.RecipientLimit, maxRecipientLimit)
+	}
+	if c.Breaker.Ramp < 0 {
+		bad("BREAKER_RAMP is %s: set 0s or more", c.Breaker.Ramp)
+	}
 	if c.Breaker.Window <= 0 || c.Breaker.OpenMin <= 0 || c.Breaker.OpenMax < c.Breaker.OpenMin {
 		bad("BREAKER_WINDOW is %s, BREAKER_OPEN_MIN %s, BREAKER_OPEN_MAX %s: set times above 0, the maximum not below the minimum",
 			c.Breaker.Window, c.Breaker.OpenMin, c.Breaker.OpenMax)
@@ -70,6 +81,12 @@ func (c *ConsumerConfig) burst() float64 {
 	}
 	return max(1, c.RateLimit)
 }
+
+// maxRecipientLimit bounds what is kept of a recipient, and looked through with each of their messages.
+const maxRecipientLimit = 1000
+
+// costTTL is how long a day's spending is kept.
+const costTTL = 40 * 24 * time.Hour
 
 // maxBatch bounds what one script takes or settles: Lua's stack ends at 8,000 values.
 const maxBatch = 1000
@@ -177,7 +194,7 @@ func (c *Consumer) claimArgs(r *queue.ClaimRequest) []any {
 	args := []any{
 		c.keys.Base, min(r.Max, maxBatch), c.config.Lease.Milliseconds(), c.config.PriorityAging.Milliseconds(), c.config.RateLimit,
 		c.config.burst(), flag(r.Reap), c.store.config.MaxCrashes, flag(c.store.config.OnUncertain == SetOut), c.store.config.KeepFailed,
-		c.store.config.StatusTTL.Milliseconds(),
+		c.store.config.StatusTTL.Milliseconds(), c.config.RecipientLimit,
 	}
 	for _, name := range c.providers {
 		args = append(args, name)
@@ -198,7 +215,7 @@ func (c *Consumer) settleArgs(settlements []queue.Settlement, reports []queue.Pr
 	args := append(make([]any, 0, 16+7*len(reports)+5*len(settlements)),
 		c.keys.Base, c.store.config.KeepCompleted, c.store.config.KeepFailed, c.store.config.StatusTTL.Milliseconds(),
 		b.Failures, b.Window.Milliseconds(), b.OpenMin.Milliseconds(), b.OpenMax.Milliseconds(), tokens,
-		len(c.providers), len(reports), complete, len(settlements)-complete)
+		len(c.providers), len(reports), complete, len(settlements)-complete, b.Ramp.Milliseconds(), 0)
 	for _, name := range c.providers {
 		args = append(args, name)
 	}
@@ -222,7 +239,60 @@ func (c *Consumer) settleArgs(settlements []queue.Settlement, reports []queue.Pr
 		}
 		args = append(args, action, s.Claimed.Raw, raw, s.Delay.Milliseconds(), event(now, s))
 	}
+	fixed := len(args)
+	for at, i := range all {
+		var err error
+		if args, err = c.changes(args, at+1, &settlements[i]); err != nil {
+			return nil, err
+		}
+	}
+	args[changeCount] = (len(args) - fixed) / 5
 	return args, nil
+}
+
+// changeCount is where among the settle script's arguments the number of changes stands.
+const changeCount = 14
+
+// changes adds what goes with a settlement, the at-th (from 1) in the script's order.
+func (c *Consumer) changes(args []any, at int, s *queue.Settlement) ([]any, error) {
+	if u := s.Unwelcome; u != nil {
+		entry, err := suppressionEntry(u)
+		if err != nil {
+			return nil, err
+		}
+		args = append(args, at, "suppress", foldAddress(u.Address), entry, 0)
+	}
+	for _, spend := range s.Spent {
+		args = append(args, at, "spend", spend.Field, spend.Micros, costTTL.Milliseconds())
+	}
+	j := s.Claimed.Job
+	if s.Named && s.MessageID != "" {
+		args = append(args, at, "name", s.MessageID, logName(j)+" "+strconv.FormatInt(j.AcceptedAt.UnixMilli(), 10), c.store.config.StatusTTL.Milliseconds())
+	}
+	if s.Again == nil && !s.Move {
+		return args, nil
+	}
+	// The body goes along, since the one that jobs share is let go with this one.
+	again := *j
+	again.SharedBody, again.LastError = false, s.Error
+	again.Attempts++
+	again.Alternate = again.Alternate || s.Again != nil && len(c.providers) > 1
+	raw, err := again.AppendBinary(make([]byte, 0, len(s.Claimed.Raw)+len(j.Body)))
+	if err != nil {
+		return nil, err
+	}
+	if s.Again == nil {
+		return append(args, at, "move", logName(j), raw, 0), nil
+	}
+	delay := int64(-1)
+	if s.Again.Retry {
+		delay = s.Again.Delay.Milliseconds()
+	}
+	id := s.MessageID
+	if id == "" || strings.ContainsAny(id, " \t\r\n") {
+		id = "-"
+	}
+	return append(args, at, "keep", logName(j), append(fmt.Appendf(nil, "%d %s %s ", delay, flag(s.Again.Move), id), raw...), s.Again.Within.Milliseconds()), nil
 }
 
 // order is that in which the settle script takes settlements, and how many come first that are complete.
@@ -269,7 +339,7 @@ func (c *Consumer) readSettled(answer *redis.Cmd, settlements []queue.Settlement
 			settled.Breakers = map[string]queue.BreakerState{}
 		}
 		until, _ := strconv.ParseInt(text(states[i+2]), 10, 64)
-		name := map[string]string{"O": "open", "H": "held"}[text(states[i+1])]
+		name := map[string]string{"O": "open", "H": "held", "R": "recovering"}[text(states[i+1])]
 		settled.Breakers[text(states[i])] = queue.BreakerState{State: name, Until: time.UnixMilli(until), Reason: text(states[i+3])}
 	}
 	return settled
@@ -278,7 +348,7 @@ func (c *Consumer) readSettled(answer *redis.Cmd, settlements []queue.Settlement
 // readClaim reads the claim script's answer.
 func (c *Consumer) readClaim(answer *redis.Cmd) (*queue.Claim, error) {
 	f, _ := answer.Slice()
-	if len(f) < 11 {
+	if len(f) < 12 {
 		return nil, fmt.Errorf("%w: the claim script answered %d fields", queue.ErrUnavailable, len(f))
 	}
 	claim := &queue.Claim{
@@ -305,6 +375,18 @@ func (c *Consumer) readClaim(answer *redis.Cmd) (*queue.Claim, error) {
 			one.Job.Body = bodies[c.keys.body(one.Job)]
 		}
 		claim.Jobs = append(claim.Jobs, one)
+	}
+	remarks, _ := f[11].([]any)
+	for i := 0; i+2 < len(remarks); i += 3 {
+		of := number(remarks[i]) - 1
+		if of < 0 || of >= len(claim.Jobs) || claim.Jobs[of].Job == nil {
+			continue
+		}
+		if value := text(remarks[i+2]); text(remarks[i+1]) == "s" {
+			claim.Jobs[of].Suppressed = readSuppression(c.channel, claim.Jobs[of].Job.Recipient, value)
+		} else if ms, err := strconv.ParseInt(value, 10, 64); err == nil {
+			claim.Jobs[of].LimitedUntil = time.UnixMilli(ms)
+		}
 	}
 	return claim, nil
 }

@@ -21,6 +21,10 @@ type logEntry struct {
 	MessageID string `json:"m,omitempty"`
 	Worker    string `json:"w,omitempty"`
 	Error     string `json:"e,omitempty"`
+	// Unreported: nobody will say what became of the message.
+	Unreported bool `json:"x,omitempty"`
+	// EventID is the provider's report's.
+	EventID string `json:"i,omitempty"`
 }
 
 // event is the line that a settlement adds to the job's log; "" for one that changes nothing a person would ask for.
@@ -34,7 +38,7 @@ func event(now time.Time, s *queue.Settlement) string {
 	}
 	line, err := json.Marshal(logEntry{
 		At: now.UnixMilli(), State: state, Attempt: s.Claimed.Job.Attempts + 1, TookMs: s.Took.Milliseconds(),
-		Provider: s.Provider, MessageID: s.MessageID, Worker: s.Worker, Error: s.Error,
+		Provider: s.Provider, MessageID: s.MessageID, Worker: s.Worker, Error: s.Error, Unreported: s.Unreported,
 	})
 	if err != nil {
 		return ""
@@ -49,6 +53,10 @@ func next(s *queue.Settlement) (action string, raw []byte, err error) {
 		return "b", nil, nil
 	case queue.Drop:
 		return "d", nil, nil
+	case queue.Suppress:
+		return "s", nil, nil
+	case queue.Hold:
+		action = "h"
 	case queue.Retry, queue.Defer:
 		action = "r"
 	case queue.Fail:
@@ -62,7 +70,7 @@ func next(s *queue.Settlement) (action string, raw []byte, err error) {
 	}
 	changed := *s.Claimed.Job
 	changed.LastError = s.Error
-	if s.Action != queue.Defer {
+	if s.Action != queue.Defer && s.Action != queue.Hold {
 		changed.Attempts++
 	}
 	if s.Uncertain {

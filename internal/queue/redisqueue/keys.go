@@ -14,6 +14,7 @@ type Keys struct {
 	Base      string    // the hash tag all of them share, as {ringup:sms}
 	Queue     [4]string // lists, by priority
 	Retry     string    // sorted set, by when due (ms)
+	Held      string    // sorted set, by when due (ms)
 	Inflight  string    // sorted set, by when the lease ends (ms)
 	Failed    string    // sorted set, by when given up (ms)
 	Completed string    // sorted set, by when finished (ms)
@@ -24,6 +25,10 @@ type Keys struct {
 	Totals    string    // hash: how many were settled, by action
 	Workers   string    // hash: what each worker says of itself
 	Audit     string    // list: what people did, the latest first
+
+	Suppressed string // hash: who gets nothing, and why, by address
+	Reports    string // list: what providers said, to be applied
+	Moves      string // list: jobs that another channel is to try
 }
 
 // NewKeys returns the keys of a channel under a prefix (RINGUP_PREFIX).
@@ -33,6 +38,7 @@ func NewKeys(prefix string, channel message.Channel) Keys {
 		Base: base, Retry: base + ":retry", Inflight: base + ":inflight", Failed: base + ":failed", Completed: base + ":completed",
 		Halted: base + ":halted", State: base + ":state", Wake: base + ":wake", Outbox: base + ":outbox",
 		Totals: base + ":totals", Workers: base + ":workers", Audit: base + ":audit",
+		Held: base + ":held", Suppressed: base + ":suppressed", Reports: base + ":reports", Moves: base + ":moves",
 	}
 	for i := range k.Queue {
 		k.Queue[i] = base + ":queue:" + strconv.Itoa(i+1)
@@ -48,10 +54,24 @@ func (k *Keys) body(j *job.Job) string {
 // logSpan is the time whose jobs' logs share a hash: what the scripts' log_key divides by.
 const logSpan = 256 // ms
 
-// log is the hash, and the field in it, with what happened to a job.
+// log is the hash, and the field in it, with what happened to a job. What providers reported of it is in a field of its own, with
+// ":r" behind it.
 func (k *Keys) log(webhookID string, index int, accepted time.Time) (key, field string) {
-	return k.Base + ":log:" + strconv.FormatInt(accepted.UnixMilli()/logSpan, 10), webhookID + ":" + strconv.Itoa(index)
+	return k.logOf(accepted), logName(&job.Job{WebhookID: webhookID, Index: index})
 }
+
+func (k *Keys) logOf(accepted time.Time) string {
+	return k.Base + ":log:" + strconv.FormatInt(accepted.UnixMilli()/logSpan, 10)
+}
+
+// logName is a job's name among those of its channel, as the scripts' log_field has it.
+func logName(j *job.Job) string { return j.WebhookID + ":" + strconv.Itoa(j.Index) }
+
+// message is the key that leads from a provider's message id to a job.
+func (k *Keys) message(id string) string { return k.Base + ":message:" + id }
+
+// cost is the hash with what was spent on a day, in days since 1970 (UTC).
+func (k *Keys) cost(day int64) string { return k.Base + ":cost:" + strconv.FormatInt(day, 10) }
 
 // claim lists the keys of the claim script, in its order.
 func (k *Keys) claim() []string {

@@ -47,7 +47,7 @@ func (s *Store) State(ctx context.Context, channel message.Channel) (*queue.Chan
 		out.NextRetry = time.UnixMilli(int64(z[0].Score))
 	}
 	count := func(name string) int64 { n, _ := strconv.ParseInt(totals.Val()[name], 10, 64); return n }
-	out.Totals = queue.Totals{Sent: count("c"), Failed: count("f"), Retried: count("r"), Dropped: count("d")}
+	out.Totals = queue.Totals{Sent: count("c"), Failed: count("f"), Retried: count("r"), Dropped: count("d"), Suppressed: count("s"), Held: count("h")}
 	for field, text := range state.Val() {
 		if name, found := strings.CutPrefix(field, "b:"); found {
 			if b, ok := parseBreaker(text); ok {
@@ -82,6 +82,8 @@ func parseBreaker(text string) (queue.BreakerState, bool) {
 		b.State = "open"
 	case f[0] == "O":
 		b.State = "half-open"
+	case f[0] == "R" && time.Now().Before(b.Until):
+		b.State = "recovering"
 	case f[0] == "H" && time.Now().Before(b.Until):
 		b.State = "held"
 	default:
@@ -117,11 +119,8 @@ func (s *Store) List(ctx context.Context, channel message.Channel, place queue.P
 	switch place {
 	case queue.Waiting:
 		out, err = s.waiting(ctx, channel, priority, offset, limit)
-	case queue.Retrying, queue.Sending:
-		key := k.Retry
-		if place == queue.Sending {
-			key = k.Inflight
-		}
+	case queue.Retrying, queue.Held, queue.Sending:
+		key := map[queue.Place]string{queue.Retrying: k.Retry, queue.Held: k.Held, queue.Sending: k.Inflight}[place]
 		var z []redis.Z
 		z, err = s.client.ZRangeWithScores(ctx, key, from, to).Result()
 		out = scored(channel, place, z)
@@ -233,7 +232,7 @@ func (s *Store) Locate(ctx context.Context, id string, acceptedAt time.Time) (*q
 		}
 		return found != nil
 	}
-	for _, place := range []queue.Place{queue.Sending, queue.Retrying, queue.Failed, queue.Completed} {
+	for _, place := range []queue.Place{queue.Sending, queue.Retrying, queue.Held, queue.Failed, queue.Completed} {
 		if err := s.scan(ctx, channel, place, maxKept, is); err != nil || found != nil {
 			return found, err
 		}
@@ -291,7 +290,7 @@ func (s *Store) Search(ctx context.Context, text string, limit int) ([]queue.Kep
 	var found []queue.Kept
 	needle := []byte(text)
 	for _, channel := range message.Channels {
-		for _, place := range []queue.Place{queue.Failed, queue.Retrying, queue.Sending, queue.Completed, queue.Waiting} {
+		for _, place := range []queue.Place{queue.Failed, queue.Retrying, queue.Held, queue.Sending, queue.Completed, queue.Waiting} {
 			err := s.scan(ctx, channel, place, maxKept, func(k queue.Kept) bool {
 				if k.Job != nil && (bytes.Contains(k.Job.Body, needle) || bytes.Contains(k.Raw, needle)) {
 					found = append(found, k)
@@ -338,13 +337,13 @@ func (s *Store) byMessageID(ctx context.Context, channel message.Channel, text s
 	return found, nil
 }
 
-// Retry puts jobs that failed, or wait for their next attempt, back to the head of their lists, as if they were new. It returns how many
+// Retry puts jobs that failed, are held, or wait for their next attempt, back to the head of their lists, as if they were new. It returns how many
 // were still there.
 func (s *Store) Retry(ctx context.Context, jobs []queue.Kept, by string) (int, error) {
 	return s.change(ctx, "retry", "retried", by, jobs)
 }
 
-// Delete removes jobs that failed, completed, or wait for their next attempt. It returns how many were still there.
+// Delete removes jobs that failed, completed, are held, or wait for their next attempt. It returns how many were still there.
 func (s *Store) Delete(ctx context.Context, jobs []queue.Kept, by string) (int, error) {
 	return s.change(ctx, "delete", "deleted", by, jobs)
 }
@@ -362,7 +361,7 @@ func (s *Store) change(ctx context.Context, action, state, by string, jobs []que
 			n++
 		}
 		k := s.keys[jobs[0].Channel]
-		set := map[queue.Place]string{queue.Failed: k.Failed, queue.Retrying: k.Retry, queue.Completed: k.Completed}[jobs[0].Place]
+		set := map[queue.Place]string{queue.Failed: k.Failed, queue.Retrying: k.Retry, queue.Held: k.Held, queue.Completed: k.Completed}[jobs[0].Place]
 		if set == "" || action == "retry" && jobs[0].Place == queue.Completed {
 			return done, fmt.Errorf("a job that is %s cannot be %s", jobs[0].Place, state)
 		}

@@ -43,6 +43,15 @@ var purgeSource string
 //go:embed scripts/beat.lua
 var beatSource string
 
+//go:embed scripts/report.lua
+var reportSource string
+
+//go:embed scripts/arrive.lua
+var arriveSource string
+
+//go:embed scripts/depart.lua
+var departSource string
+
 // script is a Lua program and the name Redis knows it by.
 type script struct{ name, source, sha string }
 
@@ -67,6 +76,9 @@ type Store struct {
 	metrics *metrics // nil: nobody looks
 	operate script
 	beat    script
+	report  script
+	arrive  script
+	depart  script
 }
 
 // quiet keeps go-redis from printing past the program's logger: what matters comes back as an error.
@@ -92,6 +104,7 @@ func Open(config Config, log *slog.Logger) (*Store, error) {
 		config: config, client: redis.NewUniversalClient(options), log: log, keys: map[message.Channel]Keys{},
 		enqueue: newScript("enqueue", enqueueSource), claim: newScript("claim", claimSource), settle: newScript("settle", settleSource),
 		renew: newScript("renew", renewSource), purge: newScript("purge", purgeSource), operate: newScript("operate", operateSource), beat: newScript("beat", beatSource),
+		report: newScript("report", reportSource), arrive: newScript("arrive", arriveSource), depart: newScript("depart", departSource),
 	}
 	for _, channel := range message.Channels {
 		s.keys[channel] = NewKeys(config.Prefix, channel)
@@ -249,7 +262,7 @@ func (k *Keys) depth(ctx context.Context, pipe redis.Pipeliner) func() queue.Dep
 		waiting[i] = pipe.LLen(ctx, name)
 		heads[i] = pipe.LIndex(ctx, name, 0)
 	}
-	retry, inflight := pipe.ZCard(ctx, k.Retry), pipe.ZCard(ctx, k.Inflight)
+	retry, held, inflight := pipe.ZCard(ctx, k.Retry), pipe.ZCard(ctx, k.Held), pipe.ZCard(ctx, k.Inflight)
 	failed, completed := pipe.ZCard(ctx, k.Failed), pipe.ZCard(ctx, k.Completed)
 	halted := pipe.HGetAll(ctx, k.Halted)
 	return func() queue.Depth {
@@ -260,6 +273,7 @@ func (k *Keys) depth(ctx context.Context, pipe redis.Pipeliner) func() queue.Dep
 				d.Oldest[i] = max(0, time.Since(at))
 			}
 		}
+		d.Held = held.Val()
 		d.Retry, d.Inflight, d.Failed, d.Completed = retry.Val(), inflight.Val(), failed.Val(), completed.Val()
 		if why := halted.Val(); why["paused"] != "" {
 			d.Halted = "paused " + why["paused"]

@@ -2,26 +2,29 @@
 -- KEYS  1-4 base:queue:1-4, 5 base:retry, 6 base:inflight, 7 base:failed, 8 base:halted, 9 base:state, 10 base:wake
 -- ARGV  1 base, 2 n (0: housekeeping alone), 3 LEASE (ms), 4 PRIORITY_AGING (ms), 5 RATE_LIMIT (a second; 0: none), 6 RATE_BURST,
 --       7 1 to take back ended leases, 8 MAX_CRASHES, 9 1 for ON_UNCERTAIN=fail, 10 KEEP_FAILED, 11 STATUS_TTL (ms),
---       12… the providers in order
+--       12 RECIPIENT_LIMIT (0: none), 13… the providers in order
 -- Returns jobs; bodies stored apart as key, body, …; index of the provider (from 0) or -1; index of the provider that the first
 --       job probes or -1; ms until there is something to do (-1: nothing known); why nothing may be claimed or ''; 1 when the rate
---       limit kept jobs waiting; due retries moved; leases taken back; jobs set aside; failed jobs that fell off.
+--       limit kept jobs waiting; due retries moved; leases taken back; jobs set aside; failed jobs that fell off; what is to be known of
+--       some of the jobs: the job's index (from 1), 's' and the entry of its recipient on the list of those who get nothing, or 'l' and
+--       when (ms) its recipient may be written to again.
 local base, n, lease, aging, rate, burst = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]),
   tonumber(ARGV[6])
 local now = clock()
 local moved, reaped, aside, evicted = 0, 0, 0, {}
 
--- Due retries go to the head of their lists, the earliest first in line: they are older than what waits there.
-local due = call('ZRANGEBYSCORE', KEYS[5], '-inf', now, 'LIMIT', 0, 500)
-if #due > 0 then
-  call('ZREM', KEYS[5], unpack(due))
+-- Due retries, and what was held until now, go to the head of their lists, the earliest first in line: they are older than what waits
+-- there.
+for _, from in ipairs({base .. ':held', KEYS[5]}) do
+  local due = call('ZRANGEBYSCORE', from, '-inf', now, 'LIMIT', 0, 500)
+  if #due == 0 then due = {} else call('ZREM', from, unpack(due)) end
   local lists = {{}, {}, {}, {}}
   for i = #due, 1, -1 do
     local list = lists[priority(due[i])]
     list[#list + 1] = due[i]
   end
   for p = 1, 4 do push('LPUSH', KEYS[p], lists[p]) end
-  moved = #due
+  moved = moved + #due
 end
 
 -- Ended leases: the bytes change with the crash counter, so whoever held the lease can no longer settle it.
@@ -56,12 +59,15 @@ if ARGV[7] == '1' then
   if aside > 0 then evicted = trim(base, KEYS[7], tonumber(ARGV[10])) end
 end
 
+local remarks = {}
 local function answer(jobs, bodies, provider, probe, wait, halted, throttled)
   if wait ~= 0 then
-    local next_due = call('ZRANGE', KEYS[5], 0, 0, 'WITHSCORES')[2]
-    if next_due then
-      local ms = math.max(1, tonumber(next_due) - now)
-      if wait < 0 or ms < wait then wait = ms end
+    for _, from in ipairs({KEYS[5], base .. ':held'}) do
+      local next_due = call('ZRANGE', from, 0, 0, 'WITHSCORES')[2]
+      if next_due then
+        local ms = math.max(1, tonumber(next_due) - now)
+        if wait < 0 or ms < wait then wait = ms end
+      end
     end
     -- An idle worker comes back when somebody's lease ends, if it is not renewed by then.
     local next_end = ARGV[7] == '1' and n > 0 and call('ZRANGE', KEYS[6], 0, 0, 'WITHSCORES')[2]
@@ -70,7 +76,7 @@ local function answer(jobs, bodies, provider, probe, wait, halted, throttled)
       if wait < 0 or ms < wait then wait = ms end
     end
   end
-  return {jobs, bodies, provider, probe, math.ceil(wait), halted, throttled, moved, reaped, aside, evicted}
+  return {jobs, bodies, provider, probe, math.ceil(wait), halted, throttled, moved, reaped, aside, evicted, remarks}
 end
 
 if n == 0 then
@@ -81,28 +87,32 @@ end
 local why = call('HMGET', KEYS[8], 'paused', 'breaker')
 if why[1] then return answer({}, {}, -1, -1, -1, 'paused ' .. why[1], 0) end
 
--- Which provider: the first whose breaker lets messages through; one before it that is due for a probe gets one job.
+-- Which provider: the first whose breaker lets messages through; one before it that is due for a probe gets one job. One that has just
+-- recovered gets a share that grows, as long as another can take the rest.
 local fields = {'tokens', 'at', 'turn'}
-for i = 12, #ARGV do fields[#fields + 1] = 'b:' .. ARGV[i] end
+for i = 13, #ARGV do fields[#fields + 1] = 'b:' .. ARGV[i] end
 local state = call('HMGET', KEYS[9], unpack(fields))
-local provider, probe, open_until = -1, -1, nil
-for i = 12, #ARGV do
-  local text = state[i - 8]
+local provider, probe, open_until, recovering = -1, -1, nil, -1
+for i = 13, #ARGV do
+  local text = state[i - 9]
   if not text then
-    provider = i - 12
+    provider = i - 13
     break
   end
   local b = load_breaker(text)
   if b.state == 'O' and now >= b.til and now >= b.probe then
-    if probe < 0 then probe = i - 12 end
-  elseif b.state == 'C' or (b.state == 'H' and now >= b.til) then
-    provider = i - 12
+    if probe < 0 then probe = i - 13 end
+  elseif b.state == 'R' and now < b.til and (now - b.probe) / (b.til - b.probe) * 1000 < call('TIME')[2] % 1000 then
+    if recovering < 0 then recovering = i - 13 end
+  elseif b.state == 'C' or b.state == 'R' or (b.state == 'H' and now >= b.til) then
+    provider = i - 13
     break
   else
     local til = math.max(b.til, b.probe)
     if not open_until or til < open_until then open_until = til end
   end
 end
+if provider < 0 then provider = recovering end
 if provider < 0 and probe < 0 then
   return answer({}, {}, -1, -1, math.max(1, open_until - now), why[2] or 'held by the provider', 0)
 end
@@ -165,7 +175,42 @@ if #jobs > 0 then
   if probe >= 0 then
     local b = load_breaker(state[probe + 4])
     b.probe = now + lease
-    save_breaker(KEYS[9], ARGV[12 + probe], b)
+    save_breaker(KEYS[9], ARGV[13 + probe], b)
+  end
+end
+
+-- Who gets nothing: one look for all. Nobody is on the list, mostly, and then it is not there.
+local hour, limit, unwelcome = 3600000, tonumber(ARGV[12]), {}
+if #jobs > 0 and call('EXISTS', base .. ':suppressed') == 1 then
+  local addresses = {}
+  for i, e in ipairs(jobs) do addresses[i] = readable(e) and addressee(e) or '' end
+  for i, entry in ipairs(call('HMGET', base .. ':suppressed', unpack(addresses))) do
+    if entry then
+      unwelcome[i] = true
+      for _, v in ipairs({i, 's', entry}) do remarks[#remarks + 1] = v end
+    end
+  end
+end
+-- Who was written to often enough in the last hour: base:recent:<address> has the times, and the jobs, so that a job counts once.
+if limit > 0 then
+  for i, e in ipairs(jobs) do
+    local address, customer = '', false
+    if readable(e) and not unwelcome[i] then address, customer = addressee(e) end
+    if customer then
+      local key, me, recent, counted = base .. ':recent:' .. address, log_field(e), {}, false
+      for _, entry in ipairs(call('LRANGE', key, 0, -1)) do
+        local at, who = string.match(entry, '^(%d+) (.*)$')
+        if tonumber(at) > now - hour then recent[#recent + 1] = tonumber(at) end
+        counted = counted or who == me
+      end
+      if not counted and #recent >= limit then
+        for _, v in ipairs({i, 'l', string.format('%.0f', recent[#recent - limit + 1] + hour)}) do remarks[#remarks + 1] = v end
+      elseif not counted then
+        call('RPUSH', key, string.format('%.0f %s', now, me))
+        call('LTRIM', key, -limit, -1)
+        call('PEXPIRE', key, hour)
+      end
+    end
   end
 end
 local new_turn = turn and '1' or '0'

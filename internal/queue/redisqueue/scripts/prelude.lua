@@ -75,7 +75,16 @@ local function index(e)
   return first - 128 + (byte(e, at + 1) or 0) * 128
 end
 
--- What happened to a job is a line a event, under the job's name in a hash of those that were accepted in the same quarter of a second:
+-- addressee returns who a job is for, in small letters, and whether that is a customer.
+local function addressee(e)
+  local at = 13 + byte(e, 12)
+  at = at + 1 + (byte(e, at) or 0)
+  while (byte(e, at) or 0) >= 128 do at = at + 1 end
+  local audience, length = byte(e, at + 1, at + 2)
+  return string.lower(sub(e, at + 3, at + 2 + (length or 0))), audience == 99
+end
+
+-- What happened to a job is a line an event, under the job's name in a hash of those that were accepted in the same quarter of a second:
 -- what is settled together was mostly accepted together, so that one command writes a batch's. log_key's names are remembered by the
 -- bytes that they come from.
 local log_keys = {}

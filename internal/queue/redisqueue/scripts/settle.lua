@@ -2,16 +2,19 @@
 -- KEYS  as of claim, and 11 base:completed
 -- ARGV  1 base, 2 KEEP_COMPLETED, 3 KEEP_FAILED, 4 STATUS_TTL (ms), 5 BREAKER_FAILURES, 6 BREAKER_WINDOW (ms), 7 BREAKER_OPEN_MIN (ms),
 --       8 BREAKER_OPEN_MAX (ms), 9 tokens to debit, 10 number of providers, 11 number of reports, 12 number of jobs that are complete,
---       13 number of other settlements; the providers in order; for each report: provider, sent, failed, 1 account, hold (ms), 1 probed,
+--       13 number of other settlements, 14 BREAKER_RAMP (ms), 15 number of further changes; the providers in order; for each report: provider, sent, failed, 1 account, hold (ms), 1 probed,
 --       reason; for each that is complete: bytes, and key, field and text of its log, or an event for a log that there is already and a
 --       key of ''; for each other settlement: action, bytes, new bytes, delay (ms), event for its log or ''. Actions: r retry or defer,
---       b back to the list, f fail, d drop.
+--       h hold, b back to the list, f fail, d drop, s drop since its recipient gets nothing. For each further change, that goes with a
+--       settlement whose lease held: its index (from 1), what, name, value, ms: 'suppress' address, entry; 'spend' field, amount;
+--       'name' message id, job; 'keep' job, bytes for another try; 'move' job, bytes for another channel.
 -- Returns indices (from 1) of settlements whose lease had ended, for which nothing was done; failed jobs that fell off; for
 --       each provider whose breaker is not closed: its name, state, until (ms), reason.
 local base, keep_completed, ttl = ARGV[1], tonumber(ARGV[2]), ARGV[4]
 local now = clock()
 local providers, reports, complete, others = tonumber(ARGV[10]), tonumber(ARGV[11]), tonumber(ARGV[12]), tonumber(ARGV[13])
-local at = 14 + providers
+local at = 16 + providers
+local ramp, changes = tonumber(ARGV[14]), tonumber(ARGV[15])
 
 -- The breakers.
 if tonumber(ARGV[9]) > 0 then call('HINCRBYFLOAT', KEYS[9], 'tokens', '-' .. ARGV[9]) end
@@ -34,11 +37,14 @@ for _ = 1, reports do
           trip = true
         elseif sent > 0 then
           b.state = ''
+          if ramp > 0 and providers > 1 then
+            b.state, b.probe, b.til, b.window, b.ok, b.bad = 'R', now, now + ramp, now, 0, 0
+          end
           call('HDEL', KEYS[8], 'breaker')
         end
       end
     else
-      if b.state == 'H' and now >= b.til then b.state = 'C' end
+      if (b.state == 'H' or b.state == 'R') and now >= b.til then b.state, b.opens = 'C', 0 end
       if now - b.window > window then b.window, b.ok, b.bad = now, 0, 0 end
       b.ok, b.bad = b.ok + sent, b.bad + failed
       if b.bad >= tonumber(ARGV[5]) and b.bad >= b.ok then trip = true end
@@ -46,7 +52,7 @@ for _ = 1, reports do
     if trip then
       b.til = now + math.min(open_min * 2 ^ b.opens, open_max)
       b.state, b.opens, b.probe, b.reason = 'O', math.min(b.opens + 1, 30), 0, reason
-    elseif hold > 0 and (b.state == 'C' or b.state == 'H') then
+    elseif hold > 0 and b.state ~= 'O' then
       b.state, b.til, b.reason = 'H', math.max(b.til, now + hold), reason
     end
     if b.state == '' or (b.state == 'C' and b.bad == 0) then
@@ -59,17 +65,17 @@ end
 local breakers = {}
 if providers > 0 then
   local fields = {}
-  for i = 1, providers do fields[i] = 'b:' .. ARGV[13 + i] end
+  for i = 1, providers do fields[i] = 'b:' .. ARGV[15 + i] end
   local texts, open, reasons = call('HMGET', KEYS[9], unpack(fields)), 0, ''
   for i = 1, providers do
     if texts[i] then
       local b = load_breaker(texts[i])
       if b.state ~= 'C' then
-        for _, v in ipairs({ARGV[13 + i], b.state, string.format('%.0f', b.til), b.reason}) do breakers[#breakers + 1] = v end
+        for _, v in ipairs({ARGV[15 + i], b.state, string.format('%.0f', b.til), b.reason}) do breakers[#breakers + 1] = v end
       end
       if b.state == 'O' then
         open = open + 1
-        reasons = reasons .. (reasons == '' and '' or '; ') .. ARGV[13 + i] .. ': ' .. b.reason
+        reasons = reasons .. (reasons == '' and '' or '; ') .. ARGV[15 + i] .. ': ' .. b.reason
       end
     end
   end
@@ -137,8 +143,8 @@ if #completed > 0 then
   end
 end
 
-local total = {f = 0, r = 0, b = 0, d = 0}
-local failed, retry, back = {}, {}, {{}, {}, {}, {}}
+local total = {f = 0, r = 0, b = 0, d = 0, h = 0, s = 0}
+local failed, retry, hold, back = {}, {}, {}, {{}, {}, {}, {}}
 for i = complete + 1, settlements do
   local action, raw, new, delay, event = ARGV[rest], ARGV[rest + 1], ARGV[rest + 2], ARGV[rest + 3], ARGV[rest + 4]
   rest = rest + 5
@@ -149,6 +155,9 @@ for i = complete + 1, settlements do
     if action == 'r' then
       retry[#retry + 1] = now + tonumber(delay)
       retry[#retry + 1] = new
+    elseif action == 'h' then
+      hold[#hold + 1] = now + tonumber(delay)
+      hold[#hold + 1] = new
     elseif action == 'f' then
       failed[#failed + 1] = now
       failed[#failed + 1] = new
@@ -162,13 +171,32 @@ for i = complete + 1, settlements do
   end
 end
 if sent > 0 then call('HINCRBY', base .. ':totals', 'c', sent) end
-for _, action in ipairs({'f', 'r', 'd'}) do
+for _, action in ipairs({'f', 'r', 'd', 'h', 's'}) do
   if total[action] > 0 then call('HINCRBY', base .. ':totals', action, total[action]) end
 end
 if #retry > 0 then call('ZADD', KEYS[5], unpack(retry)) end
+if #hold > 0 then call('ZADD', base .. ':held', unpack(hold)) end
 if #failed > 0 then
   call('ZADD', KEYS[7], unpack(failed))
   evicted = trim(base, KEYS[7], tonumber(ARGV[3]))
+end
+for i = 0, changes - 1 do
+  local of, what, name, value, ms = unpack(ARGV, rest + i * 5, rest + i * 5 + 4)
+  if held[tonumber(of)] then
+    if what == 'suppress' then
+      call('HSETNX', base .. ':suppressed', name, value)
+    elseif what == 'spend' then
+      local key = string.format('%s:cost:%d', base, floor(now / 86400000))
+      call('HINCRBY', key, name, value)
+      call('PEXPIRE', key, ms)
+    elseif what == 'name' then
+      call('SET', base .. ':message:' .. name, value, 'PX', ms)
+    elseif what == 'keep' then
+      call('SET', base .. ':kept:' .. name, value, 'PX', ms)
+    elseif what == 'move' then
+      call('RPUSH', base .. ':moves', value)
+    end
+  end
 end
 local returned = 0
 for p = 1, 4 do
