@@ -19,6 +19,7 @@ import (
 	"ringup.dev/ringup/internal/admind"
 	"ringup.dev/ringup/internal/ingestd"
 	"ringup.dev/ringup/internal/provider/catalog"
+	"ringup.dev/ringup/internal/quiet"
 	"ringup.dev/ringup/internal/workerd"
 )
 
@@ -79,6 +80,7 @@ func sections(t *testing.T) []*section {
 	for _, c := range catalog.Configs() {
 		visit("worker", reflect.TypeOf(c).Elem())
 	}
+	visit("worker", reflect.TypeFor[quiet.Config]())
 	visit("admin", reflect.TypeFor[admind.Config]())
 	return out
 }
