@@ -19,9 +19,21 @@ import (
 //
 // Probe asks, as cheaply as the provider's API allows, whether a send could work: credentials, account state. Errors are as
 // of Send.
+//
+// Traits says what follows from the configuration, and never changes.
 type Provider interface {
 	Send(ctx context.Context, m message.Message) (Receipt, error)
 	Probe(ctx context.Context) error
+	Traits() Traits
+}
+
+// Traits are what a provider is, as it is configured.
+type Traits struct {
+	// Sender is from whom its messages come: a number, a messaging service, an e-mail address, the Cloud API's phone number id. A
+	// delivery.Preference names the same one; never empty.
+	Sender string
+	// Reports says that the provider reports deliveries, later and by callback; otherwise an accepted message is the last that is heard of it.
+	Reports bool
 }
 
 // Receipt is what an accepted message got.

@@ -75,6 +75,11 @@ func (p *SES) Send(ctx context.Context, m message.Message) (provider.Receipt, er
 	return provider.Receipt{MessageID: *out.MessageId}, nil
 }
 
+// Traits says from which address e-mails come. Reports come by way of a configuration set: this one, or the identity's default.
+func (p *SES) Traits() provider.Traits {
+	return provider.Traits{Sender: p.from.Address, Reports: true}
+}
+
 // untaggable is what a tag's value cannot have (docs.aws.amazon.com/ses/latest/APIReference-V2/API_MessageTag.html).
 var untaggable = regexp.MustCompile(`[^A-Za-z0-9_.@-]`)
 

@@ -26,10 +26,14 @@ type SNSConfig struct {
 // senderID as SNS documents AWS.SNS.SMS.SenderID.
 var senderID = regexp.MustCompile(`^[0-9A-Za-z]([0-9A-Za-z-]{0,9}[0-9A-Za-z])?$`)
 
+// anySender stands for the numbers of which SNS takes one when there is no sender ID.
+const anySender = "sns"
+
 // SNS sends SMS.
 type SNS struct {
 	api        *sns.Client
 	client     *transport.Client
+	sender     string
 	attributes map[string]types.MessageAttributeValue
 }
 
@@ -47,10 +51,11 @@ func NewSNS(c SNSConfig, client *transport.Client) (*SNS, error) {
 		return types.MessageAttributeValue{DataType: aws.String("String"), StringValue: aws.String(value)}
 	}
 	// Transactional: delivered first, and not held back by the rules for marketing (docs.aws.amazon.com/sns, "Publishing to a mobile phone").
-	p := &SNS{api: sns.NewFromConfig(loaded), client: client, attributes: map[string]types.MessageAttributeValue{
+	p := &SNS{api: sns.NewFromConfig(loaded), client: client, sender: anySender, attributes: map[string]types.MessageAttributeValue{
 		"AWS.SNS.SMS.SMSType": text("Transactional"),
 	}}
 	if c.SenderID != "" {
+		p.sender = c.SenderID
 		p.attributes["AWS.SNS.SMS.SenderID"] = text(c.SenderID)
 	}
 	return p, nil
@@ -80,6 +85,9 @@ func (p *SNS) Probe(ctx context.Context) error {
 	}
 	return nil
 }
+
+// Traits says from whom SMS come. SNS reports deliveries to CloudWatch only.
+func (p *SNS) Traits() provider.Traits { return provider.Traits{Sender: p.sender} }
 
 // snsCode reads the codes of SNS's own (docs.aws.amazon.com/sns/latest/api/API_Publish.html).
 func snsCode(code, text string) (provider.Error, bool) {

@@ -115,6 +115,11 @@ func (p *Provider) Probe(ctx context.Context) error {
 	return nil
 }
 
+// Traits says from which address e-mails come.
+func (p *Provider) Traits() provider.Traits {
+	return provider.Traits{Sender: p.from.Address, Reports: true}
+}
+
 // failure classifies by the HTTP status, and where that means several things by the message
 // (twilio.com/docs/sendgrid/api-reference/how-to-use-the-sendgrid-v3-api/responses).
 func failure(call *transport.Call) *provider.Error {

@@ -38,6 +38,7 @@ var digits = regexp.MustCompile(`^[0-9]{5,20}$`)
 // Provider sends through the Cloud API.
 type Provider struct {
 	token  secret.String
+	number string   // its id
 	url    *url.URL // of the phone number
 	client *transport.Client
 }
@@ -56,7 +57,7 @@ func New(c Config, client *transport.Client) (*Provider, error) {
 	if err := errors.Join(append(errs, err)...); err != nil {
 		return nil, err
 	}
-	return &Provider{token: c.AccessToken, url: base.JoinPath(version, c.PhoneNumberID), client: client}, nil
+	return &Provider{token: c.AccessToken, number: c.PhoneNumberID, url: base.JoinPath(version, c.PhoneNumberID), client: client}, nil
 }
 
 // outgoing is what is posted to /{phone-number-id}/messages (developers.facebook.com/docs/whatsapp/cloud-api/reference/messages).
@@ -183,6 +184,9 @@ func parse(body []byte) (e answered, own bool) {
 	}
 	return answer.Error, true
 }
+
+// Traits says from which number messages come, by its id.
+func (p *Provider) Traits() provider.Traits { return provider.Traits{Sender: p.number, Reports: true} }
 
 // failure classifies by Meta's code, as Meta asks for; the HTTP status only decides where the code is not a known one.
 func failure(call *transport.Call) *provider.Error {
