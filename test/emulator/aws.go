@@ -142,6 +142,7 @@ var sesDialect = Dialect{
 				Simple struct {
 					Subject part
 					Body    struct{ Text, Html part } //nolint:revive // SES's name
+					Headers []struct{ Name, Value string }
 				}
 			}
 			EmailTags []struct{ Name, Value string }
@@ -163,6 +164,14 @@ var sesDialect = Dialect{
 		}
 		m := Message{Channel: "email", To: mail.Destination.ToAddresses[0], From: mail.FromEmailAddress, Subject: simple.Subject.Data,
 			Text: simple.Body.Text.Data, HTML: simple.Body.Html.Data}
+		headers := map[string]string{}
+		for _, header := range simple.Headers {
+			headers[header.Name] = header.Value
+		}
+		var wrong string
+		if m.Unsubscribe, wrong = unsubscribe(headers); wrong != "" {
+			return refuse(wrong)
+		}
 		for _, tag := range mail.EmailTags {
 			if strings.Trim(tag.Name+tag.Value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.@-") != "" {
 				return refuse("Invalid tag value")

@@ -38,17 +38,18 @@ const (
 
 // Message is one that a provider took.
 type Message struct {
-	Provider string    `json:"provider"`
-	Channel  string    `json:"channel"`
-	To       string    `json:"to"`
-	From     string    `json:"from,omitempty"`
-	Subject  string    `json:"subject,omitempty"`
-	Text     string    `json:"text,omitempty"`
-	HTML     string    `json:"html,omitempty"`
-	Template string    `json:"template,omitempty"`
-	JobID    string    `json:"job_id,omitempty"` // where the provider has a field for it
-	ID       string    `json:"id"`
-	At       time.Time `json:"at"`
+	Provider    string    `json:"provider"`
+	Channel     string    `json:"channel"`
+	To          string    `json:"to"`
+	From        string    `json:"from,omitempty"`
+	Subject     string    `json:"subject,omitempty"`
+	Text        string    `json:"text,omitempty"`
+	HTML        string    `json:"html,omitempty"`
+	Unsubscribe string    `json:"unsubscribe,omitempty"` // the URL of List-Unsubscribe
+	Template    string    `json:"template,omitempty"`
+	JobID       string    `json:"job_id,omitempty"` // where the provider has a field for it
+	ID          string    `json:"id"`
+	At          time.Time `json:"at"`
 }
 
 // Kind is a way to fail.

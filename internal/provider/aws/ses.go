@@ -56,12 +56,16 @@ func (p *SES) Send(ctx context.Context, m message.Message) (provider.Receipt, er
 	utf8 := func(text string) *types.Content {
 		return &types.Content{Data: aws.String(text), Charset: aws.String("UTF-8")}
 	}
+	var headers []types.MessageHeader
+	for _, header := range m.Headers() {
+		headers = append(headers, types.MessageHeader{Name: aws.String(header.Name), Value: aws.String(header.Value)})
+	}
 	call := p.client.Call(ctx, noBase)
 	out, err := p.api.SendEmail(ctx, &sesv2.SendEmailInput{
 		FromEmailAddress: aws.String(p.from.String()),
 		Destination:      &types.Destination{ToAddresses: []string{m.To.Reveal()}},
 		Content: &types.EmailContent{Simple: &types.Message{
-			Subject: utf8(m.Subject), Body: &types.Body{Text: utf8(m.Text), Html: utf8(m.HTML)},
+			Subject: utf8(m.Subject), Body: &types.Body{Text: utf8(m.Text), Html: utf8(m.HTML)}, Headers: headers,
 		}},
 		ConfigurationSetName: p.set,
 		EmailTags:            []types.MessageTag{{Name: aws.String("job_id"), Value: aws.String(tag(m.JobID))}},
