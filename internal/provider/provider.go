@@ -36,6 +36,14 @@ type Traits struct {
 	Reports bool
 }
 
+// OptOutLister is a Provider with a list of its own of people who want no more messages, to whom it drops messages without a word.
+//
+// OptedOut hands every person on the list to each, in no order, and perhaps somebody twice when the list changes meanwhile. It asks page
+// by page, and no further once ctx or each says so. Errors are those of each, or as of Send; what was handed over until then is true.
+type OptOutLister interface {
+	OptedOut(ctx context.Context, each func(message.Recipient) error) error
+}
+
 // Receipt is what an accepted message got.
 type Receipt struct {
 	MessageID string // the provider's id, by which delivery reports name the message

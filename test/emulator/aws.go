@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -51,6 +52,8 @@ var snsDialect = Dialect{
 	Name:    "sns",
 	Routes:  []string{"POST /{$}"},
 	IsProbe: func(_ *http.Request, body []byte) bool { return action(body) == "GetSMSAttributes" },
+	IsList:  func(body []byte) bool { return action(body) == "ListPhoneNumbersOptedOut" },
+	List:    listOptedOut,
 	Check: func(r *http.Request, body []byte) *Refusal {
 		if !signed(r, body, "sns") {
 			return &Refusal{Status: http.StatusForbidden, Code: "SignatureDoesNotMatch", Text: "The request signature we calculated does not match the signature you provided."}
@@ -85,12 +88,37 @@ var snsDialect = Dialect{
 		writeXML(w, http.StatusOK, `<GetSMSAttributesResponse xmlns="http://sns.amazonaws.com/doc/2010-03-31/"><GetSMSAttributesResult><attributes><entry>`+
 			`<key>MonthlySpendLimit</key><value>1</value></entry></attributes></GetSMSAttributesResult></GetSMSAttributesResponse>`)
 	},
-	Refuse: func(w http.ResponseWriter, r Refusal) {
-		var text strings.Builder
-		_ = xml.EscapeText(&text, []byte(r.Text)) // a strings.Builder takes everything
-		writeXML(w, r.Status, `<ErrorResponse xmlns="http://sns.amazonaws.com/doc/2010-03-31/"><Error><Type>Sender</Type><Code>`+code(r)+`</Code><Message>`+
-			text.String()+`</Message></Error><RequestId>1</RequestId></ErrorResponse>`)
-	},
+	Refuse: refuseXML,
+}
+
+func refuseXML(w http.ResponseWriter, r Refusal) {
+	var text strings.Builder
+	_ = xml.EscapeText(&text, []byte(r.Text)) // a strings.Builder takes everything
+	writeXML(w, r.Status, `<ErrorResponse xmlns="http://sns.amazonaws.com/doc/2010-03-31/"><Error><Type>Sender</Type><Code>`+code(r)+`</Code><Message>`+
+		text.String()+`</Message></Error><RequestId>1</RequestId></ErrorResponse>`)
+}
+
+// optedOutPage is how many numbers a page has (docs.aws.amazon.com/sns/latest/api/API_ListPhoneNumbersOptedOut.html).
+const optedOutPage = 100
+
+// listOptedOut answers with a page; the token is where the next one begins.
+func listOptedOut(w http.ResponseWriter, body []byte, optedOut []string) {
+	form, _ := url.ParseQuery(string(body)) // its action was read
+	begin, err := strconv.Atoi(form.Get("nextToken"))
+	if form.Get("nextToken") != "" && (err != nil || begin < 0 || begin > len(optedOut)) {
+		refuseXML(w, Refusal{Status: http.StatusBadRequest, Code: "InvalidParameter", Text: "Invalid parameter: nextToken"})
+		return
+	}
+	end := min(begin+optedOutPage, len(optedOut))
+	var members, next strings.Builder
+	for _, number := range optedOut[begin:end] {
+		members.WriteString("<member>" + number + "</member>")
+	}
+	if end < len(optedOut) {
+		next.WriteString("<nextToken>" + strconv.Itoa(end) + "</nextToken>")
+	}
+	writeXML(w, http.StatusOK, `<ListPhoneNumbersOptedOutResponse xmlns="http://sns.amazonaws.com/doc/2010-03-31/"><ListPhoneNumbersOptedOutResult><phoneNumbers>`+
+		members.String()+`</phoneNumbers>`+next.String()+`</ListPhoneNumbersOptedOutResult></ListPhoneNumbersOptedOutResponse>`)
 }
 
 func action(body []byte) string {

@@ -89,6 +89,37 @@ func (p *SNS) Probe(ctx context.Context) error {
 // Traits says from whom SMS come. SNS reports deliveries to CloudWatch only.
 func (p *SNS) Traits() provider.Traits { return provider.Traits{Sender: p.sender} }
 
+// listed is how numbers are on the list (ITU-T E.164); anything else is an answer of somebody else's.
+var listed = regexp.MustCompile(`^\+[1-9][0-9]{6,14}$`)
+
+// OptedOut lists who has answered STOP: a Publish to them is answered 200, and nothing is sent. A page has up to 100
+// (docs.aws.amazon.com/sns/latest/api/API_ListPhoneNumbersOptedOut.html).
+func (p *SNS) OptedOut(ctx context.Context, each func(message.Recipient) error) error {
+	var next *string
+	for {
+		call := p.client.Call(ctx, noBase)
+		page, err := p.api.ListPhoneNumbersOptedOut(ctx, &sns.ListPhoneNumbersOptedOutInput{NextToken: next}, func(o *sns.Options) { o.HTTPClient = call })
+		if err != nil {
+			return failure(call, err, snsCode)
+		}
+		for _, number := range page.PhoneNumbers {
+			if !listed.MatchString(number) {
+				continue
+			}
+			if err := each(message.Recipient(number)); err != nil {
+				return err
+			}
+		}
+		switch {
+		case aws.ToString(page.NextToken) == "":
+			return nil
+		case aws.ToString(page.NextToken) == aws.ToString(next):
+			return call.Unclear() // a list without end
+		}
+		next = page.NextToken
+	}
+}
+
 // snsCode reads the codes of SNS's own (docs.aws.amazon.com/sns/latest/api/API_Publish.html).
 func snsCode(code, text string) (provider.Error, bool) {
 	switch code {
