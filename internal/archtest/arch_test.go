@@ -28,6 +28,7 @@ var rules = []rule{
 	{"internal/webhook", []string{redis, "net/http", module + "internal/queue", module + "internal/provider"}, "a payload is not HTTP"},
 	{"internal/address", []string{redis, "net/http", module + "internal/queue", module + "internal/provider"}, "pure"},
 	{"internal/render", []string{redis, module + "internal/queue", module + "internal/provider"}, "pure"},
+	{"internal/pricing", []string{redis, "net/http", module + "internal/queue", module + "internal/provider", "github.com/nyaruka/phonenumbers"}, "pure"},
 	{"internal/quiet", []string{redis, "net/http", module + "internal/queue", module + "internal/provider", "github.com/nyaruka/phonenumbers"},
 		"pure, and the library's numbering plans would cost every worker memory and time"},
 	{"internal/queue", []string{redis, "net/http", module + "internal/provider", module + "internal/worker"}, "the contract outlives the store"},

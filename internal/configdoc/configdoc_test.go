@@ -18,6 +18,7 @@ import (
 
 	"ringup.dev/ringup/internal/admind"
 	"ringup.dev/ringup/internal/ingestd"
+	"ringup.dev/ringup/internal/pricing"
 	"ringup.dev/ringup/internal/provider/catalog"
 	"ringup.dev/ringup/internal/quiet"
 	"ringup.dev/ringup/internal/workerd"
@@ -81,6 +82,7 @@ func sections(t *testing.T) []*section {
 		visit("worker", reflect.TypeOf(c).Elem())
 	}
 	visit("worker", reflect.TypeFor[quiet.Config]())
+	visit("worker", reflect.TypeFor[pricing.Config]())
 	visit("admin", reflect.TypeFor[admind.Config]())
 	return out
 }
