@@ -31,6 +31,8 @@ var rules = []rule{
 	{"internal/pricing", []string{redis, "net/http", module + "internal/queue", module + "internal/provider", "github.com/nyaruka/phonenumbers"}, "pure"},
 	{"internal/quiet", []string{redis, "net/http", module + "internal/queue", module + "internal/provider", "github.com/nyaruka/phonenumbers"},
 		"pure, and the library's numbering plans would cost every worker memory and time"},
+	{"internal/unsubscribe", []string{redis, "github.com/go-chi/", module + "internal/queue", module + "internal/ingest", module + "internal/render"},
+		"ingest serves the page, and workers make the links"},
 	{"internal/queue", []string{redis, "net/http", module + "internal/provider", module + "internal/worker"}, "the contract outlives the store"},
 	{"internal/queue/redisqueue", []string{module + "internal/worker", module + "internal/ingest", module + "internal/provider"}, "storage has no policy"},
 	{"internal/ingest", append([]string{redis, module + "internal/provider", module + "internal/worker", module + "internal/render"}, sdks...),
