@@ -9,7 +9,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -96,29 +95,6 @@ func refuseXML(w http.ResponseWriter, r Refusal) {
 	_ = xml.EscapeText(&text, []byte(r.Text)) // a strings.Builder takes everything
 	writeXML(w, r.Status, `<ErrorResponse xmlns="http://sns.amazonaws.com/doc/2010-03-31/"><Error><Type>Sender</Type><Code>`+code(r)+`</Code><Message>`+
 		text.String()+`</Message></Error><RequestId>1</RequestId></ErrorResponse>`)
-}
-
-// optedOutPage is how many numbers a page has (docs.aws.amazon.com/sns/latest/api/API_ListPhoneNumbersOptedOut.html).
-const optedOutPage = 100
-
-// listOptedOut answers with a page; the token is where the next one begins.
-func listOptedOut(w http.ResponseWriter, body []byte, optedOut []string) {
-	form, _ := url.ParseQuery(string(body)) // its action was read
-	begin, err := strconv.Atoi(form.Get("nextToken"))
-	if form.Get("nextToken") != "" && (err != nil || begin < 0 || begin > len(optedOut)) {
-		refuseXML(w, Refusal{Status: http.StatusBadRequest, Code: "InvalidParameter", Text: "Invalid parameter: nextToken"})
-		return
-	}
-	end := min(begin+optedOutPage, len(optedOut))
-	var members, next strings.Builder
-	for _, number := range optedOut[begin:end] {
-		members.WriteString("<member>" + number + "</member>")
-	}
-	if end < len(optedOut) {
-		next.WriteString("<nextToken>" + strconv.Itoa(end) + "</nextToken>")
-	}
-	writeXML(w, http.StatusOK, `<ListPhoneNumbersOptedOutResponse xmlns="http://sns.amazonaws.com/doc/2010-03-31/"><ListPhoneNumbersOptedOutResult><phoneNumbers>`+
-		members.String()+`</phoneNumbers>`+next.String()+`</ListPhoneNumbersOptedOutResult></ListPhoneNumbersOptedOutResponse>`)
 }
 
 func action(body []byte) string {

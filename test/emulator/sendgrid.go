@@ -3,8 +3,6 @@ package emulator
 import (
 	"net/http"
 	netmail "net/mail"
-	"net/url"
-	"strings"
 )
 
 // sendgridDialect is api.sendgrid.com (twilio.com/docs/sendgrid/api-reference/mail-send/mail-send).
@@ -75,10 +73,6 @@ func readSendGrid(r *http.Request, body []byte) (Message, *Refusal) {
 		return refuse("content", "Unless a valid template_id is provided, the content parameter is required.")
 	}
 	m := Message{Channel: "email", To: mail.Personalizations[0].To[0].Email, From: mail.From.Email, Subject: mail.Subject, JobID: mail.Personalizations[0].CustomArgs["job_id"]}
-	var wrong string
-	if m.Unsubscribe, wrong = unsubscribe(mail.Personalizations[0].Headers); wrong != "" {
-		return refuse("personalizations.0.headers", wrong)
-	}
 	for i, part := range mail.Content {
 		switch {
 		case part.Value == "":
@@ -91,26 +85,11 @@ func readSendGrid(r *http.Request, body []byte) (Message, *Refusal) {
 			return refuse("content.type", "If present, text/plain and text/html may only be provided once, and must be in that order.")
 		}
 	}
+	var wrong string
+	if m.Unsubscribe, wrong = unsubscribe(mail.Personalizations[0].Headers); wrong != "" {
+		return refuse("personalizations.0.headers", wrong)
+	}
 	return m, nil
-}
-
-// unsubscribe reads the headers by which a mail program ends e-mails with one click (RFC 8058, section 3.1): both or none, and a URL. A
-// provider takes any; the emulator refuses what no mail program would act on.
-func unsubscribe(headers map[string]string) (address, wrong string) {
-	list, one := headers["List-Unsubscribe"]
-	post, other := headers["List-Unsubscribe-Post"]
-	if !one && !other {
-		return "", ""
-	}
-	address = strings.TrimSuffix(strings.TrimPrefix(list, "<"), ">")
-	parsed, err := url.Parse(address)
-	switch {
-	case !one || !other || post != "List-Unsubscribe=One-Click":
-		return "", "List-Unsubscribe and List-Unsubscribe-Post: List-Unsubscribe=One-Click belong together"
-	case len(list) != len(address)+2 || err != nil || parsed.Host == "" || parsed.Scheme != "https" && parsed.Scheme != "http":
-		return "", "List-Unsubscribe has no URL in angle brackets"
-	}
-	return address, ""
 }
 
 func isAddress(text string) bool {

@@ -51,21 +51,22 @@ func NewSES(c SESConfig, client *transport.Client) (*SES, error) {
 	return p, nil
 }
 
+// Traits says from which address e-mails come. Reports come by way of a configuration set: this one, or the identity's default.
+func (p *SES) Traits() provider.Traits {
+	return provider.Traits{Sender: p.from.Address, Reports: true}
+}
+
 // Send hands over an e-mail with a text and an HTML part.
 func (p *SES) Send(ctx context.Context, m message.Message) (provider.Receipt, error) {
 	utf8 := func(text string) *types.Content {
 		return &types.Content{Data: aws.String(text), Charset: aws.String("UTF-8")}
-	}
-	var headers []types.MessageHeader
-	for _, header := range m.Headers() {
-		headers = append(headers, types.MessageHeader{Name: aws.String(header.Name), Value: aws.String(header.Value)})
 	}
 	call := p.client.Call(ctx, noBase)
 	out, err := p.api.SendEmail(ctx, &sesv2.SendEmailInput{
 		FromEmailAddress: aws.String(p.from.String()),
 		Destination:      &types.Destination{ToAddresses: []string{m.To.Reveal()}},
 		Content: &types.EmailContent{Simple: &types.Message{
-			Subject: utf8(m.Subject), Body: &types.Body{Text: utf8(m.Text), Html: utf8(m.HTML)}, Headers: headers,
+			Subject: utf8(m.Subject), Body: &types.Body{Text: utf8(m.Text), Html: utf8(m.HTML)}, Headers: headers(m),
 		}},
 		ConfigurationSetName: p.set,
 		EmailTags:            []types.MessageTag{{Name: aws.String("job_id"), Value: aws.String(tag(m.JobID))}},
@@ -77,11 +78,6 @@ func (p *SES) Send(ctx context.Context, m message.Message) (provider.Receipt, er
 		return provider.Receipt{}, call.Unclear()
 	}
 	return provider.Receipt{MessageID: *out.MessageId}, nil
-}
-
-// Traits says from which address e-mails come. Reports come by way of a configuration set: this one, or the identity's default.
-func (p *SES) Traits() provider.Traits {
-	return provider.Traits{Sender: p.from.Address, Reports: true}
 }
 
 // untaggable is what a tag's value cannot have (docs.aws.amazon.com/ses/latest/APIReference-V2/API_MessageTag.html).
@@ -104,6 +100,14 @@ func (p *SES) Probe(ctx context.Context) error {
 		return &provider.Error{Class: provider.Account, Reason: provider.ReasonSuspended, Status: call.Status, Detail: "sending is disabled for the account"}
 	}
 	return nil
+}
+
+func headers(m message.Message) []types.MessageHeader {
+	var out []types.MessageHeader
+	for _, header := range m.Headers() {
+		out = append(out, types.MessageHeader{Name: aws.String(header.Name), Value: aws.String(header.Value)})
+	}
+	return out
 }
 
 // code reads the codes of SES's own (docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html), some of which mean several

@@ -111,9 +111,9 @@ func Run(t *testing.T, a Adapter) {
 	t.Helper()
 	t.Run("says what it is", a.traits)
 	t.Run("sends", a.sends)
-	t.Run("sends a way to unsubscribe", a.sendsUnsubscribe)
 	t.Run("sends many at a time over few connections", a.sendsMany)
 	t.Run("sends a template", a.sendsTemplate)
+	t.Run("sends a way to unsubscribe", a.sendsUnsubscribe)
 	t.Run("probes", a.probes)
 	t.Run("wrong credentials", a.wrongCredentials)
 	t.Run("faults", a.faults)
@@ -167,23 +167,6 @@ func (a *Adapter) sends(t *testing.T) {
 	}
 }
 
-func (a *Adapter) sendsUnsubscribe(t *testing.T) {
-	t.Parallel()
-	if a.Channel != message.Email {
-		t.Skip("the channel has no headers")
-	}
-	b := a.open(t, a.Secret)
-	m := a.message()
-	// As long as one of the longest address is.
-	m.Unsubscribe = "https://ringup.example.com/unsubscribe/" + strings.Repeat("AZaz09-_", 48)
-	if _, err := b.provider.Send(within(t, 10*time.Second), m); err != nil {
-		t.Fatal(err)
-	}
-	if taken := b.emulator.Messages(); len(taken) != 1 || taken[0].Unsubscribe != m.Unsubscribe {
-		t.Errorf("arrived: %+v", taken)
-	}
-}
-
 func (a *Adapter) sendsMany(t *testing.T) {
 	t.Parallel()
 	b := a.open(t, a.Secret)
@@ -221,6 +204,23 @@ func (a *Adapter) sendsTemplate(t *testing.T) {
 		t.Fatal(err)
 	}
 	if taken := b.emulator.Messages(); len(taken) != 1 || taken[0].Template != a.Template.Name || taken[0].Text != "" {
+		t.Errorf("arrived: %+v", taken)
+	}
+}
+
+func (a *Adapter) sendsUnsubscribe(t *testing.T) {
+	t.Parallel()
+	if a.Channel != message.Email {
+		t.Skip("the channel has no headers")
+	}
+	b := a.open(t, a.Secret)
+	m := a.message()
+	// As long as one of the longest address is.
+	m.Unsubscribe = "https://ringup.example.com/unsubscribe/" + strings.Repeat("AZaz09-_", 48)
+	if _, err := b.provider.Send(within(t, 10*time.Second), m); err != nil {
+		t.Fatal(err)
+	}
+	if taken := b.emulator.Messages(); len(taken) != 1 || taken[0].Unsubscribe != m.Unsubscribe {
 		t.Errorf("arrived: %+v", taken)
 	}
 }

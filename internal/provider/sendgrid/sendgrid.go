@@ -89,12 +89,12 @@ func (p *Provider) mail(m message.Message) *mail.SGMailV3 {
 	to.AddTos(mail.NewEmail("", m.To.Reveal()))
 	// In the personalization: the specification has custom_args at the top as a string.
 	to.SetCustomArg("job_id", m.JobID)
-	for _, header := range m.Headers() {
-		to.SetHeader(header.Name, header.Value)
-	}
 	v3 := mail.NewV3Mail()
 	v3.SetFrom(p.from)
 	v3.Subject = m.Subject
+	for _, header := range m.Headers() {
+		to.SetHeader(header.Name, header.Value)
+	}
 	// text/plain has to come first.
 	return v3.AddPersonalizations(to).AddContent(mail.NewContent("text/plain", m.Text), mail.NewContent("text/html", m.HTML))
 }

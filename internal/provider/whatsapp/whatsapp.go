@@ -60,6 +60,9 @@ func New(c Config, client *transport.Client) (*Provider, error) {
 	return &Provider{token: c.AccessToken, number: c.PhoneNumberID, url: base.JoinPath(version, c.PhoneNumberID), client: client}, nil
 }
 
+// Traits says from which number messages come, by its id.
+func (p *Provider) Traits() provider.Traits { return provider.Traits{Sender: p.number, Reports: true} }
+
 // outgoing is what is posted to /{phone-number-id}/messages (developers.facebook.com/docs/whatsapp/cloud-api/reference/messages).
 type outgoing struct {
 	Product       string    `json:"messaging_product"`
@@ -184,9 +187,6 @@ func parse(body []byte) (e answered, own bool) {
 	}
 	return answer.Error, true
 }
-
-// Traits says from which number messages come, by its id.
-func (p *Provider) Traits() provider.Traits { return provider.Traits{Sender: p.number, Reports: true} }
 
 // failure classifies by Meta's code, as Meta asks for; the HTTP status only decides where the code is not a known one.
 func failure(call *transport.Call) *provider.Error {
