@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	_ "time/tzdata" // the image has no files of time zones, and a laptop may not either
 
 	"github.com/sethvargo/go-envconfig"
 	"github.com/spf13/cobra"

@@ -96,16 +96,29 @@ func Mask(address string) string {
 
 // Message is rendered and ready to be sent to one recipient on one channel.
 type Message struct {
-	JobID     string // also the correlation value that is sent along, where the provider has a field for it
-	WebhookID string
-	EventType string
-	Channel   Channel
-	To        Recipient
-	Subject   string    // e-mail only
-	Text      string    // every channel; for e-mail the text part
-	HTML      string    // e-mail only
-	Template  *Template // WhatsApp only: an approved template to send in place of Text
-	Segments  int       // SMS only: how many segments Text takes, so how many rate tokens it is worth
+	JobID       string // also the correlation value that is sent along, where the provider has a field for it
+	WebhookID   string
+	EventType   string
+	Channel     Channel
+	To          Recipient
+	Subject     string    // e-mail only
+	Text        string    // every channel; for e-mail the text part
+	HTML        string    // e-mail only
+	Unsubscribe string    // e-mail only: the URL where one POST ends e-mails to this recipient (RFC 8058); "" for none
+	Template    *Template // WhatsApp only: an approved template to send in place of Text
+	Segments    int       // SMS only: how many segments Text takes, so how many rate tokens it is worth
+}
+
+// Header is a line of an e-mail's head.
+type Header struct{ Name, Value string }
+
+// Headers are those that an e-mail has beside the usual ones: with an Unsubscribe, what lets a mail program offer it with one click
+// (RFC 2369, section 3.2; RFC 8058, section 3.1).
+func (m *Message) Headers() []Header {
+	if m.Unsubscribe == "" {
+		return nil
+	}
+	return []Header{{"List-Unsubscribe", "<" + m.Unsubscribe + ">"}, {"List-Unsubscribe-Post", "List-Unsubscribe=One-Click"}}
 }
 
 // Template names a message template that WhatsApp has approved, needed outside the 24-hour window.

@@ -19,9 +19,29 @@ import (
 //
 // Probe asks, as cheaply as the provider's API allows, whether a send could work: credentials, account state. Errors are as
 // of Send.
+//
+// Traits says what follows from the configuration, and never changes.
 type Provider interface {
 	Send(ctx context.Context, m message.Message) (Receipt, error)
 	Probe(ctx context.Context) error
+	Traits() Traits
+}
+
+// Traits are what a provider is, as it is configured.
+type Traits struct {
+	// Sender is from whom its messages come: a number, a messaging service, an e-mail address, the Cloud API's phone number id. A
+	// delivery.Preference names the same one; never empty.
+	Sender string
+	// Reports says that the provider reports deliveries, later and by callback; otherwise an accepted message is the last that is heard of it.
+	Reports bool
+}
+
+// OptOutLister is a Provider with a list of its own of people who want no more messages, to whom it drops messages without a word.
+//
+// OptedOut hands every person on the list to each, in no order, and perhaps somebody twice when the list changes meanwhile. It asks page
+// by page, and no further once ctx or each says so. Errors are those of each, or as of Send; what was handed over until then is true.
+type OptOutLister interface {
+	OptedOut(ctx context.Context, each func(message.Recipient) error) error
 }
 
 // Receipt is what an accepted message got.

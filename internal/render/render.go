@@ -54,6 +54,9 @@ type Renderer struct {
 	config Config
 	sets   map[string]*set // by event.channel.audience.locale
 	prices prices
+
+	// Unsubscribe makes the link by which a customer ends e-mails; nil for none. It is set before the first message.
+	Unsubscribe func(message.Recipient) string
 }
 
 // New loads the templates, and renders every one with the samples, so that a broken one is found before a customer waits for it.
@@ -165,6 +168,8 @@ func parse(name, text string) (*template.Template, error) {
 // check renders every set with a full payload and with one that has only what is required, and looks for gaps.
 func (r *Renderer) check() []error {
 	var errs []error
+	r.Unsubscribe = func(message.Recipient) string { return "https://ringup.example.com/unsubscribe/x" }
+	defer func() { r.Unsubscribe = nil }()
 	for _, event := range webhook.EventTypes {
 		bare := fmt.Appendf(nil, `{"id":"x","event_type":%q,"timestamp":"2024-01-01T12:00:00Z","data":{}}`, event)
 		for _, channel := range message.Channels {
@@ -200,6 +205,7 @@ type view struct {
 	Business, Locale, Event, Source, CustomerName, OrderID, TransactionID, Status, Amount string
 	Time                                                                                  time.Time
 	Items                                                                                 []line
+	Unsubscribe                                                                           string // a URL, for customers' e-mails; "" for none
 
 	channel message.Channel
 	body    []byte
@@ -242,6 +248,9 @@ func (r *Renderer) Render(j *job.Job) (message.Message, error) {
 		OrderID: fit(w.Data.OrderID), TransactionID: fit(w.Data.TransactionID), Status: fit(w.Data.Status),
 		Amount: r.prices.format(w.Data.Amount, w.Data.Currency, locale), Time: w.Timestamp, channel: j.Channel, body: j.Body,
 	}
+	if r.Unsubscribe != nil && j.Channel == message.Email && j.Audience == message.Customer {
+		v.Unsubscribe = r.Unsubscribe(j.Recipient)
+	}
 	for i, item := range w.Data.Items {
 		if i == maxItems {
 			v.Items = append(v.Items, line{Name: fmt.Sprintf("… and %d more", len(w.Data.Items)-maxItems)})
@@ -253,6 +262,7 @@ func (r *Renderer) Render(j *job.Job) (message.Message, error) {
 	if m.Text, err = execute(s.text, v); err != nil {
 		return m, err
 	}
+	m.Unsubscribe = v.Unsubscribe
 	switch j.Channel {
 	case message.SMS:
 		m.Text = shorten(m.Text, maxSMS)

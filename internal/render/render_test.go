@@ -79,6 +79,38 @@ func TestTexts(t *testing.T) {
 	}
 }
 
+// TestUnsubscribe: customers' e-mails have the link in both parts and for the header, and nothing else has it.
+func TestUnsubscribe(t *testing.T) {
+	t.Parallel()
+	const link = "https://hooks.example.com/unsubscribe/AZaz09-_"
+	r := renderer(t, Config{})
+	without, err := r.Render(jobOf(message.Email, message.Customer, string(webhook.Sample(webhook.POSSave))))
+	if err != nil || without.Unsubscribe != "" || strings.Contains(without.Text+without.HTML, "nsubscribe") {
+		t.Errorf("without: %+v, %v", without, err)
+	}
+	r.Unsubscribe = func(to message.Recipient) string {
+		if to != "+15550100000" {
+			t.Errorf("a link for %s", to)
+		}
+		return link
+	}
+	for _, event := range webhook.EventTypes {
+		for _, channel := range message.Channels {
+			for _, audience := range message.Audiences {
+				m, err := r.Render(jobOf(channel, audience, string(webhook.Sample(event))))
+				if err != nil {
+					t.Fatal(err)
+				}
+				want := channel == message.Email && audience == message.Customer
+				header, html, text := m.Unsubscribe == link, strings.Contains(m.HTML, `<a href="`+link+`"`), strings.HasSuffix(m.Text, "\n\nUnsubscribe: "+link)
+				if header != want || html != want || text != want || !want && strings.Contains(m.Text+m.HTML, "nsubscribe") {
+					t.Errorf("%s %s %s: header %t, HTML %t, text %t: %s", event, channel, audience, header, html, text, m.Text)
+				}
+			}
+		}
+	}
+}
+
 func TestHostileData(t *testing.T) {
 	t.Parallel()
 	r := renderer(t, Config{})

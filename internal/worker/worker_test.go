@@ -124,6 +124,8 @@ func (s *sender) Send(ctx context.Context, m message.Message) (provider.Receipt,
 
 func (s *sender) Probe(context.Context) error { return s.ill }
 
+func (s *sender) Traits() provider.Traits { return provider.Traits{Sender: "+15005550006"} }
+
 func (s *sender) total() (n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

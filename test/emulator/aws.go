@@ -51,6 +51,8 @@ var snsDialect = Dialect{
 	Name:    "sns",
 	Routes:  []string{"POST /{$}"},
 	IsProbe: func(_ *http.Request, body []byte) bool { return action(body) == "GetSMSAttributes" },
+	IsList:  func(body []byte) bool { return action(body) == "ListPhoneNumbersOptedOut" },
+	List:    listOptedOut,
 	Check: func(r *http.Request, body []byte) *Refusal {
 		if !signed(r, body, "sns") {
 			return &Refusal{Status: http.StatusForbidden, Code: "SignatureDoesNotMatch", Text: "The request signature we calculated does not match the signature you provided."}
@@ -85,12 +87,14 @@ var snsDialect = Dialect{
 		writeXML(w, http.StatusOK, `<GetSMSAttributesResponse xmlns="http://sns.amazonaws.com/doc/2010-03-31/"><GetSMSAttributesResult><attributes><entry>`+
 			`<key>MonthlySpendLimit</key><value>1</value></entry></attributes></GetSMSAttributesResult></GetSMSAttributesResponse>`)
 	},
-	Refuse: func(w http.ResponseWriter, r Refusal) {
-		var text strings.Builder
-		_ = xml.EscapeText(&text, []byte(r.Text)) // a strings.Builder takes everything
-		writeXML(w, r.Status, `<ErrorResponse xmlns="http://sns.amazonaws.com/doc/2010-03-31/"><Error><Type>Sender</Type><Code>`+code(r)+`</Code><Message>`+
-			text.String()+`</Message></Error><RequestId>1</RequestId></ErrorResponse>`)
-	},
+	Refuse: refuseXML,
+}
+
+func refuseXML(w http.ResponseWriter, r Refusal) {
+	var text strings.Builder
+	_ = xml.EscapeText(&text, []byte(r.Text)) // a strings.Builder takes everything
+	writeXML(w, r.Status, `<ErrorResponse xmlns="http://sns.amazonaws.com/doc/2010-03-31/"><Error><Type>Sender</Type><Code>`+code(r)+`</Code><Message>`+
+		text.String()+`</Message></Error><RequestId>1</RequestId></ErrorResponse>`)
 }
 
 func action(body []byte) string {
@@ -142,6 +146,7 @@ var sesDialect = Dialect{
 				Simple struct {
 					Subject part
 					Body    struct{ Text, Html part } //nolint:revive // SES's name
+					Headers []struct{ Name, Value string }
 				}
 			}
 			EmailTags []struct{ Name, Value string }
@@ -163,6 +168,14 @@ var sesDialect = Dialect{
 		}
 		m := Message{Channel: "email", To: mail.Destination.ToAddresses[0], From: mail.FromEmailAddress, Subject: simple.Subject.Data,
 			Text: simple.Body.Text.Data, HTML: simple.Body.Html.Data}
+		headers := map[string]string{}
+		for _, header := range simple.Headers {
+			headers[header.Name] = header.Value
+		}
+		var wrong string
+		if m.Unsubscribe, wrong = unsubscribe(headers); wrong != "" {
+			return refuse(wrong)
+		}
 		for _, tag := range mail.EmailTags {
 			if strings.Trim(tag.Name+tag.Value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.@-") != "" {
 				return refuse("Invalid tag value")

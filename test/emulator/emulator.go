@@ -6,6 +6,7 @@
 //	GET    /_emulator/messages   what was taken (?channel=, ?provider=, ?count=1 for the number only)
 //	DELETE /_emulator/messages   forget it
 //	PUT    /_emulator/faults     a list of Fault, in place of those before
+//	PUT    /_emulator/opted-out  numbers on the list that Amazon SNS keeps of those who answered STOP
 //	GET    /_emulator/stats      requests by provider
 package emulator
 
@@ -38,17 +39,18 @@ const (
 
 // Message is one that a provider took.
 type Message struct {
-	Provider string    `json:"provider"`
-	Channel  string    `json:"channel"`
-	To       string    `json:"to"`
-	From     string    `json:"from,omitempty"`
-	Subject  string    `json:"subject,omitempty"`
-	Text     string    `json:"text,omitempty"`
-	HTML     string    `json:"html,omitempty"`
-	Template string    `json:"template,omitempty"`
-	JobID    string    `json:"job_id,omitempty"` // where the provider has a field for it
-	ID       string    `json:"id"`
-	At       time.Time `json:"at"`
+	Provider    string    `json:"provider"`
+	Channel     string    `json:"channel"`
+	To          string    `json:"to"`
+	From        string    `json:"from,omitempty"`
+	Subject     string    `json:"subject,omitempty"`
+	Text        string    `json:"text,omitempty"`
+	HTML        string    `json:"html,omitempty"`
+	Unsubscribe string    `json:"unsubscribe,omitempty"` // the URL of List-Unsubscribe
+	Template    string    `json:"template,omitempty"`
+	JobID       string    `json:"job_id,omitempty"` // where the provider has a field for it
+	ID          string    `json:"id"`
+	At          time.Time `json:"at"`
 }
 
 // Kind is a way to fail.
@@ -103,6 +105,10 @@ type Dialect struct {
 	Accept func(w http.ResponseWriter, m Message)
 	// Healthy answers a probe.
 	Healthy func(w http.ResponseWriter)
+	// IsList tells a request for the provider's own list of people who want no messages, and List answers with a page of it; both are nil
+	// where there is none. Faults of probes meet it, too.
+	IsList func(body []byte) bool
+	List   func(w http.ResponseWriter, body []byte, optedOut []string)
 	// Refuse answers with an error. A refusal without a code has the provider's usual one for the status.
 	Refuse func(w http.ResponseWriter, r Refusal)
 }
@@ -120,6 +126,7 @@ type Server struct {
 	messages []Message
 	requests map[string]int
 	faults   []*Fault
+	optedOut []string
 	ids      int
 }
 
@@ -134,6 +141,7 @@ func New(others ...Dialect) *Server {
 	s.mux.HandleFunc("GET /_emulator/messages", s.getMessages)
 	s.mux.HandleFunc("DELETE /_emulator/messages", func(w http.ResponseWriter, _ *http.Request) { s.Forget(); w.WriteHeader(http.StatusNoContent) })
 	s.mux.HandleFunc("PUT /_emulator/faults", s.putFaults)
+	s.mux.HandleFunc("PUT /_emulator/opted-out", s.putOptedOut)
 	s.mux.HandleFunc("GET /_emulator/stats", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, s.Requests()) })
 	return s
 }
@@ -176,6 +184,20 @@ func (s *Server) Fail(faults ...Fault) {
 	}
 }
 
+// OptOut puts numbers onto the list that Amazon SNS keeps, in the place of those before.
+func (s *Server) OptOut(numbers ...string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.optedOut = numbers
+}
+
+// listed returns the numbers on the list.
+func (s *Server) listed() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.optedOut
+}
+
 func (s *Server) getMessages(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
 	found := []Message{}
@@ -203,6 +225,16 @@ func (s *Server) putFaults(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
+func (s *Server) putOptedOut(w http.ResponseWriter, r *http.Request) {
+	var numbers []string
+	if err := json.NewDecoder(r.Body).Decode(&numbers); err != nil {
+		http.Error(w, "send a list of numbers: "+err.Error(), http.StatusBadRequest)
+		return
+	}
+	s.OptOut(numbers...)
+	w.WriteHeader(http.StatusNoContent)
+}
+
 // maxBody is above what any of the providers takes in one request of ours.
 const maxBody = 10 << 20
 
@@ -224,6 +256,14 @@ func (s *Server) serve(d Dialect, w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		d.Healthy(w)
+		return
+	}
+	if d.IsList != nil && d.IsList(body) {
+		if f := s.fault(d.Name, "", true); f != nil {
+			s.fail(d, f, w, r, nil)
+			return
+		}
+		d.List(w, body, s.listed())
 		return
 	}
 	m, refusal := d.Read(r, body)

@@ -45,6 +45,7 @@ func readSendGrid(r *http.Request, body []byte) (Message, *Refusal) {
 		Subject          string  `json:"subject"`
 		Personalizations []struct {
 			To         []address         `json:"to"`
+			Headers    map[string]string `json:"headers"`
 			CustomArgs map[string]string `json:"custom_args"`
 		} `json:"personalizations"`
 		Content []struct {
@@ -83,6 +84,10 @@ func readSendGrid(r *http.Request, body []byte) (Message, *Refusal) {
 		default:
 			return refuse("content.type", "If present, text/plain and text/html may only be provided once, and must be in that order.")
 		}
+	}
+	var wrong string
+	if m.Unsubscribe, wrong = unsubscribe(mail.Personalizations[0].Headers); wrong != "" {
+		return refuse("personalizations.0.headers", wrong)
 	}
 	return m, nil
 }

@@ -43,7 +43,7 @@ var whatsappDialect = Dialect{
 		if err := decode(r, body, &in); err != nil || in.Product != "whatsapp" || in.RecipientType != "individual" {
 			return refuse("100", "Invalid parameter")
 		}
-		m := Message{Channel: "whatsapp", To: in.To, Text: in.Text.Body, Template: in.Template.Name}
+		m := Message{Channel: "whatsapp", To: in.To, From: r.PathValue("number"), Text: in.Text.Body, Template: in.Template.Name}
 		switch {
 		case !e164.MatchString(in.To):
 			return refuse("131009", "Parameter value is not valid")

@@ -51,6 +51,11 @@ func NewSES(c SESConfig, client *transport.Client) (*SES, error) {
 	return p, nil
 }
 
+// Traits says from which address e-mails come. Reports come by way of a configuration set: this one, or the identity's default.
+func (p *SES) Traits() provider.Traits {
+	return provider.Traits{Sender: p.from.Address, Reports: true}
+}
+
 // Send hands over an e-mail with a text and an HTML part.
 func (p *SES) Send(ctx context.Context, m message.Message) (provider.Receipt, error) {
 	utf8 := func(text string) *types.Content {
@@ -61,7 +66,7 @@ func (p *SES) Send(ctx context.Context, m message.Message) (provider.Receipt, er
 		FromEmailAddress: aws.String(p.from.String()),
 		Destination:      &types.Destination{ToAddresses: []string{m.To.Reveal()}},
 		Content: &types.EmailContent{Simple: &types.Message{
-			Subject: utf8(m.Subject), Body: &types.Body{Text: utf8(m.Text), Html: utf8(m.HTML)},
+			Subject: utf8(m.Subject), Body: &types.Body{Text: utf8(m.Text), Html: utf8(m.HTML)}, Headers: headers(m),
 		}},
 		ConfigurationSetName: p.set,
 		EmailTags:            []types.MessageTag{{Name: aws.String("job_id"), Value: aws.String(tag(m.JobID))}},
@@ -95,6 +100,14 @@ func (p *SES) Probe(ctx context.Context) error {
 		return &provider.Error{Class: provider.Account, Reason: provider.ReasonSuspended, Status: call.Status, Detail: "sending is disabled for the account"}
 	}
 	return nil
+}
+
+func headers(m message.Message) []types.MessageHeader {
+	var out []types.MessageHeader
+	for _, header := range m.Headers() {
+		out = append(out, types.MessageHeader{Name: aws.String(header.Name), Value: aws.String(header.Value)})
+	}
+	return out
 }
 
 // code reads the codes of SES's own (docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html), some of which mean several

@@ -26,10 +26,14 @@ type SNSConfig struct {
 // senderID as SNS documents AWS.SNS.SMS.SenderID.
 var senderID = regexp.MustCompile(`^[0-9A-Za-z]([0-9A-Za-z-]{0,9}[0-9A-Za-z])?$`)
 
+// anySender stands for the numbers of which SNS takes one when there is no sender ID.
+const anySender = "sns"
+
 // SNS sends SMS.
 type SNS struct {
 	api        *sns.Client
 	client     *transport.Client
+	sender     string
 	attributes map[string]types.MessageAttributeValue
 }
 
@@ -47,10 +51,11 @@ func NewSNS(c SNSConfig, client *transport.Client) (*SNS, error) {
 		return types.MessageAttributeValue{DataType: aws.String("String"), StringValue: aws.String(value)}
 	}
 	// Transactional: delivered first, and not held back by the rules for marketing (docs.aws.amazon.com/sns, "Publishing to a mobile phone").
-	p := &SNS{api: sns.NewFromConfig(loaded), client: client, attributes: map[string]types.MessageAttributeValue{
+	p := &SNS{api: sns.NewFromConfig(loaded), client: client, sender: anySender, attributes: map[string]types.MessageAttributeValue{
 		"AWS.SNS.SMS.SMSType": text("Transactional"),
 	}}
 	if c.SenderID != "" {
+		p.sender = c.SenderID
 		p.attributes["AWS.SNS.SMS.SenderID"] = text(c.SenderID)
 	}
 	return p, nil
@@ -79,6 +84,40 @@ func (p *SNS) Probe(ctx context.Context) error {
 		return failure(call, err, snsCode)
 	}
 	return nil
+}
+
+// Traits says from whom SMS come. SNS reports deliveries to CloudWatch only.
+func (p *SNS) Traits() provider.Traits { return provider.Traits{Sender: p.sender} }
+
+// listed is how numbers are on the list (ITU-T E.164); anything else is an answer of somebody else's.
+var listed = regexp.MustCompile(`^\+[1-9][0-9]{6,14}$`)
+
+// OptedOut lists who has answered STOP: a Publish to them is answered 200, and nothing is sent. A page has up to 100
+// (docs.aws.amazon.com/sns/latest/api/API_ListPhoneNumbersOptedOut.html).
+func (p *SNS) OptedOut(ctx context.Context, each func(message.Recipient) error) error {
+	var next *string
+	for {
+		call := p.client.Call(ctx, noBase)
+		page, err := p.api.ListPhoneNumbersOptedOut(ctx, &sns.ListPhoneNumbersOptedOutInput{NextToken: next}, func(o *sns.Options) { o.HTTPClient = call })
+		if err != nil {
+			return failure(call, err, snsCode)
+		}
+		for _, number := range page.PhoneNumbers {
+			if !listed.MatchString(number) {
+				continue
+			}
+			if err := each(message.Recipient(number)); err != nil {
+				return err
+			}
+		}
+		switch {
+		case aws.ToString(page.NextToken) == "":
+			return nil
+		case aws.ToString(page.NextToken) == aws.ToString(next):
+			return call.Unclear() // a list without end
+		}
+		next = page.NextToken
+	}
 }
 
 // snsCode reads the codes of SNS's own (docs.aws.amazon.com/sns/latest/api/API_Publish.html).

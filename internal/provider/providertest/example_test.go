@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"os"
 	"strings"
@@ -25,6 +26,8 @@ import (
 type Config struct {
 	// Key of Acme's account.
 	Key secret.String `env:"ACME_KEY"`
+	// From is the number that SMS come from.
+	From string `env:"ACME_FROM"`
 	// BaseURL of a proxy or an emulator in Acme's place.
 	BaseURL string `env:"ACME_BASE_URL"`
 }
@@ -38,8 +41,12 @@ type Provider struct {
 
 // New returns the provider. The error has every setting that cannot work, each with its variable.
 func New(c Config, client *transport.Client) (*Provider, error) {
+	var fromErr error
+	if c.From == "" {
+		fromErr = errors.New("ACME_FROM is empty: set the number that SMS come from")
+	}
 	base, err := transport.BaseURL("ACME_BASE_URL", c.BaseURL, "https://api.acme.example")
-	if err != nil {
+	if err := errors.Join(fromErr, err); err != nil {
 		return nil, err
 	}
 	return &Provider{config: c, url: base.String(), client: client}, nil
@@ -47,7 +54,7 @@ func New(c Config, client *transport.Client) (*Provider, error) {
 
 // Send posts a message. One Call is one request: what the wire does wrong is classified there.
 func (p *Provider) Send(ctx context.Context, m message.Message) (provider.Receipt, error) {
-	body, err := json.Marshal(map[string]string{"to": m.To.Reveal(), "text": m.Text})
+	body, err := json.Marshal(map[string]string{"from": p.config.From, "to": m.To.Reveal(), "text": m.Text})
 	if err != nil {
 		return provider.Receipt{}, &provider.Error{Class: provider.Permanent, Reason: provider.ReasonContent}
 	}
@@ -79,6 +86,11 @@ func (p *Provider) Probe(ctx context.Context) error {
 		return &provider.Error{Class: provider.Account, Reason: provider.ReasonSuspended, Status: call.Status}
 	}
 	return nil
+}
+
+// Traits says from whom messages come, and that Acme calls back when one has arrived.
+func (p *Provider) Traits() provider.Traits {
+	return provider.Traits{Sender: p.config.From, Reports: true}
 }
 
 func (p *Provider) do(ctx context.Context, method, path string, body []byte) *transport.Call {
@@ -130,11 +142,11 @@ var acme = emulator.Dialect{
 		return nil
 	},
 	Read: func(_ *http.Request, body []byte) (emulator.Message, *emulator.Refusal) {
-		var in struct{ To, Text string }
+		var in struct{ From, To, Text string }
 		if json.Unmarshal(body, &in) != nil || in.To == "" || in.Text == "" {
 			return emulator.Message{}, &emulator.Refusal{Status: http.StatusBadRequest, Code: "bad_request"}
 		}
-		return emulator.Message{Channel: "sms", To: in.To, Text: in.Text}, nil
+		return emulator.Message{Channel: "sms", From: in.From, To: in.To, Text: in.Text}, nil
 	},
 	Accept: func(w http.ResponseWriter, m emulator.Message) {
 		answer(w, http.StatusCreated, map[string]any{"id": m.ID})
@@ -158,7 +170,7 @@ func TestAcme(t *testing.T) {
 	providertest.Run(t, providertest.Adapter{
 		Dialect: "acme", Dialects: []emulator.Dialect{acme}, Channel: message.SMS, Secret: "acme-key",
 		New: func(url, key string, client *transport.Client) (provider.Provider, error) {
-			return New(Config{Key: secret.String(key), BaseURL: url}, client)
+			return New(Config{Key: secret.String(key), From: "+15005550006", BaseURL: url}, client)
 		},
 		Failures: []providertest.Failure{
 			{Answer: emulator.Refusal{Status: 400, Code: "no_such_number"}, Want: provider.Error{Class: provider.Permanent, Reason: provider.ReasonRecipient}},

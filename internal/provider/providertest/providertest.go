@@ -109,9 +109,11 @@ func within(t *testing.T, d time.Duration) context.Context {
 // Run runs the suite.
 func Run(t *testing.T, a Adapter) {
 	t.Helper()
+	t.Run("says what it is", a.traits)
 	t.Run("sends", a.sends)
 	t.Run("sends many at a time over few connections", a.sendsMany)
 	t.Run("sends a template", a.sendsTemplate)
+	t.Run("sends a way to unsubscribe", a.sendsUnsubscribe)
 	t.Run("probes", a.probes)
 	t.Run("wrong credentials", a.wrongCredentials)
 	t.Run("faults", a.faults)
@@ -119,6 +121,28 @@ func Run(t *testing.T, a Adapter) {
 	t.Run("too slow", a.tooSlow)
 	t.Run("no time at all", a.noTime)
 	t.Run("documented failures", a.documented)
+}
+
+func (a *Adapter) traits(t *testing.T) {
+	t.Parallel()
+	b := a.open(t, a.Secret)
+	traits := b.provider.Traits()
+	if traits.Sender == "" || strings.Contains(traits.Sender, a.Secret) {
+		t.Errorf("the sender is %q", traits.Sender)
+	}
+	if traits.Sender != strings.TrimSpace(traits.Sender) || strings.ContainsAny(traits.Sender, "<>:") {
+		t.Errorf("the sender is %q: no name, no scheme, as a callback names it", traits.Sender)
+	}
+	if _, err := b.provider.Send(within(t, 10*time.Second), a.message()); err != nil {
+		t.Fatal(err)
+	}
+	if again := b.provider.Traits(); again != traits {
+		t.Errorf("%+v, and after a send %+v", traits, again)
+	}
+	// Where the provider is told from whom a message comes, it is the same.
+	if from := b.emulator.Messages()[0].From; from != "" && !strings.Contains(from, traits.Sender) {
+		t.Errorf("the sender is %q, the message came from %q", traits.Sender, from)
+	}
 }
 
 func (a *Adapter) sends(t *testing.T) {
@@ -180,6 +204,23 @@ func (a *Adapter) sendsTemplate(t *testing.T) {
 		t.Fatal(err)
 	}
 	if taken := b.emulator.Messages(); len(taken) != 1 || taken[0].Template != a.Template.Name || taken[0].Text != "" {
+		t.Errorf("arrived: %+v", taken)
+	}
+}
+
+func (a *Adapter) sendsUnsubscribe(t *testing.T) {
+	t.Parallel()
+	if a.Channel != message.Email {
+		t.Skip("the channel has no headers")
+	}
+	b := a.open(t, a.Secret)
+	m := a.message()
+	// As long as one of the longest address is.
+	m.Unsubscribe = "https://ringup.example.com/unsubscribe/" + strings.Repeat("AZaz09-_", 48)
+	if _, err := b.provider.Send(within(t, 10*time.Second), m); err != nil {
+		t.Fatal(err)
+	}
+	if taken := b.emulator.Messages(); len(taken) != 1 || taken[0].Unsubscribe != m.Unsubscribe {
 		t.Errorf("arrived: %+v", taken)
 	}
 }

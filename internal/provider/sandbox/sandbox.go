@@ -170,6 +170,9 @@ func (p *Provider) Probe(ctx context.Context) error {
 	return nil
 }
 
+// Traits says that messages come from nobody, and that nothing is heard of them.
+func (p *Provider) Traits() provider.Traits { return provider.Traits{Sender: "sandbox"} }
+
 // wait takes the time that the sandbox is told to take.
 func (p *Provider) wait(ctx context.Context) error {
 	if p.config.Latency > 0 {

@@ -92,6 +92,9 @@ func (p *Provider) mail(m message.Message) *mail.SGMailV3 {
 	v3 := mail.NewV3Mail()
 	v3.SetFrom(p.from)
 	v3.Subject = m.Subject
+	for _, header := range m.Headers() {
+		to.SetHeader(header.Name, header.Value)
+	}
 	// text/plain has to come first.
 	return v3.AddPersonalizations(to).AddContent(mail.NewContent("text/plain", m.Text), mail.NewContent("text/html", m.HTML))
 }
@@ -113,6 +116,11 @@ func (p *Provider) Probe(ctx context.Context) error {
 			Detail: "the key lacks the permission mail.send"}
 	}
 	return nil
+}
+
+// Traits says from which address e-mails come.
+func (p *Provider) Traits() provider.Traits {
+	return provider.Traits{Sender: p.from.Address, Reports: true}
 }
 
 // failure classifies by the HTTP status, and where that means several things by the message

@@ -160,6 +160,15 @@ func (p *Provider) Probe(ctx context.Context) error {
 	return nil
 }
 
+// Traits says from which number messages come, or which messaging service chooses it.
+func (p *Provider) Traits() provider.Traits {
+	sender := p.config.SMSFrom + p.config.MessagingServiceSID // one of them
+	if p.channel == message.WhatsApp {
+		sender = p.config.WhatsAppFrom
+	}
+	return provider.Traits{Sender: sender, Reports: true}
+}
+
 // failure classifies by Twilio's code, then by the HTTP status.
 func failure(call *transport.Call, err error) *provider.Error {
 	var answer *client.TwilioRestError

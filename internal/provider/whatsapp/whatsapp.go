@@ -38,6 +38,7 @@ var digits = regexp.MustCompile(`^[0-9]{5,20}$`)
 // Provider sends through the Cloud API.
 type Provider struct {
 	token  secret.String
+	number string   // its id
 	url    *url.URL // of the phone number
 	client *transport.Client
 }
@@ -56,8 +57,11 @@ func New(c Config, client *transport.Client) (*Provider, error) {
 	if err := errors.Join(append(errs, err)...); err != nil {
 		return nil, err
 	}
-	return &Provider{token: c.AccessToken, url: base.JoinPath(version, c.PhoneNumberID), client: client}, nil
+	return &Provider{token: c.AccessToken, number: c.PhoneNumberID, url: base.JoinPath(version, c.PhoneNumberID), client: client}, nil
 }
+
+// Traits says from which number messages come, by its id.
+func (p *Provider) Traits() provider.Traits { return provider.Traits{Sender: p.number, Reports: true} }
 
 // outgoing is what is posted to /{phone-number-id}/messages (developers.facebook.com/docs/whatsapp/cloud-api/reference/messages).
 type outgoing struct {

@@ -1,0 +1,62 @@
+package pricing
+
+import (
+	"strings"
+	"sync"
+)
+
+const (
+	// maxSources is how many sources have a label of their own: each is a time series for every metric that it labels.
+	maxSources = 100
+	// maxLabel is how many bytes of a source's name a label has.
+	maxLabel = 64
+
+	otherSources = "other"
+	noSource     = "none"
+)
+
+// Sources gives the sources of webhooks labels for metrics, bounded in number. It is safe for concurrent use.
+type Sources struct {
+	mu   sync.RWMutex
+	seen map[string]bool
+}
+
+// NewSources returns labels, of which sources with caps of their own take theirs first.
+func NewSources(c *Caps) *Sources {
+	s := &Sources{seen: map[string]bool{}}
+	if c == nil {
+		return s
+	}
+	for _, ofChannel := range c.sources {
+		for source := range ofChannel {
+			s.Label(source)
+		}
+	}
+	return s
+}
+
+// Label is the source itself for the first hundred that come by, "other" for those after, and "none" for a webhook without one.
+func (s *Sources) Label(source string) string {
+	if source == "" {
+		return noSource
+	}
+	// Metrics take no other text.
+	label := strings.ToValidUTF8(source[:min(len(source), maxLabel)], "")
+	s.mu.RLock()
+	known, full := s.seen[label], len(s.seen) >= maxSources
+	s.mu.RUnlock()
+	switch {
+	case known:
+		return label
+	case full:
+		return otherSources
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.seen[label] && len(s.seen) >= maxSources {
+		return otherSources
+	}
+	// The caller's string may be a piece of a whole payload.
+	s.seen[strings.Clone(label)] = true
+	return label
+}

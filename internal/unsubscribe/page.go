@@ -1,0 +1,167 @@
+package unsubscribe
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	_ "embed"
+	"encoding/base64"
+	"html/template"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"ringup.dev/ringup/internal/delivery"
+	"ringup.dev/ringup/internal/message"
+)
+
+// PageConfig is what the page says.
+type PageConfig struct {
+	// BusinessName is the shop's name, as messages show it.
+	BusinessName string `env:"BUSINESS_NAME, default=Your shop"`
+}
+
+// Sink takes what people want. It is safe for concurrent use; an error means that it was not taken.
+type Sink interface {
+	Take(context.Context, delivery.News) error
+}
+
+// Options are what the page is made of. All are required but Now.
+type Options struct {
+	Config PageConfig
+	Links  *Links
+	Sink   Sink
+	Log    *slog.Logger
+	Now    func() time.Time // nil: the real time
+}
+
+// Pattern is where the page is served: {token} is its path's value.
+const Pattern = path + "/{token}"
+
+const (
+	// maxBody: the longest that is posted is one short pair, in whatever form a mail provider sends it.
+	maxBody = 4 << 10
+	// takeTimeout: mail providers wait some ten seconds, and people less.
+	takeTimeout = 5 * time.Second
+	// retryAfter is what somebody is asked to wait when a wish could not be taken, in seconds.
+	retryAfter = 30
+)
+
+// The pairs that are posted: by a mail program (RFC 8058, section 3.2), and by the page's own buttons.
+const (
+	oneClickField, oneClick = "List-Unsubscribe", "One-Click"
+	wishField               = "wish"
+	wishOut, wishIn         = "unsubscribe", "resubscribe"
+)
+
+// page answers for links.
+type page struct{ Options }
+
+// NewPage returns what answers at Pattern. A GET shows what can be done and does nothing, since programs that look for dangerous links
+// follow all of them; a POST does it.
+func NewPage(o Options) http.Handler {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return &page{o}
+}
+
+// view is what the template sees.
+type view struct {
+	State    string // ask, out, in, lost, failed
+	Business string
+	Address  string // masked
+	Again    string // the wish that could not be taken
+}
+
+func (p *page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	switch r.Method {
+	case http.MethodGet, http.MethodHead, http.MethodPost:
+	default:
+		w.Header().Set("Allow", "GET, HEAD, POST")
+		http.Error(w, http.StatusText(http.StatusMethodNotAllowed), http.StatusMethodNotAllowed)
+		return
+	}
+	to, err := p.Links.Open(r.PathValue("token"))
+	if err != nil {
+		p.show(w, r, http.StatusNotFound, view{State: "lost"})
+		return
+	}
+	if r.Method != http.MethodPost {
+		p.show(w, r, http.StatusOK, view{State: "ask", Address: to.String()})
+		return
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+	wish := r.PostFormValue(wishField)
+	if r.PostFormValue(oneClickField) == oneClick {
+		wish = wishOut
+	}
+	var kind delivery.Kind
+	var why delivery.Why
+	state := "out"
+	switch wish {
+	case wishOut:
+		kind, why = delivery.OptOut, delivery.Unsubscribe
+	case wishIn:
+		kind, state = delivery.OptIn, "in"
+	default:
+		// Neither a mail program's nor the page's: somebody may find a button of use.
+		p.show(w, r, http.StatusBadRequest, view{State: "ask", Address: to.String()})
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), takeTimeout)
+	defer cancel()
+	err = p.Sink.Take(ctx, delivery.News{Preferences: []delivery.Preference{{
+		// The same link may be used again, with another wish between: each time it is news.
+		EventID: rand.Text(), Provider: "ringup", Channel: message.Email, Address: to, Kind: kind, Why: why, At: p.Now(),
+	}}})
+	if err != nil {
+		p.Log.Error("an unsubscribe link's wish was not taken", "wish", wish, "to", to, "error", err)
+		w.Header().Set("Retry-After", strconv.Itoa(retryAfter))
+		p.show(w, r, http.StatusServiceUnavailable, view{State: "failed", Address: to.String(), Again: wish})
+		return
+	}
+	p.Log.Info("an unsubscribe link was used", "wish", wish, "to", to)
+	// No redirect: a mail program follows none (RFC 8058, section 3.1).
+	p.show(w, r, http.StatusOK, view{State: state, Address: to.String()})
+}
+
+//go:embed page.html
+var pageText string
+
+var pageTemplate = template.Must(template.New("page").Parse(pageText))
+
+// policy allows the page's own style, by its hash, and its forms; nothing is loaded from anywhere.
+var policy = func() string {
+	_, rest, _ := strings.Cut(pageText, "<style>")
+	style, _, _ := strings.Cut(rest, "</style>")
+	hash := sha256.Sum256([]byte(style))
+	return "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(hash[:]) +
+		"'; img-src data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+}()
+
+func (p *page) show(w http.ResponseWriter, r *http.Request, status int, v view) {
+	v.Business = p.Config.BusinessName
+	var b bytes.Buffer
+	if err := pageTemplate.Execute(&b, v); err != nil {
+		p.Log.Error("the unsubscribe page cannot be rendered", "error", err)
+		http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
+		return
+	}
+	header := w.Header()
+	header.Set("Content-Type", "text/html; charset=utf-8")
+	header.Set("Content-Length", strconv.Itoa(b.Len()))
+	header.Set("Content-Security-Policy", policy)
+	header.Set("X-Content-Type-Options", "nosniff")
+	header.Set("Cache-Control", "no-store")
+	header.Set("X-Robots-Tag", "noindex")
+	// The address of the page is somebody's token.
+	header.Set("Referrer-Policy", "no-referrer")
+	w.WriteHeader(status)
+	if r.Method != http.MethodHead {
+		_, _ = w.Write(b.Bytes()) // the client may be gone
+	}
+}

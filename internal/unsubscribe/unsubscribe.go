@@ -1,0 +1,154 @@
+// Package unsubscribe ends e-mails with one click (RFC 8058): links whose tokens only ringup can read, and the page they lead to.
+package unsubscribe
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"strings"
+
+	"ringup.dev/ringup/internal/message"
+	"ringup.dev/ringup/internal/secret"
+)
+
+// Config says where links lead, and with what they are sealed.
+type Config struct {
+	// PublicURL is what the world calls ingest by, as https://hooks.example.com: delivery reports come there, and unsubscribe links lead there.
+	PublicURL string `env:"PUBLIC_URL"`
+	// Secrets that unsubscribe links are sealed with, separated by commas: the first seals, any of them opens. A link works for as long as
+	// its secret is here. Without one e-mails have no such link.
+	Secrets secret.String `env:"UNSUBSCRIBE_SECRET"`
+}
+
+// minSecret is how many characters a secret has at least: everybody with a link could try shorter ones out at home.
+const minSecret = 16
+
+// Validate reports every setting that cannot work, each with its variable.
+func (c *Config) Validate() error {
+	secrets := split(c.Secrets)
+	if len(secrets) == 0 {
+		return nil
+	}
+	var errs []error
+	for i, s := range secrets {
+		if len(s) < minSecret {
+			errs = append(errs, fmt.Errorf("UNSUBSCRIBE_SECRET: number %d has %d characters: set %d or more at random", i+1, len(s), minSecret))
+		}
+	}
+	_, err := base(c.PublicURL)
+	return errors.Join(append(errs, err)...)
+}
+
+func split(s secret.String) []string {
+	var out []string
+	for part := range strings.SplitSeq(s.Reveal(), ",") {
+		if part = strings.TrimSpace(part); part != "" {
+			out = append(out, part)
+		}
+	}
+	return out
+}
+
+// base reads PUBLIC_URL. Mail programs act on https only (RFC 8058, section 3.1); where nobody from outside could come, http will do.
+func base(public string) (*url.URL, error) {
+	u, err := url.Parse(public)
+	switch {
+	case public == "":
+		return nil, errors.New("PUBLIC_URL is empty: set the address of ingest from outside, as https://hooks.example.com, for UNSUBSCRIBE_SECRET's links")
+	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.User != nil || u.RawQuery != "" || u.Fragment != "":
+		return nil, errors.New("PUBLIC_URL is not the address of ingest: set it as https://hooks.example.com")
+	case u.Scheme == "http" && !inside(u.Hostname()):
+		return nil, errors.New("PUBLIC_URL begins with http: mail programs unsubscribe over https only, so set it as https://hooks.example.com")
+	}
+	return u.JoinPath(path), nil
+}
+
+// path is where links lead, below PUBLIC_URL.
+const path = "/unsubscribe"
+
+// inside says whether a host is of this machine, this network or this cluster.
+func inside(host string) bool {
+	if ip := net.ParseIP(host); ip != nil {
+		return ip.IsLoopback() || ip.IsPrivate()
+	}
+	return !strings.Contains(host, ".") || strings.HasSuffix(host, ".localhost") || strings.HasSuffix(host, ".svc") || strings.HasSuffix(host, ".cluster.local")
+}
+
+// Links makes links, and reads them. It is safe for concurrent use; the nil one makes none and reads none.
+type Links struct {
+	base *url.URL
+	keys []cipher.AEAD
+}
+
+// New returns the links of a configuration; nil when it has no secret.
+func New(c Config) (*Links, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	secrets := split(c.Secrets)
+	if len(secrets) == 0 {
+		return nil, nil
+	}
+	u, err := base(c.PublicURL)
+	if err != nil {
+		return nil, err
+	}
+	l := &Links{base: u}
+	for _, s := range secrets {
+		key := sha256.Sum256([]byte(s))
+		block, err := aes.NewCipher(key[:])
+		if err != nil {
+			return nil, err
+		}
+		// Nonces at random are good for 2^32 links of a secret (NIST SP 800-38D, section 8.3).
+		sealed, err := cipher.NewGCMWithRandomNonce(block)
+		if err != nil {
+			return nil, err
+		}
+		l.keys = append(l.keys, sealed)
+	}
+	return l, nil
+}
+
+// A token is base64url of a version and what is sealed, with the version sealed along: the nonce, the address, the tag. It has no expiry:
+// whoever finds an old e-mail may end them, too.
+const (
+	version = 1
+	// maxToken is the length of the longest address's: 254 bytes (RFC 5321), the version, a nonce of 12 and a tag of 16.
+	maxToken = (254 + 1 + 12 + 16 + 2) / 3 * 4
+)
+
+// URL returns the link for an address.
+func (l *Links) URL(to message.Recipient) string {
+	if l == nil {
+		return ""
+	}
+	token := l.keys[0].Seal([]byte{version}, nil, []byte(to.Reveal()), []byte{version}) //nolint:gosec // G407: its nonce is random
+	return l.base.JoinPath(base64.RawURLEncoding.EncodeToString(token)).String()
+}
+
+// ErrToken is the error of a token that is none of ours, or of a secret that is no more.
+var ErrToken = errors.New("no unsubscribe token")
+
+// Open returns the address that a token was made for. Errors: ErrToken.
+func (l *Links) Open(token string) (message.Recipient, error) {
+	if l == nil || len(token) > maxToken {
+		return "", ErrToken
+	}
+	// Strict: one token is one text.
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(token)
+	if err != nil || len(raw) < 1 || raw[0] != version {
+		return "", ErrToken
+	}
+	for _, key := range l.keys {
+		if address, err := key.Open(nil, nil, raw[1:], raw[:1]); err == nil && len(address) > 0 {
+			return message.Recipient(address), nil
+		}
+	}
+	return "", ErrToken
+}
