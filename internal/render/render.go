@@ -2,13 +2,11 @@
 package render
 
 import (
-	"bytes"
 	"embed"
 	"encoding/json"
 	"errors"
 	"fmt"
 	htmltemplate "html/template"
-	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -45,8 +43,7 @@ var fileName = regexp.MustCompile(`^(payment_complete|order_create|pos_save|orde
 
 // set are the templates of one event, channel, audience and locale.
 type set struct {
-	text, subject, approved *template.Template
-	html                    *htmltemplate.Template
+	text, subject, html, approved *ready
 }
 
 // Renderer makes messages. It is safe for concurrent use.
@@ -141,25 +138,37 @@ func (r *Renderer) add(name string, files map[string]string) error {
 	var err error
 	switch parts[5] {
 	case "txt":
-		s.text, err = parse(name, files[name])
+		s.text, err = parseText(name, files[name])
 	case "subject":
-		s.subject, err = parse(name, files[name])
+		s.subject, err = parseText(name, files[name])
 	case "template.json":
-		s.approved, err = parse(name, files[name])
+		s.approved, err = parseText(name, files[name])
 	case "html":
-		s.html, err = htmltemplate.New(name).Option("missingkey=zero").Parse(files[layoutFile])
-		if err == nil {
-			s.html, err = s.html.Parse(files[name])
-		}
+		s.html, err = parseHTML(name, files[layoutFile], files[name])
 	}
 	return err
 }
 
-func parse(name, text string) (*template.Template, error) {
-	return template.New(name).Option("missingkey=zero").Funcs(template.FuncMap{"json": func(s string) (string, error) {
+func parseText(name, text string) (*ready, error) {
+	t, err := template.New(name).Option("missingkey=zero").Funcs(template.FuncMap{"json": func(s string) (string, error) {
 		quoted, err := json.Marshal(s)
 		return string(quoted), err
 	}}).Parse(strings.TrimSpace(text))
+	if err != nil {
+		return nil, err
+	}
+	return readyText(t), nil
+}
+
+func parseHTML(name, layout, text string) (*ready, error) {
+	t, err := htmltemplate.New(name).Option("missingkey=zero").Parse(layout)
+	if err == nil {
+		t, err = t.Parse(text)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return readyHTML(t), nil
 }
 
 // check renders every set with a full payload and with one that has only what is required, and looks for gaps.
@@ -250,7 +259,7 @@ func (r *Renderer) Render(j *job.Job) (message.Message, error) {
 		v.Items = append(v.Items, line{Name: fit(item.Name), Quantity: item.Quantity, Price: r.prices.format(item.Price, w.Data.Currency, locale)})
 	}
 	m := message.Message{JobID: j.ID(), WebhookID: j.WebhookID, EventType: string(w.EventType), Channel: j.Channel, To: j.Recipient}
-	if m.Text, err = execute(s.text, v); err != nil {
+	if m.Text, err = s.text.execute(v); err != nil {
 		return m, err
 	}
 	switch j.Channel {
@@ -261,11 +270,11 @@ func (r *Renderer) Render(j *job.Job) (message.Message, error) {
 		m.Text = shorten(m.Text, maxWhatsApp)
 		m.Template, err = approved(s.approved, v)
 	case message.Email:
-		if m.Subject, err = execute(s.subject, v); err != nil {
+		if m.Subject, err = s.subject.execute(v); err != nil {
 			return m, err
 		}
 		m.Subject = clean(m.Subject, maxSubject)
-		m.HTML, err = execute(s.html, v)
+		m.HTML, err = s.html.execute(v)
 	}
 	return m, err
 }
@@ -282,31 +291,12 @@ func (r *Renderer) find(id, locale string) (*set, string) {
 	return nil, ""
 }
 
-// executer is a template of either kind.
-type executer interface {
-	Execute(io.Writer, any) error
-	Name() string
-}
-
-func execute(t executer, v *view) (string, error) {
-	var b bytes.Buffer
-	if err := t.Execute(&b, v); err != nil {
-		// The library's text may quote the data.
-		var exec template.ExecError
-		if errors.As(err, &exec) {
-			return "", fmt.Errorf("template %s cannot be rendered", exec.Name)
-		}
-		return "", fmt.Errorf("template %s cannot be rendered", t.Name())
-	}
-	return strings.TrimSpace(b.String()), nil
-}
-
 // approved renders the name and the parameters of a template that WhatsApp has approved.
-func approved(t *template.Template, v *view) (*message.Template, error) {
+func approved(t *ready, v *view) (*message.Template, error) {
 	if t == nil {
 		return nil, nil
 	}
-	text, err := execute(t, v)
+	text, err := t.execute(v)
 	if err != nil {
 		return nil, err
 	}
