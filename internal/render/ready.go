@@ -16,14 +16,14 @@ import (
 // executer is a template of either kind.
 type executer interface {
 	Execute(io.Writer, any) error
-	Name() string
 }
 
 // ready is a template, and its steps where it is simple: text, fields that are texts, if, with and range over them, or, and the templates it
 // includes. These need none of the library's reflection on every value. Whatever else a template has is left to the library, with all of it.
 type ready struct {
-	executer
-	steps []step // nil: the library executes it
+	name    string
+	library executer
+	steps   []step // nil: the library executes it
 }
 
 // step appends a part of a message; dot is what the template's dot is there.
@@ -34,7 +34,7 @@ var viewType = reflect.TypeFor[view]()
 
 // readyText prepares a parsed template for text.
 func readyText(t *template.Template) *ready {
-	r := &ready{executer: t}
+	r := &ready{name: t.Name(), library: t}
 	if t.Tree == nil {
 		return r
 	}
@@ -53,7 +53,7 @@ func readyText(t *template.Template) *ready {
 // readyHTML prepares a parsed template for HTML. What is included is put in its place first, then html/template itself works out how each
 // value is escaped where it stands.
 func readyHTML(t *htmltemplate.Template) *ready {
-	r := &ready{executer: t}
+	r := &ready{name: t.Name(), library: t}
 	if t.Tree == nil {
 		return r
 	}
@@ -132,7 +132,8 @@ func compile(list *parse.ListNode, dot reflect.Type, escapers map[string]escaper
 		var ok bool
 		switch n := node.(type) {
 		case *parse.TextNode:
-			s, ok = func(out []byte, _ reflect.Value) []byte { return append(out, n.Text...) }, true
+			text := n.Text // a node would keep its whole tree in memory
+			s, ok = func(out []byte, _ reflect.Value) []byte { return append(out, text...) }, true
 		case *parse.CommentNode:
 			continue
 		case *parse.ActionNode:
@@ -182,13 +183,14 @@ func branch(b *parse.BranchNode, dot reflect.Type, escapers map[string]escaper) 
 	if !ok || !also {
 		return nil, false
 	}
+	kind := b.NodeType
 	return func(out []byte, dot reflect.Value) []byte {
 		switch value := of(dot); {
 		case value.Len() == 0:
 			return run(otherwise, out, dot)
-		case b.NodeType == parse.NodeWith:
+		case kind == parse.NodeWith:
 			return run(body, out, value)
-		case b.NodeType == parse.NodeRange:
+		case kind == parse.NodeRange:
 			for i := range value.Len() {
 				out = run(body, out, value.Index(i))
 			}
@@ -319,6 +321,14 @@ var escapers = sync.OnceValue(func() map[string]escaper {
 // outputs keep the room for messages between them.
 var outputs = sync.Pool{New: func() any { return new([]byte) }}
 
+// lean lets go of the library's template where the steps do without: all of them together are a tenth of an idle worker's heap.
+func (r *ready) lean() *ready {
+	if r.steps != nil {
+		r.library = nil
+	}
+	return r
+}
+
 // execute renders a template, without the space around it.
 func (r *ready) execute(v *view) (string, error) {
 	if r.steps != nil {
@@ -328,13 +338,13 @@ func (r *ready) execute(v *view) (string, error) {
 		return string(bytes.TrimSpace(*out)), nil
 	}
 	var b bytes.Buffer
-	if err := r.Execute(&b, v); err != nil {
+	if err := r.library.Execute(&b, v); err != nil {
 		// The library's text may quote the data.
 		var exec template.ExecError
 		if errors.As(err, &exec) {
 			return "", fmt.Errorf("template %s cannot be rendered", exec.Name)
 		}
-		return "", fmt.Errorf("template %s cannot be rendered", r.Name())
+		return "", fmt.Errorf("template %s cannot be rendered", r.name)
 	}
 	return strings.TrimSpace(b.String()), nil
 }

@@ -5,8 +5,6 @@ import (
 	"testing"
 	"time"
 	"unicode/utf8"
-
-	"ringup.dev/ringup/internal/message"
 )
 
 // hostile are values that a document could take for something else, and some that it could not.
@@ -33,29 +31,31 @@ func same(t *testing.T, r *ready, v *view) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want, err := (&ready{executer: r.executer}).execute(v)
+	want, err := (&ready{name: r.name, library: r.library}).execute(v)
 	if err != nil || got != want {
-		t.Errorf("%s:\n%q, the library makes\n%q, %v", r.Name(), got, want, err)
+		t.Errorf("%s:\n%q, the library makes\n%q, %v", r.name, got, want, err)
 	}
 }
 
 func TestBuiltInTemplatesAreAsTheLibraryMakesThem(t *testing.T) {
 	t.Parallel()
-	r := renderer(t, Config{})
-	for id, s := range r.sets {
-		for part, one := range map[string]*ready{"txt": s.text, "subject": s.subject, "html": s.html} {
-			if one == nil {
-				if part == "txt" || id.channel == string(message.Email) {
-					t.Errorf("%s has no %s", id, part)
-				}
-				continue
-			}
-			if one.steps == nil {
-				t.Errorf("%s is left to the library, which takes several times as long", one.Name())
-			}
-			for _, v := range views() {
-				same(t, one, v)
-			}
+	files, err := load("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name := range files {
+		if name == layoutFile {
+			continue
+		}
+		r, err := prepare(name, files)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.steps == nil {
+			t.Errorf("%s is left to the library, which takes several times as long", name)
+		}
+		for _, v := range views() {
+			same(t, r, v)
 		}
 	}
 }
@@ -98,7 +98,7 @@ func TestTemplatesAreAsTheLibraryMakesThem(t *testing.T) {
 		}
 		for _, r := range []*ready{text, html} {
 			if (r.steps != nil) != tt.ready {
-				t.Errorf("%s of %s: ready is %v", r.Name(), tt.text, !tt.ready)
+				t.Errorf("%s of %s: ready is %v", r.name, tt.text, !tt.ready)
 			}
 			for _, v := range views() {
 				same(t, r, v)

@@ -141,18 +141,29 @@ func (r *Renderer) add(name string, files map[string]string) error {
 		s = &set{}
 		r.sets[id] = s
 	}
-	var err error
+	one, err := prepare(name, files)
+	if err != nil {
+		return err
+	}
+	one = one.lean()
 	switch parts[5] {
 	case "txt":
-		s.text, err = parseText(name, files[name])
+		s.text = one
 	case "subject":
-		s.subject, err = parseText(name, files[name])
+		s.subject = one
 	case "template.json":
-		s.approved, err = parseText(name, files[name])
+		s.approved = one
 	case "html":
-		s.html, err = parseHTML(name, files[layoutFile], files[name])
+		s.html = one
 	}
-	return err
+	return nil
+}
+
+func prepare(name string, files map[string]string) (*ready, error) {
+	if strings.HasSuffix(name, ".html") {
+		return parseHTML(name, files[layoutFile], files[name])
+	}
+	return parseText(name, files[name])
 }
 
 func parseText(name, text string) (*ready, error) {
@@ -323,7 +334,7 @@ func approved(t *ready, v *view) (*message.Template, error) {
 		Parameters []string `json:"parameters"`
 	}
 	if err := json.Unmarshal([]byte(text), &a); err != nil || a.Name == "" {
-		return nil, fmt.Errorf("template %s does not become {\"name\", \"language\", \"parameters\"}: put values in with {{json .Field}}", t.Name())
+		return nil, fmt.Errorf("template %s does not become {\"name\", \"language\", \"parameters\"}: put values in with {{json .Field}}", t.name)
 	}
 	return &message.Template{Name: a.Name, Language: a.Language, Parameters: a.Parameters}, nil
 }
