@@ -2,13 +2,11 @@
 package render
 
 import (
-	"bytes"
 	"embed"
 	"encoding/json"
 	"errors"
 	"fmt"
 	htmltemplate "html/template"
-	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -16,6 +14,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"text/template"
 	"time"
 
@@ -43,16 +42,20 @@ const layoutFile = "layout.email.html"
 // fileName is the form of a template's name; it can be a key of a ConfigMap.
 var fileName = regexp.MustCompile(`^(payment_complete|order_create|pos_save|order_update)\.(sms|email|whatsapp)\.(customer|staff)\.([a-z]{2,3})\.(txt|html|subject|template\.json)$`)
 
+// key is what a set of templates is for.
+type key struct{ event, channel, audience, locale string }
+
+func (k key) String() string { return k.event + "." + k.channel + "." + k.audience + "." + k.locale }
+
 // set are the templates of one event, channel, audience and locale.
 type set struct {
-	text, subject, approved *template.Template
-	html                    *htmltemplate.Template
+	text, subject, html, approved *ready
 }
 
 // Renderer makes messages. It is safe for concurrent use.
 type Renderer struct {
 	config Config
-	sets   map[string]*set // by event.channel.audience.locale
+	sets   map[key]*set
 	prices prices
 
 	// Unsubscribe makes the link by which a customer ends e-mails; nil for none. It is set before the first message.
@@ -66,7 +69,7 @@ func New(config Config) (*Renderer, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Renderer{config: config, sets: map[string]*set{}, prices: prices{seen: map[[3]string]string{}}}
+	r := &Renderer{config: config, sets: map[key]*set{}, prices: prices{seen: map[[3]string]string{}}}
 	var errs []error
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		if name == layoutFile {
@@ -135,34 +138,57 @@ func (r *Renderer) add(name string, files map[string]string) error {
 	if parts == nil {
 		return errors.New("the name is not of the form <event>.<channel>.<audience>.<locale>.<part>")
 	}
-	id := strings.Join(parts[1:5], ".")
+	id := key{parts[1], parts[2], parts[3], parts[4]}
 	s := r.sets[id]
 	if s == nil {
 		s = &set{}
 		r.sets[id] = s
 	}
-	var err error
+	one, err := prepare(name, files)
+	if err != nil {
+		return err
+	}
+	one = one.lean()
 	switch parts[5] {
 	case "txt":
-		s.text, err = parse(name, files[name])
+		s.text = one
 	case "subject":
-		s.subject, err = parse(name, files[name])
+		s.subject = one
 	case "template.json":
-		s.approved, err = parse(name, files[name])
+		s.approved = one
 	case "html":
-		s.html, err = htmltemplate.New(name).Option("missingkey=zero").Parse(files[layoutFile])
-		if err == nil {
-			s.html, err = s.html.Parse(files[name])
-		}
+		s.html = one
 	}
-	return err
+	return nil
 }
 
-func parse(name, text string) (*template.Template, error) {
-	return template.New(name).Option("missingkey=zero").Funcs(template.FuncMap{"json": func(s string) (string, error) {
+func prepare(name string, files map[string]string) (*ready, error) {
+	if strings.HasSuffix(name, ".html") {
+		return parseHTML(name, files[layoutFile], files[name])
+	}
+	return parseText(name, files[name])
+}
+
+func parseText(name, text string) (*ready, error) {
+	t, err := template.New(name).Option("missingkey=zero").Funcs(template.FuncMap{"json": func(s string) (string, error) {
 		quoted, err := json.Marshal(s)
 		return string(quoted), err
 	}}).Parse(strings.TrimSpace(text))
+	if err != nil {
+		return nil, err
+	}
+	return readyText(t), nil
+}
+
+func parseHTML(name, layout, text string) (*ready, error) {
+	t, err := htmltemplate.New(name).Option("missingkey=zero").Parse(layout)
+	if err == nil {
+		t, err = t.Parse(text)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return readyHTML(t), nil
 }
 
 // check renders every set with a full payload and with one that has only what is required, and looks for gaps.
@@ -174,7 +200,7 @@ func (r *Renderer) check() []error {
 		bare := fmt.Appendf(nil, `{"id":"x","event_type":%q,"timestamp":"2024-01-01T12:00:00Z","data":{}}`, event)
 		for _, channel := range message.Channels {
 			for _, audience := range message.Audiences {
-				id := fmt.Sprintf("%s.%s.%s.%s", event, channel, audience, r.config.DefaultLocale)
+				id := key{string(event), string(channel), audience.String(), r.config.DefaultLocale}
 				if r.sets[id] == nil {
 					errs = append(errs, fmt.Errorf("there is no template %s.txt, and DEFAULT_LOCALE is %s", id, r.config.DefaultLocale))
 					continue
@@ -190,7 +216,7 @@ func (r *Renderer) check() []error {
 		}
 	}
 	for id, s := range r.sets {
-		switch email := strings.Contains(id, ".email."); {
+		switch email := id.channel == string(message.Email); {
 		case s.text == nil:
 			errs = append(errs, fmt.Errorf("there is no template %s.txt", id))
 		case email && (s.subject == nil || s.html == nil):
@@ -232,21 +258,32 @@ func (v *view) Field(name string) string {
 	return field(v.channel, text)
 }
 
+// draft is what a message is made from; the next one takes its place.
+type draft struct {
+	payload webhook.Webhook
+	view    view
+}
+
+var drafts = sync.Pool{New: func() any { return new(draft) }}
+
 // Render makes the message of a job. Errors name the template, and nobody.
 func (r *Renderer) Render(j *job.Job) (message.Message, error) {
-	w, err := webhook.Decode(j.Body)
+	d := drafts.Get().(*draft)
+	defer drafts.Put(d)
+	w, v := &d.payload, &d.view
+	err := webhook.Reread(j.Body, w)
 	if err != nil {
 		return message.Message{}, errors.New("the stored payload is not a valid webhook")
 	}
-	s, locale := r.find(string(w.EventType)+"."+string(j.Channel)+"."+j.Audience.String()+".", w.Data.Locale)
+	s, locale := r.find(key{event: string(w.EventType), channel: string(j.Channel), audience: j.Audience.String()}, w.Data.Locale)
 	if s == nil {
 		return message.Message{}, fmt.Errorf("there is no template for %s, %s, %s", w.EventType, j.Channel, j.Audience)
 	}
 	fit := func(text string) string { return field(j.Channel, text) }
-	v := &view{
+	*v = view{
 		Business: r.config.BusinessName, Locale: locale, Event: string(w.EventType), Source: fit(w.Source), CustomerName: fit(w.Data.CustomerName),
 		OrderID: fit(w.Data.OrderID), TransactionID: fit(w.Data.TransactionID), Status: fit(w.Data.Status),
-		Amount: r.prices.format(w.Data.Amount, w.Data.Currency, locale), Time: w.Timestamp, channel: j.Channel, body: j.Body,
+		Amount: r.prices.format(w.Data.Amount, w.Data.Currency, locale), Time: w.Timestamp, Items: v.Items[:0], channel: j.Channel, body: j.Body,
 	}
 	if r.Unsubscribe != nil && j.Channel == message.Email && j.Audience == message.Customer {
 		v.Unsubscribe = r.Unsubscribe(j.Recipient)
@@ -258,8 +295,8 @@ func (r *Renderer) Render(j *job.Job) (message.Message, error) {
 		}
 		v.Items = append(v.Items, line{Name: fit(item.Name), Quantity: item.Quantity, Price: r.prices.format(item.Price, w.Data.Currency, locale)})
 	}
-	m := message.Message{JobID: j.ID(), WebhookID: j.WebhookID, EventType: string(w.EventType), Channel: j.Channel, To: j.Recipient}
-	if m.Text, err = execute(s.text, v); err != nil {
+	m := message.Message{JobID: j.ID(), WebhookID: j.WebhookID, EventType: v.Event, Channel: j.Channel, To: j.Recipient}
+	if m.Text, err = s.text.execute(v); err != nil {
 		return m, err
 	}
 	m.Unsubscribe = v.Unsubscribe
@@ -271,52 +308,33 @@ func (r *Renderer) Render(j *job.Job) (message.Message, error) {
 		m.Text = shorten(m.Text, maxWhatsApp)
 		m.Template, err = approved(s.approved, v)
 	case message.Email:
-		if m.Subject, err = execute(s.subject, v); err != nil {
+		if m.Subject, err = s.subject.execute(v); err != nil {
 			return m, err
 		}
 		m.Subject = clean(m.Subject, maxSubject)
-		m.HTML, err = execute(s.html, v)
+		m.HTML, err = s.html.execute(v)
 	}
 	return m, err
 }
 
 // find returns the set of the locale asked for, of its language, or of the default.
-func (r *Renderer) find(id, locale string) (*set, string) {
+func (r *Renderer) find(id key, locale string) (*set, string) {
 	locale = strings.ToLower(locale)
 	language, _, _ := strings.Cut(strings.ReplaceAll(locale, "_", "-"), "-")
-	for _, l := range []string{language, r.config.DefaultLocale} {
-		if s := r.sets[id+l]; s != nil {
-			return s, l
+	for _, id.locale = range []string{language, r.config.DefaultLocale} {
+		if s := r.sets[id]; s != nil {
+			return s, id.locale
 		}
 	}
 	return nil, ""
 }
 
-// executer is a template of either kind.
-type executer interface {
-	Execute(io.Writer, any) error
-	Name() string
-}
-
-func execute(t executer, v *view) (string, error) {
-	var b bytes.Buffer
-	if err := t.Execute(&b, v); err != nil {
-		// The library's text may quote the data.
-		var exec template.ExecError
-		if errors.As(err, &exec) {
-			return "", fmt.Errorf("template %s cannot be rendered", exec.Name)
-		}
-		return "", fmt.Errorf("template %s cannot be rendered", t.Name())
-	}
-	return strings.TrimSpace(b.String()), nil
-}
-
 // approved renders the name and the parameters of a template that WhatsApp has approved.
-func approved(t *template.Template, v *view) (*message.Template, error) {
+func approved(t *ready, v *view) (*message.Template, error) {
 	if t == nil {
 		return nil, nil
 	}
-	text, err := execute(t, v)
+	text, err := t.execute(v)
 	if err != nil {
 		return nil, err
 	}
@@ -326,7 +344,7 @@ func approved(t *template.Template, v *view) (*message.Template, error) {
 		Parameters []string `json:"parameters"`
 	}
 	if err := json.Unmarshal([]byte(text), &a); err != nil || a.Name == "" {
-		return nil, fmt.Errorf("template %s does not become {\"name\", \"language\", \"parameters\"}: put values in with {{json .Field}}", t.Name())
+		return nil, fmt.Errorf("template %s does not become {\"name\", \"language\", \"parameters\"}: put values in with {{json .Field}}", t.name)
 	}
 	return &message.Template{Name: a.Name, Language: a.Language, Parameters: a.Parameters}, nil
 }

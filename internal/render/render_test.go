@@ -203,13 +203,17 @@ func TestSegments(t *testing.T) {
 	}
 }
 
-func BenchmarkRenderSMS(b *testing.B) {
-	r := renderer(b, Config{})
-	j := jobOf(message.SMS, message.Customer, string(webhook.Sample(webhook.POSSave)))
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := r.Render(j); err != nil {
-			b.Fatal(err)
-		}
+func BenchmarkRender(b *testing.B) {
+	for _, channel := range message.Channels {
+		b.Run(string(channel), func(b *testing.B) {
+			r := renderer(b, Config{})
+			j := jobOf(channel, message.Customer, string(webhook.Sample(webhook.POSSave)))
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := r.Render(j); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }

@@ -89,9 +89,19 @@ func plainMarks(s string) string {
 		return i >= 0 && i < len(runes) && (unicode.IsLetter(runes[i]) || unicode.IsDigit(runes[i]))
 	}
 	for i, r := range runes {
-		plain, mark := map[rune]rune{'*': '∗', '_': 'ˍ', '~': '∼', '`': 'ˋ'}[r]
-		if mark && (!word(i-1) || !word(i+1)) {
-			runes[i] = plain
+		alike := r
+		switch r {
+		case '*':
+			alike = '∗'
+		case '_':
+			alike = 'ˍ'
+		case '~':
+			alike = '∼'
+		case '`':
+			alike = 'ˋ'
+		}
+		if alike != r && (!word(i-1) || !word(i+1)) {
+			runes[i] = alike
 		}
 	}
 	return string(runes)
@@ -137,7 +147,8 @@ func (p *prices) format(literal, code, locale string) string {
 	if len(p.seen) >= maxPrices {
 		clear(p.seen)
 	}
-	p.seen[key] = text
+	// Clones: the key's texts may be parts of a whole payload.
+	p.seen[[3]string{strings.Clone(literal), strings.Clone(code), locale}] = text
 	return text
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -73,34 +74,60 @@ const (
 )
 
 // decoders keep the state and the stacks of JSON decoders between payloads.
-var decoders = sync.Pool{New: func() any { return new(jsontext.Decoder) }}
+var decoders = sync.Pool{New: func() any { return new(decoder) }}
 
 // Decode reads and validates a payload in one pass. Errors: *SyntaxError, *InvalidError with every wrong field. Neither quotes the
 // payload's values.
 func Decode(body []byte) (*Webhook, error) {
-	reused := decoders.Get().(*jsontext.Decoder)
-	defer decoders.Put(reused)
-	reused.Reset(bytes.NewBuffer(body))
-	d := decoder{Decoder: reused}
 	w := &Webhook{}
+	if err := decode(body, w, ""); err != nil {
+		return nil, err
+	}
+	return w, nil
+}
+
+// maxShared is how large a payload may be, in bytes, that texts of it keep in memory as a whole.
+const maxShared = 4096
+
+// Reread reads a payload that Decode took before it was stored, into w, whose items' room is used again. It costs a quarter less, and one
+// allocation: names are not looked at for whether they stand twice, and the texts are parts of one copy of the payload, which a text that is
+// kept keeps in memory.
+func Reread(body []byte, w *Webhook) error {
+	*w = Webhook{Data: Data{Items: w.Data.Items[:0]}}
+	var whole string
+	if len(body) <= maxShared {
+		whole = string(body)
+	}
+	return decode(body, w, whole, jsontext.AllowDuplicateNames(true))
+}
+
+func decode(body []byte, w *Webhook, whole string, options ...jsontext.Options) error {
+	d := decoders.Get().(*decoder)
+	defer decoders.Put(d)
+	d.buffer = *bytes.NewBuffer(body)
+	defer func() { d.buffer, d.whole, d.problems = bytes.Buffer{}, "", nil }()
+	d.Reset(&d.buffer, options...)
+	d.whole = whole
 	if err := d.webhook(w); err != nil {
-		return nil, d.syntax(err)
+		return d.syntax(err)
 	}
 	if _, err := d.ReadToken(); !errors.Is(err, io.EOF) {
 		if err == nil {
 			err = errors.New("there is more after the payload")
 		}
-		return nil, d.syntax(err)
+		return d.syntax(err)
 	}
 	if len(d.problems) > 0 {
-		return nil, &InvalidError{Problems: d.problems}
+		return &InvalidError{Problems: d.problems}
 	}
-	return w, nil
+	return nil
 }
 
 // decoder walks the payload and notes problems; its methods return errors of syntax alone.
 type decoder struct {
-	*jsontext.Decoder
+	jsontext.Decoder
+	buffer   bytes.Buffer
+	whole    string // the payload, for its texts to be parts of; "" when each is to be a copy
 	problems []Problem
 }
 
@@ -167,8 +194,13 @@ func (d *decoder) webhook(w *Webhook) error {
 			return err
 		case "event_type":
 			seen.event = true
-			given, err := d.text(place{name: "event_type"}, (*string)(&w.EventType))
-			if given && w.EventType.Priority() == 0 {
+			var name string
+			given, err := d.text(place{name: "event_type"}, &name)
+			i := slices.Index(EventTypes, EventType(name))
+			switch {
+			case i >= 0:
+				w.EventType = EventTypes[i]
+			case given:
 				d.problem(place{name: "event_type"}, "must be one of %s", eventNames())
 			}
 			return err
@@ -326,7 +358,7 @@ func (d *decoder) text(at place, into *string) (given bool, err error) {
 		return false, d.skip()
 	}
 	text, err := d.unquoted()
-	*into = string(text)
+	*into = d.kept(text, 1)
 	return err == nil, err
 }
 
@@ -362,8 +394,16 @@ func (d *decoder) number(at place, into *string, notNegative bool) error {
 	case notNegative && value[0] == '-':
 		d.problem(at, "must not be negative")
 	}
-	*into = string(value)
+	*into = d.kept(value, 0)
 	return nil
+}
+
+// kept returns what was just read as a text that stays; after it in the payload come so many bytes that are not of it.
+func (d *decoder) kept(value []byte, after int) string {
+	if end := int(d.InputOffset()) - after; d.whole != "" && end >= len(value) && d.whole[end-len(value):end] == string(value) {
+		return d.whole[end-len(value) : end]
+	}
+	return string(value) // also a string with escapes, which stands otherwise in the payload
 }
 
 var errDepth = errors.New("it is nested too deeply")

@@ -5,6 +5,9 @@ import (
 	"errors"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
 // designSample is the payload that the first release of ringup's predecessor documents.
@@ -103,7 +106,36 @@ func FuzzDecode(f *testing.F) {
 		if !json.Valid(body) || w.ID == "" || w.EventType.Priority() == 0 {
 			t.Errorf("took %q", body)
 		}
+		var again Webhook
+		if err := Reread(body, &again); err != nil || !cmp.Equal(w, &again, cmpopts.EquateEmpty()) {
+			t.Errorf("of %q read %+v, then %+v, %v", body, w, &again, err)
+		}
 	})
+}
+
+// TestReread: what was stored reads as it did when it was taken.
+func TestReread(t *testing.T) {
+	t.Parallel()
+	reread := Webhook{}
+	for _, body := range []string{
+		designSample, `{"id":"a","event_type":"pos_save","timestamp":"2024-01-01T12:00:00Z","data":{}}`,
+		`{"id":"a\u0062\"","event_type":"pos_save","timestamp":"2024-01-01T12:00:00Z","source":null,"data":{"customerName":"\u00e9\\","amount":0,"items":[{},{"name":""}],"x":[1]}}`,
+		strings.Replace(designSample, `"ready"`, `"ready","notes":"`+strings.Repeat("n", maxShared)+`"`, 1),
+	} {
+		w, err := Decode([]byte(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := Reread([]byte(body), &reread); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(w, &reread, cmpopts.EquateEmpty()); diff != "" {
+			t.Error(diff)
+		}
+	}
+	if err := Reread([]byte(`{"id":1}`), &reread); err == nil {
+		t.Error("took what is no webhook")
+	}
 }
 
 func BenchmarkDecode(b *testing.B) {
@@ -112,6 +144,18 @@ func BenchmarkDecode(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, err := Decode(body); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkReread(b *testing.B) {
+	body := []byte(designSample)
+	b.SetBytes(int64(len(body)))
+	b.ReportAllocs()
+	var w Webhook
+	for b.Loop() {
+		if err := Reread(body, &w); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -54,3 +54,13 @@ func NewMetrics(reg prometheus.Registerer, channel message.Channel) *Metrics {
 	reg.MustRegister(m.sends, m.sendSeconds, m.age, m.sending, m.claimed, m.lost, m.reaped, m.uncertain, m.evicted, m.throttled, m.breaker)
 	return m
 }
+
+// once returns a provider's metric, looked up the first time: to find it by its labels costs as much as to count.
+func once[M any](known map[string]M, provider string, find func() M) M {
+	m, found := known[provider]
+	if !found {
+		m = find()
+		known[provider] = m
+	}
+	return m
+}

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/trace"
@@ -85,15 +86,46 @@ type Worker struct {
 	held     map[*queue.Claimed]struct{} // claimed and not yet settled
 	ended    []queue.Settlement
 	reports  map[string]*queue.ProviderReport
-	down     map[string]bool     // providers whose breaker was open when last heard of
-	begin    chan *queue.Claimed // to the goroutines that send
+	down     map[string]bool // providers whose breaker was open when last heard of
+	begin    chan begun      // to the goroutines that send
 	results  chan result
-	last     time.Time // when the latest round trip ended
-	since    time.Time // since when the queue has answered without fail
+	enough   chan struct{} // results of half of the places are there
+	last     time.Time     // when the latest round trip ended
+	since    time.Time     // since when the queue has answered without fail
 	nextLook time.Time
 	woken    chan struct{}
 	waiting  bool
 	failures int
+	sent     map[string]prometheus.Counter  // by provider: messages that it took
+	seconds  map[string]prometheus.Observer // by provider: how long it took to answer
+}
+
+// begun is a job to be sent.
+type begun struct {
+	*queue.Claimed
+	*batch
+}
+
+// batch is the jobs of one claim: all of them begin at once, so one timer bounds their sends. It has ended when they have.
+type batch struct {
+	ctx    context.Context
+	cancel context.CancelFunc
+	left   atomic.Int32
+}
+
+func (w *Worker) newBatch(ctx context.Context, jobs int) *batch {
+	b := &batch{}
+	// A send that has begun ends by itself, whether or not the worker is stopping.
+	b.ctx, b.cancel = context.WithTimeout(context.WithoutCancel(ctx), w.Config.SendTimeout)
+	b.left.Store(int32(jobs))
+	return b
+}
+
+// done says that nothing more happens to one of the jobs.
+func (b *batch) done() {
+	if b.left.Add(-1) == 0 {
+		b.cancel()
+	}
 }
 
 // result is what came of a send.
@@ -107,6 +139,7 @@ type result struct {
 	expired  bool
 	unbegun  bool // the provider's own probe failed: the message was not handed over
 	took     time.Duration
+	ended    time.Time // when the provider had answered
 }
 
 // New returns a worker; Run starts it.
@@ -114,7 +147,8 @@ func New(o Options) *Worker {
 	w := &Worker{
 		Options: o, policy: Policy{Backoff: o.Config.RetryBackoff, ResendUncertain: o.ResendUncertain},
 		held: map[*queue.Claimed]struct{}{}, reports: map[string]*queue.ProviderReport{}, down: map[string]bool{},
-		begin: make(chan *queue.Claimed, o.Config.Concurrency), results: make(chan result, o.Config.Concurrency), woken: make(chan struct{}, 1),
+		begin: make(chan begun, o.Config.Concurrency), results: make(chan result, o.Config.Concurrency), enough: make(chan struct{}, 1),
+		woken: make(chan struct{}, 1), sent: map[string]prometheus.Counter{}, seconds: map[string]prometheus.Observer{},
 	}
 	w.turned.Store(time.Now().UnixNano())
 	return w
@@ -145,7 +179,15 @@ func (w *Worker) Run(ctx context.Context) error {
 	for range w.Config.Concurrency {
 		go func() {
 			for one := range w.begin {
-				w.results <- w.process(ctx, one)
+				r := w.process(one.ctx, one.Claimed)
+				one.done()
+				w.results <- r
+				if len(w.results)*2 >= w.Config.Concurrency {
+					select {
+					case w.enough <- struct{}{}:
+					default:
+					}
+				}
 			}
 		}()
 	}
@@ -158,19 +200,23 @@ func (w *Worker) Run(ctx context.Context) error {
 		if draining && len(w.held) == 0 {
 			return nil
 		}
+		w.takeMore()
 		w.exchange(ctx, draining)
 		if draining && len(w.held) == 0 {
 			return nil
 		}
+		results := w.results
 		if !draining {
-			w.idle(look)
+			if w.idle(look) {
+				results = nil
+			}
 		} else if len(w.ended) > 0 {
 			look.Reset(w.backoff())
 		}
 		select {
-		case r := <-w.results:
+		case r := <-results:
 			w.take(r)
-			w.takeMore()
+		case <-w.enough:
 		case <-w.woken:
 			w.waiting = false
 			w.nextLook = time.Time{}
@@ -221,17 +267,22 @@ func (w *Worker) takeMore() {
 	}
 }
 
-// idle arranges for the next look at the queue: for jobs when there are free places, and to settle what has ended.
-func (w *Worker) idle(look *time.Timer) {
+// idle arranges for the next look at the queue: for jobs when there are free places, and to settle what has ended. It reports whether the
+// loop may sleep through results until then: they would only be gathered.
+func (w *Worker) idle(look *time.Timer) (gathers bool) {
+	now := time.Now()
+	soonest := w.last.Add(gatherFor)
+	gathers = len(w.held) > len(w.ended) && now.Before(soonest)
 	free := len(w.held) < w.Config.Concurrency && !w.waiting
-	if !free && len(w.ended) == 0 {
-		return
+	if !free && len(w.ended) == 0 && !gathers {
+		return false
 	}
 	next := w.nextLook
-	if soonest := w.last.Add(gatherFor); next.Before(soonest) || w.failures == 0 && len(w.ended) > 0 {
+	if next.Before(soonest) || w.failures == 0 && len(w.ended) > 0 || gathers {
 		next = soonest
 	}
-	look.Reset(max(0, time.Until(next)))
+	look.Reset(max(0, next.Sub(now)))
+	return gathers
 }
 
 // gathering says that a round trip now would be made for too little.
@@ -345,18 +396,24 @@ func (w *Worker) claimed(ctx context.Context, c *queue.Claim) {
 	if c.Provider >= 0 && len(c.Jobs) > 0 && !c.Jobs[0].Probe && w.down[w.Providers[c.Provider].Name] {
 		w.breaker(w.Providers[c.Provider].Name, false, "")
 	}
+	var b *batch
+	if len(c.Jobs) > 0 {
+		b = w.newBatch(ctx, len(c.Jobs))
+	}
 	for _, one := range c.Jobs {
 		w.held[one] = struct{}{}
 		switch {
 		case ctx.Err() != nil:
 			w.ended = append(w.ended, queue.Settlement{Claimed: one, Action: queue.Release})
 			w.freeProbe(one)
+			b.done()
 		case one.Err != nil:
 			w.Log.Error("job set aside: it cannot be read", "error", one.Err, "bytes", len(one.Raw))
 			w.ended = append(w.ended, queue.Settlement{Claimed: one, Action: queue.Fail, Error: one.Err.Error()})
 			w.freeProbe(one)
+			b.done()
 		default:
-			w.begin <- one
+			w.begin <- begun{one, b}
 		}
 	}
 	w.Metrics.sending.Set(float64(len(w.held)))
@@ -452,7 +509,7 @@ func (w *Worker) call(ctx context.Context, p Sender, m message.Message) (provide
 	return receipt, err
 }
 
-// attempt renders and sends one job.
+// attempt renders and sends one job; ctx bounds the send.
 func (w *Worker) attempt(ctx context.Context, one *queue.Claimed) result {
 	r := result{claimed: one}
 	var err error
@@ -466,19 +523,17 @@ func (w *Worker) attempt(ctx context.Context, one *queue.Claimed) result {
 	}
 	p := w.Providers[one.Provider]
 	r.provider = p.Name
-	// A send that has begun ends by itself, whether or not the worker is stopping.
-	send, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.Config.SendTimeout)
-	defer cancel()
 	start := time.Now()
 	if one.Probe {
 		// What the provider says of itself risks no message; only when it is well does this one try the way.
-		if err := p.Probe(send); err != nil {
+		if err := p.Probe(ctx); err != nil {
 			r.err, r.unbegun, r.took = provider.AsError(err), true, time.Since(start)
 			return r
 		}
 	}
-	r.receipt, err = w.call(send, p, r.message)
-	r.took = time.Since(start)
+	r.receipt, err = w.call(ctx, p, r.message)
+	r.ended = time.Now()
+	r.took = r.ended.Sub(start)
 	if err != nil {
 		r.err = provider.AsError(err)
 	}
@@ -533,16 +588,19 @@ func (w *Worker) take(r result) {
 	if s.Uncertain {
 		w.Metrics.uncertain.Inc()
 	}
-	w.Metrics.sends.WithLabelValues(r.provider, s.Action.String(), reason).Inc()
 	w.ended = append(w.ended, s)
 	if s.Action == queue.Complete {
-		w.Metrics.age.Observe(time.Since(j.AcceptedAt).Seconds())
+		once(w.sent, r.provider, func() prometheus.Counter {
+			return w.Metrics.sends.WithLabelValues(r.provider, s.Action.String(), reason)
+		}).Inc()
+		w.Metrics.age.Observe(r.ended.Sub(j.AcceptedAt).Seconds())
 		if w.Log.Enabled(context.Background(), slog.LevelInfo) {
 			w.Log.Info("sent", "job", j.ID(), "webhook", j.WebhookID, "attempt", j.Attempts+1, "provider", r.provider,
 				"message_id", r.receipt.MessageID, "took", r.took)
 		}
 		return
 	}
+	w.Metrics.sends.WithLabelValues(r.provider, s.Action.String(), reason).Inc()
 	if r.unbegun {
 		w.Log.Warn("the provider is not well yet; its breaker stays open", "provider", r.provider, "error", r.err)
 		return
@@ -552,7 +610,7 @@ func (w *Worker) take(r result) {
 
 // note adds a send to what is reported about its provider. Errors about one message say that the provider is well.
 func (w *Worker) note(r result) {
-	w.Metrics.sendSeconds.WithLabelValues(r.provider).Observe(r.took.Seconds())
+	once(w.seconds, r.provider, func() prometheus.Observer { return w.Metrics.sendSeconds.WithLabelValues(r.provider) }).Observe(r.took.Seconds())
 	report := w.report(r.provider)
 	report.Probed = report.Probed || r.claimed.Probe
 	switch {

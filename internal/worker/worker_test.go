@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -328,6 +329,39 @@ func TestStopping(t *testing.T) {
 		}
 		if got := b.queue.outcomes(t); got[queue.Complete] != 5 || b.sender.total() != 5 {
 			t.Errorf("%v, %d sent", got, b.sender.total())
+		}
+	})
+}
+
+// uneven takes two messages at once, and the others as slowly as its sender.
+type uneven struct {
+	*sender
+	taken atomic.Int32
+}
+
+func (u *uneven) Send(ctx context.Context, m message.Message) (provider.Receipt, error) {
+	if u.taken.Add(1) <= 2 {
+		return provider.Receipt{MessageID: "m-" + m.JobID}, nil
+	}
+	return u.sender.Send(ctx, m)
+}
+
+// TestAFewResultsAreSettled: not even with every place taken does the loop wait for half of them.
+func TestAFewResultsAreSettled(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := open(renderer{}, 5)
+		b.sender.latency = 5 * time.Second
+		b.worker.Providers[0].Provider = &uneven{sender: b.sender}
+		go func() {
+			time.Sleep(time.Second) //nolint:forbidigo // the bubble's clock
+			if got := b.queue.outcomes(t); got[queue.Complete] != 2 {
+				t.Errorf("%v, want the two that have ended", got)
+			}
+		}()
+		b.run(t, time.Minute)
+		if got := b.queue.outcomes(t); got[queue.Complete] != 5 {
+			t.Errorf("%v", got)
 		}
 	})
 }

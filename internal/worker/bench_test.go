@@ -1,0 +1,88 @@
+package worker_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"ringup.dev/ringup/internal/job"
+	"ringup.dev/ringup/internal/message"
+	"ringup.dev/ringup/internal/provider"
+	"ringup.dev/ringup/internal/queue"
+	"ringup.dev/ringup/internal/render"
+	"ringup.dev/ringup/internal/webhook"
+	"ringup.dev/ringup/internal/worker"
+)
+
+// endless is a queue that hands out one job again and again, until so many are settled.
+type endless struct {
+	memory
+	job  *job.Job
+	left int
+	done func()
+}
+
+func (e *endless) Exchange(_ context.Context, settlements []queue.Settlement, _ []queue.ProviderReport, request *queue.ClaimRequest) (*queue.Settled, *queue.Claim, error) {
+	if e.left -= len(settlements); e.left <= 0 {
+		e.done()
+	}
+	if request == nil {
+		return &queue.Settled{}, nil, nil
+	}
+	claim := &queue.Claim{Jobs: make([]*queue.Claimed, request.Max)}
+	for i := range claim.Jobs {
+		claim.Jobs[i] = &queue.Claimed{Job: e.job}
+	}
+	return &queue.Settled{}, claim, nil
+}
+
+// taker takes every message.
+type taker struct{}
+
+func (taker) Send(context.Context, message.Message) (provider.Receipt, error) {
+	return provider.Receipt{MessageID: "m"}, nil
+}
+
+func (taker) Probe(context.Context) error { return nil }
+
+// BenchmarkJob is what a job costs a worker without Redis and without a provider.
+func BenchmarkJob(b *testing.B) {
+	for _, channel := range message.Channels {
+		b.Run(string(channel), func(b *testing.B) {
+			renderer, err := render.New(render.Config{DefaultLocale: "en", BusinessName: "Luna Coffee"})
+			if err != nil {
+				b.Fatal(err)
+			}
+			j := &job.Job{WebhookID: "webhook_12345", Channel: channel, Index: 1, Audience: message.Customer, Recipient: "+12025550143",
+				AcceptedAt: time.Now(), Body: webhook.Sample(webhook.POSSave)}
+			benchmark(b, j, renderer)
+		})
+	}
+	b.Run("no text", func(b *testing.B) {
+		benchmark(b, &job.Job{WebhookID: "webhook_12345", Channel: message.SMS, Index: 1, AcceptedAt: time.Now()}, blank{})
+	})
+}
+
+// blank makes messages without a text: what remains is the loop.
+type blank struct{}
+
+func (blank) Render(*job.Job) (message.Message, error) { return message.Message{}, nil }
+
+func benchmark(b *testing.B, j *job.Job, r worker.Renderer) {
+	b.ReportAllocs()
+	ctx, cancel := context.WithCancel(b.Context())
+	defer cancel()
+	w := worker.New(worker.Options{
+		Config: worker.Config{Concurrency: 50, SendTimeout: 10 * time.Second, RetryBackoff: []time.Duration{time.Second}}, Lease: 30 * time.Second,
+		Queue: &endless{job: j, left: b.N, done: cancel}, Renderer: r, Providers: []worker.Sender{{Name: "sandbox", Provider: taker{}}},
+		Metrics: worker.NewMetrics(prometheus.NewRegistry(), message.SMS), Log: slog.New(slog.DiscardHandler),
+	})
+	b.ResetTimer()
+	if err := w.Run(ctx); err != nil {
+		b.Error(fmt.Errorf("it ended with %w", err))
+	}
+}
