@@ -99,6 +99,8 @@ type Message struct {
 	JobID       string // also the correlation value that is sent along, where the provider has a field for it
 	WebhookID   string
 	EventType   string
+	Source      string // of the webhook
+	Timezone    string // the recipient's, if the payload has it: an IANA name, or anything
 	Channel     Channel
 	To          Recipient
 	Subject     string    // e-mail only

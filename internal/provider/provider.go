@@ -34,6 +34,8 @@ type Traits struct {
 	Sender string
 	// Reports says that the provider reports deliveries, later and by callback; otherwise an accepted message is the last that is heard of it.
 	Reports bool
+	// NamesMessage says that its reports name the message by the provider's id alone, since it takes no value of ours along.
+	NamesMessage bool
 }
 
 // OptOutLister is a Provider with a list of its own of people who want no more messages, to whom it drops messages without a word.

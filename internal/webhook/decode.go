@@ -28,7 +28,7 @@ type Webhook struct {
 // Data is what ringup knows of a payload's data; fields it does not know are for the templates, which read the payload itself.
 // Numbers are kept as they were written: money never becomes a float.
 type Data struct {
-	TransactionID, Amount, Currency, CustomerName, CustomerPhone, CustomerEmail, OrderID, Status, Locale string
+	TransactionID, Amount, Currency, CustomerName, CustomerPhone, CustomerEmail, OrderID, Status, Locale, Timezone string
 	Items                                                                                                []Item
 }
 
@@ -269,6 +269,12 @@ func (d *decoder) data(data *Data) error {
 			return d.optional(place{name: "data.status"}, &data.Status)
 		case "locale":
 			return d.optional(place{name: "data.locale"}, &data.Locale)
+		case "timezone":
+			// Not asked for by the original: what else it may be is nobody's mistake.
+			if d.PeekKind() != '"' {
+				return d.skip()
+			}
+			return d.optional(place{name: "data.timezone"}, &data.Timezone)
 		case "items":
 			return d.items(&data.Items)
 		}

@@ -49,6 +49,8 @@ func (taker) Send(context.Context, message.Message) (provider.Receipt, error) {
 
 func (taker) Probe(context.Context) error { return nil }
 
+func (taker) Traits() provider.Traits { return provider.Traits{Sender: "sandbox"} }
+
 // BenchmarkJob is what a job costs a worker without Redis and without a provider.
 func BenchmarkJob(b *testing.B) {
 	for _, channel := range message.Channels {
@@ -70,7 +72,8 @@ func BenchmarkJob(b *testing.B) {
 // blank makes messages without a text: what remains is the loop.
 type blank struct{}
 
-func (blank) Render(*job.Job) (message.Message, error) { return message.Message{}, nil }
+func (blank) Render(*job.Job) (message.Message, error)           { return message.Message{}, nil }
+func (blank) Join(all []message.Message) (message.Message, bool) { return all[0], false }
 
 func benchmark(b *testing.B, j *job.Job, r worker.Renderer) {
 	b.ReportAllocs()

@@ -18,8 +18,10 @@ import (
 
 	"ringup.dev/ringup/internal/job"
 	"ringup.dev/ringup/internal/message"
+	"ringup.dev/ringup/internal/pricing"
 	"ringup.dev/ringup/internal/provider"
 	"ringup.dev/ringup/internal/queue"
+	"ringup.dev/ringup/internal/quiet"
 	"ringup.dev/ringup/internal/tracing"
 )
 
@@ -30,11 +32,14 @@ type Queue interface {
 	Wait(ctx context.Context, atMost time.Duration) error
 	Beat(ctx context.Context, id string, sending, concurrency int) error
 	Gone(ctx context.Context, id string) error
+	Spent(ctx context.Context) (map[string]int64, error)
 }
 
 // Renderer makes the message of a job. An error means that nobody can.
 type Renderer interface {
 	Render(*job.Job) (message.Message, error)
+	// Join makes one message of several to the same recipient; false says that these cannot be joined.
+	Join([]message.Message) (message.Message, bool)
 }
 
 // Sender is a provider and its name.
@@ -43,9 +48,10 @@ type Sender struct {
 	provider.Provider
 }
 
-// Options are what a worker is made of. All are required but Tracer.
+// Options are what a worker is made of. All are required but what may be nil.
 type Options struct {
 	ID              string // names this worker among those of its channel
+	Channel         message.Channel
 	Config          Config
 	Lease           time.Duration
 	ResendUncertain bool
@@ -54,7 +60,13 @@ type Options struct {
 	Providers       []Sender // in the order they are preferred
 	Metrics         *Metrics
 	Log             *slog.Logger
-	Tracer          trace.Tracer // nil: no tracing
+	Tracer          trace.Tracer   // nil: no tracing
+	Quiet           *quiet.Hours   // nil: none
+	Prices          *pricing.Table // nil: nothing costs anything
+	Caps            *pricing.Caps  // nil: none
+	// Moves says that another channel takes over what cannot be delivered, while it is younger than MoveWithin.
+	Moves      bool
+	MoveWithin time.Duration
 }
 
 const (
@@ -78,7 +90,10 @@ const (
 // Worker claims, sends and settles one channel's jobs.
 type Worker struct {
 	Options
-	policy Policy
+	policy  Policy
+	traits  map[string]provider.Traits // by provider
+	sources *pricing.Sources
+	budget  *budget
 
 	turned atomic.Int64 // Unix ns of the loop's last sign of life
 
@@ -104,6 +119,7 @@ type Worker struct {
 type begun struct {
 	*queue.Claimed
 	*batch
+	joins []*queue.Claimed // go out as a part of this one
 }
 
 // batch is the jobs of one claim: all of them begin at once, so one timer bounds their sends. It has ended when they have.
@@ -136,8 +152,11 @@ type result struct {
 	message  message.Message
 	err      *provider.Error
 	unfit    string // why there was nothing to send: the template's error
-	expired  bool
-	unbegun  bool // the provider's own probe failed: the message was not handed over
+	refused  *refusal
+	cost     pricing.Micros
+	joined   []*queue.Claimed // went out as a part of it
+	apart    []*queue.Claimed // were to be a part of it, and could not
+	unbegun  bool             // the provider's own probe failed: the message was not handed over
 	took     time.Duration
 	ended    time.Time // when the provider had answered
 }
@@ -149,6 +168,11 @@ func New(o Options) *Worker {
 		held: map[*queue.Claimed]struct{}{}, reports: map[string]*queue.ProviderReport{}, down: map[string]bool{},
 		begin: make(chan begun, o.Config.Concurrency), results: make(chan result, o.Config.Concurrency), enough: make(chan struct{}, 1),
 		woken: make(chan struct{}, 1), sent: map[string]prometheus.Counter{}, seconds: map[string]prometheus.Observer{},
+		traits: map[string]provider.Traits{}, sources: pricing.NewSources(o.Caps),
+	}
+	w.budget = newBudget(o.Caps, w.sources)
+	for _, p := range o.Providers {
+		w.traits[p.Name] = p.Traits()
 	}
 	w.turned.Store(time.Now().UnixNano())
 	return w
@@ -175,11 +199,12 @@ func (w *Worker) Run(ctx context.Context) error {
 	defer beat.Stop()
 	w.beat(ctx)
 	defer w.gone(ctx)
+	w.learn(ctx)
 	// They stay, since a new goroutine's stack would have to grow anew for every message.
 	for range w.Config.Concurrency {
 		go func() {
 			for one := range w.begin {
-				r := w.process(one.ctx, one.Claimed)
+				r := w.process(one.ctx, one)
 				one.done()
 				w.results <- r
 				if len(w.results)*2 >= w.Config.Concurrency {
@@ -225,6 +250,7 @@ func (w *Worker) Run(ctx context.Context) error {
 			w.renew(ctx)
 		case <-beat.C:
 			w.beat(ctx)
+			w.learn(ctx)
 		case <-stop:
 			stop = nil
 			giveUp = time.After(w.Config.DrainTime())
@@ -244,6 +270,25 @@ func (w *Worker) beat(ctx context.Context) {
 	defer cancel()
 	if err := w.Queue.Beat(call, w.ID, len(w.held), w.Config.Concurrency); err != nil {
 		w.Log.Debug("the queue was not told that this worker lives", "error", err)
+	}
+}
+
+// learn asks what has been spent today, where there is a cap on it.
+func (w *Worker) learn(ctx context.Context) {
+	if !w.Caps.Limits(w.Channel) || w.failures > 0 {
+		return
+	}
+	call, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	spent, err := w.Queue.Spent(call)
+	if err != nil {
+		w.Log.Warn("what has been spent today is not known just now; the daily caps go by what was", "error", err)
+		return
+	}
+	w.budget.learn(spent, time.Now())
+	w.Metrics.capped.Reset()
+	for _, one := range w.budget.reached(w.Channel) {
+		w.Metrics.capped.WithLabelValues(one.Name()).Set(1)
 	}
 }
 
@@ -350,6 +395,7 @@ func (w *Worker) settled(s *queue.Settled) {
 	}
 	for i := range w.ended {
 		delete(w.held, w.ended[i].Claimed)
+		w.budget.settled(w.ended[i].Spent)
 	}
 	w.ended = w.ended[:0]
 	clear(w.reports)
@@ -400,8 +446,12 @@ func (w *Worker) claimed(ctx context.Context, c *queue.Claim) {
 	if len(c.Jobs) > 0 {
 		b = w.newBatch(ctx, len(c.Jobs))
 	}
+	joins := w.joins(c)
 	for _, one := range c.Jobs {
 		w.held[one] = struct{}{}
+		if one.Job != nil && one.Job.Alternate && !one.Probe {
+			w.alternate(one)
+		}
 		switch {
 		case ctx.Err() != nil:
 			w.ended = append(w.ended, queue.Settlement{Claimed: one, Action: queue.Release})
@@ -412,12 +462,52 @@ func (w *Worker) claimed(ctx context.Context, c *queue.Claim) {
 			w.ended = append(w.ended, queue.Settlement{Claimed: one, Action: queue.Fail, Error: one.Err.Error()})
 			w.freeProbe(one)
 			b.done()
+		case joins.parts[one]:
+			b.done() // goes out with another
 		default:
-			w.begin <- begun{one, b}
+			w.begin <- begun{one, b, joins.of[one]}
 		}
 	}
 	w.Metrics.sending.Set(float64(len(w.held)))
 	w.schedule(ctx, c)
+}
+
+// joined says which jobs of a claim go out as a part of another one.
+type joined struct {
+	of    map[*queue.Claimed][]*queue.Claimed
+	parts map[*queue.Claimed]bool
+}
+
+// joins finds the jobs that are over their recipient's limit, and another to the same recipient that is not, which takes them along.
+func (w *Worker) joins(c *queue.Claim) joined {
+	var j joined
+	if w.Config.RecipientLimitAction != LimitJoin {
+		return j
+	}
+	first := map[message.Recipient]*queue.Claimed{}
+	for _, one := range c.Jobs {
+		if one.Job != nil && one.LimitedUntil.IsZero() && one.Job.Audience == message.Customer && first[one.Job.Recipient] == nil {
+			first[one.Job.Recipient] = one
+		}
+	}
+	for _, one := range c.Jobs {
+		if one.Job == nil || one.LimitedUntil.IsZero() || first[one.Job.Recipient] == nil {
+			continue
+		}
+		if j.of == nil {
+			j.of, j.parts = map[*queue.Claimed][]*queue.Claimed{}, map[*queue.Claimed]bool{}
+		}
+		j.of[first[one.Job.Recipient]] = append(j.of[first[one.Job.Recipient]], one)
+		j.parts[one] = true
+	}
+	return j
+}
+
+// alternate gives a job that did not arrive to the provider after the one that the claim chose, if that can be used.
+func (w *Worker) alternate(one *queue.Claimed) {
+	if next := (one.Provider + 1) % len(w.Providers); !w.down[w.Providers[next].Name] {
+		one.Provider = next
+	}
 }
 
 // schedule says when to look next: at once while there is more, when a token or a probe is due, or when somebody enqueues.
@@ -473,7 +563,7 @@ func (w *Worker) traceClaim(ctx context.Context, began time.Time, claim *queue.C
 }
 
 // process renders and sends one job, in the trace of its webhook. It runs beside the loop.
-func (w *Worker) process(ctx context.Context, one *queue.Claimed) result {
+func (w *Worker) process(ctx context.Context, one begun) result {
 	if w.Tracer == nil {
 		return w.attempt(ctx, one)
 	}
@@ -510,20 +600,23 @@ func (w *Worker) call(ctx context.Context, p Sender, m message.Message) (provide
 }
 
 // attempt renders and sends one job; ctx bounds the send.
-func (w *Worker) attempt(ctx context.Context, one *queue.Claimed) result {
-	r := result{claimed: one}
+func (w *Worker) attempt(ctx context.Context, one begun) result {
+	r := result{claimed: one.Claimed, apart: one.joins}
 	var err error
 	if r.message, err = w.render(one.Job); err != nil {
 		r.unfit = err.Error()
 		return r
 	}
-	if ttl := w.Config.MessageTTL[r.message.EventType]; ttl > 0 && time.Since(one.Job.AcceptedAt) > ttl {
-		r.expired = true
-		return r
+	if m, ok := w.join(r.message, one.joins); ok {
+		r.message, r.joined, r.apart = m, one.joins, nil
 	}
 	p := w.Providers[one.Provider]
 	r.provider = p.Name
 	start := time.Now()
+	r.cost = w.Prices.Cost(r.message.Channel, r.message.To, r.message.Segments)
+	if r.refused = w.permit(one.Claimed, &r.message, w.traits[p.Name].Sender, r.cost, start); r.refused != nil {
+		return r
+	}
 	if one.Probe {
 		// What the provider says of itself risks no message; only when it is well does this one try the way.
 		if err := p.Probe(ctx); err != nil {
@@ -538,6 +631,22 @@ func (w *Worker) attempt(ctx context.Context, one *queue.Claimed) result {
 		r.err = provider.AsError(err)
 	}
 	return r
+}
+
+// join makes one message of a job's and of those that go out with it.
+func (w *Worker) join(m message.Message, joins []*queue.Claimed) (message.Message, bool) {
+	if len(joins) == 0 {
+		return m, false
+	}
+	all := []message.Message{m}
+	for _, one := range joins {
+		other, err := w.render(one.Job)
+		if err != nil {
+			return m, false
+		}
+		all = append(all, other)
+	}
+	return w.Renderer.Join(all)
 }
 
 // render makes a job's message; a template that panics on odd data counts as one that cannot be rendered.
@@ -568,12 +677,14 @@ func (w *Worker) take(r result) {
 	case r.unfit != "":
 		s.Action, s.Error, reason = queue.Fail, r.unfit, "template"
 		w.freeProbe(r.claimed)
-	case r.expired:
-		s.Action, s.Error, reason = queue.Drop, "older than MESSAGE_TTL", "expired"
+	case r.refused != nil:
+		reason = r.refused.reason
+		w.refuse(&s, r.refused)
 		w.freeProbe(r.claimed)
 	case r.unbegun:
 		s.Action, reason = queue.Release, string(r.err.Reason)
 		w.note(r)
+		w.budget.giveBack(r.message.Channel, r.message.Source, r.cost)
 	default:
 		v := w.policy.Decide(Situation{
 			Err: r.err, Attempts: j.Attempts, ProviderDown: r.claimed.Probe || w.down[r.provider], Jitter: rand.Float64(), //nolint:gosec // no secret
@@ -584,11 +695,13 @@ func (w *Worker) take(r result) {
 			s.Error, reason = r.err.Error(), string(r.err.Reason)
 		}
 		w.note(r)
+		w.after(&s, &r)
 	}
 	if s.Uncertain {
 		w.Metrics.uncertain.Inc()
 	}
 	w.ended = append(w.ended, s)
+	w.takeJoined(&r, &s)
 	if s.Action == queue.Complete {
 		once(w.sent, r.provider, func() prometheus.Counter {
 			return w.Metrics.sends.WithLabelValues(r.provider, s.Action.String(), reason)
@@ -605,7 +718,38 @@ func (w *Worker) take(r result) {
 		w.Log.Warn("the provider is not well yet; its breaker stays open", "provider", r.provider, "error", r.err)
 		return
 	}
+	if r.refused != nil {
+		w.Log.Info("not sent now", "job", j.ID(), "webhook", j.WebhookID, "outcome", s.Action.String(), "why", s.Error)
+		return
+	}
 	w.Log.Warn("not sent", "job", j.ID(), "webhook", j.WebhookID, "attempt", j.Attempts+1, "provider", r.provider, "outcome", s.Action.String(), "error", s.Error, "delay", s.Delay, "uncertain", s.Uncertain)
+}
+
+// takeJoined settles what went out as a part of another message, or was to.
+func (w *Worker) takeJoined(r *result, main *queue.Settlement) {
+	for _, one := range r.joined {
+		s := *main
+		s.Claimed, s.Spent, s.Again, s.Unwelcome, s.Named, s.Move, s.ExtraTokens = one, nil, nil, nil, false, false, 0
+		switch main.Action {
+		case queue.Complete:
+			s.Unreported = true // reports speak of the job that it went out with
+			w.Metrics.joined.Inc()
+		case queue.Suppress, queue.Drop, queue.Hold, queue.Release:
+		default:
+			s = w.apart(one)
+		}
+		w.ended = append(w.ended, s)
+	}
+	for _, one := range r.apart {
+		w.ended = append(w.ended, w.apart(one))
+	}
+}
+
+// apart holds a job that could not go out as a part of another until its recipient may be written to again.
+func (w *Worker) apart(one *queue.Claimed) queue.Settlement {
+	w.Metrics.heldTotal.WithLabelValues("recipient_limit").Inc()
+	return queue.Settlement{Claimed: one, Action: queue.Hold, Delay: max(time.Second, time.Until(one.LimitedUntil)), Worker: w.ID,
+		Error: "the customer got RECIPIENT_LIMIT messages within an hour"}
 }
 
 // note adds a send to what is reported about its provider. Errors about one message say that the provider is well.
@@ -614,6 +758,9 @@ func (w *Worker) note(r result) {
 	report := w.report(r.provider)
 	report.Probed = report.Probed || r.claimed.Probe
 	switch {
+	case r.err == nil && w.Config.SlowSend > 0 && r.took > w.Config.SlowSend:
+		report.Failed++
+		report.Reason = "it took " + r.took.Round(time.Millisecond).String() + " to answer (SLOW_SEND)"
 	case r.err == nil:
 		report.Sent++
 	case r.err.Class == provider.Throttled && !r.err.RecipientOnly:

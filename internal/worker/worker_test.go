@@ -32,6 +32,7 @@ type memory struct {
 	away    error // the queue does not answer
 	hang    bool  // nor does a call end
 	claims  int
+	spent   map[string]int64
 }
 
 func (m *memory) Exchange(ctx context.Context, settlements []queue.Settlement, reports []queue.ProviderReport, request *queue.ClaimRequest) (*queue.Settled, *queue.Claim, error) {
@@ -70,6 +71,8 @@ func (m *memory) Renew(context.Context, []*queue.Claimed) ([]int, error) { retur
 // Beat and Gone are for people: no test of the loop looks at them.
 func (m *memory) Beat(context.Context, string, int, int) error { return nil }
 func (m *memory) Gone(context.Context, string) error           { return nil }
+
+func (m *memory) Spent(context.Context) (map[string]int64, error) { return m.spent, nil }
 
 func (m *memory) Wait(ctx context.Context, atMost time.Duration) error {
 	select {
@@ -147,6 +150,14 @@ func (r renderer) Render(j *job.Job) (message.Message, error) {
 		return message.Message{}, errors.New("template pos_save.sms.customer: no such field")
 	}
 	return message.Message{JobID: j.ID(), Channel: message.SMS, To: "+12025550143", Text: "Thank you, Zoë", EventType: "pos_save", Segments: 1}, nil
+}
+
+func (r renderer) Join(all []message.Message) (message.Message, bool) {
+	m := all[0]
+	for _, one := range all[1:] {
+		m.Text += "\n\n" + one.Text
+	}
+	return m, true
 }
 
 type bench struct {

@@ -17,13 +17,17 @@ import (
 
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/ops"
+	"ringup.dev/ringup/internal/pricing"
+	"ringup.dev/ringup/internal/provider"
 	"ringup.dev/ringup/internal/provider/catalog"
 	"ringup.dev/ringup/internal/provider/sandbox"
 	"ringup.dev/ringup/internal/provider/transport"
 	"ringup.dev/ringup/internal/queue/redisqueue"
+	"ringup.dev/ringup/internal/quiet"
 	"ringup.dev/ringup/internal/render"
 	"ringup.dev/ringup/internal/settings"
 	"ringup.dev/ringup/internal/tracing/otlp"
+	"ringup.dev/ringup/internal/unsubscribe"
 	"ringup.dev/ringup/internal/worker"
 )
 
@@ -56,6 +60,9 @@ type Config struct {
 	Worker   worker.Config
 	Consumer redisqueue.ConsumerConfig
 	Render   render.Config
+	Quiet    quiet.Config
+	Prices   pricing.Config
+	Links    unsubscribe.Config
 	Redis    redisqueue.Config
 	Ops      ops.Config
 	Tracing  otlp.Config
@@ -69,8 +76,8 @@ func Load(ctx context.Context, env envconfig.Lookuper) (Config, error) {
 	var c Config
 	err := errors.Join(
 		// What cannot be read has its default below, so that everything else is looked at too.
-		settings.Read(ctx, env, &c.Channel, &c.Worker, &c.Consumer, &c.Render, &c.Redis, &c.Ops, &c.Tracing),
-		c.Channel.validate(), c.lease(), c.Worker.Validate(), c.Consumer.Validate(), c.Redis.Validate(), c.Ops.Validate(), c.Tracing.Validate(),
+		settings.Read(ctx, env, &c.Channel, &c.Worker, &c.Consumer, &c.Render, &c.Quiet, &c.Prices, &c.Links, &c.Redis, &c.Ops, &c.Tracing),
+		c.Channel.validate(), c.lease(), c.Worker.Validate(), c.Consumer.Validate(), c.Quiet.Validate(), c.Prices.Validate(), c.Links.Validate(), c.Redis.Validate(), c.Ops.Validate(), c.Tracing.Validate(),
 	)
 	if err != nil {
 		// New is not reached, and would have had more to say.
@@ -134,6 +141,10 @@ type Worker struct {
 	worker *worker.Worker
 	ops    *ops.Server
 	traces *otlp.Tracing
+
+	channel message.Channel
+	named   []catalog.Named
+	sync    time.Duration // OPT_OUT_SYNC
 }
 
 // tracesTimeout bounds how long a worker that stops waits for the collector of its traces.
@@ -158,8 +169,15 @@ func New(ctx context.Context, c Config, env envconfig.Lookuper, log *slog.Logger
 		Transport: transport.New(c.Worker.Concurrency),
 		Outbox:    func(keep int) sandbox.Outbox { return store.Outbox(keep) },
 	})
-	if err := errors.Join(renderErr, providerErr); err != nil {
+	hours, quietErr := quiet.New(c.Quiet)
+	prices, priceErr := pricing.NewTable(c.Prices)
+	caps, capErr := pricing.NewCaps(c.Prices)
+	links, linkErr := unsubscribe.New(c.Links)
+	if err := errors.Join(renderErr, providerErr, quietErr, priceErr, capErr, linkErr); err != nil {
 		return nil, err
+	}
+	if links != nil {
+		renderer.Unsubscribe = links.URL
 	}
 	traces, err := otlp.New(ctx, c.Tracing, "ringup-worker", attribute.String("ringup.channel", string(channel)))
 	if err != nil {
@@ -178,15 +196,16 @@ func New(ctx context.Context, c Config, env envconfig.Lookuper, log *slog.Logger
 		host = "unknown"
 	}
 	loop := worker.New(worker.Options{
-		ID: fmt.Sprintf("%s/%d", host, os.Getpid()), Config: c.Worker, Lease: c.Consumer.Lease, ResendUncertain: c.Redis.OnUncertain == redisqueue.Resend,
+		ID: fmt.Sprintf("%s/%d", host, os.Getpid()), Channel: channel, Config: c.Worker, Lease: c.Consumer.Lease, ResendUncertain: c.Redis.OnUncertain == redisqueue.Resend,
 		Queue: store.Consumer(channel, c.Consumer, names), Renderer: renderer, Providers: senders,
 		Metrics: worker.NewMetrics(registry, channel), Log: log, Tracer: traces.Tracer(),
+		Quiet: hours, Prices: prices, Caps: caps, Moves: c.Redis.Moves(channel), MoveWithin: c.Redis.FallbackWithin,
 	})
 	operators, err := ops.New(ops.Options{Config: c.Ops, Gatherer: registry, Live: loop.Live, Checks: checks, Log: log})
 	if err != nil {
 		return nil, err
 	}
-	return &Worker{log: log, store: store, worker: loop, ops: operators, traces: traces}, nil
+	return &Worker{log: log, store: store, worker: loop, ops: operators, traces: traces, channel: channel, named: named, sync: c.Worker.OptOutSync}, nil
 }
 
 // OpsAddr is where the operators' port is.
@@ -200,6 +219,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	background, stopBackground := context.WithCancel(ctx)
 	defer stopBackground()
 	go w.store.LogWarnings(background)
+	w.syncOptOuts(background)
 	stop := context.AfterFunc(ctx, w.ops.Drain)
 	defer stop()
 	w.log.Info("worker claims", "ops", w.OpsAddr())
@@ -217,4 +237,37 @@ func (w *Worker) Run(ctx context.Context) error {
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), tracesTimeout)
 	defer cancel()
 	return errors.Join(err, w.store.Close(), w.traces.Close(last), w.ops.Close())
+}
+
+// syncLook is how often a worker looks whether it is time to read a provider's list of those who get nothing.
+const syncLook = time.Minute
+
+// syncOptOuts keeps the channel's list of those who get nothing in step with the lists that providers keep themselves.
+func (w *Worker) syncOptOuts(ctx context.Context) {
+	if w.sync == 0 {
+		return
+	}
+	for _, n := range w.named {
+		lister, ok := n.Provider.(provider.OptOutLister)
+		if !ok {
+			continue
+		}
+		go func() {
+			ticker := time.NewTicker(syncLook)
+			defer ticker.Stop()
+			for ctx.Err() == nil {
+				mine, err := w.store.SyncOptOuts(ctx, w.channel, n.Name, w.sync, lister.OptedOut)
+				switch {
+				case err != nil && ctx.Err() == nil:
+					w.log.Warn("the provider's list of those who get nothing could not be read; trying again (OPT_OUT_SYNC)", "provider", n.Name, "error", err)
+				case mine:
+					w.log.Info("the provider's list of those who get nothing was read", "provider", n.Name)
+				}
+				select {
+				case <-ctx.Done():
+				case <-ticker.C:
+				}
+			}
+		}()
+	}
 }

@@ -61,7 +61,9 @@ func New(c Config, client *transport.Client) (*Provider, error) {
 }
 
 // Traits says from which number messages come, by its id.
-func (p *Provider) Traits() provider.Traits { return provider.Traits{Sender: p.number, Reports: true} }
+func (p *Provider) Traits() provider.Traits {
+	return provider.Traits{Sender: p.number, Reports: true, NamesMessage: true}
+}
 
 // outgoing is what is posted to /{phone-number-id}/messages (developers.facebook.com/docs/whatsapp/cloud-api/reference/messages).
 type outgoing struct {
