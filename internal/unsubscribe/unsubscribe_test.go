@@ -137,16 +137,18 @@ func TestValidate(t *testing.T) {
 	}
 }
 
+// sealed is a link's token for the tests' address, as an e-mail of long ago has it: what it is made of may not change.
+const sealed = "AdgImPWlYwvB2U9DtIgorbJdJBbiZohK2H5GDuBwRB_6ctRVZjVsPtsbgJ1geOnX0Q"
+
 // FuzzOpen: nothing opens but what was sealed, letter by letter.
 func FuzzOpen(f *testing.F) {
-	l := links(f, public, first, second)
-	valid := token(f, l)
-	for _, seed := range []string{valid, valid + "=", valid[:len(valid)-1], "A" + valid, "", "AQ", strings.Repeat("A", 380), "\x00", "é"} {
+	l := links(f, public, second, first)
+	for _, seed := range []string{sealed, sealed + "=", sealed[:len(sealed)-1], "A" + sealed, "", "AQ", strings.Repeat("A", 380), "\x00", "é"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		got, err := l.Open(text)
-		if opened := err == nil; opened != (text == valid) || opened && got != to {
+		if opened := err == nil; opened != (text == sealed) || opened && got != to {
 			t.Errorf("%q was opened as %q, %v", text, got.Reveal(), err)
 		}
 	})
