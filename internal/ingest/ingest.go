@@ -91,7 +91,7 @@ type Enqueuer interface {
 	Enqueue(context.Context, *queue.Submission) (*queue.Acceptance, error)
 }
 
-// Options are what the handler is made of. All are required but Tracer.
+// Options are what the handler is made of. All are required but Tracer and Routes.
 type Options struct {
 	Config     Config
 	Region     string // DEFAULT_REGION
@@ -101,6 +101,8 @@ type Options struct {
 	Registerer prometheus.Registerer
 	Log        *slog.Logger
 	Tracer     trace.Tracer // nil: no tracing
+	// Routes add what else the public port serves: callbacks, the page to unsubscribe.
+	Routes []func(chi.Router)
 }
 
 // handler answers the public endpoints.
@@ -156,6 +158,9 @@ func NewHandler(o Options) (http.Handler, error) {
 	r.MethodNotAllowed(notAllowed)
 	r.Post("/webhooks/pos", h.serve(true))
 	r.Get("/v1/notifications/{id}", h.notifications)
+	for _, add := range o.Routes {
+		add(r)
+	}
 	if o.Config.TestEndpoints {
 		r.Post("/test/simulate-webhook", h.serve(false))
 		r.Post("/webhooks/test", h.understand)

@@ -9,9 +9,11 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/go-chi/chi/v5"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/sethvargo/go-envconfig"
@@ -24,6 +26,7 @@ import (
 	"ringup.dev/ringup/internal/queue/redisqueue"
 	"ringup.dev/ringup/internal/settings"
 	"ringup.dev/ringup/internal/tracing/otlp"
+	"ringup.dev/ringup/internal/unsubscribe"
 )
 
 // Server is where ingest listens, and how it stops.
@@ -50,13 +53,15 @@ type Config struct {
 	Redis   redisqueue.Config
 	Ops     ops.Config
 	Tracing otlp.Config
+	Links   unsubscribe.Config
+	Page    unsubscribe.PageConfig
 }
 
 // Load reads the configuration. The error has every problem, each with what to set.
 func Load(ctx context.Context, env envconfig.Lookuper) (Config, error) {
 	var c Config
 	// What cannot be read has its default below, so that everything else is looked at too.
-	errs := []error{settings.Read(ctx, env, &c.Server, &c.Auth, &c.Ingest, &c.Address, &c.Redis, &c.Ops, &c.Tracing)}
+	errs := []error{settings.Read(ctx, env, &c.Server, &c.Auth, &c.Ingest, &c.Address, &c.Redis, &c.Ops, &c.Tracing, &c.Links, &c.Page)}
 	if c.Server.Port < 0 || c.Server.Port > 65535 {
 		errs = append(errs, fmt.Errorf("PORT is %d: set a port, as 3000", c.Server.Port))
 	}
@@ -65,7 +70,7 @@ func Load(ctx context.Context, env envconfig.Lookuper) (Config, error) {
 			c.Server.ShutdownDelay, c.Server.ShutdownTimeout))
 	}
 	region := c.Address.Validate()
-	errs = append(errs, c.Auth.Validate(), region, c.Redis.Validate(), c.Ops.Validate(), c.Tracing.Validate())
+	errs = append(errs, c.Auth.Validate(), region, c.Redis.Validate(), c.Ops.Validate(), c.Tracing.Validate(), c.Links.Validate())
 	if region == nil {
 		errs = append(errs, c.Ingest.Validate(c.Address.DefaultRegion))
 	}
@@ -74,16 +79,17 @@ func Load(ctx context.Context, env envconfig.Lookuper) (Config, error) {
 
 // Ingest is the program, its ports bound.
 type Ingest struct {
-	config   Config
-	log      *slog.Logger
-	store    *redisqueue.Store
-	producer *redisqueue.Producer
-	sweeper  *redisqueue.Sweeper
-	ops      *ops.Server
-	listener net.Listener
-	public   *http.Server
-	traces   *otlp.Tracing
-	leaving  atomic.Bool
+	config     Config
+	log        *slog.Logger
+	store      *redisqueue.Store
+	producer   *redisqueue.Producer
+	sweeper    *redisqueue.Sweeper
+	deliveries *redisqueue.Deliveries
+	ops        *ops.Server
+	listener   net.Listener
+	public     *http.Server
+	traces     *otlp.Tracing
+	leaving    atomic.Bool
 }
 
 // New builds the program from a valid configuration and binds its ports. Redis may be away.
@@ -109,10 +115,19 @@ func New(c Config, log *slog.Logger) (*Ingest, error) {
 		host = "unknown"
 	}
 	registry.MustRegister(store.QueueCollector(fmt.Sprintf("%s/%d", host, os.Getpid())))
-	producer, sweeper := store.Producer(registry), store.Sweeper(registry)
+	producer, sweeper, deliveries := store.Producer(registry), store.Sweeper(registry), store.Deliveries(registry)
+	var routes []func(chi.Router)
+	links, err := unsubscribe.New(c.Links)
+	if err != nil {
+		return nil, err
+	}
+	if links != nil {
+		page := unsubscribe.NewPage(unsubscribe.Options{Config: c.Page, Links: links, Sink: deliveries, Log: log})
+		routes = append(routes, func(r chi.Router) { r.Handle(unsubscribe.Pattern, page) })
+	}
 	handler, err := ingest.NewHandler(ingest.Options{
 		Config: c.Ingest, Region: c.Address.DefaultRegion, Verifier: verifier, Enqueuer: producer, Notifier: store, Registerer: registry, Log: log,
-		Tracer: traces.Tracer(),
+		Tracer: traces.Tracer(), Routes: routes,
 	})
 	if err != nil {
 		return nil, err
@@ -128,7 +143,7 @@ func New(c Config, log *slog.Logger) (*Ingest, error) {
 		return nil, errors.Join(fmt.Errorf("PORT %d cannot be bound: %w", c.Server.Port, err), operators.Close())
 	}
 	i := &Ingest{
-		config: c, log: log, store: store, producer: producer, sweeper: sweeper, traces: traces, ops: operators,
+		config: c, log: log, store: store, producer: producer, sweeper: sweeper, deliveries: deliveries, traces: traces, ops: operators,
 		listener: netutil.LimitListener(listener, c.Ingest.MaxConnections),
 	}
 	i.public = ingest.Server(i.farewell(handler), log)
@@ -166,11 +181,9 @@ func (i *Ingest) Run(ctx context.Context) error {
 	}()
 	background, stopBackground := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopBackground()
-	swept := make(chan struct{})
-	go func() {
-		defer close(swept)
-		i.sweeper.Run(background)
-	}()
+	var beside sync.WaitGroup
+	beside.Go(func() { i.sweeper.Run(background) })
+	beside.Go(func() { i.deliveries.Run(background) })
 	go i.store.LogWarnings(background)
 	i.log.Info("ingest serves", "port", i.Addr(), "ops", i.OpsAddr(), "channels", i.config.Ingest.Channels)
 	var err error
@@ -192,6 +205,6 @@ func (i *Ingest) Run(ctx context.Context) error {
 	}
 	i.producer.Close()
 	stopBackground()
-	<-swept
+	beside.Wait()
 	return errors.Join(err, i.store.Close(), i.traces.Close(finish), i.ops.Close())
 }
