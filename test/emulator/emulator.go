@@ -38,17 +38,22 @@ const (
 
 // Message is one that a provider took.
 type Message struct {
-	Provider string    `json:"provider"`
-	Channel  string    `json:"channel"`
-	To       string    `json:"to"`
-	From     string    `json:"from,omitempty"`
-	Subject  string    `json:"subject,omitempty"`
-	Text     string    `json:"text,omitempty"`
-	HTML     string    `json:"html,omitempty"`
-	Template string    `json:"template,omitempty"`
-	JobID    string    `json:"job_id,omitempty"` // where the provider has a field for it
-	ID       string    `json:"id"`
-	At       time.Time `json:"at"`
+	Provider string `json:"provider"`
+	Channel  string `json:"channel"`
+	To       string `json:"to"`
+	From     string `json:"from,omitempty"`
+	Subject  string `json:"subject,omitempty"`
+	Text     string `json:"text,omitempty"`
+	HTML     string `json:"html,omitempty"`
+	Template string `json:"template,omitempty"`
+	JobID    string `json:"job_id,omitempty"` // where the provider has a field for it
+	ID       string `json:"id"`
+	// What a provider returns with its reports, as it was sent: Twilio's StatusCallback, SendGrid's custom_args or SES's tags.
+	StatusCallback string            `json:"status_callback,omitempty"`
+	Fields         map[string]string `json:"fields,omitempty"`
+	// ConfigurationSet is SES's: without one it publishes no events.
+	ConfigurationSet string    `json:"configuration_set,omitempty"`
+	At               time.Time `json:"at"`
 }
 
 // Kind is a way to fail.
