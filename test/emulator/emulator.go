@@ -7,6 +7,8 @@
 //	DELETE /_emulator/messages   forget it
 //	PUT    /_emulator/faults     a list of Fault, in place of those before
 //	GET    /_emulator/stats      requests by provider
+//	GET    /_emulator/callbacks  what ingest has to be told, so that it believes the reports
+//	POST   /_emulator/callbacks  a Plan: reports of what was taken; or {"inbound": Inbound}, a message to the shop
 package emulator
 
 import (
@@ -126,6 +128,8 @@ type Server struct {
 	requests map[string]int
 	faults   []*Fault
 	ids      int
+	// callbacks is the other half; nil until somebody says where ingest is.
+	callbacks *Callbacks
 }
 
 // New returns a server of the built-in dialects and of others.
@@ -140,6 +144,8 @@ func New(others ...Dialect) *Server {
 	s.mux.HandleFunc("DELETE /_emulator/messages", func(w http.ResponseWriter, _ *http.Request) { s.Forget(); w.WriteHeader(http.StatusNoContent) })
 	s.mux.HandleFunc("PUT /_emulator/faults", s.putFaults)
 	s.mux.HandleFunc("GET /_emulator/stats", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, s.Requests()) })
+	s.mux.HandleFunc("GET /_emulator/callbacks", s.serveCallbacks)
+	s.mux.HandleFunc("POST /_emulator/callbacks", s.serveCallbacks)
 	return s
 }
 
