@@ -110,7 +110,8 @@ func New(o Options) (*Receiver, error) {
 	c := &Receiver{
 		sink: o.Sink, log: o.Log,
 		callbacks: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "ringup_callbacks_total", Help: "Requests of providers, by what was answered; forged is one whose signature is wrong or missing, nothing one without news.",
+			Name: "ringup_callbacks_total",
+			Help: "Requests of providers, by what was answered; forged is one whose signature is wrong or missing, nothing one without news.",
 		}, []string{"provider", "outcome"}),
 		reports: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "ringup_delivery_reports_total", Help: "Delivery reports, repeated ones too, by the message's state and, when it failed, why.",

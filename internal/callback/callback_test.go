@@ -131,12 +131,16 @@ type dialect struct {
 	taken          int // the status of a callback that was taken
 	signature      string
 	correlates     bool
-	build          func(url string, client *transport.Client) (provider.Provider, error)
+	build          builder
 }
+
+// builder makes an adapter of a base URL.
+type builder func(url string, client *transport.Client) (provider.Provider, error)
 
 func dialects() []dialect {
 	twilioConfig := func(url string) twilio.Config {
-		return twilio.Config{AccountSID: emulator.TwilioAccountSID, AuthToken: emulator.TwilioAuthToken, SMSFrom: "+15005550006", WhatsAppFrom: "+14155238886", BaseURL: url, PublicURL: public}
+		return twilio.Config{AccountSID: emulator.TwilioAccountSID, AuthToken: emulator.TwilioAuthToken, SMSFrom: "+15005550006",
+			WhatsAppFrom: "+14155238886", BaseURL: url, PublicURL: public}
 	}
 	return []dialect{
 		{"twilio", "twilio", message.SMS, "+12025550143", 204, "X-Twilio-Signature", true, func(url string, client *transport.Client) (provider.Provider, error) {
@@ -145,9 +149,10 @@ func dialects() []dialect {
 		{"twilio", "twilio", message.WhatsApp, "+12025550143", 204, "X-Twilio-Signature", true, func(url string, client *transport.Client) (provider.Provider, error) {
 			return twilio.NewWhatsApp(twilioConfig(url), client)
 		}},
-		{"sendgrid", "sendgrid", message.Email, "jane.roe@example.com", 200, "X-Twilio-Email-Event-Webhook-Signature", true, func(url string, client *transport.Client) (provider.Provider, error) {
-			return sendgrid.New(sendgrid.Config{APIKey: emulator.SendGridAPIKey, From: "hello@example.com", BaseURL: url}, client)
-		}},
+		{"sendgrid", "sendgrid", message.Email, "jane.roe@example.com", 200, "X-Twilio-Email-Event-Webhook-Signature", true,
+			func(url string, client *transport.Client) (provider.Provider, error) {
+				return sendgrid.New(sendgrid.Config{APIKey: emulator.SendGridAPIKey, From: "hello@example.com", BaseURL: url}, client)
+			}},
 		{"ses", "aws", message.Email, "jane.roe@example.com", 200, "", true, func(url string, client *transport.Client) (provider.Provider, error) {
 			return aws.NewSES(aws.SESConfig{AWS: aws.Config{Region: emulator.AWSRegion, AccessKeyID: emulator.AWSAccessKeyID, SecretAccessKey: emulator.AWSSecretAccessKey,
 				EndpointURL: url}, From: "hello@example.com", ConfigurationSet: "ringup"}, client)

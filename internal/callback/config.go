@@ -17,8 +17,8 @@ import (
 type Config struct {
 	// PublicURL is what the world calls ingest by, as https://hooks.example.com: Twilio is told to report deliveries there, and signs the address.
 	PublicURL string `env:"PUBLIC_URL"`
-	// TwilioAuthToken is the token of the Twilio account; while it changes, the new and the old one with a comma between: the first is sent with, either
-	// may have signed a callback.
+	// TwilioAuthToken is the token of the Twilio account; while it changes, the new and the old one with a comma between: the first is sent
+	// with, either may have signed a callback.
 	TwilioAuthToken secret.String `env:"TWILIO_AUTH_TOKEN"`
 	// SendGridPublicKeys are the verification keys of SendGrid's signed event webhook, with commas between: base64, as its settings page shows them.
 	SendGridPublicKeys []string `env:"SENDGRID_WEBHOOK_PUBLIC_KEY"`

@@ -84,9 +84,10 @@ func TestTwilioCallbacks(t *testing.T) {
 		"a code that is no code": {sms, status("MessageStatus=undelivered&ErrorCode=abc"), failed(provider.Permanent, provider.ReasonUnreadable, ""), false},
 		"canceled": {sms, status("MessageStatus=canceled"), reports(report(delivery.Failed, "canceled",
 			&provider.Error{Class: provider.Permanent, Reason: provider.ReasonRequest})), false},
-		"opted out at Twilio": {sms, status("MessageStatus=failed&ErrorCode=21610"), delivery.News{Reports: []delivery.Report{refused}, Preferences: []delivery.Preference{
-			{EventID: "SM1:failed:opt_out", Provider: "twilio", Channel: message.SMS, Address: "+12025550143", Sender: "+15005550006", Kind: delivery.OptOut,
-				Why: delivery.Refused, At: received}}}, false},
+		"opted out at Twilio": {sms, status("MessageStatus=failed&ErrorCode=21610"), delivery.News{Reports: []delivery.Report{refused},
+			Preferences: []delivery.Preference{
+				{EventID: "SM1:failed:opt_out", Provider: "twilio", Channel: message.SMS, Address: "+12025550143", Sender: "+15005550006", Kind: delivery.OptOut,
+					Why: delivery.Refused, At: received}}}, false},
 		"another product's": {sms, "CallSid=CA1&CallStatus=completed", delivery.News{}, false},
 		"nothing in it":     {sms, "", delivery.News{}, false},
 
@@ -119,7 +120,8 @@ func TestTwilioCallbacks(t *testing.T) {
 func TestSendGridEvents(t *testing.T) {
 	t.Parallel()
 	event := func(fields string) string {
-		return `{"email":"jane.roe@example.com","timestamp":1731705721,"sg_event_id":"e1","sg_message_id":"m1.filter0001.16648.5515E0B88.0","ringup_job":"webhook_1:email:1",` + fields + `}`
+		return `{"email":"jane.roe@example.com","timestamp":1731705721,"sg_event_id":"e1","sg_message_id":"m1.filter0001.16648.5515E0B88.0",` +
+			`"ringup_job":"webhook_1:email:1",` + fields + `}`
 	}
 	report := func(state delivery.State, why *provider.Error) delivery.Report {
 		return delivery.Report{EventID: "e1", Provider: "sendgrid", Channel: message.Email, JobID: "webhook_1:email:1", MessageID: "m1", State: state, At: happened, Err: why}
@@ -307,7 +309,8 @@ func TestWhatsAppWebhooks(t *testing.T) {
 		return reports(report(delivery.Failed, &provider.Error{Class: class, Reason: reason, Code: code}))
 	}
 	text := func(part string) string {
-		return change("messages", `"contacts":[{"profile":{"name":"Jane"},"wa_id":"12025550143"}],"messages":[{"from":"12025550143","id":"wamid.2","timestamp":"1731705721",`+part+`}]`)
+		return change("messages", `"contacts":[{"profile":{"name":"Jane"},"wa_id":"12025550143"}],"messages":[{"from":"12025550143","id":"wamid.2",`+
+			`"timestamp":"1731705721",`+part+`}]`)
 	}
 	prefer := func(id string, kind delivery.Kind, why delivery.Why) delivery.Preference {
 		return delivery.Preference{EventID: id, Provider: "business", Channel: message.WhatsApp, Address: "+12025550143", Sender: "106540352242922", Kind: kind, Why: why, At: happened}
@@ -345,7 +348,8 @@ func TestWhatsAppWebhooks(t *testing.T) {
 		"a button": {text(`"type":"interactive","interactive":{"type":"button_reply","button_reply":{"id":"1","title":"STOP"}}`),
 			preferences(prefer("wamid.2:opt_out", delivery.OptOut, delivery.StopWord))},
 		"a picture": {text(`"type":"image","image":{"caption":"stop","id":"1"}`), delivery.News{}},
-		"without a time": {change("messages", `"messages":[{"from":"12025550143","id":"wamid.2","timestamp":"soon","type":"text","text":{"body":"stop"}},{"from":"12025550143","id":"wamid.2","text":{"body":"stop"}}]`),
+		"without a time": {change("messages", `"messages":[{"from":"12025550143","id":"wamid.2","timestamp":"soon","type":"text","text":{"body":"stop"}},`+
+			`{"from":"12025550143","id":"wamid.2","text":{"body":"stop"}}]`),
 			preferences(late, late)},
 		"from nobody":        {change("messages", `"messages":[{"id":"wamid.2","text":{"body":"stop"}},{"from":"12025550143","text":{"body":"stop"}}]`), delivery.News{}},
 		"no offers":          {marketing("stop"), preferences(prefer("digest", delivery.OptOut, delivery.Unsubscribe))},

@@ -30,7 +30,8 @@ type sendgrid struct {
 }
 
 func newSendGrid(o *Options) route {
-	r := route{path: PathSendGrid, provider: "sendgrid", setting: []string{"SENDGRID_WEBHOOK_PUBLIC_KEY"}, limit: sendgridLimit, kinds: []string{"application/json"}}
+	r := route{path: PathSendGrid, provider: "sendgrid", setting: []string{"SENDGRID_WEBHOOK_PUBLIC_KEY"},
+		limit: sendgridLimit, kinds: []string{"application/json"}}
 	s := &sendgrid{now: o.Now}
 	if s.keys, _ = publicKeys(o.Config.SendGridPublicKeys); len(s.keys) > 0 { // checked by Validate
 		r.read = s.read

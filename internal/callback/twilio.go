@@ -178,8 +178,8 @@ func parseTwilio(jobID string, form url.Values, w *words, now time.Time) (news d
 	report.Err = &meaning
 	news.Reports = []delivery.Report{report}
 	if meaning.Suppress && to != "" {
-		news.Preferences = []delivery.Preference{{EventID: report.EventID + ":" + string(delivery.OptOut), Provider: "twilio", Channel: report.Channel, Address: to,
-			Sender: twilioSender(form, "From"), Kind: delivery.OptOut, Why: delivery.Refused, At: now}}
+		news.Preferences = []delivery.Preference{{EventID: report.EventID + ":" + string(delivery.OptOut), Provider: "twilio", Channel: report.Channel,
+			Address: to, Sender: twilioSender(form, "From"), Kind: delivery.OptOut, Why: delivery.Refused, At: now}}
 	}
 	return news, false
 }

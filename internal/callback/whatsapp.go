@@ -211,7 +211,8 @@ func (c *whatsappChange) status(s *whatsappStatus, news *delivery.News, now time
 	if !known || s.ID == "" {
 		return
 	}
-	report := delivery.Report{EventID: s.ID + ":" + s.Status, Provider: business, Channel: message.WhatsApp, MessageID: s.ID, State: state, At: s.Timestamp.Time}
+	report := delivery.Report{EventID: s.ID + ":" + s.Status, Provider: business, Channel: message.WhatsApp, MessageID: s.ID, State: state,
+		At: s.Timestamp.Time}
 	if state == delivery.Failed {
 		report.Err = unexplained()
 		if len(s.Errors) > 0 && s.Errors[0].Code != nil {

@@ -50,8 +50,8 @@ func newAmazon(signer *rsa.PrivateKey) (*amazon, error) {
 		return nil, err
 	}
 	now := time.Now()
-	root := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "the emulator's authority"}, NotBefore: now.Add(-24 * time.Hour),
-		NotAfter: now.Add(24 * time.Hour), IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
+	root := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "the emulator's authority"},
+		NotBefore: now.Add(-24 * time.Hour), NotAfter: now.Add(24 * time.Hour), IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
 	rootDER, err := x509.CreateCertificate(rand.Reader, root, root, &authority.PublicKey, authority)
 	if err != nil {
 		return nil, err
@@ -127,8 +127,9 @@ func (a *amazon) fetched() int {
 // Subscribe is what SNS posts to an address that a topic is to send to.
 func (c *Callbacks) Subscribe(token string) Callback {
 	return c.snsMessage("2", snsSubscribe, c.id(), map[string]string{
-		"Token":        token,
-		"Message":      "You have chosen to subscribe to the topic " + SESTopicARN + ".\nTo confirm the subscription, visit the SubscribeURL included in this message.",
+		"Token": token,
+		"Message": "You have chosen to subscribe to the topic " + SESTopicARN +
+			".\nTo confirm the subscription, visit the SubscribeURL included in this message.",
 		"SubscribeURL": "https://" + snsHost + "/?Action=ConfirmSubscription&TopicArn=" + SESTopicARN + "&Token=" + token,
 	})
 }
@@ -191,20 +192,23 @@ func (c *Callbacks) sesEvent(m Message, e Event) (Callback, error) {
 		"messageId": m.ID, "destination": []string{m.To}, "headersTruncated": false, "tags": returned}}
 	bounce := func(kind, sub, status string) {
 		event["eventType"] = "Bounce"
-		event["bounce"] = map[string]any{"feedbackId": m.ID + "-feedback", "bounceType": kind, "bounceSubType": sub, "timestamp": at, "reportingMTA": "dsn; mta.example.com",
-			"bouncedRecipients": []any{map[string]string{"emailAddress": m.To, "action": "failed", "status": status, "diagnosticCode": "smtp; 550 " + status + " user unknown"}}}
+		event["bounce"] = map[string]any{"feedbackId": m.ID + "-feedback", "bounceType": kind, "bounceSubType": sub, "timestamp": at,
+			"reportingMTA": "dsn; mta.example.com", "bouncedRecipients": []any{map[string]string{"emailAddress": m.To, "action": "failed", "status": status,
+				"diagnosticCode": "smtp; 550 " + status + " user unknown"}}}
 	}
 	switch e.Kind {
 	case EventSent:
 		event["eventType"], event["send"] = "Send", map[string]any{}
 	case EventDelivered:
 		event["eventType"] = "Delivery"
-		event["delivery"] = map[string]any{"timestamp": at, "processingTimeMillis": 11893, "recipients": []string{m.To}, "smtpResponse": "250 2.6.0 Message received"}
+		event["delivery"] = map[string]any{"timestamp": at, "processingTimeMillis": 11893, "recipients": []string{m.To},
+			"smtpResponse": "250 2.6.0 Message received"}
 	case EventRead:
 		event["eventType"], event["open"] = "Open", map[string]string{"timestamp": at, "ipAddress": "192.0.2.1", "userAgent": "Mozilla/5.0"}
 	case EventDelayed:
 		event["eventType"] = "DeliveryDelay"
-		event["deliveryDelay"] = map[string]any{"timestamp": at, "delayType": "MailboxFull", "delayedRecipients": []any{map[string]string{"emailAddress": m.To}}}
+		event["deliveryDelay"] = map[string]any{"timestamp": at, "delayType": "MailboxFull",
+			"delayedRecipients": []any{map[string]string{"emailAddress": m.To}}}
 	case EventFailed:
 		event["eventType"], event["reject"] = "Reject", map[string]string{"reason": "Bad content"}
 	case EventBounce:
@@ -229,5 +233,6 @@ func (c *Callbacks) sesEvent(m Message, e Event) (Callback, error) {
 	if err != nil {
 		return Callback{}, err
 	}
-	return c.snsMessage("1", "Notification", m.ID+"-"+string(e.Kind), map[string]string{"Message": string(text), "Subject": "Amazon SES Email Event Notification"}), nil
+	return c.snsMessage("1", "Notification", m.ID+"-"+string(e.Kind),
+		map[string]string{"Message": string(text), "Subject": "Amazon SES Email Event Notification"}), nil
 }

@@ -48,7 +48,8 @@ func (c *Callbacks) whatsappEvent(m Message, e Event) (Callback, error) {
 	case EventUnsubscribe, EventResubscribe:
 		value := map[EventKind]string{EventUnsubscribe: "stop", EventResubscribe: "resume"}[e.Kind]
 		return c.whatsappHook(WhatsAppNumberID, "user_preferences", map[string]any{"contacts": contacts, "user_preferences": []any{map[string]any{
-			"wa_id": person, "detail": "User requested to " + value + " marketing messages", "category": "marketing_messages", "value": value, "timestamp": seconds,
+			"wa_id": person, "detail": "User requested to " + value + " marketing messages", "category": "marketing_messages",
+			"value": value, "timestamp": seconds,
 		}}}), nil
 	case EventSent, EventDelivered, EventRead, EventFailed:
 	default:
@@ -61,7 +62,8 @@ func (c *Callbacks) whatsappEvent(m Message, e Event) (Callback, error) {
 			return Callback{}, err
 		}
 		status["errors"] = []any{map[string]any{"code": code, "title": "Failed", "message": "Failed",
-			"error_data": map[string]string{"details": "Message to " + m.To + " failed"}, "href": "https://developers.facebook.com/docs/whatsapp/cloud-api/support/error-codes/"}}
+			"error_data": map[string]string{"details": "Message to " + m.To + " failed"},
+			"href":       "https://developers.facebook.com/docs/whatsapp/cloud-api/support/error-codes/"}}
 	}
 	return c.whatsappHook(WhatsAppNumberID, "messages", map[string]any{"statuses": []any{status}}), nil
 }
