@@ -18,10 +18,7 @@ import (
 
 	"ringup.dev/ringup/internal/admind"
 	"ringup.dev/ringup/internal/ingestd"
-	"ringup.dev/ringup/internal/pricing"
 	"ringup.dev/ringup/internal/provider/catalog"
-	"ringup.dev/ringup/internal/quiet"
-	"ringup.dev/ringup/internal/unsubscribe"
 	"ringup.dev/ringup/internal/workerd"
 )
 
@@ -82,11 +79,6 @@ func sections(t *testing.T) []*section {
 	for _, c := range catalog.Configs() {
 		visit("worker", reflect.TypeOf(c).Elem())
 	}
-	visit("ingest", reflect.TypeFor[unsubscribe.Config]())
-	visit("worker", reflect.TypeFor[unsubscribe.Config]())
-	visit("ingest", reflect.TypeFor[unsubscribe.PageConfig]())
-	visit("worker", reflect.TypeFor[quiet.Config]())
-	visit("worker", reflect.TypeFor[pricing.Config]())
 	visit("admin", reflect.TypeFor[admind.Config]())
 	return out
 }

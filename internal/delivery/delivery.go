@@ -10,6 +10,9 @@ import (
 	"ringup.dev/ringup/internal/provider"
 )
 
+// JobField is the name under which a job's id goes along with a message, where a provider has named fields that it returns with its reports.
+const JobField = "ringup_job"
+
 // State is how far a message has come, as its provider reports it.
 type State string
 
@@ -57,7 +60,7 @@ const (
 	Complaint   Why = "complaint"    // they reported an e-mail as spam
 	HardBounce  Why = "hard_bounce"  // the address does not exist or refuses for good
 	Refused     Why = "refused"      // the provider refuses to send to them (Twilio 21610, a block on WhatsApp)
-	OptOutList  Why = "opt_out_list" // they are on the provider's own list (Amazon SNS)
+	OptOutList  Why = "opt_out_list" // they are on the provider's own list (Amazon SNS; the account's suppression list of SES)
 	Operator    Why = "operator"     // somebody of the shop put them there
 	Import      Why = "import"       // from a file
 )
@@ -72,8 +75,8 @@ type Preference struct {
 	// Sender is ours, which they answered: the number, the messaging service, the Cloud API's phone number id; "" for all.
 	Sender string
 	Kind   Kind
-	Why    Why // of an opt-out
-	At     time.Time
+	Why    Why       // of an opt-out
+	At     time.Time // when they said it; where the provider does not say, when it was received
 }
 
 // Suppression is an entry of the list of those who get nothing on a channel.

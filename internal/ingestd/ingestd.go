@@ -20,6 +20,7 @@ import (
 	"golang.org/x/net/netutil"
 
 	"ringup.dev/ringup/internal/address"
+	"ringup.dev/ringup/internal/callback"
 	"ringup.dev/ringup/internal/ingest"
 	"ringup.dev/ringup/internal/ingest/auth"
 	"ringup.dev/ringup/internal/ops"
@@ -53,6 +54,7 @@ type Config struct {
 	Redis   redisqueue.Config
 	Ops     ops.Config
 	Tracing otlp.Config
+	Calls   callback.Config
 	Links   unsubscribe.Config
 	Page    unsubscribe.PageConfig
 }
@@ -61,7 +63,7 @@ type Config struct {
 func Load(ctx context.Context, env envconfig.Lookuper) (Config, error) {
 	var c Config
 	// What cannot be read has its default below, so that everything else is looked at too.
-	errs := []error{settings.Read(ctx, env, &c.Server, &c.Auth, &c.Ingest, &c.Address, &c.Redis, &c.Ops, &c.Tracing, &c.Links, &c.Page)}
+	errs := []error{settings.Read(ctx, env, &c.Server, &c.Auth, &c.Ingest, &c.Address, &c.Redis, &c.Ops, &c.Tracing, &c.Calls, &c.Links, &c.Page)}
 	if c.Server.Port < 0 || c.Server.Port > 65535 {
 		errs = append(errs, fmt.Errorf("PORT is %d: set a port, as 3000", c.Server.Port))
 	}
@@ -70,7 +72,7 @@ func Load(ctx context.Context, env envconfig.Lookuper) (Config, error) {
 			c.Server.ShutdownDelay, c.Server.ShutdownTimeout))
 	}
 	region := c.Address.Validate()
-	errs = append(errs, c.Auth.Validate(), region, c.Redis.Validate(), c.Ops.Validate(), c.Tracing.Validate(), c.Links.Validate())
+	errs = append(errs, c.Auth.Validate(), region, c.Redis.Validate(), c.Ops.Validate(), c.Tracing.Validate(), c.Calls.Validate(), c.Links.Validate())
 	if region == nil {
 		errs = append(errs, c.Ingest.Validate(c.Address.DefaultRegion))
 	}
@@ -116,7 +118,11 @@ func New(c Config, log *slog.Logger) (*Ingest, error) {
 	}
 	registry.MustRegister(store.QueueCollector(fmt.Sprintf("%s/%d", host, os.Getpid())))
 	producer, sweeper, deliveries := store.Producer(registry), store.Sweeper(registry), store.Deliveries(registry)
-	var routes []func(chi.Router)
+	calls, err := callback.New(callback.Options{Config: c.Calls, Sink: deliveries, Registerer: registry, Log: log})
+	if err != nil {
+		return nil, err
+	}
+	routes := []func(chi.Router){calls.Routes}
 	links, err := unsubscribe.New(c.Links)
 	if err != nil {
 		return nil, err

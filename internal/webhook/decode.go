@@ -29,7 +29,7 @@ type Webhook struct {
 // Numbers are kept as they were written: money never becomes a float.
 type Data struct {
 	TransactionID, Amount, Currency, CustomerName, CustomerPhone, CustomerEmail, OrderID, Status, Locale, Timezone string
-	Items                                                                                                []Item
+	Items                                                                                                          []Item
 }
 
 // Item is a line of an order.

@@ -9,12 +9,15 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"time"
 	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+
+	"ringup.dev/ringup/internal/provider/aws/tags"
 )
 
 // signed looks whether a request has the right Signature Version 4: it signs the same request and compares.
@@ -126,6 +129,12 @@ func writeXML(w http.ResponseWriter, status int, body string) {
 	_, _ = io.WriteString(w, body)
 }
 
+// What a tag can have (docs.aws.amazon.com/ses/latest/APIReference-V2/API_MessageTag.html).
+var (
+	tagName  = regexp.MustCompile(`^[A-Za-z0-9_-]{1,256}$`)
+	tagValue = regexp.MustCompile(`^[A-Za-z0-9_.@-]{1,256}$`)
+)
+
 // sesDialect is Amazon SES v2 (docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html).
 var sesDialect = Dialect{
 	Name:    "ses",
@@ -149,7 +158,8 @@ var sesDialect = Dialect{
 					Headers []struct{ Name, Value string }
 				}
 			}
-			EmailTags []struct{ Name, Value string }
+			EmailTags            []struct{ Name, Value string }
+			ConfigurationSetName string
 		}
 		refuse := func(text string) (Message, *Refusal) {
 			return Message{}, &Refusal{Status: http.StatusBadRequest, Code: "BadRequestException", Text: text}
@@ -167,7 +177,7 @@ var sesDialect = Dialect{
 			return refuse("Content is required")
 		}
 		m := Message{Channel: "email", To: mail.Destination.ToAddresses[0], From: mail.FromEmailAddress, Subject: simple.Subject.Data,
-			Text: simple.Body.Text.Data, HTML: simple.Body.Html.Data}
+			Text: simple.Body.Text.Data, HTML: simple.Body.Html.Data, Fields: map[string]string{}, ConfigurationSet: mail.ConfigurationSetName}
 		headers := map[string]string{}
 		for _, header := range simple.Headers {
 			headers[header.Name] = header.Value
@@ -176,12 +186,17 @@ var sesDialect = Dialect{
 		if m.Unsubscribe, wrong = unsubscribe(headers); wrong != "" {
 			return refuse(wrong)
 		}
+		returned := map[string][]string{}
 		for _, tag := range mail.EmailTags {
-			if strings.Trim(tag.Name+tag.Value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.@-") != "" {
-				return refuse("Invalid tag value")
+			switch _, twice := m.Fields[tag.Name]; {
+			case twice:
+				return refuse("Duplicate tag name")
+			case !tagName.MatchString(tag.Name) || !tagValue.MatchString(tag.Value):
+				return refuse("Invalid tag")
 			}
-			m.JobID = tag.Value
+			m.Fields[tag.Name], returned[tag.Name] = tag.Value, []string{tag.Value}
 		}
+		m.JobID = tags.Decode(returned)
 		return m, nil
 	},
 	Accept: func(w http.ResponseWriter, m Message) {

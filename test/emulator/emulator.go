@@ -8,6 +8,8 @@
 //	PUT    /_emulator/faults     a list of Fault, in place of those before
 //	PUT    /_emulator/opted-out  numbers on the list that Amazon SNS keeps of those who answered STOP
 //	GET    /_emulator/stats      requests by provider
+//	GET    /_emulator/callbacks  what ingest has to be told, so that it believes the reports
+//	POST   /_emulator/callbacks  a Plan: reports of what was taken; or {"inbound": Inbound}, a message to the shop
 package emulator
 
 import (
@@ -39,18 +41,23 @@ const (
 
 // Message is one that a provider took.
 type Message struct {
-	Provider    string    `json:"provider"`
-	Channel     string    `json:"channel"`
-	To          string    `json:"to"`
-	From        string    `json:"from,omitempty"`
-	Subject     string    `json:"subject,omitempty"`
-	Text        string    `json:"text,omitempty"`
-	HTML        string    `json:"html,omitempty"`
-	Unsubscribe string    `json:"unsubscribe,omitempty"` // the URL of List-Unsubscribe
-	Template    string    `json:"template,omitempty"`
-	JobID       string    `json:"job_id,omitempty"` // where the provider has a field for it
-	ID          string    `json:"id"`
-	At          time.Time `json:"at"`
+	Provider    string `json:"provider"`
+	Channel     string `json:"channel"`
+	To          string `json:"to"`
+	From        string `json:"from,omitempty"`
+	Subject     string `json:"subject,omitempty"`
+	Text        string `json:"text,omitempty"`
+	HTML        string `json:"html,omitempty"`
+	Unsubscribe string `json:"unsubscribe,omitempty"` // the URL of List-Unsubscribe
+	Template    string `json:"template,omitempty"`
+	JobID       string `json:"job_id,omitempty"` // where the provider has a field for it
+	ID          string `json:"id"`
+	// What a provider returns with its reports, as it was sent: Twilio's StatusCallback, SendGrid's custom_args or SES's tags.
+	StatusCallback string            `json:"status_callback,omitempty"`
+	Fields         map[string]string `json:"fields,omitempty"`
+	// ConfigurationSet is SES's: without one it publishes no events.
+	ConfigurationSet string    `json:"configuration_set,omitempty"`
+	At               time.Time `json:"at"`
 }
 
 // Kind is a way to fail.
@@ -128,6 +135,8 @@ type Server struct {
 	faults   []*Fault
 	optedOut []string
 	ids      int
+	// callbacks is the other half; nil until somebody says where ingest is.
+	callbacks *Callbacks
 }
 
 // New returns a server of the built-in dialects and of others.
@@ -143,6 +152,8 @@ func New(others ...Dialect) *Server {
 	s.mux.HandleFunc("PUT /_emulator/faults", s.putFaults)
 	s.mux.HandleFunc("PUT /_emulator/opted-out", s.putOptedOut)
 	s.mux.HandleFunc("GET /_emulator/stats", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, s.Requests()) })
+	s.mux.HandleFunc("GET /_emulator/callbacks", s.serveCallbacks)
+	s.mux.HandleFunc("POST /_emulator/callbacks", s.serveCallbacks)
 	return s
 }
 

@@ -1,6 +1,7 @@
 package emulator
 
 import (
+	"encoding/json"
 	"net/http"
 	netmail "net/mail"
 )
@@ -32,6 +33,9 @@ var sendgridDialect = Dialect{
 		writeJSON(w, r.Status, map[string]any{"errors": []map[string]any{{"message": r.Text, "field": field, "help": nil}}})
 	},
 }
+
+// maxCustomArgs is how many bytes custom arguments may have together.
+const maxCustomArgs = 10_000
 
 func readSendGrid(r *http.Request, body []byte) (Message, *Refusal) {
 	refuse := func(field, text string) (Message, *Refusal) {
@@ -72,7 +76,12 @@ func readSendGrid(r *http.Request, body []byte) (Message, *Refusal) {
 	case len(mail.Content) == 0:
 		return refuse("content", "Unless a valid template_id is provided, the content parameter is required.")
 	}
-	m := Message{Channel: "email", To: mail.Personalizations[0].To[0].Email, From: mail.From.Email, Subject: mail.Subject, JobID: mail.Personalizations[0].CustomArgs["job_id"]}
+	args := mail.Personalizations[0].CustomArgs
+	if text, err := json.Marshal(args); err != nil || len(text) > maxCustomArgs {
+		return refuse("personalizations.0.custom_args", "The custom_args size exceeds the 10000 byte limit.")
+	}
+	m := Message{Channel: "email", To: mail.Personalizations[0].To[0].Email, From: mail.From.Email, Subject: mail.Subject,
+		JobID: args["ringup_job"], Fields: args}
 	for i, part := range mail.Content {
 		switch {
 		case part.Value == "":

@@ -62,6 +62,13 @@ func readTwilio(r *http.Request, body []byte) (Message, *Refusal) {
 		}
 		m.From = from
 	}
+	if m.StatusCallback = form.Get("StatusCallback"); m.StatusCallback != "" {
+		at, err := url.Parse(m.StatusCallback)
+		if err != nil || at.Host == "" || at.Scheme != "http" && at.Scheme != "https" {
+			return refuse("21609", "The 'StatusCallback' URL is not a valid URL")
+		}
+		m.JobID = at.Query().Get("job")
+	}
 	var variables map[string]string
 	switch {
 	case m.To == "":

@@ -1,6 +1,7 @@
 package aws_test
 
 import (
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -82,7 +83,7 @@ func FuzzSESAnswer(f *testing.F) { providertest.Fuzz(f, ses()) }
 
 func ses() providertest.Adapter {
 	return providertest.Adapter{
-		Dialect: "ses", Channel: message.Email, Secret: emulator.AWSSecretAccessKey,
+		Dialect: "ses", Channel: message.Email, Correlates: true, Secret: emulator.AWSSecretAccessKey,
 		New: func(url, key string, client *transport.Client) (provider.Provider, error) {
 			return aws.NewSES(aws.SESConfig{AWS: config(url, key), From: "Luna Coffee <hello@example.com>"}, client)
 		},
@@ -102,6 +103,28 @@ func ses() providertest.Adapter {
 			failure(400, "BadRequestException", "Illegal address", recipient),
 			failure(400, "BadRequestException", "Missing subject", request),
 		),
+	}
+}
+
+// TestConfigurationSet: SES publishes events only where one is named.
+func TestConfigurationSet(t *testing.T) {
+	t.Parallel()
+	provider := emulator.New()
+	server := httptest.NewServer(provider)
+	defer server.Close()
+	for _, set := range []string{"", "ringup"} {
+		p, err := aws.NewSES(aws.SESConfig{AWS: config(server.URL, emulator.AWSSecretAccessKey), From: "hello@example.com", ConfigurationSet: set}, transport.New(1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := message.Message{JobID: "a:email:1", Channel: message.Email, To: "jane.roe@example.com", Subject: "s", Text: "t", HTML: "h"}
+		if _, err := p.Send(t.Context(), m); err != nil {
+			t.Fatal(err)
+		}
+		taken := provider.Messages()
+		if got := taken[len(taken)-1].ConfigurationSet; got != set {
+			t.Errorf("%q arrived as %q", set, got)
+		}
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/mail"
-	"regexp"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -14,6 +13,7 @@ import (
 
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/provider"
+	"ringup.dev/ringup/internal/provider/aws/tags"
 	"ringup.dev/ringup/internal/provider/transport"
 )
 
@@ -61,6 +61,11 @@ func (p *SES) Send(ctx context.Context, m message.Message) (provider.Receipt, er
 	utf8 := func(text string) *types.Content {
 		return &types.Content{Data: aws.String(text), Charset: aws.String("UTF-8")}
 	}
+	// SES returns the tags with its events, where there is a configuration set that publishes them.
+	var correlation []types.MessageTag
+	for _, tag := range tags.Encode(m.JobID) {
+		correlation = append(correlation, types.MessageTag{Name: aws.String(tag.Name), Value: aws.String(tag.Value)})
+	}
 	call := p.client.Call(ctx, noBase)
 	out, err := p.api.SendEmail(ctx, &sesv2.SendEmailInput{
 		FromEmailAddress: aws.String(p.from.String()),
@@ -69,7 +74,7 @@ func (p *SES) Send(ctx context.Context, m message.Message) (provider.Receipt, er
 			Subject: utf8(m.Subject), Body: &types.Body{Text: utf8(m.Text), Html: utf8(m.HTML)}, Headers: headers(m),
 		}},
 		ConfigurationSetName: p.set,
-		EmailTags:            []types.MessageTag{{Name: aws.String("job_id"), Value: aws.String(tag(m.JobID))}},
+		EmailTags:            correlation,
 	}, func(o *sesv2.Options) { o.HTTPClient = call })
 	switch {
 	case err != nil:
@@ -78,15 +83,6 @@ func (p *SES) Send(ctx context.Context, m message.Message) (provider.Receipt, er
 		return provider.Receipt{}, call.Unclear()
 	}
 	return provider.Receipt{MessageID: *out.MessageId}, nil
-}
-
-// untaggable is what a tag's value cannot have (docs.aws.amazon.com/ses/latest/APIReference-V2/API_MessageTag.html).
-var untaggable = regexp.MustCompile(`[^A-Za-z0-9_.@-]`)
-
-// tag makes a value of at most 256 characters that a person can still find the job by.
-func tag(jobID string) string {
-	value := untaggable.ReplaceAllString(jobID, "-")
-	return value[:min(len(value), 256)]
 }
 
 // Probe asks whether the account may send. SES allows one such call a second for the whole account: cache it.

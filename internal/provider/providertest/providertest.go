@@ -21,6 +21,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"ringup.dev/ringup/internal/job"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/provider"
 	"ringup.dev/ringup/internal/provider/transport"
@@ -40,6 +41,8 @@ type Adapter struct {
 	New func(baseURL, secret string, client *transport.Client) (provider.Provider, error)
 	// Template is an approved template, for channels that know them.
 	Template *message.Template
+	// Correlates says that the provider has a field for the job's id, which it returns with its reports.
+	Correlates bool
 	// Failures are those that the provider documents.
 	Failures []Failure
 }
@@ -111,6 +114,7 @@ func Run(t *testing.T, a Adapter) {
 	t.Helper()
 	t.Run("says what it is", a.traits)
 	t.Run("sends", a.sends)
+	t.Run("sends the job's id along", a.correlates)
 	t.Run("sends many at a time over few connections", a.sendsMany)
 	t.Run("sends a template", a.sendsTemplate)
 	t.Run("sends a way to unsubscribe", a.sendsUnsubscribe)
@@ -159,11 +163,30 @@ func (a *Adapter) sends(t *testing.T) {
 	}
 	got := taken[0]
 	want := emulator.Message{Provider: a.Dialect, Channel: string(a.Channel), To: m.To.Reveal(), Subject: m.Subject, Text: m.Text, HTML: m.HTML}
-	if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(emulator.Message{}, "From", "JobID", "ID", "At")); diff != "" {
+	if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(emulator.Message{}, "From", "JobID", "ID", "At", "StatusCallback", "Fields", "ConfigurationSet")); diff != "" {
 		t.Errorf("what arrived differs from what was sent (-sent +arrived):\n%s", diff)
 	}
 	if receipt.MessageID == "" || !strings.Contains(receipt.MessageID, got.ID) {
 		t.Errorf("the receipt names %q, the provider %q", receipt.MessageID, got.ID)
+	}
+}
+
+// correlates looks whether any job's id arrives as it is, however long and whatever is in it.
+func (a *Adapter) correlates(t *testing.T) {
+	t.Parallel()
+	if !a.Correlates {
+		t.Skip("the provider has no field for it")
+	}
+	for _, webhook := range []string{"webhook_1", "ORD 12/7&job=x#?%2B+=\"\\<é.3a>,;:@", strings.Repeat("…/", job.MaxWebhookID/4)} {
+		b := a.open(t, a.Secret)
+		m := a.message()
+		m.JobID = job.ID(webhook, a.Channel, 1000)
+		if _, err := b.provider.Send(within(t, 10*time.Second), m); err != nil {
+			t.Fatal(err)
+		}
+		if taken := b.emulator.Messages(); len(taken) != 1 || taken[0].JobID != m.JobID {
+			t.Errorf("%q arrived as %+v", m.JobID, taken)
+		}
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/sendgrid/rest"
 	"github.com/sendgrid/sendgrid-go/helpers/mail"
 
+	"ringup.dev/ringup/internal/delivery"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/provider"
 	"ringup.dev/ringup/internal/provider/transport"
@@ -88,7 +89,7 @@ func (p *Provider) mail(m message.Message) *mail.SGMailV3 {
 	to := mail.NewPersonalization()
 	to.AddTos(mail.NewEmail("", m.To.Reveal()))
 	// In the personalization: the specification has custom_args at the top as a string.
-	to.SetCustomArg("job_id", m.JobID)
+	to.SetCustomArg(delivery.JobField, m.JobID)
 	v3 := mail.NewV3Mail()
 	v3.SetFrom(p.from)
 	v3.Subject = m.Subject

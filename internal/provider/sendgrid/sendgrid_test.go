@@ -34,7 +34,7 @@ func adapter() providertest.Adapter {
 	reset := refusal(429, "", "too many requests")
 	reset.Header = http.Header{"X-Ratelimit-Reset": {strconv.FormatInt(time.Now().Add(10*time.Hour).Unix(), 10)}}
 	return providertest.Adapter{
-		Dialect: "sendgrid", Channel: message.Email, Secret: emulator.SendGridAPIKey,
+		Dialect: "sendgrid", Channel: message.Email, Correlates: true, Secret: emulator.SendGridAPIKey,
 		New: func(url, key string, client *transport.Client) (provider.Provider, error) {
 			return sendgrid.New(sendgrid.Config{APIKey: secret.String(key), From: "Luna Coffee <hello@example.com>", BaseURL: url}, client)
 		},

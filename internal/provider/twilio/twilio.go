@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"regexp"
 	"strconv"
+	"strings"
 
 	"github.com/twilio/twilio-go/client"
 	openapi "github.com/twilio/twilio-go/rest/api/v2010"
@@ -16,6 +17,7 @@ import (
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/provider"
 	"ringup.dev/ringup/internal/provider/transport"
+	"ringup.dev/ringup/internal/provider/twilio/codes"
 	"ringup.dev/ringup/internal/secret"
 )
 
@@ -23,7 +25,8 @@ import (
 type Config struct {
 	// AccountSID of the Twilio account: AC and 32 hexadecimal digits.
 	AccountSID string `env:"TWILIO_ACCOUNT_SID"`
-	// AuthToken of the Twilio account.
+	// AuthToken is the token of the Twilio account; while it changes, the new and the old one with a comma between: the first is sent with, either
+	// may have signed a callback.
 	AuthToken secret.String `env:"TWILIO_AUTH_TOKEN"`
 	// SMSFrom is the number that SMS come from, as +15005550006; or set TWILIO_MESSAGING_SERVICE_SID.
 	SMSFrom string `env:"TWILIO_SMS_FROM"`
@@ -31,6 +34,8 @@ type Config struct {
 	MessagingServiceSID string `env:"TWILIO_MESSAGING_SERVICE_SID"`
 	// WhatsAppFrom is the number that WhatsApp messages come from, as +14155238886.
 	WhatsAppFrom string `env:"TWILIO_WHATSAPP_FROM"`
+	// PublicURL is what the world calls ingest by, as https://hooks.example.com: delivery reports come there, and unsubscribe links lead there.
+	PublicURL string `env:"PUBLIC_URL"`
 	// BaseURL of a proxy or an emulator in Twilio's place.
 	BaseURL string `env:"TWILIO_BASE_URL"`
 }
@@ -39,7 +44,7 @@ var (
 	accountSID = regexp.MustCompile(`^AC[0-9a-fA-F]{32}$`)
 	serviceSID = regexp.MustCompile(`^MG[0-9a-fA-F]{32}$`)
 	// The SDK refuses other tokens before it sends anything (client.validateCredentials).
-	token = regexp.MustCompile(`^[0-9a-zA-Z]+$`)
+	tokens = regexp.MustCompile(`^[0-9a-zA-Z]+(\s*,\s*[0-9a-zA-Z]+)*$`)
 	// A number, or a short code, or an alphanumeric sender of up to 11 characters (twilio.com/docs/glossary/what-alphanumeric-sender-id).
 	smsFrom      = regexp.MustCompile(`^(\+[1-9][0-9]{6,14}|[0-9]{3,8}|[0-9A-Za-z][0-9A-Za-z &+_-]{0,10})$`)
 	whatsAppFrom = regexp.MustCompile(`^\+[1-9][0-9]{6,14}$`)
@@ -51,7 +56,7 @@ func (c *Config) validate(channel message.Channel) error {
 	if !accountSID.MatchString(c.AccountSID) {
 		errs = append(errs, fmt.Errorf("TWILIO_ACCOUNT_SID is %q: set AC and 32 hexadecimal digits, from the console's first page", c.AccountSID))
 	}
-	if !token.MatchString(c.AuthToken.Reveal()) {
+	if !tokens.MatchString(c.AuthToken.Reveal()) {
 		errs = append(errs, errors.New("TWILIO_AUTH_TOKEN is empty, or not of letters and digits: set it from the console's first page"))
 	}
 	switch {
@@ -76,7 +81,9 @@ type Provider struct {
 	config  Config
 	channel message.Channel
 	client  *transport.Client
+	token   string
 	base    *url.URL
+	public  *url.URL // nil: nobody listens to reports
 }
 
 // NewSMS returns the provider of SMS.
@@ -91,15 +98,17 @@ func NewWhatsApp(c Config, client *transport.Client) (*Provider, error) {
 
 func build(c Config, channel message.Channel, client *transport.Client) (*Provider, error) {
 	base, err := transport.BaseURL("TWILIO_BASE_URL", c.BaseURL, "")
-	if err := errors.Join(c.validate(channel), err); err != nil {
+	public, publicErr := transport.BaseURL("PUBLIC_URL", c.PublicURL, "")
+	if err := errors.Join(c.validate(channel), err, publicErr); err != nil {
 		return nil, err
 	}
-	return &Provider{config: c, channel: channel, client: client, base: base}, nil
+	token, _, _ := strings.Cut(c.AuthToken.Reveal(), ",")
+	return &Provider{config: c, channel: channel, client: client, token: strings.TrimSpace(token), base: base, public: public}, nil
 }
 
 // api is the SDK, bound to one call: it takes no context, and hides the status and headers of an answer.
 func (p *Provider) api(call *transport.Call) *openapi.ApiService {
-	c := &client.Client{Credentials: client.NewCredentials(p.config.AccountSID, p.config.AuthToken.Reveal()), HTTPClient: call.HTTPClient()}
+	c := &client.Client{Credentials: client.NewCredentials(p.config.AccountSID, p.token), HTTPClient: call.HTTPClient()}
 	c.SetAccountSid(p.config.AccountSID)
 	return openapi.NewApiServiceWithClient(c)
 }
@@ -131,6 +140,9 @@ func (p *Provider) params(m message.Message) (*openapi.CreateMessageParams, erro
 	default:
 		params.SetTo(m.To.Reveal()).SetFrom(p.config.SMSFrom)
 	}
+	if p.public != nil {
+		params.SetStatusCallback(p.statusCallback(m.JobID))
+	}
 	if m.Template == nil {
 		return params.SetBody(m.Text), nil
 	}
@@ -143,6 +155,15 @@ func (p *Provider) params(m message.Message) (*openapi.CreateMessageParams, erro
 		return nil, &provider.Error{Class: provider.Permanent, Reason: provider.ReasonTemplate, Detail: "its parameters cannot be written as JSON"}
 	}
 	return params.SetContentSid(m.Template.Name).SetContentVariables(string(text)), nil
+}
+
+// statusCallback is where Twilio reports what becomes of a message. It returns the address as it is, so the job's id is in it, and it is
+// part of what Twilio signs: only characters that nobody on the way writes differently.
+func (p *Provider) statusCallback(jobID string) string {
+	at := p.public.JoinPath("callbacks", "twilio")
+	// %20 and not +, which not everybody reads as a space.
+	at.RawQuery = "job=" + strings.ReplaceAll(url.QueryEscape(jobID), "+", "%20")
+	return at.String()
 }
 
 // Probe fetches the account, and looks whether it is active.
@@ -166,7 +187,7 @@ func (p *Provider) Traits() provider.Traits {
 	if p.channel == message.WhatsApp {
 		sender = p.config.WhatsAppFrom
 	}
-	return provider.Traits{Sender: sender, Reports: true}
+	return provider.Traits{Sender: sender, Reports: p.config.PublicURL != ""}
 }
 
 // failure classifies by Twilio's code, then by the HTTP status.
@@ -176,64 +197,14 @@ func failure(call *transport.Call, err error) *provider.Error {
 		return call.ByStatus()
 	}
 	code := strconv.Itoa(answer.Code)
-	if meaning, known := codes[answer.Code]; known {
+	if meaning, known := codes.Answer(answer.Code); known {
 		return call.Known(meaning, code)
 	}
 	if call.Status >= 500 {
 		// With a body of Twilio's own: it knows that it failed.
-		return call.Known(outage, code)
+		return call.Known(provider.Error{Class: provider.Transient, Reason: provider.ReasonOutage}, code)
 	}
 	e := call.ByStatus()
 	e.Code = code
 	return e
-}
-
-// What the codes mean.
-var (
-	recipient   = provider.Error{Class: provider.Permanent, Reason: provider.ReasonRecipient}
-	content     = provider.Error{Class: provider.Permanent, Reason: provider.ReasonContent}
-	template    = provider.Error{Class: provider.Permanent, Reason: provider.ReasonTemplate}
-	optedOut    = provider.Error{Class: provider.Permanent, Reason: provider.ReasonOptedOut, Suppress: true}
-	outage      = provider.Error{Class: provider.Transient, Reason: provider.ReasonOutage}
-	throttled   = provider.Error{Class: provider.Throttled, Reason: provider.ReasonRateLimit}
-	credentials = provider.Error{Class: provider.Account, Reason: provider.ReasonCredentials}
-	suspended   = provider.Error{Class: provider.Account, Reason: provider.ReasonSuspended}
-	quota       = provider.Error{Class: provider.Account, Reason: provider.ReasonQuota}
-	sender      = provider.Error{Class: provider.Account, Reason: provider.ReasonSender}
-)
-
-// detailed is a meaning with an explanation.
-func detailed(meaning provider.Error, detail string) provider.Error {
-	meaning.Detail = detail
-	return meaning
-}
-
-// codes are the ones that an answer can have (twilio.com/docs/api/errors). Unlisted ones go by the HTTP status.
-var codes = map[int]provider.Error{
-	21211: recipient, 21217: recipient, 21604: recipient, 21612: recipient, 21614: recipient, 21619: recipient,
-	63003: recipient, 63024: recipient, 63031: recipient, 63032: recipient,
-	// A trial account, or one without an approved profile, reaches verified numbers only; those still work.
-	21608: detailed(recipient, "the number is not verified, and the account may send to verified ones only"),
-	63015: detailed(recipient, "the number has not joined the WhatsApp sandbox"),
-
-	21602: content, 21617: content, 21620: content, 30007: content, 63005: content, 63006: content, 63013: content, 63021: content,
-
-	21610: optedOut, 63014: optedOut,
-
-	21408: {Class: provider.Permanent, Reason: provider.ReasonRegion, Detail: "the country is not enabled in Geo Permissions"},
-
-	63016: detailed(template, "outside the 24-hour window: an approved template is needed"),
-	63027: template, 63028: template, 63029: template, 63030: template,
-
-	20500: outage, 20503: outage, 63012: outage, 63023: outage,
-
-	// "Never processed and always safe to retry" (20429).
-	20429: throttled, 21611: throttled, 30022: throttled, 63017: throttled, 63018: throttled,
-
-	20003: credentials, 20006: credentials, 20008: credentials, 70051: credentials, 63001: credentials,
-	10001: suspended, 20403: suspended, 90010: suspended, 63020: suspended,
-	20005: {Class: provider.Account, Reason: provider.ReasonBalance, Detail: "the account is inactive or without funds"},
-	30023: quota, 63038: quota,
-
-	21212: sender, 21601: sender, 21603: sender, 21606: sender, 30034: sender, 63002: sender, 63007: sender, 63022: sender,
 }

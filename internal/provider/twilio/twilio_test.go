@@ -2,6 +2,7 @@ package twilio_test
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"strconv"
 	"strings"
 	"testing"
@@ -18,7 +19,7 @@ import (
 
 func config(url, token string) twilio.Config {
 	return twilio.Config{AccountSID: emulator.TwilioAccountSID, AuthToken: secret.String(token), SMSFrom: "+15005550006",
-		WhatsAppFrom: "+14155238886", BaseURL: url}
+		WhatsAppFrom: "+14155238886", BaseURL: url, PublicURL: "https://hooks.example.com/shop/"}
 }
 
 // failures are of twilio.com/docs/api/errors.
@@ -70,7 +71,7 @@ func FuzzAnswer(f *testing.F) {
 
 func sms() providertest.Adapter {
 	return providertest.Adapter{
-		Dialect: "twilio", Channel: message.SMS, Secret: emulator.TwilioAuthToken, Failures: documented(),
+		Dialect: "twilio", Channel: message.SMS, Correlates: true, Secret: emulator.TwilioAuthToken, Failures: documented(),
 		New: func(url, token string, client *transport.Client) (provider.Provider, error) {
 			return twilio.NewSMS(config(url, token), client)
 		},
@@ -92,12 +93,39 @@ func TestSMSThroughAMessagingService(t *testing.T) {
 func TestWhatsApp(t *testing.T) {
 	t.Parallel()
 	providertest.Run(t, providertest.Adapter{
-		Dialect: "twilio", Channel: message.WhatsApp, Secret: emulator.TwilioAuthToken, Failures: documented(),
+		Dialect: "twilio", Channel: message.WhatsApp, Correlates: true, Secret: emulator.TwilioAuthToken, Failures: documented(),
 		Template: &message.Template{Name: "HX" + strings.Repeat("a", 32), Parameters: []string{"Jane", "$12.50"}},
 		New: func(url, token string, client *transport.Client) (provider.Provider, error) {
 			return twilio.NewWhatsApp(config(url, token), client)
 		},
 	})
+}
+
+// TestStatusCallback: what Twilio is told to call, and with which token; without a public address it is told nothing.
+func TestStatusCallback(t *testing.T) {
+	t.Parallel()
+	provider := emulator.New()
+	server := httptest.NewServer(provider)
+	defer server.Close()
+	for public, want := range map[string]string{
+		"":                             "",
+		"https://hooks.example.com":    "https://hooks.example.com/callbacks/twilio?job=a%20b%2F%C3%A9%3Asms%3A1",
+		"http://127.0.0.1:3000/ringup": "http://127.0.0.1:3000/ringup/callbacks/twilio?job=a%20b%2F%C3%A9%3Asms%3A1",
+	} {
+		c := config(server.URL, emulator.TwilioAuthToken+" , theoldtoken")
+		c.PublicURL = public
+		p, err := twilio.NewSMS(c, transport.New(1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := p.Send(t.Context(), message.Message{JobID: "a b/é:sms:1", Channel: message.SMS, To: "+12025550143", Text: "x"}); err != nil {
+			t.Fatal(err)
+		}
+		taken := provider.Messages()
+		if got := taken[len(taken)-1].StatusCallback; got != want {
+			t.Errorf("%q: %q, want %q", public, got, want)
+		}
+	}
 }
 
 func TestConfiguration(t *testing.T) {
@@ -117,6 +145,8 @@ func TestConfiguration(t *testing.T) {
 			[]string{"TWILIO_MESSAGING_SERVICE_SID", "MG and 32"}},
 		"WhatsApp without a sender": {whatsApp, func(c *twilio.Config) { c.WhatsAppFrom = "" }, []string{"TWILIO_WHATSAPP_FROM"}},
 		"no host":                   {sms, func(c *twilio.Config) { c.BaseURL = "proxy:8080" }, []string{"TWILIO_BASE_URL"}},
+		"no public host":            {sms, func(c *twilio.Config) { c.PublicURL = "hooks.example.com" }, []string{"PUBLIC_URL"}},
+		"an empty second token":     {sms, func(c *twilio.Config) { c.AuthToken = "abc," }, []string{"TWILIO_AUTH_TOKEN"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -12,11 +12,11 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"time"
 
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/provider"
 	"ringup.dev/ringup/internal/provider/transport"
+	"ringup.dev/ringup/internal/provider/whatsapp/codes"
 	"ringup.dev/ringup/internal/secret"
 )
 
@@ -190,6 +190,9 @@ func parse(body []byte) (e answered, own bool) {
 	return answer.Error, true
 }
 
+// noSuchObject is the subcode of codes.InvalidParameter for a wrong id.
+const noSuchObject = 33
+
 // failure classifies by Meta's code, as Meta asks for; the HTTP status only decides where the code is not a known one.
 func failure(call *transport.Call) *provider.Error {
 	if call.Failure != nil {
@@ -200,68 +203,16 @@ func failure(call *transport.Call) *provider.Error {
 		return call.ByStatus()
 	}
 	code := *answer.Code
-	meaning, known := codes[code]
+	meaning, known := codes.Answer(code)
 	switch {
-	case code == invalidParameter && answer.Subcode == noSuchObject:
+	case code == codes.InvalidParameter && answer.Subcode == noSuchObject:
 		meaning = provider.Error{Class: provider.Account, Reason: provider.ReasonSender,
 			Detail: "WHATSAPP_PHONE_NUMBER_ID does not exist, or the token may not use it"}
 	case known:
-	case code >= 200 && code <= 299:
-		meaning = credentials
 	case answer.Transient, call.Status >= 500:
-		meaning = outage
+		meaning = provider.Error{Class: provider.Transient, Reason: provider.ReasonOutage}
 	default:
 		meaning = *call.ByStatus()
 	}
 	return call.Known(meaning, strconv.Itoa(code))
-}
-
-const (
-	invalidParameter = 100
-	noSuchObject     = 33
-)
-
-// pairPause is the pace of messages to one person: one in six seconds (Cloud API overview, "Pair rate limits").
-const pairPause = 6 * time.Second
-
-// What the codes mean.
-var (
-	recipient   = provider.Error{Class: provider.Permanent, Reason: provider.ReasonRecipient}
-	content     = provider.Error{Class: provider.Permanent, Reason: provider.ReasonContent}
-	request     = provider.Error{Class: provider.Permanent, Reason: provider.ReasonRequest}
-	approved    = provider.Error{Class: provider.Permanent, Reason: provider.ReasonTemplate}
-	region      = provider.Error{Class: provider.Permanent, Reason: provider.ReasonRegion}
-	outage      = provider.Error{Class: provider.Transient, Reason: provider.ReasonOutage}
-	throttled   = provider.Error{Class: provider.Throttled, Reason: provider.ReasonRateLimit}
-	credentials = provider.Error{Class: provider.Account, Reason: provider.ReasonCredentials}
-	suspended   = provider.Error{Class: provider.Account, Reason: provider.ReasonSuspended}
-	sender      = provider.Error{Class: provider.Account, Reason: provider.ReasonSender}
-)
-
-// codes are Meta's (developers.facebook.com/docs/whatsapp/cloud-api/support/error-codes).
-var codes = map[int]provider.Error{
-	131021: recipient, 131026: recipient, 130472: recipient,
-	invalidParameter: request, 131008: request, 131009: request,
-	131051: content, 131052: content, 131053: content, 135000: content,
-
-	131047: {Class: provider.Permanent, Reason: provider.ReasonTemplate, Detail: "outside the 24-hour window: an approved template is needed"},
-	132000: approved, 132001: approved, 132005: approved, 132007: approved, 132012: approved, 132015: approved, 132016: approved,
-	132068: approved, 132069: approved,
-
-	// They stopped marketing; receipts and the like are another category, so the person is not suppressed.
-	131050: {Class: provider.Permanent, Reason: provider.ReasonOptedOut, Detail: "the person stopped marketing messages"},
-	// Meta asks to wait a day at least, after which no till's message is of use.
-	131049: {Class: provider.Permanent, Reason: provider.ReasonQuota, Detail: "Meta delivers no more marketing messages to this person for now"},
-	130497: region,
-
-	1: outage, 2: outage, 131000: outage, 131016: outage, 131057: outage, 133004: outage,
-
-	4: throttled, 80007: throttled, 130429: throttled,
-	131056: {Class: provider.Throttled, Reason: provider.ReasonRateLimit, RecipientOnly: true, RetryAfter: pairPause},
-
-	0: credentials, 3: credentials, 10: credentials, 190: credentials, 131005: credentials,
-	368: suspended, 131031: suspended,
-	131042: {Class: provider.Account, Reason: provider.ReasonBalance},
-	131048: {Class: provider.Account, Reason: provider.ReasonQuota, Detail: "the number's spam limit is reached"},
-	33:     sender, 131045: sender, 133010: sender,
 }

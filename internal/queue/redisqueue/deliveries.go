@@ -65,7 +65,7 @@ func (s *Store) Deliveries(reg prometheus.Registerer) *Deliveries {
 			Name: "ringup_deliveries_total", Help: "What providers reported of messages after the send: sent (handed on), delivered, read, failed. Each report counts once.",
 		}, []string{"channel", "provider", "state"}),
 		results: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "ringup_delivery_reports_total",
+			Name: "ringup_reports_applied_total",
 			Help: "Reports of providers, by what became of them: applied, repeated, dropped (nothing is known of what they speak of), again (the message is sent again), failed.",
 		}, []string{"channel", "result"}),
 	}

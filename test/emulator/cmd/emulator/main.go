@@ -18,23 +18,33 @@ import (
 
 func main() {
 	addr := flag.String("addr", ":8088", "where to listen")
+	ingest := flag.String("ingest", "", "where ringup's ingest is, as http://ingest:3000, to report deliveries to")
+	public := flag.String("public", "", "ingest's PUBLIC_URL, when it is another")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, *addr); err != nil {
+	if err := run(ctx, *addr, emulator.CallbackOptions{Ingest: *ingest, Public: *public}); err != nil {
 		fmt.Fprintln(os.Stderr, "emulator:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, addr string) error {
+func run(ctx context.Context, addr string, callbacks emulator.CallbackOptions) error {
 	var lc net.ListenConfig
 	listener, err := lc.Listen(ctx, "tcp", addr)
 	if err != nil {
 		return err
 	}
 	fmt.Fprintln(os.Stderr, "emulator: listens on", listener.Addr())
-	server := &http.Server{Handler: emulator.New(), ReadHeaderTimeout: 5 * time.Second}
+	providers := emulator.New()
+	if callbacks.Ingest != "" {
+		c, err := providers.Callbacks(callbacks)
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+	}
+	server := &http.Server{Handler: providers, ReadHeaderTimeout: 5 * time.Second}
 	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
 	defer stop()
 	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {

@@ -1,0 +1,95 @@
+// Package codes says what Twilio's error codes mean, in the words of the contract. It knows nothing of the SDK, so that ingest, which reads
+// status callbacks, can know the codes too.
+package codes
+
+import (
+	"strconv"
+
+	"ringup.dev/ringup/internal/provider"
+)
+
+// Answer says what a code means in an answer of the API; false for a code that is not known.
+func Answer(code int) (provider.Error, bool) {
+	meaning, known := answers[code]
+	return meaning, known
+}
+
+// Report says what a code means in a status callback of a message that failed, the code included. By then Twilio has tried: a passing
+// fault may be over at another try. A code that is not known is permanent, since nothing says that another try would help.
+func Report(code int) provider.Error {
+	meaning, known := reports[code]
+	if !known {
+		meaning, known = answers[code]
+	}
+	if !known {
+		meaning = provider.Error{Class: provider.Permanent, Reason: provider.ReasonUnreadable, Detail: "it failed for a reason that is not known"}
+	}
+	if code != 0 {
+		meaning.Code = strconv.Itoa(code)
+	}
+	return meaning
+}
+
+// What the codes mean.
+var (
+	recipient   = provider.Error{Class: provider.Permanent, Reason: provider.ReasonRecipient}
+	content     = provider.Error{Class: provider.Permanent, Reason: provider.ReasonContent}
+	template    = provider.Error{Class: provider.Permanent, Reason: provider.ReasonTemplate}
+	optedOut    = provider.Error{Class: provider.Permanent, Reason: provider.ReasonOptedOut, Suppress: true}
+	outage      = provider.Error{Class: provider.Transient, Reason: provider.ReasonOutage}
+	throttled   = provider.Error{Class: provider.Throttled, Reason: provider.ReasonRateLimit}
+	credentials = provider.Error{Class: provider.Account, Reason: provider.ReasonCredentials}
+	suspended   = provider.Error{Class: provider.Account, Reason: provider.ReasonSuspended}
+	quota       = provider.Error{Class: provider.Account, Reason: provider.ReasonQuota}
+	sender      = provider.Error{Class: provider.Account, Reason: provider.ReasonSender}
+)
+
+// detailed is a meaning with an explanation.
+func detailed(meaning provider.Error, detail string) provider.Error {
+	meaning.Detail = detail
+	return meaning
+}
+
+// answers are the codes that an answer can have (twilio.com/docs/api/errors). Unlisted ones go by the HTTP status.
+var answers = map[int]provider.Error{
+	21211: recipient, 21217: recipient, 21604: recipient, 21612: recipient, 21614: recipient, 21619: recipient,
+	63003: recipient, 63024: recipient, 63031: recipient, 63032: recipient,
+	// A trial account, or one without an approved profile, reaches verified numbers only; those still work.
+	21608: detailed(recipient, "the number is not verified, and the account may send to verified ones only"),
+	63015: detailed(recipient, "the number has not joined the WhatsApp sandbox"),
+
+	21602: content, 21617: content, 21620: content, 30007: content, 63005: content, 63006: content, 63013: content, 63021: content,
+
+	21610: optedOut, 63014: optedOut,
+
+	21408: {Class: provider.Permanent, Reason: provider.ReasonRegion, Detail: "the country is not enabled in Geo Permissions"},
+
+	63016: detailed(template, "outside the 24-hour window: an approved template is needed"),
+	63027: template, 63028: template, 63029: template, 63030: template,
+
+	20500: outage, 20503: outage, 63012: outage, 63023: outage,
+
+	// "Never processed and always safe to retry" (20429).
+	20429: throttled, 21611: throttled, 30022: throttled, 63017: throttled, 63018: throttled,
+
+	20003: credentials, 20006: credentials, 20008: credentials, 70051: credentials, 63001: credentials,
+	10001: suspended, 20403: suspended, 90010: suspended, 63020: suspended,
+	20005: {Class: provider.Account, Reason: provider.ReasonBalance, Detail: "the account is inactive or without funds"},
+	30023: quota, 63038: quota,
+
+	21212: sender, 21601: sender, 21603: sender, 21606: sender, 30034: sender, 63002: sender, 63007: sender, 63022: sender,
+	// No message would go out until the setting is right, so they wait.
+	21609: detailed(sender, "PUBLIC_URL is no address that Twilio can report to"),
+}
+
+// reports are the codes that only a status callback has (twilio.com/docs/sms/api/message-resource, "Delivery-related errors").
+var reports = map[int]provider.Error{
+	30001: detailed(throttled, "the sender's queue was full"),
+	30002: detailed(suspended, "the account was suspended after the message was queued"),
+	30003: {Class: provider.Transient, Reason: provider.ReasonRecipient, Detail: "the handset is off or out of reach"},
+	30004: detailed(recipient, "the number blocks the message, or may not get any"),
+	30005: detailed(recipient, "the number is not in use"),
+	30006: detailed(recipient, "a landline, or a network that cannot be reached"),
+	30007: detailed(content, "filtered as spam, by Twilio or by the network"),
+	30008: detailed(outage, "the network gave no reason"),
+}

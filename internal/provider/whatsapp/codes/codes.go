@@ -1,0 +1,78 @@
+// Package codes says what the error codes of the WhatsApp Business Cloud API mean, in the words of the contract, for answers and for the
+// statuses that arrive later.
+package codes
+
+import (
+	"strconv"
+	"time"
+
+	"ringup.dev/ringup/internal/provider"
+)
+
+// InvalidParameter is what Meta calls several things; its subcode tells them apart.
+const InvalidParameter = 100
+
+// pairPause is the pace of messages to one person: one in six seconds (Cloud API overview, "Pair rate limits").
+const pairPause = 6 * time.Second
+
+// Answer says what a code means; false for a code that is not known.
+func Answer(code int) (provider.Error, bool) {
+	meaning, known := codes[code]
+	if !known && code >= 200 && code <= 299 {
+		return credentials, true // permissions
+	}
+	return meaning, known
+}
+
+// Report says what a code means in the status of a message that failed, the code included. A code that is not known is permanent, since
+// nothing says that another try would help.
+func Report(code int) provider.Error {
+	meaning, known := Answer(code)
+	if !known {
+		meaning = provider.Error{Class: provider.Permanent, Reason: provider.ReasonUnreadable, Detail: "it failed for a reason that is not known"}
+	}
+	meaning.Code = strconv.Itoa(code)
+	return meaning
+}
+
+// What the codes mean.
+var (
+	recipient   = provider.Error{Class: provider.Permanent, Reason: provider.ReasonRecipient}
+	content     = provider.Error{Class: provider.Permanent, Reason: provider.ReasonContent}
+	request     = provider.Error{Class: provider.Permanent, Reason: provider.ReasonRequest}
+	approved    = provider.Error{Class: provider.Permanent, Reason: provider.ReasonTemplate}
+	region      = provider.Error{Class: provider.Permanent, Reason: provider.ReasonRegion}
+	outage      = provider.Error{Class: provider.Transient, Reason: provider.ReasonOutage}
+	throttled   = provider.Error{Class: provider.Throttled, Reason: provider.ReasonRateLimit}
+	credentials = provider.Error{Class: provider.Account, Reason: provider.ReasonCredentials}
+	suspended   = provider.Error{Class: provider.Account, Reason: provider.ReasonSuspended}
+	sender      = provider.Error{Class: provider.Account, Reason: provider.ReasonSender}
+)
+
+// codes are Meta's (developers.facebook.com/docs/whatsapp/cloud-api/support/error-codes).
+var codes = map[int]provider.Error{
+	131021: recipient, 131026: recipient, 130472: recipient,
+	InvalidParameter: request, 131008: request, 131009: request,
+	131051: content, 131052: content, 131053: content, 135000: content,
+
+	131047: {Class: provider.Permanent, Reason: provider.ReasonTemplate, Detail: "outside the 24-hour window: an approved template is needed"},
+	132000: approved, 132001: approved, 132005: approved, 132007: approved, 132012: approved, 132015: approved, 132016: approved,
+	132068: approved, 132069: approved,
+
+	// They stopped marketing; receipts and the like are another category, so the person is not suppressed.
+	131050: {Class: provider.Permanent, Reason: provider.ReasonOptedOut, Detail: "the person stopped marketing messages"},
+	// Meta asks to wait a day at least, after which no till's message is of use.
+	131049: {Class: provider.Permanent, Reason: provider.ReasonQuota, Detail: "Meta delivers no more marketing messages to this person for now"},
+	130497: region,
+
+	1: outage, 2: outage, 131000: outage, 131016: outage, 131057: outage, 133004: outage,
+
+	4: throttled, 80007: throttled, 130429: throttled,
+	131056: {Class: provider.Throttled, Reason: provider.ReasonRateLimit, RecipientOnly: true, RetryAfter: pairPause},
+
+	0: credentials, 3: credentials, 10: credentials, 190: credentials, 131005: credentials,
+	368: suspended, 131031: suspended,
+	131042: {Class: provider.Account, Reason: provider.ReasonBalance},
+	131048: {Class: provider.Account, Reason: provider.ReasonQuota, Detail: "the number's spam limit is reached"},
+	33:     sender, 131045: sender, 133010: sender,
+}
