@@ -10,7 +10,7 @@ import (
 func TestChaos(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	if err := run(t.Context(), options{seed: 7, during: 20 * time.Second, rate: 30}, &out); err != nil {
+	if err := run(t.Context(), options{seed: 7, during: 20 * time.Second, rate: 30, topology: standalone, fsync: fsyncAlways}, &out); err != nil {
 		t.Errorf("%s%v", out.String(), err)
 	}
 }
@@ -19,7 +19,7 @@ func TestChaos(t *testing.T) {
 func TestBrokenBuildsBuild(t *testing.T) {
 	t.Parallel()
 	for _, name := range names() {
-		if err := build(t.TempDir(), name); err != nil {
+		if err := build(t.TempDir(), options{broken: name}); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -5,19 +5,24 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"os/exec"
+	"runtime"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
 )
 
-// process is one of ringup's programs, or Redis.
+// process is one of ringup's programs, a Redis, or a sentinel.
 type process struct {
-	name string
-	path string
-	args []string
-	env  []string
-	ops  int // the operators' port
+	name    string
+	path    string
+	args    []string
+	env     []string
+	ops     int    // the operators' port
+	address string // of a sentinel
+	clock   *shift // nil: the true time
 
 	mu  sync.Mutex
 	cmd *exec.Cmd
@@ -63,6 +68,38 @@ func (p *process) signal(s syscall.Signal) {
 	_ = p.cmd.Process.Signal(s)
 }
 
+// stopped says whether the process is stopped by a signal, as the kernel has it.
+func (p *process) stopped() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
+	if err != nil {
+		return runtime.GOOS != "linux" // then there is nobody to ask
+	}
+	_, rest, _ := strings.Cut(string(text), ") ")
+	return strings.HasPrefix(rest, "T")
+}
+
+// files is how many files and sockets the process has open; -1 where nobody says.
+func (p *process) files() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	open, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", p.cmd.Process.Pid))
+	if err != nil {
+		return -1
+	}
+	return len(open)
+}
+
+// stop ends a process however it is.
+func (p *process) stop() {
+	if p.cmd != nil && p.cmd.Process != nil {
+		p.signal(syscall.SIGCONT)
+		p.signal(syscall.SIGKILL)
+		_ = p.cmd.Wait()
+	}
+}
+
 // end sends a signal and waits until the process is gone; after half a minute it is killed, and that is an error.
 func (p *process) end(s syscall.Signal) error {
 	p.signal(s)
@@ -88,7 +125,10 @@ type proxy struct {
 	mu    sync.Mutex
 	conns map[net.Conn]struct{}
 	left  int // bytes of replies until every connection is cut; 0: never
+	cuts  int // connections that were cut
 }
+
+func (p *proxy) address() string { return p.listener.Addr().String() }
 
 func newProxy(target string) (*proxy, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -154,8 +194,9 @@ func (p *proxy) pass(n int) int {
 	n = p.left - 1
 	p.left = 0
 	for conn := range p.conns {
-		if conn.LocalAddr().String() != p.listener.Addr().String() {
+		if conn.LocalAddr().String() != p.address() {
 			_ = conn.Close() // Redis's side: what is on its way there ends too
+			p.cuts++
 		}
 	}
 	return n

@@ -120,6 +120,7 @@ type Server struct {
 	messages []Message
 	requests map[string]int
 	faults   []*Fault
+	met      int // requests that met the first of the faults
 	ids      int
 }
 
@@ -170,10 +171,17 @@ func (s *Server) Forget() {
 func (s *Server) Fail(faults ...Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.faults = nil
+	s.faults, s.met = nil, 0
 	for _, f := range faults {
 		s.faults = append(s.faults, &f)
 	}
+}
+
+// Met returns how many requests met the first of the faults, since they were put in place.
+func (s *Server) Met() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.met
 }
 
 func (s *Server) getMessages(w http.ResponseWriter, r *http.Request) {
@@ -259,6 +267,9 @@ func (s *Server) fault(name, to string, probe bool) *Fault {
 			continue
 		case f.Probability > 0 && rand.Float64() >= f.Probability:
 			continue
+		}
+		if i == 0 {
+			s.met++
 		}
 		if f.Times > 0 {
 			if f.Times--; f.Times == 0 {
