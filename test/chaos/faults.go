@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -78,7 +79,7 @@ var faults = []fault{
 func (r *world) fault(ctx context.Context) error {
 	if len(r.deck) == 0 {
 		for _, f := range faults {
-			if (f.at == nil || f.at(r.options)) && strings.Contains(f.name, r.only) {
+			if (f.at == nil || f.at(r.options)) && r.wanted(f.name) {
 				r.deck = append(r.deck, f)
 			}
 		}
@@ -101,6 +102,11 @@ func (r *world) fault(ctx context.Context) error {
 		return fmt.Errorf("after %q the %s is not whole again in %s", f.name, r.redis.kind, wholeIn)
 	}
 	return err
+}
+
+// wanted says whether -only, if it is set, has a fault.
+func (o options) wanted(name string) bool {
+	return slices.ContainsFunc(strings.Split(o.only, ","), func(part string) bool { return strings.Contains(name, part) })
 }
 
 // counted is how often a fault was made, and how much it met.
