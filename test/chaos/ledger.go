@@ -108,6 +108,7 @@ func (r *world) audit(ctx context.Context) (found []string, err error) {
 	for _, reason := range slices.Sorted(maps.Keys(why)) {
 		r.say("%d in failed: %s", why[reason], reason)
 	}
+	r.redis.watch.blame("nothing that this run did")
 	promotions := r.redis.watch.seenPromotions()
 	r.totals = totals{posted: len(r.ledger.accepted), messages: len(messages)}
 	t := &r.totals
@@ -126,8 +127,9 @@ func (r *world) audit(ctx context.Context) (found []string, err error) {
 				t.sent++
 			case gaveUp:
 				t.failed++
-			case !at.IsZero() && forgotten(promotions, r.redis.shardOf[channel], at, id(i)):
+			case !at.IsZero() && forgotten(promotions, r.redis.shardOf[channel], at, id(i)) != nil:
 				t.lost++
+				forgotten(promotions, r.redis.shardOf[channel], at, id(i)).lost++
 			case !at.IsZero():
 				wrong("lost: %s was accepted at %.3fs, did not arrive and is not in failed", name, at.Sub(r.began).Seconds())
 			}
@@ -162,11 +164,25 @@ func (r *world) audit(ctx context.Context) (found []string, err error) {
 	r.say("messages taken by providers %d: %d jobs arrived, %d are in failed with a reason, %d were sent twice (%d of these with the reason in their history)",
 		t.messages, t.sent, t.failed, t.twice, t.explained)
 	if r.redis.kind != standalone {
+		for _, cause := range slices.Sorted(maps.Keys(causes(promotions))) {
+			c := causes(promotions)[cause]
+			r.say("%4d replicas promoted, %4d jobs lost with the old master: %s", c.times, c.hit, cause)
+		}
 		r.say("replicas promoted %d: %d jobs lost that had not reached a promoted replica, %d sent twice because what followed had not",
 			len(promotions), t.lost, t.byPromotion)
 	}
 	r.say("counted by the programs that still ran: %s", r.counted(ctx))
 	return found, nil
+}
+
+// causes are how many promotions followed each fault, and how many jobs they lost.
+func causes(promotions []promotion) map[string]counted {
+	all := map[string]counted{}
+	for _, p := range promotions {
+		c := all[p.cause]
+		all[p.cause] = counted{c.times + 1, c.hit + p.lost}
+	}
+	return all
 }
 
 // reasons is how often a job's own history says that it may have to be sent again.
@@ -181,14 +197,15 @@ func reasons(n *queue.Notifications, name string) (found int) {
 	return found
 }
 
-// forgotten says that a webhook was acknowledged within a promotion's window, and that the master that was deposed then did know it.
-func forgotten(promotions []promotion, shard int, at time.Time, id string) bool {
-	for _, p := range promotions {
-		if p.shard == shard && p.covers(at, 0) && p.deposed(id) {
-			return true
+// forgotten returns the promotion within whose window a webhook was acknowledged by the master that was deposed then, which did know it; nil
+// for none.
+func forgotten(promotions []promotion, shard int, at time.Time, id string) *promotion {
+	for i := range promotions {
+		if p := &promotions[i]; p.shard == shard && p.covers(at, 0) && p.deposed(id) {
+			return p
 		}
 	}
-	return false
+	return nil
 }
 
 // undone is how many of a job's sends ended within a promotion's window, so that their settlement may be forgotten.

@@ -3,13 +3,14 @@ package main
 import (
 	"bytes"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -117,7 +118,8 @@ func freePort() int {
 	return l.Addr().(*net.TCPAddr).Port
 }
 
-// proxy stands between the programs and Redis, and can cut connections in the middle of a reply.
+// proxy stands before a Redis, and can cut connections in the middle of a reply, or part it from its replica and the sentinels while
+// programs still reach it.
 type proxy struct {
 	listener net.Listener
 	target   string
@@ -126,6 +128,9 @@ type proxy struct {
 	conns map[net.Conn]struct{}
 	left  int // bytes of replies until every connection is cut; 0: never
 	cuts  int // connections that were cut
+
+	parted  bool
+	dropped int // bytes that got lost between the two parts
 }
 
 func (p *proxy) address() string { return p.listener.Addr().String() }
@@ -148,6 +153,9 @@ func newProxy(target string) (*proxy, error) {
 	return p, nil
 }
 
+// peers are what replicas and sentinels say first, and programs do not.
+var peers = [][]byte{[]byte("REPLCONF"), []byte("PSYNC"), []byte("sentinel-"), []byte("__sentinel__")}
+
 func (p *proxy) serve(down net.Conn) {
 	up, err := net.Dial("tcp", p.target)
 	if err != nil {
@@ -157,20 +165,37 @@ func (p *proxy) serve(down net.Conn) {
 	p.mu.Lock()
 	p.conns[down], p.conns[up] = struct{}{}, struct{}{}
 	p.mu.Unlock()
+	var peer, torn atomic.Bool
 	go func() {
-		_, _ = io.Copy(up, down)
+		buf := make([]byte, 32<<10)
+		for {
+			n, err := down.Read(buf)
+			if slices.ContainsFunc(peers, func(word []byte) bool { return bytes.Contains(buf[:n], word) }) {
+				peer.Store(true)
+			}
+			lost, ended := p.lose(&peer, &torn, n)
+			if n > 0 && !lost {
+				if _, err := up.Write(buf[:n]); err != nil {
+					break
+				}
+			}
+			if err != nil || ended {
+				break
+			}
+		}
 		_ = up.Close()
 	}()
 	buf := make([]byte, 32<<10)
 	for {
 		n, err := up.Read(buf)
 		pass := p.pass(n)
-		if pass > 0 {
+		lost, ended := p.lose(&peer, &torn, pass)
+		if pass > 0 && !lost {
 			if _, err := down.Write(buf[:pass]); err != nil {
 				break
 			}
 		}
-		if err != nil || pass < n {
+		if err != nil || ended || pass < n {
 			break
 		}
 	}
@@ -179,6 +204,29 @@ func (p *proxy) serve(down net.Conn) {
 	delete(p.conns, down)
 	delete(p.conns, up)
 	p.mu.Unlock()
+}
+
+// lose says that what has just been read gets lost, since it is between two parts; and that the connection is to end, since it has lost
+// something and the two are one again.
+func (p *proxy) lose(peer, torn *atomic.Bool, n int) (lost, ended bool) {
+	if !peer.Load() {
+		return false, false
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.parted && n > 0 {
+		torn.Store(true)
+		p.dropped += n
+	}
+	return p.parted || torn.Load(), torn.Load() && !p.parted
+}
+
+// part parts the Redis from its replica and the sentinels, or ends that; it returns how many bytes have got lost so far.
+func (p *proxy) part(parted bool) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.parted = parted
+	return p.dropped
 }
 
 // pass says how much of a reply gets through.

@@ -115,11 +115,15 @@ func run(ctx context.Context, o options, out io.Writer) error {
 	r.say("the faults are over; everything has to arrive")
 	stopLoad()
 	tills.Wait()
+	waitUntil(ctx, wholeIn, func() bool { return r.redis.whole(ctx) })
 	if !waitUntil(ctx, patience, func() bool { return r.depth(ctx) == 0 }) {
 		found = append(found, fmt.Sprintf("%d jobs are still not settled after %s", r.depth(ctx), patience))
 	}
 	if ctx.Err() != nil {
 		return ctx.Err()
+	}
+	if !waitUntil(ctx, wholeIn, func() bool { return r.redis.whole(ctx) }) {
+		return fmt.Errorf("the %s is not whole, so nothing can be counted\n%s", o.topology, r.redis.states(ctx))
 	}
 	missed := r.tally()
 	wrong, err := r.audit(ctx)
@@ -185,6 +189,11 @@ func (r *world) endAll() (found []string) {
 
 // build makes the programs: with a mistake, and with clocks that can be shifted, as the options say.
 func build(dir string, o options) error {
+	return compile(dir, o, "-o", dir+"/", "./cmd/ingest", "./cmd/worker")
+}
+
+// compile runs go build with what the options change.
+func compile(dir string, o options, args ...string) error {
 	said, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "ringup.dev/ringup").Output()
 	if err != nil {
 		return fmt.Errorf("go list: %w", err)
@@ -205,7 +214,7 @@ func build(dir string, o options) error {
 	if err != nil {
 		return err
 	}
-	cmd := exec.Command("go", "build", "-o", dir+"/", argument, "./cmd/ingest", "./cmd/worker")
+	cmd := exec.Command("go", append([]string{"build", argument}, args...)...)
 	cmd.Dir = root
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("go build: %w\n%s", err, out)

@@ -68,14 +68,14 @@ func (s *server) refused(ctx context.Context, kind string) int {
 // topology is a run's Redis.
 type topology struct {
 	kind      string
-	fsync     string
+	options   options
 	servers   []*server
 	sentinels []*process
 	shardOf   map[message.Channel]int
 	env       []string // how programs find it
 	ended     context.CancelFunc
 	watching  sync.WaitGroup
-	watch     watch
+	watch     *watch
 }
 
 // startTopology starts a Redis of a kind, every server with an append-only file, and watches its replication.
@@ -88,7 +88,7 @@ func startTopology(ctx context.Context, dir string, o options) (*topology, error
 	if err != nil {
 		return nil, err
 	}
-	t := &topology{kind: o.topology, fsync: o.fsync, shardOf: map[message.Channel]int{}}
+	t := &topology{kind: o.topology, options: o, shardOf: map[message.Channel]int{}}
 	switch o.topology {
 	case standalone:
 		err = t.startStandalone(path, dir, library)
@@ -103,15 +103,10 @@ func startTopology(ctx context.Context, dir string, o options) (*topology, error
 		t.close()
 		return nil, err
 	}
-	if o.minReplicas {
-		for _, s := range t.servers {
-			s.client.ConfigSet(ctx, "min-replicas-max-lag", "1")
-			s.client.ConfigSet(ctx, "min-replicas-to-write", "1")
-		}
-	}
 	watched, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	t.ended = cancel
-	t.watch.start(watched, t, dir)
+	t.watch = newWatch(t, dir)
+	t.watch.start(watched, t)
 	if !waitUntil(ctx, 20*time.Second, func() bool { return t.whole(ctx) }) {
 		t.close()
 		return nil, fmt.Errorf("the %s is not whole in 20 s", t.kind)
@@ -144,8 +139,11 @@ func (t *topology) add(path, dir, library string, shard int, lines ...string) (*
 	_, announced, _ := net.SplitHostPort(s.proxy.address())
 	// The whole history stays in the append-only file, for the audit to read. Redis writes what it is told later into this file too.
 	config := filepath.Join(s.dir, "redis.conf")
-	lines = append(lines, fmt.Sprintf("port %d", s.port), "bind 127.0.0.1", "dir "+s.dir, `save ""`, "appendonly yes", "appendfsync "+t.fsync, "auto-aof-rewrite-percentage 0",
+	lines = append(lines, fmt.Sprintf("port %d", s.port), "bind 127.0.0.1", "dir "+s.dir, `save ""`, "appendonly yes", "appendfsync "+t.options.fsync, "auto-aof-rewrite-percentage 0",
 		"loglevel warning", "maxmemory-policy noeviction", "repl-diskless-sync-delay 0", "replica-announce-ip 127.0.0.1", "replica-announce-port "+announced)
+	if t.options.minReplicas {
+		lines = append(lines, "min-replicas-to-write 1", "min-replicas-max-lag 1")
+	}
 	if err := os.WriteFile(config, []byte(strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
 		return nil, err
 	}
@@ -189,7 +187,7 @@ func (t *topology) startSentinel(ctx context.Context, path, dir, library string)
 	for i := range 3 {
 		own := freePort()
 		config := filepath.Join(dir, fmt.Sprintf("sentinel-%d.conf", i))
-		text := fmt.Sprintf("port %d\nbind 127.0.0.1\ndir %s\nsentinel monitor %s %s %s 2\nsentinel down-after-milliseconds %s 1000\nsentinel failover-timeout %s 4000\n",
+		text := fmt.Sprintf("port %d\nbind 127.0.0.1\ndir %s\nsentinel monitor %s %s %s 2\nsentinel down-after-milliseconds %s 1000\nsentinel failover-timeout %s 10000\n",
 			own, dir, masterName, host, port, masterName, masterName)
 		if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 			return err
@@ -309,6 +307,19 @@ func (t *topology) whole(ctx context.Context) bool {
 		}
 	}
 	return true
+}
+
+// states are what servers and sentinels say of themselves, for who wants to know why a topology is not whole.
+func (t *topology) states(ctx context.Context) string {
+	var text strings.Builder
+	for _, s := range t.servers {
+		_, _ = fmt.Fprintf(&text, "%s (%s): %s, master %s, link %s\n", s.name, s.proxy.address(), s.info(ctx, "replication", "role"),
+			s.info(ctx, "replication", "master_port"), s.info(ctx, "replication", "master_link_status"))
+	}
+	for _, p := range t.sentinels {
+		_, _ = fmt.Fprintf(&text, "%s: %s\n", p.name, p.log.text())
+	}
+	return text.String()
 }
 
 // cut ends connections to Redis after so many more bytes of each server's replies; 0 ends that.
