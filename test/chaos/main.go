@@ -32,6 +32,7 @@ func main() {
 	flag.StringVar(&o.topology, "topology", standalone, "of Redis: "+strings.Join(topologies, ", ")+", or all, one after the other")
 	flag.StringVar(&o.fsync, "fsync", fsyncAlways, "Redis's appendfsync; with everysec, a kill of its process may lose what it has acknowledged and not yet written")
 	flag.StringVar(&o.only, "only", "", "only faults with one of these, separated by commas, in their names")
+	flag.IntVar(&o.replicas, "replicas", 1, "of each master")
 	flag.BoolVar(&o.minReplicas, "min-replicas", false, "Redis refuses writes that its replica does not follow (min-replicas-to-write 1, min-replicas-max-lag 1)")
 	flag.BoolVar(&o.clocks, "clocks", true, "the clocks of ringup's programs jump, too; they are built with another time.Now for it, which takes a minute the first time")
 	flag.StringVar(&o.broken, "broken", "", "build it broken on purpose, to see that it is caught: "+strings.Join(names(), ", ")+", or all")
@@ -60,6 +61,7 @@ type options struct {
 	topology    string
 	fsync       string
 	only        string
+	replicas    int
 	minReplicas bool
 	clocks      bool
 }

@@ -21,8 +21,8 @@ import (
 // The kinds of Redis that a run can have.
 const (
 	standalone = "standalone" // one server
-	sentinel   = "sentinel"   // a master and a replica, watched by three sentinels
-	cluster    = "cluster"    // three shards, each a master and a replica; each has one channel
+	sentinel   = "sentinel"   // a master and its replicas, watched by three sentinels
+	cluster    = "cluster"    // three shards, each a master and its replicas; each has one channel
 )
 
 var topologies = []string{standalone, sentinel, cluster}
@@ -180,8 +180,10 @@ func (t *topology) startSentinel(ctx context.Context, path, dir, library string)
 		return err
 	}
 	host, port, _ := net.SplitHostPort(master.proxy.address())
-	if _, err = t.add(path, dir, library, 0, "replicaof "+host+" "+port); err != nil {
-		return err
+	for range t.options.replicas {
+		if _, err = t.add(path, dir, library, 0, "replicaof "+host+" "+port); err != nil {
+			return err
+		}
 	}
 	var addresses []string
 	for i := range 3 {
@@ -204,7 +206,7 @@ func (t *topology) startSentinel(ctx context.Context, path, dir, library string)
 		knows := waitUntil(ctx, 20*time.Second, func() bool {
 			others, err := client.Sentinels(ctx, masterName).Result()
 			replicas, replicasErr := client.Replicas(ctx, masterName).Result()
-			return err == nil && replicasErr == nil && len(others) == 2 && len(replicas) == 1
+			return err == nil && replicasErr == nil && len(others) == 2 && len(replicas) == t.options.replicas
 		})
 		_ = client.Close()
 		if !knows {
@@ -218,7 +220,7 @@ func (t *topology) startSentinel(ctx context.Context, path, dir, library string)
 func (t *topology) startCluster(ctx context.Context, path, dir, library string) error {
 	const shards = 3
 	var buses []int
-	for i := range 2 * shards {
+	for i := range (1 + t.options.replicas) * shards {
 		bus := freePort()
 		buses = append(buses, bus)
 		s, err := t.add(path, dir, library, i%shards, "cluster-enabled yes", "cluster-node-timeout 2000", fmt.Sprintf("cluster-port %d", bus),
@@ -265,7 +267,7 @@ func (t *topology) startCluster(ctx context.Context, path, dir, library string) 
 	}
 	known := func(s *server) bool {
 		info, err := s.client.ClusterInfo(ctx).Result()
-		return err == nil && field(info, "cluster_known_nodes") == fmt.Sprint(2*shards) && field(info, "cluster_state") == "ok"
+		return err == nil && field(info, "cluster_known_nodes") == fmt.Sprint(len(t.servers)) && field(info, "cluster_state") == "ok"
 	}
 	if !waitUntil(ctx, 20*time.Second, func() bool { return !slices.ContainsFunc(t.servers, func(s *server) bool { return !known(s) }) }) {
 		return errors.New("the cluster's nodes do not find each other")
@@ -276,7 +278,7 @@ func (t *topology) startCluster(ctx context.Context, path, dir, library string) 
 		if i < shards {
 			continue
 		}
-		id, err := t.servers[i-shards].client.Do(ctx, "CLUSTER", "MYID").Text()
+		id, err := t.servers[i%shards].client.Do(ctx, "CLUSTER", "MYID").Text()
 		if err != nil {
 			return err
 		}
@@ -296,7 +298,7 @@ func (t *topology) whole(ctx context.Context) bool {
 	for _, s := range t.servers {
 		master := t.watch.master(s.shard)
 		if s == master && s.info(ctx, "replication", "role") != "master" ||
-			s != master && (s.info(ctx, "replication", "master_link_status") != "up" || master.info(ctx, "replication", "connected_slaves") != "1") {
+			s != master && (s.info(ctx, "replication", "master_link_status") != "up" || master.info(ctx, "replication", "connected_slaves") != fmt.Sprint(t.options.replicas)) {
 			return false
 		}
 		if t.kind == cluster && s.info(ctx, "cluster", "cluster_enabled") == "1" {
