@@ -143,8 +143,8 @@ func run(ctx context.Context, o options, out io.Writer) error {
 		if err != nil {
 			return err
 		}
-		r.say("the append-only file: %d transactions, after each of which every job was in one place; %d claims, %d of them while jobs of other priorities waited",
-			h.transactions, h.claims, h.contested)
+		r.say("the append-only file: %d transactions moved jobs; %d claims, %d of which left jobs of other priorities waiting; %d things out of place or order",
+			h.transactions, h.claims, h.contested, len(h.found))
 		found = append(found, h.found...)
 	}
 	if len(found) > 0 {
