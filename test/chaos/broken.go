@@ -59,24 +59,39 @@ var broken = map[string][]change{
 
 func names() []string { return slices.Sorted(maps.Keys(broken)) }
 
-// overlay writes the changed files into dir, and returns the argument that makes go build use them.
-func overlay(root, dir, name string) (string, error) {
+// mistake returns the changes that make a broken build; none for a sound one.
+func mistake(name string) ([]change, error) {
 	changes, known := broken[name]
-	if !known {
-		return "", fmt.Errorf("no broken build is called %q: there are %s", name, strings.Join(names(), ", "))
+	if name != "" && !known {
+		return nil, fmt.Errorf("no broken build is called %q: there are %s", name, strings.Join(names(), ", "))
+	}
+	return changes, nil
+}
+
+// overlay writes the files with their changes into dir, and returns the argument that makes go build use them in the place of those under
+// roots.
+func overlay(dir string, roots map[string][]change) (string, error) {
+	texts := map[string]string{}
+	for root, changes := range roots {
+		for _, c := range changes {
+			path := filepath.Join(root, c.file)
+			if _, read := texts[path]; !read {
+				text, err := os.ReadFile(path)
+				if err != nil {
+					return "", err
+				}
+				texts[path] = string(text)
+			}
+			if strings.Count(texts[path], c.old) != 1 {
+				return "", fmt.Errorf("%s has changed, and no longer has %q once", c.file, c.old)
+			}
+			texts[path] = strings.Replace(texts[path], c.old, c.new, 1)
+		}
 	}
 	replace := map[string]string{}
-	for i, c := range changes {
-		path := filepath.Join(root, c.file)
-		text, err := os.ReadFile(path)
-		if err != nil {
-			return "", err
-		}
-		if strings.Count(string(text), c.old) != 1 {
-			return "", fmt.Errorf("%s: %s has changed, and no longer has %q once", name, c.file, c.old)
-		}
-		replace[path] = filepath.Join(dir, fmt.Sprintf("%s-%d%s", name, i, filepath.Ext(path)))
-		if err := os.WriteFile(replace[path], []byte(strings.Replace(string(text), c.old, c.new, 1)), 0o600); err != nil {
+	for path, text := range texts {
+		replace[path] = filepath.Join(dir, fmt.Sprintf("overlay-%d%s", len(replace), filepath.Ext(path)))
+		if err := os.WriteFile(replace[path], []byte(text), 0o600); err != nil {
 			return "", err
 		}
 	}
@@ -84,6 +99,6 @@ func overlay(root, dir, name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	file := filepath.Join(dir, name+".json")
+	file := filepath.Join(dir, "overlay.json")
 	return "-overlay=" + file, os.WriteFile(file, text, 0o600)
 }

@@ -10,7 +10,7 @@ import (
 func TestChaos(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	if err := run(t.Context(), options{seed: 7, during: 20 * time.Second, rate: 30}, &out); err != nil {
+	if err := run(t.Context(), options{seed: 7, during: 12 * time.Second, rate: 30, topology: standalone, fsync: fsyncAlways}, &out); err != nil {
 		t.Errorf("%s%v", out.String(), err)
 	}
 }
@@ -19,8 +19,16 @@ func TestChaos(t *testing.T) {
 func TestBrokenBuildsBuild(t *testing.T) {
 	t.Parallel()
 	for _, name := range names() {
-		if err := build(t.TempDir(), name); err != nil {
+		if err := compile(t.TempDir(), options{broken: name}, "./internal/worker", "./internal/queue/redisqueue"); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// TestShiftedTimeBuilds: the standard library's time.Now can still be changed as the clocks of the programs need it.
+func TestShiftedTimeBuilds(t *testing.T) {
+	t.Parallel()
+	if err := compile(t.TempDir(), options{clocks: true}, "time"); err != nil {
+		t.Error(err)
 	}
 }

@@ -13,13 +13,28 @@ import (
 	"os/signal"
 	"strings"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 )
 
+// quiet keeps the client library from printing into the timeline: that servers are away is the point.
+type quiet struct{}
+
+// Printf prints nothing.
+func (quiet) Printf(context.Context, string, ...any) {}
+
 func main() {
+	redis.SetLogger(quiet{})
 	var o options
 	flag.Int64Var(&o.seed, "seed", time.Now().UnixNano()%1_000_000, "of the faults' schedule")
 	flag.DurationVar(&o.during, "duration", 3*time.Minute, "of the faults; then everything has to arrive")
 	flag.Float64Var(&o.rate, "rate", 40, "webhooks a second")
+	flag.StringVar(&o.topology, "topology", standalone, "of Redis: "+strings.Join(topologies, ", ")+", or all, one after the other")
+	flag.StringVar(&o.fsync, "fsync", fsyncAlways, "Redis's appendfsync; with everysec, a kill of its process may lose what it has acknowledged and not yet written")
+	flag.StringVar(&o.only, "only", "", "only faults with one of these, separated by commas, in their names")
+	flag.IntVar(&o.replicas, "replicas", 1, "of each master")
+	flag.BoolVar(&o.minReplicas, "min-replicas", false, "Redis refuses writes that its replica does not follow (min-replicas-to-write 1, min-replicas-max-lag 1)")
+	flag.BoolVar(&o.clocks, "clocks", true, "the clocks of ringup's programs jump, too; they are built with another time.Now for it, which takes a minute the first time")
 	flag.StringVar(&o.broken, "broken", "", "build it broken on purpose, to see that it is caught: "+strings.Join(names(), ", ")+", or all")
 	flag.Parse()
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -32,34 +47,57 @@ func main() {
 	}
 }
 
+// fsyncAlways is the only policy under which Redis has written everything that it acknowledges: under everysec it puts a write off, for up
+// to two seconds, while an fsync is under way.
+const fsyncAlways = "always"
+
 // options of a run.
 type options struct {
 	seed   int64
 	during time.Duration
 	rate   float64
 	broken string
+
+	topology    string
+	fsync       string
+	only        string
+	replicas    int
+	minReplicas bool
+	clocks      bool
 }
 
-// start makes one run, or one for each broken build, of which every one has to be caught.
+// start makes the runs that the options ask for: one for each topology; or one for each broken build, of which every one has to be caught.
 func start(ctx context.Context, o options, out io.Writer) error {
-	if o.broken == "" {
-		return run(ctx, o, out)
+	kinds := []string{o.topology}
+	if o.topology == "all" {
+		kinds = topologies
 	}
-	which := []string{o.broken}
+	builds := []string{o.broken}
 	if o.broken == "all" {
-		which = names()
+		builds = names()
 	}
-	for _, name := range which {
-		o.broken = name
-		_, _ = fmt.Fprintf(out, "== broken on purpose: %s\n", name)
-		switch err := run(ctx, o, out); {
-		case err == nil:
-			return fmt.Errorf("%s was not caught", name)
-		case !isVerdict(err):
-			return err
-		default:
-			_, _ = fmt.Fprintf(out, "== caught: %v\n\n", err)
+	for _, o.topology = range kinds {
+		for _, o.broken = range builds {
+			if err := once(ctx, o, out); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
+}
+
+func once(ctx context.Context, o options, out io.Writer) error {
+	if o.broken == "" {
+		return run(ctx, o, out)
+	}
+	_, _ = fmt.Fprintf(out, "== broken on purpose: %s\n", o.broken)
+	err := run(ctx, o, out)
+	if err == nil {
+		return fmt.Errorf("%s was not caught", o.broken)
+	}
+	if isVerdict(err) {
+		_, _ = fmt.Fprintf(out, "== caught: %v\n\n", err)
+		return nil
+	}
+	return err
 }

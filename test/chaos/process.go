@@ -3,21 +3,27 @@ package main
 import (
 	"bytes"
 	"fmt"
-	"io"
 	"net"
+	"os"
 	"os/exec"
+	"runtime"
+	"slices"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
 
-// process is one of ringup's programs, or Redis.
+// process is one of ringup's programs, a Redis, or a sentinel.
 type process struct {
-	name string
-	path string
-	args []string
-	env  []string
-	ops  int // the operators' port
+	name    string
+	path    string
+	args    []string
+	env     []string
+	ops     int    // the operators' port
+	address string // of a sentinel
+	clock   *shift // nil: the true time
 
 	mu  sync.Mutex
 	cmd *exec.Cmd
@@ -63,6 +69,38 @@ func (p *process) signal(s syscall.Signal) {
 	_ = p.cmd.Process.Signal(s)
 }
 
+// stopped says whether the process is stopped by a signal, as the kernel has it.
+func (p *process) stopped() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
+	if err != nil {
+		return runtime.GOOS != "linux" // then there is nobody to ask
+	}
+	_, rest, _ := strings.Cut(string(text), ") ")
+	return strings.HasPrefix(rest, "T")
+}
+
+// files is how many files and sockets the process has open; -1 where nobody says.
+func (p *process) files() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	open, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", p.cmd.Process.Pid))
+	if err != nil {
+		return -1
+	}
+	return len(open)
+}
+
+// stop ends a process however it is.
+func (p *process) stop() {
+	if p.cmd != nil && p.cmd.Process != nil {
+		p.signal(syscall.SIGCONT)
+		p.signal(syscall.SIGKILL)
+		_ = p.cmd.Wait()
+	}
+}
+
 // end sends a signal and waits until the process is gone; after half a minute it is killed, and that is an error.
 func (p *process) end(s syscall.Signal) error {
 	p.signal(s)
@@ -80,7 +118,8 @@ func freePort() int {
 	return l.Addr().(*net.TCPAddr).Port
 }
 
-// proxy stands between the programs and Redis, and can cut connections in the middle of a reply.
+// proxy stands before a Redis, and can cut connections in the middle of a reply, or part it from its replica and the sentinels while
+// programs still reach it.
 type proxy struct {
 	listener net.Listener
 	target   string
@@ -88,7 +127,13 @@ type proxy struct {
 	mu    sync.Mutex
 	conns map[net.Conn]struct{}
 	left  int // bytes of replies until every connection is cut; 0: never
+	cuts  int // connections that were cut
+
+	parted  bool
+	dropped int // bytes that got lost between the two parts
 }
+
+func (p *proxy) address() string { return p.listener.Addr().String() }
 
 func newProxy(target string) (*proxy, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -108,6 +153,9 @@ func newProxy(target string) (*proxy, error) {
 	return p, nil
 }
 
+// peers are what replicas and sentinels say first, and programs do not.
+var peers = [][]byte{[]byte("REPLCONF"), []byte("PSYNC"), []byte("sentinel-"), []byte("__sentinel__")}
+
 func (p *proxy) serve(down net.Conn) {
 	up, err := net.Dial("tcp", p.target)
 	if err != nil {
@@ -117,20 +165,37 @@ func (p *proxy) serve(down net.Conn) {
 	p.mu.Lock()
 	p.conns[down], p.conns[up] = struct{}{}, struct{}{}
 	p.mu.Unlock()
+	var peer, torn atomic.Bool
 	go func() {
-		_, _ = io.Copy(up, down)
+		buf := make([]byte, 32<<10)
+		for {
+			n, err := down.Read(buf)
+			if slices.ContainsFunc(peers, func(word []byte) bool { return bytes.Contains(buf[:n], word) }) {
+				peer.Store(true)
+			}
+			lost, ended := p.lose(&peer, &torn, n)
+			if n > 0 && !lost {
+				if _, err := up.Write(buf[:n]); err != nil {
+					break
+				}
+			}
+			if err != nil || ended {
+				break
+			}
+		}
 		_ = up.Close()
 	}()
 	buf := make([]byte, 32<<10)
 	for {
 		n, err := up.Read(buf)
 		pass := p.pass(n)
-		if pass > 0 {
+		lost, ended := p.lose(&peer, &torn, pass)
+		if pass > 0 && !lost {
 			if _, err := down.Write(buf[:pass]); err != nil {
 				break
 			}
 		}
-		if err != nil || pass < n {
+		if err != nil || ended || pass < n {
 			break
 		}
 	}
@@ -139,6 +204,29 @@ func (p *proxy) serve(down net.Conn) {
 	delete(p.conns, down)
 	delete(p.conns, up)
 	p.mu.Unlock()
+}
+
+// lose says that what has just been read gets lost, since it is between two parts; and that the connection is to end, since it has lost
+// something and the two are one again.
+func (p *proxy) lose(peer, torn *atomic.Bool, n int) (lost, ended bool) {
+	if !peer.Load() {
+		return false, false
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.parted && n > 0 {
+		torn.Store(true)
+		p.dropped += n
+	}
+	return p.parted || torn.Load(), torn.Load() && !p.parted
+}
+
+// part parts the Redis from its replica and the sentinels, or ends that; it returns how many bytes have got lost so far.
+func (p *proxy) part(parted bool) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.parted = parted
+	return p.dropped
 }
 
 // pass says how much of a reply gets through.
@@ -154,8 +242,9 @@ func (p *proxy) pass(n int) int {
 	n = p.left - 1
 	p.left = 0
 	for conn := range p.conns {
-		if conn.LocalAddr().String() != p.listener.Addr().String() {
+		if conn.LocalAddr().String() != p.address() {
 			_ = conn.Close() // Redis's side: what is on its way there ends too
+			p.cuts++
 		}
 	}
 	return n

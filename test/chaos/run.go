@@ -2,23 +2,23 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
+	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/test/emulator"
 )
 
@@ -26,22 +26,32 @@ const (
 	lease     = 7 * time.Second
 	patience  = time.Minute // for everything to arrive, once the faults are over
 	tillTries = 200         // how often a till repeats a webhook that is not answered 202
+	largeBody = 5000        // bytes: more than travels inside a job
 )
 
 // world is what a run has.
 type world struct {
+	options
 	out       io.Writer
 	began     time.Time
 	random    *rand.Rand
-	redis     *process
-	proxy     *proxy
-	client    *redis.Client // past the proxy
+	redis     *topology
 	providers *emulator.Server
+	emulated  *httptest.Server
 	ingests   []*process
 	workers   []*process
 	urls      []string
 	ledger    ledger
-	next      atomic.Int64 // the number of the next webhook
+	totals    totals
+	deck      []fault
+	hits      map[string]counted
+	levels    map[string]level // by program, when it started
+	next      atomic.Int64     // the number of the next webhook
+}
+
+// programs are ringup's own processes.
+func (r *world) programs() []*process {
+	return append(append([]*process{}, r.workers...), r.ingests...)
 }
 
 func (r *world) say(format string, args ...any) {
@@ -74,20 +84,22 @@ func run(ctx context.Context, o options, out io.Writer) error {
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	r := &world{
-		out: out, began: time.Now(), random: rand.New(rand.NewPCG(uint64(o.seed), 0)),
-		providers: emulator.New(), ledger: ledger{accepted: map[int]bool{}, answers: map[int]int{}},
+		options: o, out: out, began: time.Now(), random: rand.New(rand.NewPCG(uint64(o.seed), 0)), hits: map[string]counted{}, levels: map[string]level{},
+		providers: emulator.New(), ledger: ledger{accepted: map[int]time.Time{}, answers: map[int]int{}},
 	}
-	_, _ = fmt.Fprintf(out, "seed %d, %s of faults, %.0f webhooks a second\n", o.seed, o.during, o.rate)
-	if err := build(dir, o.broken); err != nil {
+	_, _ = fmt.Fprintf(out, "seed %d, %s of faults, %.0f webhooks a second, %s\n", o.seed, o.during, o.rate, o.topology)
+	if err := build(dir, o); err != nil {
 		return err
 	}
 	r.providers.Fail(usual)
-	emulated := httptest.NewServer(r.providers)
-	defer emulated.Close()
+	r.emulated = httptest.NewServer(r.providers)
+	defer r.emulated.Close()
 	defer r.close()
-	if err := r.startAll(ctx, dir, emulated.URL); err != nil {
+	if err := r.startAll(ctx, dir); err != nil {
 		return err
 	}
+	r.settle(ctx)
+	r.began = time.Now()
 	loading, stopLoad := context.WithCancel(ctx)
 	defer stopLoad()
 	var tills sync.WaitGroup
@@ -103,35 +115,66 @@ func run(ctx context.Context, o options, out io.Writer) error {
 	r.say("the faults are over; everything has to arrive")
 	stopLoad()
 	tills.Wait()
+	waitUntil(ctx, wholeIn, func() bool { return r.redis.whole(ctx) })
 	if !waitUntil(ctx, patience, func() bool { return r.depth(ctx) == 0 }) {
 		found = append(found, fmt.Sprintf("%d jobs are still not settled after %s", r.depth(ctx), patience))
 	}
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
+	if !waitUntil(ctx, wholeIn, func() bool { return r.redis.whole(ctx) }) {
+		return fmt.Errorf("the %s is not whole, so nothing can be counted\n%s", o.topology, r.redis.states(ctx))
+	}
+	missed := r.tally()
 	wrong, err := r.audit(ctx)
 	if err != nil {
 		return err
 	}
 	found = append(found, wrong...)
+	found = append(found, r.settle(ctx)...)
 	found = append(found, r.endAll()...)
 	left, err := r.leftovers(ctx)
 	if err != nil {
 		return err
 	}
-	if found = append(found, left...); len(found) > 0 {
+	found = append(found, left...)
+	if o.topology == standalone {
+		h, err := readHistory(r.redis.servers[0].dir)
+		if err != nil {
+			return err
+		}
+		r.say("the append-only file: %d transactions moved jobs; %d claims, %d of which left jobs of other priorities waiting; %d things out of place or order",
+			h.transactions, h.claims, h.contested, len(h.found))
+		found = append(found, h.found...)
+	}
+	if len(found) > 0 {
 		r.say("seed %d: NOT well", o.seed)
 		return &verdictError{found}
 	}
-	r.say("seed %d: nothing lost, nothing left behind", o.seed)
+	if len(missed) > 0 {
+		return fmt.Errorf("nothing is wrong, but these faults met nothing: %s", strings.Join(missed, ", "))
+	}
+	r.say("seed %d: all is accounted for, nothing is left behind", o.seed)
 	return nil
+}
+
+// tally prints what was broken how often, and returns what was tried several times and never met anything.
+func (r *world) tally() (missed []string) {
+	for _, name := range slices.Sorted(maps.Keys(r.hits)) {
+		c := r.hits[name]
+		r.say("%4d times, met %5d: %s", c.times, c.hit, name)
+		if c.times >= 3 && c.hit == 0 {
+			missed = append(missed, name)
+		}
+	}
+	return missed
 }
 
 // endAll asks every program to end, and returns who did not do it well.
 func (r *world) endAll() (found []string) {
 	var mu sync.Mutex
 	var all sync.WaitGroup
-	for _, p := range append(append([]*process{}, r.workers...), r.ingests...) {
+	for _, p := range r.programs() {
 		all.Go(func() {
 			if err := p.end(syscall.SIGTERM); err != nil {
 				mu.Lock()
@@ -144,54 +187,48 @@ func (r *world) endAll() (found []string) {
 	return found
 }
 
-func build(dir, mistake string) error {
-	root, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "ringup.dev/ringup").Output()
+// build makes the programs: with a mistake, and with clocks that can be shifted, as the options say.
+func build(dir string, o options) error {
+	return compile(dir, o, "-o", dir+"/", "./cmd/ingest", "./cmd/worker")
+}
+
+// compile runs go build with what the options change.
+func compile(dir string, o options, args ...string) error {
+	said, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "ringup.dev/ringup").Output()
 	if err != nil {
 		return fmt.Errorf("go list: %w", err)
 	}
-	args := []string{"build", "-o", dir + "/"}
-	if mistake != "" {
-		argument, err := overlay(strings.TrimSpace(string(root)), dir, mistake)
-		if err != nil {
-			return err
-		}
-		args = append(args, argument)
+	goroot, err := exec.Command("go", "env", "GOROOT").Output()
+	if err != nil {
+		return fmt.Errorf("go env: %w", err)
 	}
-	cmd := exec.Command("go", append(args, "./cmd/ingest", "./cmd/worker")...)
-	cmd.Dir = strings.TrimSpace(string(root))
+	root := strings.TrimSpace(string(said))
+	changes := map[string][]change{}
+	if changes[root], err = mistake(o.broken); err != nil {
+		return err
+	}
+	if o.clocks {
+		changes[filepath.Join(strings.TrimSpace(string(goroot)), "src")] = timeNow
+	}
+	argument, err := overlay(dir, changes)
+	if err != nil {
+		return err
+	}
+	cmd := exec.Command("go", append([]string{"build", argument}, args...)...)
+	cmd.Dir = root
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("go build: %w\n%s", err, out)
 	}
 	return nil
 }
 
-func (r *world) startAll(ctx context.Context, dir, providers string) error {
-	binary := os.Getenv("REDIS_SERVER")
-	if binary == "" {
-		binary = "redis-server"
-	}
-	path, err := exec.LookPath(binary)
-	if err != nil {
-		return errors.New("redis-server is not installed: `make test` installs it, or set REDIS_SERVER to its path")
-	}
-	port := freePort()
-	address := fmt.Sprintf("127.0.0.1:%d", port)
-	r.redis = &process{name: "Redis", path: path, args: []string{
-		"--port", fmt.Sprint(port), "--bind", "127.0.0.1", "--dir", dir, "--save", "", "--appendonly", "yes", "--loglevel", "warning",
-		"--maxmemory-policy", "noeviction", "--enable-debug-command", "yes",
-	}}
-	r.client = redis.NewClient(&redis.Options{Addr: address, PoolSize: 1})
-	if err := r.redis.start(); err != nil {
+func (r *world) startAll(ctx context.Context, dir string) (err error) {
+	if r.redis, err = startTopology(ctx, dir, r.options); err != nil {
 		return err
 	}
-	if !waitUntil(ctx, 10*time.Second, func() bool { return r.client.Ping(ctx).Err() == nil }) {
-		return errors.New("redis-server does not answer")
-	}
-	if r.proxy, err = newProxy(address); err != nil {
-		return err
-	}
+	providers := r.emulated.URL
 	common := []string{
-		"PATH=" + os.Getenv("PATH"), "REDIS_URL=redis://" + r.proxy.listener.Addr().String(), "KEEP_FAILED=1000000", "LOG_FORMAT=text",
+		"PATH=" + os.Getenv("PATH"), "KEEP_FAILED=1000000", "LOG_FORMAT=text",
 		"LEASE=" + lease.String(), "SEND_TIMEOUT=2s", "RETRY_BACKOFF=100ms,200ms,400ms,800ms,1s,1s,1s,1s", "BREAKER_OPEN_MIN=100ms", "BREAKER_OPEN_MAX=1s",
 		"CONCURRENCY=10", "MAX_CRASHES=100", "WEBHOOK_AUTH_TOKEN=token",
 		"TWILIO_BASE_URL=" + providers, "TWILIO_ACCOUNT_SID=" + emulator.TwilioAccountSID, "TWILIO_AUTH_TOKEN=" + emulator.TwilioAuthToken,
@@ -200,9 +237,16 @@ func (r *world) startAll(ctx context.Context, dir, providers string) error {
 		"AWS_ENDPOINT_URL=" + providers, "AWS_REGION=" + emulator.AWSRegion, "AWS_ACCESS_KEY_ID=" + emulator.AWSAccessKeyID, "AWS_SECRET_ACCESS_KEY=" + emulator.AWSSecretAccessKey,
 		"WHATSAPP_BASE_URL=" + providers, "WHATSAPP_ACCESS_TOKEN=" + emulator.WhatsAppToken, "WHATSAPP_PHONE_NUMBER_ID=" + emulator.WhatsAppNumberID,
 	}
+	common = append(common, r.redis.env...)
 	program := func(name, program string, env ...string) *process {
 		ops := freePort()
-		return &process{name: name, ops: ops, path: filepath.Join(dir, program), env: append(append(env, common...), fmt.Sprintf("OPS_PORT=%d", ops))}
+		p := &process{name: name, ops: ops, path: filepath.Join(dir, program), env: append(append(env, common...), fmt.Sprintf("OPS_PORT=%d", ops))}
+		if r.clocks {
+			if p.clock, err = newShift(dir, name); err == nil {
+				p.env = append(p.env, "CHAOS_CLOCK="+p.clock.path)
+			}
+		}
+		return p
 	}
 	for i := range 2 {
 		port := freePort()
@@ -213,12 +257,15 @@ func (r *world) startAll(ctx context.Context, dir, providers string) error {
 				"SMS_PROVIDER=twilio,aws", "EMAIL_PROVIDER=sendgrid,aws", "WHATSAPP_PROVIDER=business,twilio"))
 		}
 	}
-	for _, p := range append(r.workers, r.ingests...) {
+	if err != nil {
+		return err
+	}
+	for _, p := range r.programs() {
 		if err := p.start(); err != nil {
 			return err
 		}
 	}
-	all := append(append([]*process{}, r.workers...), r.ingests...)
+	all := r.programs()
 	for _, p := range all {
 		if !waitUntil(ctx, 10*time.Second, func() bool { return ready(ctx, p.ops) }) {
 			return fmt.Errorf("%s is not ready: %s", p.name, p.log.text())
@@ -241,34 +288,27 @@ func ready(ctx context.Context, port int) bool {
 }
 
 func (r *world) close() {
-	for _, p := range append(append(r.workers, r.ingests...), r.redis) {
-		if p != nil && p.cmd != nil {
-			p.signal(syscall.SIGCONT)
-			p.signal(syscall.SIGKILL)
-			_ = p.cmd.Wait()
-		}
+	for _, p := range r.programs() {
+		p.stop()
 	}
-	if r.proxy != nil {
-		_ = r.proxy.listener.Close()
-	}
-	if r.client != nil {
-		_ = r.client.Close()
+	if r.redis != nil {
+		r.redis.close()
 	}
 }
 
 // depth is how many jobs are neither sent nor given up; -1 when Redis does not say.
 func (r *world) depth(ctx context.Context) int64 {
 	var n int64
-	for _, channel := range []string{"sms", "email", "whatsapp"} {
-		base := "{ringup:" + channel + "}:"
+	for _, channel := range message.Channels {
+		base, client := "{ringup:"+string(channel)+"}:", r.redis.master(channel).client
 		for _, list := range []string{"queue:1", "queue:2", "queue:3", "queue:4"} {
-			length, err := r.client.LLen(ctx, base+list).Result()
+			length, err := client.LLen(ctx, base+list).Result()
 			if err != nil {
 				return -1
 			}
 			n += length
 		}
-		n += r.client.ZCard(ctx, base+"retry").Val() + r.client.ZCard(ctx, base+"inflight").Val()
+		n += client.ZCard(ctx, base+"retry").Val() + client.ZCard(ctx, base+"inflight").Val()
 	}
 	return n
 }
@@ -287,8 +327,12 @@ var till = &http.Client{Timeout: 5 * time.Second}
 func (r *world) webhook(tills *sync.WaitGroup) {
 	i := int(r.next.Add(1))
 	event := []string{"payment_complete", "order_create", "pos_save", "order_update"}[i%4]
+	more := ""
+	if i%10 == 0 {
+		more = strings.Repeat("n", largeBody) // stored apart from its job
+	}
 	body := fmt.Sprintf(`{"id":%q,"event_type":%q,"timestamp":"2024-01-01T12:00:00Z","data":{"orderId":"O%d","amount":1.5,"currency":"USD",`+
-		`"customerPhone":%q,"customerEmail":%q}}`, id(i), event, i, recipient("sms", i), recipient("email", i))
+		`"customerPhone":%q,"customerEmail":%q,"note":%q}}`, id(i), event, i, recipient("sms", i), recipient("email", i), more)
 	r.ledger.post(i)
 	tills.Go(func() {
 		for try := range tillTries {

@@ -134,6 +134,7 @@ type Server struct {
 	requests map[string]int
 	faults   []*Fault
 	optedOut []string
+	met      int // requests that met the first of the faults
 	ids      int
 	// callbacks is the other half; nil until somebody says where ingest is.
 	callbacks *Callbacks
@@ -189,7 +190,7 @@ func (s *Server) Forget() {
 func (s *Server) Fail(faults ...Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.faults = nil
+	s.faults, s.met = nil, 0
 	for _, f := range faults {
 		s.faults = append(s.faults, &f)
 	}
@@ -207,6 +208,13 @@ func (s *Server) listed() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.optedOut
+}
+
+// Met returns how many requests met the first of the faults, since they were put in place.
+func (s *Server) Met() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.met
 }
 
 func (s *Server) getMessages(w http.ResponseWriter, r *http.Request) {
@@ -310,6 +318,9 @@ func (s *Server) fault(name, to string, probe bool) *Fault {
 			continue
 		case f.Probability > 0 && rand.Float64() >= f.Probability:
 			continue
+		}
+		if i == 0 {
+			s.met++
 		}
 		if f.Times > 0 {
 			if f.Times--; f.Times == 0 {

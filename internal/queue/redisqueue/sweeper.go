@@ -80,8 +80,15 @@ func (w *Sweeper) Run(ctx context.Context) {
 		}
 		for _, channel := range message.Channels {
 			call, cancel := context.WithTimeout(ctx, flushTimeout)
-			swept, err := s.Sweep(call, channel, contact.MayReap(time.Now()))
+			back, err := s.followClock(call, channel)
+			var swept *queue.Claim
+			if err == nil {
+				swept, err = s.Sweep(call, channel, contact.MayReap(time.Now()))
+			}
 			cancel()
+			if back > 0 {
+				s.log.Warn("Redis's clock has gone back: leases, retries and breakers were moved with it", "channel", channel, "by", back)
+			}
 			contact.Note(err, time.Now())
 			if err != nil {
 				break

@@ -1,0 +1,158 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"ringup.dev/ringup/internal/job"
+	"ringup.dev/ringup/internal/message"
+)
+
+// metric adds up the series of a metric that a program serves; -1 when it does not answer.
+func metric(ctx context.Context, p *process, name string) float64 {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("http://127.0.0.1:%d/metrics", p.ops), nil)
+	if err != nil {
+		return -1
+	}
+	request.Close = true // the connection that asks is no connection that is left
+	resp, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return -1
+	}
+	defer func() { _ = resp.Body.Close() }()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return -1
+	}
+	total := 0.0
+	for line := range strings.Lines(string(text)) {
+		var value float64
+		series, rest, found := strings.Cut(line, " ")
+		if base, _, _ := strings.Cut(series, "{"); found && base == name {
+			_, _ = fmt.Sscan(rest, &value)
+			total += value
+		}
+	}
+	return total
+}
+
+// counted are the metrics that tell of duplicates.
+func (r *world) counted(ctx context.Context) string {
+	var texts []string
+	for _, name := range []string{"ringup_leases_reaped_total", "ringup_leases_lost_total", "ringup_sends_uncertain_total"} {
+		total := 0.0
+		for _, p := range r.programs() {
+			total += max(0, metric(ctx, p, name))
+		}
+		texts = append(texts, fmt.Sprintf("%s %.0f", name, total))
+	}
+	return strings.Join(texts, ", ")
+}
+
+// level is what a program that has nothing to do holds on to.
+type level struct{ goroutines, files, pool float64 }
+
+func levelOf(ctx context.Context, p *process) level {
+	return level{metric(ctx, p, "go_goroutines"), float64(p.files()), metric(ctx, p, "ringup_redis_pool_connections")}
+}
+
+// levelSlack is how much more a program may hold than when it started: what asks for it, a timer that has just been due.
+const levelSlack = 4
+
+// settle lets go of what the run itself keeps open, and notes or compares what every program holds. A program that was started again is
+// compared with what the first of its name held. Connections to Redis that wait in the pool are no leak; each has one file.
+func (r *world) settle(ctx context.Context) (found []string) {
+	for _, p := range r.programs() {
+		var now level
+		before, known := r.levels[p.name]
+		holds := func() bool {
+			till.CloseIdleConnections()
+			r.emulated.CloseClientConnections()
+			now = levelOf(ctx, p)
+			return now.goroutines >= 0 && now.goroutines <= before.goroutines+levelSlack && now.files-max(0, now.pool) <= before.files-max(0, before.pool)+levelSlack
+		}
+		if !known {
+			r.emulated.CloseClientConnections()
+			r.levels[p.name] = levelOf(ctx, p)
+			continue
+		}
+		if !waitUntil(ctx, 20*time.Second, holds) {
+			found = append(found, fmt.Sprintf("%s holds on to something: %.0f goroutines, %.0f files, %.0f connections to Redis; it began with %.0f, %.0f, %.0f",
+				p.name, now.goroutines, now.files, now.pool, before.goroutines, before.files, before.pool))
+		}
+	}
+	return found
+}
+
+// leftovers returns what should not be there once everything has arrived and every program has ended.
+func (r *world) leftovers(ctx context.Context) (found []string, err error) {
+	for _, channel := range message.Channels {
+		base, client := "{ringup:"+string(channel)+"}", r.redis.master(channel).client
+		kept := map[string]bool{}
+		for _, set := range []string{"failed", "completed"} {
+			raws, err := client.ZRange(ctx, base+":"+set, 0, -1).Result()
+			if err != nil {
+				return nil, err
+			}
+			for _, raw := range raws {
+				if j, err := job.Decode(channel, []byte(raw)); err == nil {
+					kept[fmt.Sprintf("%s:body:%s:%d", base, j.WebhookID, j.AcceptedAt.UnixMilli())] = true
+				}
+			}
+		}
+		keys := client.Scan(ctx, 0, base+":*", 1000).Iterator()
+		for keys.Next(ctx) {
+			key := keys.Val()
+			kind, _, _ := strings.Cut(strings.TrimPrefix(key, base+":"), ":")
+			switch kind {
+			case "queue", "retry", "inflight":
+				found = append(found, "left behind: "+key)
+			case "body":
+				if !kept[key] {
+					found = append(found, "a body that nobody holds: "+key)
+				}
+			case "seen", "status":
+				if client.TTL(ctx, key).Val() < 0 {
+					found = append(found, "kept for ever: "+key)
+				}
+			}
+		}
+		if err := keys.Err(); err != nil {
+			return nil, err
+		}
+	}
+	for _, s := range r.redis.servers {
+		var left []string
+		if !waitUntil(ctx, 5*time.Second, func() bool {
+			left = strangers(s.client.ClientList(ctx).Val())
+			return len(left) == 0
+		}) {
+			found = append(found, fmt.Sprintf("connections to %s are left: %s", s.name, strings.Join(left, "\n")))
+		}
+	}
+	return found, nil
+}
+
+// strangers are the connections to a Redis that are neither the run's own, nor a sentinel's, nor another Redis's.
+func strangers(list string) (left []string) {
+	for line := range strings.Lines(list) {
+		of := func(field string) string {
+			_, rest, _ := strings.Cut(line, " "+field+"=")
+			value, _, _ := strings.Cut(rest, " ")
+			return value
+		}
+		switch of("cmd") {
+		case "client|list", "client", "info", "cluster|info", "cluster", "replconf", "psync", "ping", "NULL":
+			continue
+		}
+		if strings.HasPrefix(of("name"), "sentinel-") || strings.ContainsAny(of("flags"), "MS") {
+			continue
+		}
+		left = append(left, strings.TrimSpace(line))
+	}
+	return left
+}
