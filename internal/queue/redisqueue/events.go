@@ -48,7 +48,7 @@ func next(s *queue.Settlement) (action string, raw []byte, err error) {
 	case queue.Complete:
 		return "c", nil, nil
 	case queue.Release:
-		return "b", nil, nil
+		return "b", job.Returned(s.Claimed.Raw), nil
 	case queue.Drop:
 		return "d", nil, nil
 	case queue.Retry, queue.Defer:
@@ -64,6 +64,7 @@ func next(s *queue.Settlement) (action string, raw []byte, err error) {
 	}
 	changed := *s.Claimed.Job
 	changed.LastError = s.Error
+	changed.Returns++
 	if s.Action != queue.Defer {
 		changed.Attempts++
 	}

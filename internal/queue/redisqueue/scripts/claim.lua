@@ -10,6 +10,7 @@ local base, n, lease, aging, rate, burst = ARGV[1], tonumber(ARGV[2]), tonumber(
   tonumber(ARGV[6])
 local now = clock()
 local moved, reaped, aside, evicted = 0, 0, 0, {}
+local asked = n -- n shrinks to what the rate limit and a probe allow
 
 -- Due retries go to the head of their lists, the earliest first in line: they are older than what waits there.
 local due = call('ZRANGEBYSCORE', KEYS[5], '-inf', now, 'LIMIT', 0, 500)
@@ -64,7 +65,7 @@ local function answer(jobs, bodies, provider, probe, wait, halted, throttled)
       if wait < 0 or ms < wait then wait = ms end
     end
     -- An idle worker comes back when somebody's lease ends, if it is not renewed by then.
-    local next_end = ARGV[7] == '1' and n > 0 and call('ZRANGE', KEYS[6], 0, 0, 'WITHSCORES')[2]
+    local next_end = ARGV[7] == '1' and asked > 0 and call('ZRANGE', KEYS[6], 0, 0, 'WITHSCORES')[2]
     if next_end then
       local ms = math.max(1, tonumber(next_end) - now)
       if wait < 0 or ms < wait then wait = ms end
@@ -85,7 +86,7 @@ if why[1] then return answer({}, {}, -1, -1, -1, 'paused ' .. why[1], 0) end
 local fields = {'tokens', 'at', 'turn'}
 for i = 12, #ARGV do fields[#fields + 1] = 'b:' .. ARGV[i] end
 local state = call('HMGET', KEYS[9], unpack(fields))
-local provider, probe, open_until = -1, -1, nil
+local provider, probe, open_until, next_probe = -1, -1, nil, lease
 for i = 12, #ARGV do
   local text = state[i - 8]
   if not text then
@@ -94,7 +95,7 @@ for i = 12, #ARGV do
   end
   local b = load_breaker(text)
   if b.state == 'O' and now >= b.til and now >= b.probe then
-    if probe < 0 then probe = i - 12 end
+    if probe < 0 then probe = i - 12 else next_probe = 0 end
   elseif b.state == 'C' or (b.state == 'H' and now >= b.til) then
     provider = i - 12
     break
@@ -185,4 +186,7 @@ if provider >= 0 then
   wake(KEYS[10])
   return answer(jobs, bodies, provider, probe, 0, '', 0)
 end
-return answer(jobs, bodies, provider, probe, lease, why[2] or 'a probe is out', 0)
+-- A probe is out; another provider's may go out at once, or before this one's lease ends.
+if open_until then next_probe = math.min(next_probe, math.max(1, open_until - now)) end
+if next_probe == 0 then wake(KEYS[10]) end
+return answer(jobs, bodies, provider, probe, next_probe, why[2] or 'a probe is out', 0)

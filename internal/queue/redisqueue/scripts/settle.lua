@@ -34,6 +34,9 @@ for _ = 1, reports do
         elseif sent > 0 then
           b.state = ''
           call('HDEL', KEYS[8], 'breaker')
+        elseif hold > 0 then
+          -- A 429 is no verdict; the next probe waits for as long as was asked for.
+          b.til = math.max(b.til, now + hold)
         end
       end
     else
@@ -106,7 +109,7 @@ for i = 1, settlements do
       failed[#failed + 1] = new
     elseif action == 'b' then
       local list = back[priority(raw)]
-      list[#list + 1] = raw
+      list[#list + 1] = new
     else
       let_go(base, raw)
     end
