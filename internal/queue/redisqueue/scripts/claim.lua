@@ -47,7 +47,7 @@ if ARGV[7] == '1' then
       give_up = ''
     end
     if give_up then
-      call('ZADD', KEYS[7], now, with_error(e, give_up))
+      call('ZADD', KEYS[7], ended_at(now, e), with_error(e, give_up))
       aside = aside + 1
     else
       call('LPUSH', KEYS[priority(e)], e)

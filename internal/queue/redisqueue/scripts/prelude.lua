@@ -46,9 +46,16 @@ local function let_go(base, e)
   if key and call('HINCRBY', key, 'n', -1) <= 0 then call('DEL', key) end
 end
 
+-- ended_at is the score of a job that ended. What cannot be read, as a job of a newer version, gets one that trim never comes to: it stays for
+-- a program that can.
+local function ended_at(now, e)
+  if readable(e) then return now end
+  return now + 1e15
+end
+
 -- trim keeps the newest of a bounded set and lets go of the others; returns what fell off.
 local function trim(base, key, keep)
-  local over = call('ZCARD', key) - keep
+  local over = call('ZCOUNT', key, '-inf', '1e15') - keep
   local evicted = {}
   if over <= 0 then return evicted end
   local popped = call('ZPOPMIN', key, over)

@@ -105,7 +105,7 @@ for i = 1, settlements do
       retry[#retry + 1] = now + tonumber(delay)
       retry[#retry + 1] = new
     elseif action == 'f' then
-      failed[#failed + 1] = now
+      failed[#failed + 1] = ended_at(now, new)
       failed[#failed + 1] = new
     elseif action == 'b' then
       local list = back[priority(raw)]
