@@ -424,11 +424,10 @@ func (s *Store) OpenBreaker(ctx context.Context, channel message.Channel, provid
 func (s *Store) CloseBreaker(ctx context.Context, channel message.Channel, provider string) error {
 	k := s.keys[channel]
 	pipe := s.client.Pipeline()
-	pipe.HDel(ctx, k.State, "b:"+provider)
-	pipe.HDel(ctx, k.Halted, "breaker")
+	closed, resumed := pipe.HDel(ctx, k.State, "b:"+provider), pipe.HDel(ctx, k.Halted, "breaker")
 	pipe.RPush(ctx, k.Wake, "1")
-	_, err := pipe.Exec(ctx)
-	return unavailable(err)
+	_, _ = pipe.Exec(ctx) // as in Resume
+	return unavailable(errors.Join(closed.Err(), resumed.Err()))
 }
 
 // Record keeps what a person did.

@@ -171,6 +171,7 @@ if #jobs > 0 then
 end
 local new_turn = turn and '1' or '0'
 if rate > 0 then
+  if #jobs == 0 then goes_on_when_full(KEYS[6]) end
   tokens = tokens - #jobs
   call('HSET', KEYS[9], 'tokens', string.format('%.4f', tokens), 'at', string.format('%.0f', now), 'turn', new_turn)
 elseif (state[3] or '1') ~= new_turn then

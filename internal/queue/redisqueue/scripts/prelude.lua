@@ -11,6 +11,13 @@ local function clock()
   return t[1] * 1000 + floor(t[2] / 1000)
 end
 
+-- goes_on_when_full keeps a script going where Redis has no memory left (maxmemory): Redis refuses a script's first write if that one could
+-- take more, and looks no further once one has been made. So a removal of nothing comes first where jobs that were accepted get on; only
+-- what would add jobs is refused. inflight is base:inflight; no job is '-'.
+local function goes_on_when_full(inflight)
+  call('ZREM', inflight, '-')
+end
+
 -- readable says whether a value has a header that the scripts understand.
 local function readable(e)
   return #e >= 12 and byte(e, 1) == 1 and #e >= 12 + byte(e, 12)

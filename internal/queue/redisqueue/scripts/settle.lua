@@ -13,6 +13,7 @@ local providers, reports, settlements = tonumber(ARGV[10]), tonumber(ARGV[11]), 
 local at = 13 + providers
 
 -- The breakers.
+if reports > 0 or tonumber(ARGV[9]) > 0 then goes_on_when_full(KEYS[6]) end
 if tonumber(ARGV[9]) > 0 then call('HINCRBYFLOAT', KEYS[9], 'tokens', '-' .. ARGV[9]) end
 local open_min, open_max, window = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[6])
 for _ = 1, reports do
