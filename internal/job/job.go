@@ -18,7 +18,7 @@ const (
 	MaxWebhookID = 200 // bytes; one length byte in the header
 	MaxRecipient = 254 // bytes; RFC 5321 limits a forward-path to 256 with its brackets
 	MaxError     = 200 // bytes of the last error that are kept with a job
-	MaxReturns   = 64  // Returns begins again here: six bits
+	MaxReturns   = 32  // Returns begins again here: five bits
 )
 
 // Job is one message to one recipient on one channel.
@@ -82,7 +82,7 @@ func cutLast(s string) (before, after string, found bool) {
 //	1     priority, 1 to 4
 //	2     attempts
 //	3     crashes
-//	4     flags: 1 body stored apart, 2 uncertain; bits 2-7 returns
+//	4     flags: 1 body stored apart, 2 uncertain; bits 3-7 returns
 //	5-10  accepted at, Unix ms, big endian
 //	11    length of the webhook id, then the id
 //	+     length of the last error, then the error
@@ -97,7 +97,8 @@ const (
 
 	flagSharedBody = 1
 	flagUncertain  = 2
-	oneReturn      = 4
+	knownFlags     = flagSharedBody | flagUncertain
+	oneReturn      = 8
 )
 
 // ErrVersion means that the bytes are of a version this program does not know.
@@ -171,8 +172,8 @@ func Decode(channel message.Channel, data []byte) (*Job, error) {
 		Uncertain:  data[4]&flagUncertain != 0,
 		Returns:    int(data[4] / oneReturn),
 	}
-	if j.Priority < 1 || j.Priority > 4 {
-		return nil, fmt.Errorf("%w: priority %d", ErrCorrupt, j.Priority)
+	if j.Priority < 1 || j.Priority > 4 || data[4]%oneReturn&^knownFlags != 0 {
+		return nil, fmt.Errorf("%w: priority %d, flags %#x", ErrCorrupt, j.Priority, data[4])
 	}
 	ms := int64(data[5])<<40 | int64(data[6])<<32 | int64(data[7])<<24 | int64(data[8])<<16 | int64(data[9])<<8 | int64(data[10])
 	j.AcceptedAt = time.UnixMilli(ms)

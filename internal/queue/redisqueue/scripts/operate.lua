@@ -9,7 +9,7 @@ for i = #ARGV, 6, -1 do
     done = done + 1
     if action == 'retry' then
       -- One more return (prelude.lua), so that the bytes are none that a worker once had a lease on.
-      e = with_error(sub(e, 1, 2) .. char(0, 0, (byte(e, 5) + 4) % 256) .. sub(e, 6), ARGV[5])
+      e = with_error(sub(e, 1, 2) .. char(0, 0, (byte(e, 5) + 8) % 256) .. sub(e, 6), ARGV[5])
       local list = back[priority(e)]
       list[#list + 1] = e
     else

@@ -1,6 +1,6 @@
 -- Shared by the scripts: stands in front of each. A job's bytes are described in internal/job; the positions below (1 is the
 -- first) are those: 1 version, 2 priority, 3 attempts, 4 crashes, 5 flags, 6-11 accepted at, 12 length of the id, the id,
--- length of the last error, the last error, the rest. The flags' upper six bits count, modulo 64, how often the job was put back; with the
+-- length of the last error, the last error, the rest. The flags' upper five bits count, modulo 32, how often the job was put back; with the
 -- crashes they make the bytes of each lease its own, so whatever puts a job back raises one or the other.
 local call = redis.call
 local byte, char, sub, floor = string.byte, string.char, string.sub, math.floor
