@@ -25,6 +25,10 @@ image-rootfs: ## what the images hold, as folders in dist/rootfs, without a regi
 test: ## install what the tests need, and run all of them with the race detector
 	@hack/test
 
+.PHONY: upgrade-test
+upgrade-test: ## the programs of the release before beside these, under load: upgrade, and roll back
+	@hack/upgrade-test
+
 .PHONY: lint
 lint: ## formatting, vet, golangci-lint, tidy go.mods, the manifests
 	$(GO) mod tidy -diff

@@ -12,6 +12,7 @@ import (
 	"mime"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -40,6 +41,8 @@ type Config struct {
 	WhatsAppRecipients []string `env:"WHATSAPP_DEFAULT_RECIPIENTS"`
 	// MaxBodyBytes is the largest payload that is read; a larger one is answered 413.
 	MaxBodyBytes int64 `env:"MAX_BODY_BYTES, default=1048576"`
+	// MaxInflightBytes is how much one replica works on at a time, each webhook counted with its size, 16 KiB at least; more is answered 503 at once.
+	MaxInflightBytes int64 `env:"MAX_INFLIGHT_BYTES, default=33554432"`
 	// MaxConnections is how many clients may be connected; more wait to be accepted.
 	MaxConnections int `env:"MAX_CONNECTIONS, default=10000"`
 	// TestEndpoints serves /webhooks/test, /test/webhook-sample and /test/simulate-webhook. Not for production: the last takes no token.
@@ -77,6 +80,9 @@ func (c *Config) Validate(region string) error {
 	if c.MaxBodyBytes < 1024 || c.MaxBodyBytes > 64<<20 {
 		bad("MAX_BODY_BYTES is %d: set 1024 to 67108864", c.MaxBodyBytes)
 	}
+	if c.MaxInflightBytes < c.MaxBodyBytes {
+		bad("MAX_INFLIGHT_BYTES is %d: set MAX_BODY_BYTES (%d) at least, or a large webhook is never taken", c.MaxInflightBytes, c.MaxBodyBytes)
+	}
 	if c.MaxConnections < 1 {
 		bad("MAX_CONNECTIONS is %d: set 1 or more", c.MaxConnections)
 	}
@@ -110,6 +116,7 @@ type handler struct {
 	Options
 	channels []channel
 	limits   limits
+	inflight atomic.Int64 // bytes, by MaxInflightBytes
 	webhooks *prometheus.CounterVec
 	seconds  prometheus.Histogram
 	skipped  *prometheus.CounterVec
@@ -237,6 +244,11 @@ func (h *handler) accept(r *http.Request, real bool) (*accepted, *webhook.Webhoo
 			return nil, nil, problem(http.StatusUnauthorized, "unauthorized", err.Error())
 		}
 	}
+	room := h.room(r)
+	defer h.inflight.Add(-room)
+	if h.inflight.Add(room) > h.Config.MaxInflightBytes {
+		return nil, nil, problem(http.StatusServiceUnavailable, "busy", "more webhooks come than are taken (MAX_INFLIGHT_BYTES); send it again").later()
+	}
 	body, err := h.body(r)
 	if err != nil {
 		return nil, nil, err
@@ -286,6 +298,14 @@ func (h *handler) accept(r *http.Request, real bool) (*accepted, *webhook.Webhoo
 		answer.Skipped = []queue.Skipped{}
 	}
 	return answer, hook, nil
+}
+
+// room is what a webhook counts for while it is worked on: its size, which for a chunked one is not known before.
+func (h *handler) room(r *http.Request) int64 {
+	if r.ContentLength < 0 {
+		return h.Config.MaxBodyBytes
+	}
+	return max(leastRoom, min(r.ContentLength, h.Config.MaxBodyBytes))
 }
 
 // invalid turns what is wrong with a payload into an answer.
@@ -373,6 +393,7 @@ type limits struct {
 	burst     int
 	mu        sync.Mutex
 	sources   map[string]*rate.Limiter
+	cleared   time.Time
 }
 
 func (l *limits) allow(source string) bool {
@@ -380,6 +401,9 @@ func (l *limits) allow(source string) bool {
 		return true
 	}
 	l.mu.Lock()
+	if len(l.sources) >= maxSources && l.sources[source] == nil {
+		l.clear(time.Now())
+	}
 	if len(l.sources) >= maxSources && l.sources[source] == nil {
 		source = ""
 	}
@@ -394,4 +418,17 @@ func (l *limits) allow(source string) bool {
 	}
 	l.mu.Unlock()
 	return limiter.Allow()
+}
+
+// clear forgets the sources that have all their tokens again, which a new limiter has too. At most once a second: it looks at all of them.
+func (l *limits) clear(now time.Time) {
+	if now.Sub(l.cleared) < time.Second {
+		return
+	}
+	l.cleared = now
+	for source, limiter := range l.sources {
+		if limiter.TokensAt(now) >= float64(limiter.Burst()) {
+			delete(l.sources, source)
+		}
+	}
 }

@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -18,6 +19,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/time/rate"
 
 	"ringup.dev/ringup/internal/ingest/auth"
 	"ringup.dev/ringup/internal/message"
@@ -67,7 +69,7 @@ type bundle struct {
 
 func setup(t *testing.T, change func(*Config)) *bundle {
 	t.Helper()
-	config := Config{Channels: []string{"sms", "email", "whatsapp"}, MaxBodyBytes: 1 << 20, MaxConnections: 10, TestEndpoints: true}
+	config := Config{Channels: []string{"sms", "email", "whatsapp"}, MaxBodyBytes: 1 << 20, MaxInflightBytes: 4 << 20, MaxConnections: 10, TestEndpoints: true}
 	if change != nil {
 		change(&config)
 	}
@@ -281,7 +283,7 @@ func BenchmarkAccept(b *testing.B) {
 		b.Fatal(err)
 	}
 	h, err := NewHandler(Options{
-		Config: Config{Channels: []string{"sms", "email", "whatsapp"}, MaxBodyBytes: 1 << 20, MaxConnections: 10}, Region: "US", Verifier: verifier,
+		Config: Config{Channels: []string{"sms", "email", "whatsapp"}, MaxBodyBytes: 1 << 20, MaxInflightBytes: 4 << 20, MaxConnections: 10}, Region: "US", Verifier: verifier,
 		Enqueuer: discard{}, Registerer: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
@@ -348,5 +350,85 @@ func TestNotifications(t *testing.T) {
 	b.queue.err = queue.ErrUnavailable
 	if status, _ := get("/v1/notifications/w2", "Bearer token"); status != 503 {
 		t.Errorf("without Redis: HTTP %d", status)
+	}
+}
+
+// slowQueue answers when it is told to.
+type slowQueue struct {
+	fakeQueue
+	entered, leave chan struct{}
+}
+
+func (s *slowQueue) Enqueue(ctx context.Context, submission *queue.Submission) (*queue.Acceptance, error) {
+	s.entered <- struct{}{}
+	<-s.leave
+	return s.fakeQueue.Enqueue(ctx, submission)
+}
+
+// TestInflight: while as much is worked on as may be, the next webhook is refused at once, however large it is; and taken afterwards.
+func TestInflight(t *testing.T) {
+	t.Parallel()
+	slow := &slowQueue{entered: make(chan struct{}), leave: make(chan struct{})}
+	verifier, err := auth.New(auth.Config{Tokens: "token"}, time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, err := NewHandler(Options{
+		Config: Config{Channels: []string{"sms"}, MaxBodyBytes: 2 * leastRoom, MaxInflightBytes: 3 * leastRoom, MaxConnections: 10},
+		Region: "US", Verifier: verifier, Enqueuer: slow, Notifier: slow, Registerer: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	post := func(id string, size int) *httptest.ResponseRecorder {
+		body := fmt.Sprintf(`{"id":%q,"event_type":"pos_save","timestamp":"2024-01-01T12:00:00Z","data":{}}`, id)
+		body += strings.Repeat(" ", max(0, size-len(body)))
+		r := httptest.NewRequest(http.MethodPost, "/webhooks/pos", strings.NewReader(body))
+		r.Header.Set("Content-Type", "application/json")
+		r.Header.Set("Authorization", "Bearer token")
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		return w
+	}
+	answers := make(chan *httptest.ResponseRecorder, 2)
+	for _, size := range []int{0, 2 * leastRoom} {
+		go func() { answers <- post(fmt.Sprint("w", size), size) }()
+		<-slow.entered
+	}
+	if w := post("more", 0); w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" || !strings.Contains(w.Body.String(), "MAX_INFLIGHT_BYTES") {
+		t.Errorf("with three parts of three in work: %d %v %s", w.Code, w.Header(), w.Body)
+	}
+	for range 2 {
+		slow.leave <- struct{}{}
+		if w := <-answers; w.Code != http.StatusAccepted {
+			t.Errorf("HTTP %d %s", w.Code, w.Body)
+		}
+	}
+	go func() { answers <- post("more", 2*leastRoom) }()
+	<-slow.entered
+	slow.leave <- struct{}{}
+	if w := <-answers; w.Code != http.StatusAccepted {
+		t.Errorf("afterwards: HTTP %d %s", w.Code, w.Body)
+	}
+}
+
+// TestQuietSourcesAreForgotten: names that somebody makes up do not take the place of sources for ever.
+func TestQuietSourcesAreForgotten(t *testing.T) {
+	t.Parallel()
+	l := limits{perSecond: 0.001, burst: 1, sources: map[string]*rate.Limiter{}}
+	for i := range maxSources {
+		if !l.allow(fmt.Sprint("made up ", i)) {
+			t.Fatalf("source %d was refused its first webhook", i)
+		}
+	}
+	if !l.allow("shop 1") || l.allow("shop 2") || l.sources["shop 1"] != nil {
+		t.Error("beyond the bound the new ones share one limiter")
+	}
+	for _, limiter := range l.sources {
+		limiter.SetLimit(rate.Inf) // as if long ago
+	}
+	l.cleared = time.Time{}
+	if !l.allow("shop 1") || l.allow("shop 1") || !l.allow("shop 2") || len(l.sources) != 2 {
+		t.Errorf("%d sources are remembered; each has to have its own limiter again", len(l.sources))
 	}
 }

@@ -18,6 +18,10 @@ const (
 	enqueueTimeout = 5 * time.Second
 	// retryAfter is what a refused POS is asked to wait, in seconds.
 	retryAfter = "5"
-	// maxSources bounds how many sources the rate limit remembers; beyond, all new ones share one limiter.
+	// leastRoom is what a webhook counts for at least (MAX_INFLIGHT_BYTES): its goroutine, buffers and headers. By the default 2,048 are
+	// worked on at a time, a quarter of a second's work of one replica; who would have to wait longer hears 503 at once.
+	leastRoom = 16 << 10
+	// maxSources bounds how many sources the rate limit remembers; beyond, all new ones share one limiter, until some
+	// of the others have been quiet for long enough to be forgotten.
 	maxSources = 10_000
 )

@@ -2,6 +2,7 @@
 package job
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -17,6 +18,7 @@ const (
 	MaxWebhookID = 200 // bytes; one length byte in the header
 	MaxRecipient = 254 // bytes; RFC 5321 limits a forward-path to 256 with its brackets
 	MaxError     = 200 // bytes of the last error that are kept with a job
+	MaxReturns   = 32  // Returns begins again here: five bits
 )
 
 // Job is one message to one recipient on one channel.
@@ -28,6 +30,7 @@ type Job struct {
 	Attempts   int             // sends that were begun and counted
 	Crashes    int             // leases that ended while a worker held the job
 	Uncertain  bool            // an earlier send of it may have gone out
+	Returns    int             // how often somebody who had it put it back, modulo MaxReturns: no two leases of a job have the same bytes
 	AcceptedAt time.Time       // millisecond precision
 	Audience   message.Audience
 	Recipient  message.Recipient
@@ -80,7 +83,7 @@ func cutLast(s string) (before, after string, found bool) {
 //	1     priority, 1 to 4
 //	2     attempts
 //	3     crashes
-//	4     flags: 1 body stored apart, 2 uncertain, 4 for another provider
+//	4     flags: 1 body stored apart, 2 uncertain, 4 for another provider; bits 3-7 returns
 //	5-10  accepted at, Unix ms, big endian
 //	11    length of the webhook id, then the id
 //	+     length of the last error, then the error
@@ -97,6 +100,7 @@ const (
 	flagUncertain  = 2
 	flagAlternate  = 4
 	knownFlags     = flagSharedBody | flagUncertain | flagAlternate
+	oneReturn      = 8
 )
 
 // ErrVersion means that the bytes are of a version this program does not know.
@@ -116,7 +120,7 @@ func (j *Job) AppendBinary(dst []byte) ([]byte, error) {
 	if j.Priority < 1 || j.Priority > 4 || len(j.Trace) > 255 || j.Index < 1 {
 		return dst, fmt.Errorf("job with priority %d, index %d, trace of %d bytes", j.Priority, j.Index, len(j.Trace))
 	}
-	var flags byte
+	flags := byte(j.Returns%MaxReturns) * oneReturn
 	if j.SharedBody {
 		flags |= flagSharedBody
 	}
@@ -142,6 +146,16 @@ func (j *Job) AppendBinary(dst []byte) ([]byte, error) {
 	return dst, nil
 }
 
+// Returned returns a job's bytes as they are once whoever had it has put it back as it was. What is no job stays as it is.
+func Returned(raw []byte) []byte {
+	if len(raw) < headerBytes || raw[0] != version1 {
+		return raw
+	}
+	raw = bytes.Clone(raw)
+	raw[4] += oneReturn // beyond the last it begins again
+	return raw
+}
+
 // Decode reads a job's bytes. The body of a job whose body is stored apart stays nil. Errors: ErrVersion, ErrCorrupt. The
 // job keeps no reference to data but in Body.
 func Decode(channel message.Channel, data []byte) (*Job, error) {
@@ -162,8 +176,9 @@ func Decode(channel message.Channel, data []byte) (*Job, error) {
 		SharedBody: data[4]&flagSharedBody != 0,
 		Uncertain:  data[4]&flagUncertain != 0,
 		Alternate:  data[4]&flagAlternate != 0,
+		Returns:    int(data[4] / oneReturn),
 	}
-	if j.Priority < 1 || j.Priority > 4 || data[4]&^knownFlags != 0 {
+	if j.Priority < 1 || j.Priority > 4 || data[4]%oneReturn&^knownFlags != 0 {
 		return nil, fmt.Errorf("%w: priority %d, flags %#x", ErrCorrupt, j.Priority, data[4])
 	}
 	ms := int64(data[5])<<40 | int64(data[6])<<32 | int64(data[7])<<24 | int64(data[8])<<16 | int64(data[9])<<8 | int64(data[10])

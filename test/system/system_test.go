@@ -106,7 +106,13 @@ func (s *system) serve(env ...string) {
 // run starts a program, with Redis and whatever env says.
 func (s *system) run(program string, env ...string) *process {
 	s.Helper()
-	p := &process{cmd: exec.Command(filepath.Join(bin, program)), log: &bytes.Buffer{}}
+	return s.runFrom(bin, program, env...)
+}
+
+// runFrom is run for a program of another build.
+func (s *system) runFrom(folder, program string, env ...string) *process {
+	s.Helper()
+	p := &process{cmd: exec.Command(filepath.Join(folder, program)), log: &bytes.Buffer{}}
 	p.cmd.Env = append([]string{
 		"REDIS_URL=redis://" + url.UserPassword(s.redis.Options.Username, s.redis.Options.Password).String() + "@" + s.redis.Addr(), "OPS_PORT=0", "SMS_PROVIDER=sandbox", "EMAIL_PROVIDER=sandbox", "WHATSAPP_PROVIDER=sandbox",
 		"SANDBOX_OUTBOX_SIZE=1000000", "PATH=" + os.Getenv("PATH"),

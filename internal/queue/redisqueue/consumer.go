@@ -274,7 +274,7 @@ func (c *Consumer) changes(args []any, at int, s *queue.Settlement) ([]any, erro
 	}
 	// The body goes along, since the one that jobs share is let go with this one.
 	again := *j
-	again.SharedBody, again.LastError = false, s.Error
+	again.SharedBody, again.LastError, again.Returns = false, s.Error, j.Returns+1
 	again.Attempts++
 	again.Alternate = again.Alternate || s.Again != nil && len(c.providers) > 1
 	raw, err := again.AppendBinary(make([]byte, 0, len(s.Claimed.Raw)+len(j.Body)))

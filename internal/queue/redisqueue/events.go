@@ -50,7 +50,7 @@ func event(now time.Time, s *queue.Settlement) string {
 func next(s *queue.Settlement) (action string, raw []byte, err error) {
 	switch s.Action {
 	case queue.Release:
-		return "b", nil, nil
+		return "b", job.Returned(s.Claimed.Raw), nil
 	case queue.Drop:
 		return "d", nil, nil
 	case queue.Suppress:
@@ -70,6 +70,7 @@ func next(s *queue.Settlement) (action string, raw []byte, err error) {
 	}
 	changed := *s.Claimed.Job
 	changed.LastError = s.Error
+	changed.Returns++
 	if s.Action != queue.Defer && s.Action != queue.Hold {
 		changed.Attempts++
 	}

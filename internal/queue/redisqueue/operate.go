@@ -27,6 +27,8 @@ const (
 	scanBatch = 500
 	// maxAudit is how many audit records a channel keeps.
 	maxAudit = 1000
+	// unreadable (ms) is added to the score of a failed job whose bytes the scripts do not know: see ended_at in prelude.lua.
+	unreadable = 1_000_000_000_000_000
 )
 
 // State is how a channel is doing just now, in one round trip.
@@ -175,6 +177,9 @@ func scored(channel message.Channel, place queue.Place, z []redis.Z) []queue.Kep
 }
 
 func kept(channel message.Channel, place queue.Place, at time.Time, raw string) queue.Kept {
+	if ms := at.UnixMilli(); ms > unreadable {
+		at = time.UnixMilli(ms - unreadable)
+	}
 	k := queue.Kept{Channel: channel, Place: place, At: at, Raw: []byte(raw)}
 	k.Job, k.Err = job.Decode(channel, k.Raw)
 	return k
@@ -419,11 +424,10 @@ func (s *Store) OpenBreaker(ctx context.Context, channel message.Channel, provid
 func (s *Store) CloseBreaker(ctx context.Context, channel message.Channel, provider string) error {
 	k := s.keys[channel]
 	pipe := s.client.Pipeline()
-	pipe.HDel(ctx, k.State, "b:"+provider)
-	pipe.HDel(ctx, k.Halted, "breaker")
+	closed, resumed := pipe.HDel(ctx, k.State, "b:"+provider), pipe.HDel(ctx, k.Halted, "breaker")
 	pipe.RPush(ctx, k.Wake, "1")
-	_, err := pipe.Exec(ctx)
-	return unavailable(err)
+	_, _ = pipe.Exec(ctx) // as in Resume
+	return unavailable(errors.Join(closed.Err(), resumed.Err()))
 }
 
 // Record keeps what a person did.

@@ -29,6 +29,7 @@ const (
 	entryStaff   = 4
 	entrySkipped = 8
 	entryAgain   = 16
+	entryKnown   = entryChannel | entryStaff | entrySkipped | entryAgain
 
 	// buckets is the number of hashes that share a generation's records. Some 30 records are in each at a million webhooks a
 	// period. Part of the layout: all programs have to agree on it.
@@ -90,8 +91,8 @@ func decodeRecord(webhookID, record string) (jobs []queue.Accepted, skipped []qu
 	for len(rest) >= 2 {
 		tag := rest[0]
 		var address string
-		if int(tag&entryChannel) >= len(message.Channels) {
-			break
+		if int(tag&entryChannel) >= len(message.Channels) || tag&^entryKnown != 0 {
+			break // of a newer version
 		}
 		channel := message.Channels[tag&entryChannel]
 		if tag&entryAgain == 0 {

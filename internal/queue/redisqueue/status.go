@@ -195,5 +195,7 @@ func play(n *queue.Notification, log, reports string) {
 		}
 	}
 	slices.SortStableFunc(n.History, func(a, b queue.Event) int { return a.At.Compare(b.At) })
-	n.UpdatedAt = n.History[len(n.History)-1].At
+	if last := len(n.History) - 1; last >= 0 {
+		n.UpdatedAt = n.History[last].At
+	}
 }

@@ -305,10 +305,10 @@ func (s *Store) Pause(ctx context.Context, channel message.Channel, by, why stri
 func (s *Store) Resume(ctx context.Context, channel message.Channel) error {
 	k := s.keys[channel]
 	pipe := s.client.Pipeline()
-	pipe.HDel(ctx, k.Halted, "paused")
+	resumed := pipe.HDel(ctx, k.Halted, "paused")
 	pipe.RPush(ctx, k.Wake, "1")
-	_, err := pipe.Exec(ctx)
-	return unavailable(err)
+	_, _ = pipe.Exec(ctx) // a Redis that is full wakes nobody; workers also look by themselves
+	return unavailable(resumed.Err())
 }
 
 // LogWarnings logs, once Redis can be reached, what about it may lose jobs.

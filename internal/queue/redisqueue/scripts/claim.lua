@@ -12,6 +12,7 @@ local base, n, lease, aging, rate, burst = ARGV[1], tonumber(ARGV[2]), tonumber(
   tonumber(ARGV[6])
 local now = clock()
 local moved, reaped, aside, evicted = 0, 0, 0, {}
+local asked = n -- n shrinks to what the rate limit and a probe allow
 
 -- Due retries, and what was held until now, go to the head of their lists, the earliest first in line: they are older than what waits
 -- there.
@@ -49,7 +50,7 @@ if ARGV[7] == '1' then
       give_up = ''
     end
     if give_up then
-      call('ZADD', KEYS[7], now, with_error(e, give_up))
+      call('ZADD', KEYS[7], ended_at(now, e), with_error(e, give_up))
       aside = aside + 1
     else
       call('LPUSH', KEYS[priority(e)], e)
@@ -70,7 +71,7 @@ local function answer(jobs, bodies, provider, probe, wait, halted, throttled)
       end
     end
     -- An idle worker comes back when somebody's lease ends, if it is not renewed by then.
-    local next_end = ARGV[7] == '1' and n > 0 and call('ZRANGE', KEYS[6], 0, 0, 'WITHSCORES')[2]
+    local next_end = ARGV[7] == '1' and asked > 0 and call('ZRANGE', KEYS[6], 0, 0, 'WITHSCORES')[2]
     if next_end then
       local ms = math.max(1, tonumber(next_end) - now)
       if wait < 0 or ms < wait then wait = ms end
@@ -92,7 +93,7 @@ if why[1] then return answer({}, {}, -1, -1, -1, 'paused ' .. why[1], 0) end
 local fields = {'tokens', 'at', 'turn'}
 for i = 13, #ARGV do fields[#fields + 1] = 'b:' .. ARGV[i] end
 local state = call('HMGET', KEYS[9], unpack(fields))
-local provider, probe, open_until, recovering = -1, -1, nil, -1
+local provider, probe, open_until, next_probe, recovering = -1, -1, nil, lease, -1
 for i = 13, #ARGV do
   local text = state[i - 9]
   if not text then
@@ -101,7 +102,7 @@ for i = 13, #ARGV do
   end
   local b = load_breaker(text)
   if b.state == 'O' and now >= b.til and now >= b.probe then
-    if probe < 0 then probe = i - 13 end
+    if probe < 0 then probe = i - 13 else next_probe = 0 end
   elseif b.state == 'R' and now < b.til and (now - b.probe) / (b.til - b.probe) * 1000 < call('TIME')[2] % 1000 then
     if recovering < 0 then recovering = i - 13 end
   elseif b.state == 'C' or b.state == 'R' or (b.state == 'H' and now >= b.til) then
@@ -215,6 +216,7 @@ if limit > 0 then
 end
 local new_turn = turn and '1' or '0'
 if rate > 0 then
+  if #jobs == 0 then goes_on_when_full(KEYS[6]) end
   tokens = tokens - #jobs
   call('HSET', KEYS[9], 'tokens', string.format('%.4f', tokens), 'at', string.format('%.0f', now), 'turn', new_turn)
 elseif (state[3] or '1') ~= new_turn then
@@ -230,4 +232,7 @@ if provider >= 0 then
   wake(KEYS[10])
   return answer(jobs, bodies, provider, probe, 0, '', 0)
 end
-return answer(jobs, bodies, provider, probe, lease, why[2] or 'a probe is out', 0)
+-- A probe is out; another provider's may go out at once, or before this one's lease ends.
+if open_until then next_probe = math.min(next_probe, math.max(1, open_until - now)) end
+if next_probe == 0 then wake(KEYS[10]) end
+return answer(jobs, bodies, provider, probe, next_probe, why[2] or 'a probe is out', 0)

@@ -32,11 +32,11 @@ for w = 1, tonumber(ARGV[5]) do
   local field, bucket, record, shape = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
   at = at + 4
   local key = current .. bucket
-  local seen = false
+  local seen, stale = false, nil
   if call('HSETNX', key, field, record) == 0 then
     seen = call('HGET', key, field)
     if not fresh(seen) then
-      seen = false
+      seen, stale = false, seen
       call('HSET', key, field, record)
     end
   else
@@ -55,7 +55,8 @@ for w = 1, tonumber(ARGV[5]) do
   if seen then
     out[w] = seen
   elseif full > 0 then
-    call('HDEL', key, field)
+    -- What was there tells of the time before.
+    if stale then call('HSET', key, field, stale) else call('HDEL', key, field) end
     out[w] = full
   else
     if call('HLEN', key) == 1 then call('PEXPIREAT', key, string.format('%.0f', (generation + 2) * period)) end

@@ -8,7 +8,8 @@ for i = #ARGV, 6, -1 do
   if (action == 'delete' or readable(e)) and call('ZREM', KEYS[5], e) == 1 then
     done = done + 1
     if action == 'retry' then
-      e = with_error(sub(e, 1, 2) .. char(0, 0) .. sub(e, 5), ARGV[5])
+      -- One more return (prelude.lua), so that the bytes are none that a worker once had a lease on.
+      e = with_error(sub(e, 1, 2) .. char(0, 0, (byte(e, 5) + 8) % 256) .. sub(e, 6), ARGV[5])
       local list = back[priority(e)]
       list[#list + 1] = e
     else

@@ -1,6 +1,7 @@
 -- Shared by the scripts: stands in front of each. A job's bytes are described in internal/job; the positions below (1 is the
 -- first) are those: 1 version, 2 priority, 3 attempts, 4 crashes, 5 flags, 6-11 accepted at, 12 length of the id, the id,
--- length of the last error, the last error, the rest.
+-- length of the last error, the last error, the rest. The flags' upper five bits count, modulo 32, how often the job was put back; with the
+-- crashes they make the bytes of each lease its own, so whatever puts a job back raises one or the other.
 local call = redis.call
 local byte, char, sub, floor = string.byte, string.char, string.sub, math.floor
 
@@ -8,6 +9,13 @@ local byte, char, sub, floor = string.byte, string.char, string.sub, math.floor
 local function clock()
   local t = call('TIME')
   return t[1] * 1000 + floor(t[2] / 1000)
+end
+
+-- goes_on_when_full keeps a script going where Redis has no memory left (maxmemory): Redis refuses a script's first write if that one could
+-- take more, and looks no further once one has been made. So a removal of nothing comes first where jobs that were accepted get on; only
+-- what would add jobs is refused. inflight is base:inflight; no job is '-'.
+local function goes_on_when_full(inflight)
+  call('ZREM', inflight, '-')
 end
 
 -- readable says whether a value has a header that the scripts understand.
@@ -45,9 +53,16 @@ local function let_go(base, e)
   if key and call('HINCRBY', key, 'n', -1) <= 0 then call('DEL', key) end
 end
 
+-- ended_at is the score of a job that ended. What cannot be read, as a job of a newer version, gets one that trim never comes to: it stays for
+-- a program that can.
+local function ended_at(now, e)
+  if readable(e) then return now end
+  return now + 1e15
+end
+
 -- trim keeps the newest of a bounded set and lets go of the others; returns what fell off.
 local function trim(base, key, keep)
-  local over = call('ZCARD', key) - keep
+  local over = call('ZCOUNT', key, '-inf', '1e15') - keep
   local evicted = {}
   if over <= 0 then return evicted end
   local popped = call('ZPOPMIN', key, over)

@@ -4,6 +4,7 @@
 -- Returns indices (from 1) of jobs whose lease had ended already; they stay lost.
 local til = clock() + tonumber(ARGV[1])
 local jobs = {unpack(ARGV, 2)}
+goes_on_when_full(KEYS[1])
 local held = call('ZMSCORE', KEYS[1], unpack(jobs))
 local lost, leases = {}, {}
 for i, e in ipairs(jobs) do

@@ -17,6 +17,7 @@ local at = 16 + providers
 local ramp, changes = tonumber(ARGV[14]), tonumber(ARGV[15])
 
 -- The breakers.
+if reports > 0 or tonumber(ARGV[9]) > 0 then goes_on_when_full(KEYS[6]) end
 if tonumber(ARGV[9]) > 0 then call('HINCRBYFLOAT', KEYS[9], 'tokens', '-' .. ARGV[9]) end
 local open_min, open_max, window = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[6])
 for _ = 1, reports do
@@ -41,6 +42,9 @@ for _ = 1, reports do
             b.state, b.probe, b.til, b.window, b.ok, b.bad = 'R', now, now + ramp, now, 0, 0
           end
           call('HDEL', KEYS[8], 'breaker')
+        elseif hold > 0 then
+          -- A 429 is no verdict; the next probe waits for as long as was asked for.
+          b.til = math.max(b.til, now + hold)
         end
       end
     else
@@ -159,11 +163,11 @@ for i = complete + 1, settlements do
       hold[#hold + 1] = now + tonumber(delay)
       hold[#hold + 1] = new
     elseif action == 'f' then
-      failed[#failed + 1] = now
+      failed[#failed + 1] = ended_at(now, new)
       failed[#failed + 1] = new
     elseif action == 'b' then
       local list = back[priority(raw)]
-      list[#list + 1] = raw
+      list[#list + 1] = new
     else
       let_go(base, raw)
     end

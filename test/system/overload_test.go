@@ -1,0 +1,321 @@
+package system
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"ringup.dev/ringup/internal/redistest"
+	"ringup.dev/ringup/test/emulator"
+)
+
+// refusal is an answer other than 202.
+type refusal struct {
+	i, status  int
+	retryAfter string
+	outcome    string // the detail
+}
+
+// offer posts the webhooks of these numbers, so many at a time, once each, and returns which were accepted, and the refusals.
+func (s *system) offer(numbers []int, atATime int) (accepted []int, refused []refusal) {
+	s.Helper()
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: atATime}}
+	defer client.CloseIdleConnections()
+	var mu sync.Mutex
+	var all sync.WaitGroup
+	var next atomic.Int64
+	for range atATime {
+		all.Go(func() {
+			for {
+				at := int(next.Add(1)) - 1
+				if at >= len(numbers) {
+					return
+				}
+				r, err := http.NewRequestWithContext(context.Background(), http.MethodPost, s.url+"/webhooks/pos", strings.NewReader(s.payload(numbers[at])))
+				if err != nil {
+					s.Error(err)
+					return
+				}
+				r.Header.Set("Content-Type", "application/json")
+				r.Header.Set("Authorization", "Bearer token")
+				resp, err := client.Do(r)
+				if err != nil {
+					s.Error(err)
+					return
+				}
+				var problem struct{ Detail string }
+				err = json.NewDecoder(resp.Body).Decode(&problem)
+				resp.Body.Close()
+				mu.Lock()
+				if resp.StatusCode == http.StatusAccepted {
+					accepted = append(accepted, numbers[at])
+				} else {
+					refused = append(refused, refusal{numbers[at], resp.StatusCode, resp.Header.Get("Retry-After"), fmt.Sprint(problem.Detail, err)})
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	all.Wait()
+	return accepted, refused
+}
+
+// properly checks that every refusal is one of these statuses, and says when to come again.
+func (s *system) properly(refused []refusal, statuses ...int) {
+	s.Helper()
+	for _, r := range refused {
+		if seconds, err := strconv.Atoi(r.retryAfter); err != nil || seconds < 1 || !slices.Contains(statuses, r.status) {
+			s.Fatalf("webhook %d was refused with HTTP %d, Retry-After %q: %s", r.i, r.status, r.retryAfter, r.outcome)
+		}
+	}
+}
+
+func numbers(first, n int) []int {
+	out := make([]int, n)
+	for i := range out {
+		out[i] = first + i
+	}
+	return out
+}
+
+func these(refused []refusal) []int {
+	var out []int
+	for _, r := range refused {
+		out = append(out, r.i)
+	}
+	return out
+}
+
+// exactly waits until the jobs of these webhooks on a channel were sent, and checks that each was once, and no other.
+func (s *system) exactly(channel string, webhooks []int) {
+	s.Helper()
+	if twice := s.arrives(channel, len(webhooks)); twice != 0 {
+		s.Errorf("%d messages were sent twice", twice)
+	}
+	times, _ := s.sent(channel)
+	for _, i := range webhooks {
+		if id := fmt.Sprintf("w%d:%s:1", i, channel); times[id] != 1 {
+			s.Errorf("%s was answered 202 and sent %d times", id, times[id])
+		}
+	}
+}
+
+// memory returns how much of a program's is resident.
+func memory(t *testing.T, p *process) int {
+	t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+	if err != nil {
+		t.Skip("memory is looked at where there is /proc")
+	}
+	_, rest, _ := strings.Cut(string(text), "VmRSS:")
+	var kib int
+	if _, err := fmt.Sscan(rest, &kib); err != nil {
+		t.Fatal(err)
+	}
+	return kib << 10
+}
+
+// podMemory is what the Kubernetes manifests give a pod.
+const podMemory = 128 << 20
+
+// textOnly is a webhook with a phone number.
+func textOnly(i int) string {
+	return fmt.Sprintf(`{"id":"w%d","event_type":%q,"timestamp":"2024-01-01T12:00:00Z","data":{"customerPhone":"+1555%07d"}}`, i, events[i%4], i)
+}
+
+// TestMoreThanItTakes: while Redis keeps everything waiting, ingest works on as much as it may and refuses the rest without letting it wait;
+// what it did accept is served, and what was refused is taken when it comes again.
+func TestMoreThanItTakes(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	s.payload = textOnly
+	s.stop(s.ingest)
+	const room = 8 // webhooks, of 16 KiB at least
+	s.serve("MAX_INFLIGHT_BYTES="+strconv.Itoa(room*16<<10), "MAX_BODY_BYTES=65536")
+	s.post(1000, 1) // it knows its scripts
+	if err := s.client.Do(t.Context(), "CLIENT", "PAUSE", "600000", "WRITE").Err(); err != nil {
+		t.Fatal(err)
+	}
+	taken, refused := s.offer(numbers(0, 200), 50)
+	if len(taken) > 0 {
+		t.Errorf("%d webhooks were accepted that Redis has not seen", len(taken))
+	}
+	s.properly(refused, http.StatusServiceUnavailable)
+	busy := 0
+	for _, r := range refused {
+		if strings.Contains(r.outcome, "MAX_INFLIGHT_BYTES") {
+			busy++
+		}
+	}
+	if busy < 50-room {
+		t.Errorf("of fifty at a time %d were refused at once: there is room for %d", busy, room)
+	}
+	if err := s.client.Do(t.Context(), "CLIENT", "UNPAUSE").Err(); err != nil {
+		t.Fatal(err)
+	}
+	for again := these(refused); len(again) > 0; {
+		accepted, refused := s.offer(again, 4)
+		s.properly(refused, http.StatusServiceUnavailable)
+		taken, again = append(taken, accepted...), these(refused)
+	}
+	s.worker("sms")
+	s.exactly("sms", append(taken, 1000))
+	s.settled("sms")
+}
+
+// TestBurst: a hundred times as much as usual, at once.
+func TestBurst(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	workers := map[string]*process{}
+	for _, c := range channels {
+		workers[c] = s.worker(c)
+	}
+	usual := numbers(0, 15) // as in a second
+	if _, refused := s.offer(usual, 2); len(refused) > 0 {
+		t.Fatalf("refused: %+v", refused)
+	}
+	burst := numbers(len(usual), 100*len(usual))
+	for again := burst; len(again) > 0; {
+		_, refused := s.offer(again, 500)
+		s.properly(refused, http.StatusServiceUnavailable)
+		again = these(refused)
+	}
+	for _, c := range channels {
+		s.exactly(c, append(usual, burst...))
+		s.settled(c)
+		if m := memory(t, workers[c]); m > podMemory {
+			t.Errorf("the %s worker takes %d MiB", c, m>>20)
+		}
+	}
+	if m := memory(t, s.ingest); m > podMemory {
+		t.Errorf("ingest takes %d MiB", m>>20)
+	}
+}
+
+// TestProviderDownForLong: the queue fills to MAX_QUEUE_DEPTH and no further, nobody's memory grows with it, and all of it is sent afterwards.
+func TestProviderDownForLong(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	s.payload = textOnly
+	s.stop(s.ingest)
+	const depth = 3000
+	s.serve("MAX_QUEUE_DEPTH=" + strconv.Itoa(depth))
+	ill := s.worker("sms", "SANDBOX_FAIL=account:1", "BREAKER_OPEN_MIN=50ms", "BREAKER_OPEN_MAX=100ms")
+	s.post(0, 1)
+	redistest.Eventually(t, "the breaker is open", func() bool { return s.client.HExists(t.Context(), "{ringup:sms}:halted", "breaker").Val() })
+	accepted, refused := s.offer(numbers(1, depth+500), 64)
+	s.properly(refused, http.StatusServiceUnavailable)
+	waiting := int64(0)
+	for _, list := range []string{"1", "2", "3", "4"} {
+		waiting += s.client.LLen(t.Context(), "{ringup:sms}:queue:"+list).Val()
+	}
+	if len(refused) == 0 || waiting > depth {
+		t.Errorf("%d refused, %d wait: MAX_QUEUE_DEPTH is %d", len(refused), waiting, depth)
+	}
+	for _, r := range refused {
+		if !strings.Contains(r.outcome, "full") {
+			t.Fatalf("refused: %+v", r)
+		}
+	}
+	for name, p := range map[string]*process{"ingest": s.ingest, "the worker": ill} {
+		if m := memory(t, p); m > podMemory {
+			t.Errorf("with %d jobs waiting, %s takes %d MiB", waiting, name, m>>20)
+		}
+	}
+	s.stop(ill)
+	well := s.worker("sms", "BREAKER_OPEN_MIN=50ms", "BREAKER_OPEN_MAX=100ms")
+	s.exactly("sms", append(accepted, 0))
+	s.settled("sms")
+	if m := memory(t, well); m > podMemory {
+		t.Errorf("having sent all of it, the worker takes %d MiB", m>>20)
+	}
+}
+
+// TestRedisFills: at maxmemory ingest refuses, and what was accepted goes on being sent, retried and renewed, once each, with no memory to
+// spare; with memory again, ingest takes what comes.
+func TestRedisFills(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	s.payload = textOnly
+	s.post(0, 1)
+	info := s.client.InfoMap(t.Context(), "memory").Val()["Memory"]
+	used, err := strconv.Atoi(info["used_memory"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.client.ConfigSet(t.Context(), "maxmemory", strconv.Itoa(used+256<<10)).Err(); err != nil {
+		t.Fatal(err)
+	}
+	accepted := []int{0}
+	for i := 1; ; i += 100 {
+		taken, refused := s.offer(numbers(i, 100), 16)
+		s.properly(refused, http.StatusServiceUnavailable)
+		accepted = append(accepted, taken...)
+		if len(refused) == 100 {
+			break
+		}
+		if i > 100_000 {
+			t.Fatal("Redis does not fill")
+		}
+	}
+	// Less than what is used now, so that no send makes room for anything.
+	if err := s.client.ConfigSet(t.Context(), "maxmemory", strconv.Itoa(used/2)).Err(); err != nil {
+		t.Fatal(err)
+	}
+	// The outbox cannot grow either, so the messages are counted by the emulator.
+	p := emulate(t)
+	p.Fail(emulator.Fault{Provider: "twilio", Times: 8, Refusal: emulator.Refusal{Status: http.StatusServiceUnavailable}})
+	settings := p.with("SMS_PROVIDER=twilio", "CONCURRENCY=10", "RATE_LIMIT=100000", "RETRY_BACKOFF=50ms,50ms,50ms,50ms",
+		"BREAKER_OPEN_MIN=50ms", "BREAKER_OPEN_MAX=100ms")
+	s.worker("sms", settings...)
+	var recipients []string
+	for _, i := range accepted {
+		recipients = append(recipients, phones(i, 1)...)
+	}
+	p.exactly(s, "sms", recipients)
+	if _, refused := s.offer([]int{999_999}, 1); len(refused) != 1 {
+		t.Error("with all of it sent, Redis is still over its limit, and took a webhook")
+	}
+	if err := s.client.ConfigSet(t.Context(), "maxmemory", "0").Err(); err != nil {
+		t.Fatal(err)
+	}
+	s.post(999_999, 1)
+	p.exactly(s, "sms", append(recipients, phones(999_999, 1)...))
+}
+
+// TestNoisySource: with SOURCE_RATE_LIMIT a source that floods is answered 429, and the others do not notice.
+func TestNoisySource(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	s.stop(s.ingest)
+	s.serve("SOURCE_RATE_LIMIT=0.001", "SOURCE_RATE_BURST=20")
+	s.payload = func(i int) string {
+		source := "noisy"
+		if i >= 1000 {
+			source = fmt.Sprint("shop ", i%10)
+		}
+		return strings.Replace(textOnly(i), `"data"`, fmt.Sprintf(`"source":%q,"data"`, source), 1)
+	}
+	var noisy, quiet []int
+	var flood, others []refusal
+	var both sync.WaitGroup
+	both.Go(func() { noisy, flood = s.offer(numbers(0, 1000), 32) })
+	both.Go(func() { quiet, others = s.offer(numbers(1000, 200), 4) }) // twenty from each shop
+	both.Wait()
+	s.properly(flood, http.StatusTooManyRequests)
+	if len(noisy) != 20 || len(others) > 0 {
+		t.Errorf("%d of the noisy source's were accepted, want 20; refused of the others: %+v", len(noisy), others)
+	}
+	s.worker("sms")
+	s.exactly("sms", append(noisy, quiet...))
+	s.settled("sms")
+}

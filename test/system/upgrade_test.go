@@ -1,0 +1,130 @@
+package system
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"ringup.dev/ringup/internal/redistest"
+)
+
+// previous returns the folder with the programs of the release before.
+func previous(t *testing.T) string {
+	t.Helper()
+	folder := os.Getenv("RINGUP_PREVIOUS")
+	if folder == "" {
+		t.Skip("RINGUP_PREVIOUS names no programs of the release before: `make upgrade-test` builds them, and CI runs it")
+	}
+	return folder
+}
+
+// TestUpgradeAndRollBack runs the programs of the release before and these beside each other, under load, with sends that fail and are tried
+// again, until the old ones are gone; and then back. Whoever accepted a webhook, and whoever had tried it before: it arrives, once.
+func TestUpgradeAndRollBack(t *testing.T) {
+	t.Parallel()
+	old := previous(t)
+	s := start(t) // its ingest is new
+	newer := s.url
+	olderPort := redistest.FreePort(t)
+	older := fmt.Sprintf("http://127.0.0.1:%d", olderPort)
+	serveOld := func() *process {
+		p := s.runFrom(old, "ingest", fmt.Sprint("PORT=", olderPort), "WEBHOOK_AUTH_TOKEN=token")
+		s.url = older
+		redistest.Eventually(t, "the old ingest accepts", func() bool { return s.postOne(0) == nil })
+		return p
+	}
+	ill := []string{"SANDBOX_FAIL=transient:0.05,throttled:0.02", "RETRY_BACKOFF=50ms,100ms,200ms,400ms,800ms,1s,1s,1s",
+		"BREAKER_OPEN_MIN=50ms", "BREAKER_OPEN_MAX=200ms", "CONCURRENCY=10", "SANDBOX_LATENCY=2ms"}
+	workers := func(folder string) (all []*process) {
+		for _, c := range channels {
+			all = append(all, s.runFrom(folder, "worker", append([]string{"CHANNEL=" + c}, ill...)...))
+		}
+		return all
+	}
+	posted := 1
+	load := func(urls ...string) {
+		t.Helper()
+		const n = 300
+		for _, url := range urls {
+			s.url = url
+			s.post(posted, n)
+			s.post(posted-1, 1) // one that the other may have accepted: a duplicate
+			posted += n
+		}
+	}
+	stop := func(all []*process) {
+		t.Helper()
+		var stopped sync.WaitGroup
+		for _, p := range all {
+			stopped.Go(func() { s.stop(p) })
+		}
+		stopped.Wait()
+	}
+
+	oldIngest, oldWorkers := serveOld(), workers(old)
+	load(older)
+	newWorkers := workers(bin)
+	load(newer, older, newer)
+	stop(oldWorkers)
+	s.stop(oldIngest)
+	load(newer)
+	// Something went wrong with the new ones: back.
+	oldIngest, oldWorkers = serveOld(), workers(old)
+	load(newer, older)
+	stop(newWorkers)
+	s.stop(s.ingest)
+	load(older)
+	for _, c := range channels {
+		if twice := s.arrives(c, posted); twice != 0 {
+			t.Errorf("%d messages sent twice on %s", twice, c)
+		}
+		s.settled(c)
+	}
+	stop(oldWorkers)
+	s.stop(oldIngest)
+	for _, p := range slices.Concat(oldWorkers, newWorkers) {
+		for _, bad := range []string{"cannot be read", "does not answer", "lease lost"} {
+			if strings.Contains(p.text(), bad) {
+				t.Errorf("%q is in a worker's log", bad)
+			}
+		}
+	}
+}
+
+// TestUpgradeSkipped: jobs of a version that is newer than these programs, as a rollback by more than one version leaves them, are set aside as
+// they are, said and counted; they hold nobody up, and stay until programs come that can read them.
+func TestUpgradeSkipped(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	s.payload = textOnly
+	var want []string
+	for i := range 200 {
+		raw := fmt.Sprintf("\x02\x01\x00\x00\x00\x01\x8c\xc4\xe5\x22\x7b\x04n%03d and more", i)
+		want = append(want, raw)
+		s.client.RPush(t.Context(), "{ringup:sms}:queue:1", raw)
+	}
+	w := s.worker("sms", "KEEP_FAILED=10")
+	s.post(0, 300)
+	if twice := s.arrives("sms", 300); twice != 0 {
+		t.Errorf("%d sent twice", twice)
+	}
+	var got []string
+	redistest.Eventually(t, "all of it is set aside", func() bool {
+		got = s.client.ZRange(t.Context(), "{ringup:sms}:failed", 0, -1).Val()
+		return len(got) >= len(want) && s.client.ZCard(t.Context(), "{ringup:sms}:inflight").Val() == 0
+	})
+	slices.Sort(got)
+	if !slices.Equal(got, want) {
+		t.Errorf("%d are set aside, of %d; the first is %q", len(got), len(want), got[0])
+	}
+	if n := s.client.HGet(t.Context(), "{ringup:sms}:totals", "f").Val(); n != "200" {
+		t.Errorf("%s are counted", n)
+	}
+	s.stop(w)
+	if n := strings.Count(w.text(), "cannot be read"); n != len(want) {
+		t.Errorf("the log names %d: each once, or it goes round", n)
+	}
+}
