@@ -67,6 +67,9 @@ type Store struct {
 	metrics *metrics // nil: nobody looks
 	operate script
 	beat    script
+
+	forgetting script
+	retain     script
 }
 
 // quiet keeps go-redis from printing past the program's logger: what matters comes back as an error.
@@ -92,6 +95,7 @@ func Open(config Config, log *slog.Logger) (*Store, error) {
 		config: config, client: redis.NewUniversalClient(options), log: log, keys: map[message.Channel]Keys{},
 		enqueue: newScript("enqueue", enqueueSource), claim: newScript("claim", claimSource), settle: newScript("settle", settleSource),
 		renew: newScript("renew", renewSource), purge: newScript("purge", purgeSource), operate: newScript("operate", operateSource), beat: newScript("beat", beatSource),
+		forgetting: newScript("forget", forgetSource), retain: newScript("retain", retainSource),
 	}
 	for _, channel := range message.Channels {
 		s.keys[channel] = NewKeys(config.Prefix, channel)
