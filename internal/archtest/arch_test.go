@@ -27,6 +27,7 @@ var rules = []rule{
 	{"internal/job", []string{redis, module + "internal/queue", module + "internal/provider"}, "a job's bytes outlive store and providers"},
 	{"internal/webhook", []string{redis, "net/http", module + "internal/queue", module + "internal/provider"}, "a payload is not HTTP"},
 	{"internal/address", []string{redis, "net/http", module + "internal/queue", module + "internal/provider"}, "pure"},
+	{"internal/person", []string{redis, "net/http", module + "internal/queue", module + "internal/provider"}, "pure"},
 	{"internal/render", []string{redis, module + "internal/queue", module + "internal/provider"}, "pure"},
 	{"internal/queue", []string{redis, "net/http", module + "internal/provider", module + "internal/worker"}, "the contract outlives the store"},
 	{"internal/queue/redisqueue", []string{module + "internal/worker", module + "internal/ingest", module + "internal/provider"}, "storage has no policy"},

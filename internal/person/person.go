@@ -34,6 +34,9 @@ func Parse(raw, region string) (Person, error) {
 // String masks the address.
 func (p Person) String() string { return p.address.String() }
 
+// Key names the person to programs: the address itself. Not to be printed.
+func (p Person) Key() string { return strings.ToLower(p.address.Reveal()) }
+
 // Owns says that a message has the person's data: it goes to them, or the webhook it is about names them as the customer. So the e-mail
 // about somebody's order is found by their number, too, which its payload holds.
 func (p Person) Owns(to message.Recipient, body []byte) bool {
