@@ -89,7 +89,9 @@ type Admin struct {
 }
 
 // New returns the pages; Run keeps their charts going.
-func New(o Options) *Admin { return &Admin{Options: o, sessions: newSessions(o.Config.Token), atMost: forgetAtMost} }
+func New(o Options) *Admin {
+	return &Admin{Options: o, sessions: newSessions(o.Config.Token), atMost: forgetAtMost}
+}
 
 // Handler serves the pages and the API.
 func (a *Admin) Handler() http.Handler {

@@ -98,9 +98,9 @@ func (s *Store) forget(ctx context.Context, r *queue.ForgetRequest, step forgetS
 	k := s.keys[step.channel]
 	switch step.place {
 	case queue.Waiting:
-		return s.forgetWaiting(ctx, r, step, int64(at), found) //nolint:gosec // at most 62 bits, see readNext
+		return s.forgetWaiting(ctx, r, step, int64(at), found)
 	case outboxPlace:
-		return s.forgetOutbox(ctx, r, k.Outbox, int64(at), found) //nolint:gosec // as above
+		return s.forgetOutbox(ctx, r, k.Outbox, int64(at), found)
 	}
 	key := map[queue.Place]string{queue.Sending: k.Inflight, queue.Retrying: k.Retry, queue.Failed: k.Failed, queue.Completed: k.Completed}[step.place]
 	pairs, next, err := s.client.ZScan(ctx, key, at, "", scanBatch).Result()
@@ -153,7 +153,7 @@ func (s *Store) forgetWaiting(ctx context.Context, r *queue.ForgetRequest, step 
 		gone = 0 // all of them are where they were
 	}
 	// A part that is not full began at the head.
-	return uint64(at + int64(len(raws)-gone)), len(raws) < scanBatch, err //nolint:gosec // not negative
+	return uint64(at + int64(len(raws)-gone)), len(raws) < scanBatch, err
 }
 
 // forgetOutbox looks at a part of what the sandbox took, the latest first.
@@ -175,7 +175,7 @@ func (s *Store) forgetOutbox(ctx context.Context, r *queue.ForgetRequest, key st
 			return 0, false, unavailable(err)
 		}
 	}
-	return uint64(at), len(texts) < scanBatch, nil //nolint:gosec // not negative
+	return uint64(at), len(texts) < scanBatch, nil
 }
 
 // owned picks the person's jobs.

@@ -14,6 +14,7 @@ local moved, reaped, aside, evicted = 0, 0, 0, {}
 -- Due retries go to the head of their lists, the earliest first in line: they are older than what waits there.
 local due = call('ZRANGEBYSCORE', KEYS[5], '-inf', now, 'LIMIT', 0, 500)
 if #due > 0 then
+  ours('LLEN', KEYS[1], KEYS[2], KEYS[3], KEYS[4])
   call('ZREM', KEYS[5], unpack(due))
   local lists = {{}, {}, {}, {}}
   for i = #due, 1, -1 do
@@ -27,7 +28,11 @@ end
 -- Ended leases: the bytes change with the crash counter, so whoever held the lease can no longer settle it.
 if ARGV[7] == '1' then
   local ended = call('ZRANGEBYSCORE', KEYS[6], '-inf', now, 'LIMIT', 0, 500)
-  if #ended > 0 then call('ZREM', KEYS[6], unpack(ended)) end
+  if #ended > 0 then
+    ours('LLEN', KEYS[1], KEYS[2], KEYS[3], KEYS[4])
+    ours('ZCARD', KEYS[7])
+    call('ZREM', KEYS[6], unpack(ended))
+  end
   for i = #ended, 1, -1 do
     local e = ended[i]
     local give_up = nil
@@ -127,6 +132,7 @@ local function look(p)
   heads[p] = e and accepted(e) or nil
 end
 for p = 1, 4 do look(p) end
+ours('ZCARD', KEYS[6])
 while #jobs < n do
   local first, oldest, lists = nil, nil, 0
   for p = 1, 4 do
@@ -158,7 +164,8 @@ if #jobs > 0 then
     if key and not have[key] then
       have[key] = true
       bodies[#bodies + 1] = key
-      bodies[#bodies + 1] = call('HGET', key, 'b') or ''
+      local body = redis.pcall('HGET', key, 'b')
+      bodies[#bodies + 1] = type(body) == 'string' and body or ''
     end
   end
   for i = 1, #leases, 1000 do call('ZADD', KEYS[6], unpack(leases, i, math.min(i + 999, #leases))) end

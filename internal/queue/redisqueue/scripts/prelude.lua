@@ -10,6 +10,12 @@ local function clock()
   return t[1] * 1000 + floor(t[2] / 1000)
 end
 
+-- ours raises an error when a key has another type than ringup's (somebody else's). Redis takes back nothing of what a script did before
+-- its error, so the scripts ask before they take a job from where it is.
+local function ours(command, ...)
+  for _, key in ipairs({...}) do call(command, key) end
+end
+
 -- readable says whether a value has a header that the scripts understand.
 local function readable(e)
   return #e >= 12 and byte(e, 1) == 1 and #e >= 12 + byte(e, 12)
@@ -42,7 +48,8 @@ end
 -- let_go counts down the body of a job that no list or set holds any more, and deletes it with the last one.
 local function let_go(base, e)
   local key = body_key(base, e)
-  if key and call('HINCRBY', key, 'n', -1) <= 0 then call('DEL', key) end
+  local left = key and redis.pcall('HINCRBY', key, 'n', -1)
+  if type(left) == 'number' and left <= 0 then call('DEL', key) end
 end
 
 -- trim keeps the newest of a bounded set and lets go of the others; returns what fell off.
@@ -82,7 +89,7 @@ local function note(base, e, event, ttl)
   local key = string.format('%s:status:%s:%d', base, sub(e, 13, id_end), index(e))
   if byte(e, 3) + byte(e, 4) + (byte(e, id_end + 1) or 0) == 0 then
     call('SET', key, event, 'PX', ttl)
-  elseif call('APPEND', key, event) == #event then
+  elseif redis.pcall('APPEND', key, event) == #event then
     call('PEXPIRE', key, ttl)
   end
 end
@@ -96,7 +103,7 @@ end
 
 -- wake leaves one token for an idle worker, unless there is one.
 local function wake(key)
-  if call('LLEN', key) == 0 then call('RPUSH', key, '1') end
+  if redis.pcall('LLEN', key) == 0 then call('RPUSH', key, '1') end
 end
 
 -- A breaker is a field of the state hash, 'b:<provider>'; absent means closed with nothing to remember. Its text:

@@ -78,8 +78,14 @@ end
 -- The settlements. A lease is there or it is not: one look for all of them, one removal.
 local lost, evicted = {}, {}
 if settlements == 0 then return {lost, evicted, breakers} end
-local raws = {}
-for i = 0, settlements - 1 do raws[i + 1] = ARGV[at + i * 5 + 1] end
+local raws, release = {}, false
+for i = 0, settlements - 1 do
+  raws[i + 1] = ARGV[at + i * 5 + 1]
+  release = release or ARGV[at + i * 5] == 'b'
+end
+ours('ZCARD', KEYS[5], KEYS[7], KEYS[11])
+ours('HLEN', base .. ':totals')
+if release then ours('LLEN', KEYS[1], KEYS[2], KEYS[3], KEYS[4]) end
 local held = call('ZMSCORE', KEYS[6], unpack(raws))
 call('ZREM', KEYS[6], unpack(raws))
 local total = {c = 0, f = 0, r = 0, b = 0, d = 0}
