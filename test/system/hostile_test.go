@@ -103,7 +103,9 @@ func TestHostileRequests(t *testing.T) {
 		{"gzip, chunked", line + headers + "Transfer-Encoding: gzip, chunked\r\n\r\n" + chunked("{}") + smuggled, []int{400, 501}},
 		{"chunked with a vertical tab", line + headers + "Transfer-Encoding: \x0bchunked\r\n\r\n" + chunked("{}") + smuggled, []int{400, 501}},
 		{"a space before the colon", line + headers + "Transfer-Encoding : chunked\r\n\r\n" + chunked("{}") + smuggled, []int{400}},
-		{"a folded header", line + headers + "X-Folded: a\r\n Transfer-Encoding: chunked\r\n" + sized("{}") + smuggled, []int{400}},
+		// Read as one line, which RFC 9112, section 5.2, leaves open; what matters is that it is no header of its own.
+		{"a folded header", line + headers + "X-Folded: a\r\n Transfer-Encoding: chunked\r\n" + sized("{}"), []int{400, 422}},
+		{"a length in a fold", line + headers + "X-Folded: a\r\n Content-Length: 500\r\nContent-Length: 2\r\n\r\n{}", []int{400, 422}},
 		{"a bare CR in a header", line + headers + "X-A: b\rTransfer-Encoding: chunked\r\n" + sized("{}"), []int{400}},
 		{"a NUL in a header", line + headers + "X-A: b\x00c\r\n" + sized("{}"), []int{400}},
 		{"a header without a name", line + headers + ": x\r\n" + sized("{}"), []int{400}},
