@@ -26,7 +26,7 @@ func (s *system) tell(raw string, cut bool) []int {
 	if err != nil {
 		s.Fatal(err)
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	_ = conn.SetDeadline(time.Now().Add(time.Minute))
 	sent := make(chan struct{})
 	go func() {
