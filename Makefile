@@ -7,7 +7,7 @@ LINT := $(GO) tool -modfile=tools/go.mod golangci-lint
 
 .PHONY: help
 help: ## show this help
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  \033[1m%-13s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  \033[1m%-15s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: ## everything in one process: embedded Redis, sandbox providers, the outbox to look at
@@ -40,6 +40,10 @@ lint: ## formatting, vet, golangci-lint, tidy go.mods, the manifests
 	cd test/bench && $(GO) tool -modfile=../../tools/go.mod golangci-lint run --config ../../.golangci.yml ./...
 	cd test/browser && $(GO) tool -modfile=../../tools/go.mod golangci-lint run --config ../../.golangci.yml ./...
 	cd test/manifests && $(GO) tool -modfile=../../tools/go.mod golangci-lint run --config ../../.golangci.yml ./...
+
+.PHONY: vulnerabilities
+vulnerabilities: ## known vulnerabilities in what is linked (it asks vuln.go.dev, so it is not a part of lint)
+	$(GO) tool -modfile=tools/go.mod govulncheck ./...
 
 .PHONY: alerts
 alerts: ## what makes each alert fire, by promtool; it takes five minutes to compile, once

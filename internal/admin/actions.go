@@ -23,6 +23,8 @@ type action struct {
 	Priority int             `json:"priority,omitempty"`
 	Provider string          `json:"provider,omitempty"` // open, close
 	Why      string          `json:"why,omitempty"`
+
+	person string // forget: masked
 }
 
 // The actions.
@@ -257,6 +259,8 @@ func (a *Admin) record(ctx context.Context, x *action, by string, n int) {
 	switch {
 	case len(x.IDs) > 0:
 		e.Target = clip(strings.Join(x.IDs, " "), 400)
+	case x.person != "":
+		e.Target = x.person
 	case x.Provider != "":
 		e.Target = x.Provider
 	case x.Filter != "":

@@ -60,6 +60,7 @@ type Queues interface {
 	Resume(context.Context, message.Channel) error
 	OpenBreaker(ctx context.Context, channel message.Channel, provider, by string, only bool) error
 	CloseBreaker(ctx context.Context, channel message.Channel, provider string) error
+	Forget(context.Context, queue.ForgetRequest) (queue.Forgotten, error)
 	Record(context.Context, queue.AuditEntry) error
 	Audit(ctx context.Context, limit int) ([]queue.AuditEntry, error)
 }
@@ -72,6 +73,7 @@ type Renderer interface {
 // Options are what the pages are made of. All are required.
 type Options struct {
 	Config   Config
+	Region   string // DEFAULT_REGION
 	Queues   Queues
 	Outbox   outbox.Lister
 	Renderer Renderer
@@ -83,10 +85,13 @@ type Admin struct {
 	Options
 	sessions sessions
 	samples  samples
+	atMost   int // jobs that one request to forget looks at
 }
 
 // New returns the pages; Run keeps their charts going.
-func New(o Options) *Admin { return &Admin{Options: o, sessions: newSessions(o.Config.Token)} }
+func New(o Options) *Admin {
+	return &Admin{Options: o, sessions: newSessions(o.Config.Token), atMost: forgetAtMost}
+}
 
 // Handler serves the pages and the API.
 func (a *Admin) Handler() http.Handler {

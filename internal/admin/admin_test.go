@@ -51,6 +51,7 @@ type desk struct {
 	store    *redisqueue.Store
 	producer *redisqueue.Producer
 	consumer *redisqueue.Consumer
+	admin    *admin.Admin
 	pages    http.Handler
 	log      *output
 	cookies  []*http.Cookie
@@ -70,7 +71,8 @@ func open(t *testing.T, config admin.Config) *desk {
 	d.consumer = d.store.Consumer(message.SMS, redisqueue.ConsumerConfig{Lease: 30 * time.Second, PriorityAging: time.Minute}, []string{"twilio", "aws"})
 	renderer, err := render.New(render.Config{DefaultLocale: "en", BusinessName: "Luna Coffee"})
 	d.must(err)
-	d.pages = admin.New(admin.Options{Config: config, Queues: d.store, Outbox: d.store.Outbox(0), Renderer: renderer, Log: slog.New(slog.NewTextHandler(d.log, nil))}).Handler()
+	d.admin = admin.New(admin.Options{Config: config, Region: "US", Queues: d.store, Outbox: d.store.Outbox(0), Renderer: renderer, Log: slog.New(slog.NewTextHandler(d.log, nil))})
+	d.pages = d.admin.Handler()
 	return d
 }
 
@@ -306,4 +308,49 @@ func TestAPI(t *testing.T) {
 	d.redis.Kill()
 	d.want(http.StatusServiceUnavailable, d.ask(http.MethodGet, "/admin/api/queues", "", bearer...), "Redis does not answer")
 	d.want(http.StatusServiceUnavailable, d.ask(http.MethodPost, "/admin/api/actions", `{"action":"pause","channel":"sms"}`, bearer...))
+}
+
+// TestForget has a person's data deleted, on record without their address.
+func TestForget(t *testing.T) {
+	t.Parallel()
+	d := open(t, admin.Config{Token: "right"})
+	for i := range 3 {
+		d.failed(fmt.Sprint("w", i), "TXN_1", "permanent: invalid_recipient")
+	}
+	ask := func(status int, body string, texts ...string) map[string]any {
+		t.Helper()
+		w := d.ask(http.MethodPost, "/admin/api/forget", body, bearer...)
+		d.want(status, w, texts...)
+		var answer map[string]any
+		d.must(json.Unmarshal(w.Body.Bytes(), &answer))
+		return answer
+	}
+	if a := ask(200, `{"who":"(555) 010-4242","dry_run":true}`); a["failed"] != 3.0 || a["next"] != "" || a["dry_run"] != true {
+		t.Errorf("%v", a)
+	}
+	ask(400, `{"what":"+15550104242"}`)
+	ask(422, `{"who":"John"}`, "not a phone number")
+	ask(422, `{"who":"+15550104242","next":"e30.forged"}`, "not what the answer before said")
+	// In parts: what one answers is good for the same request alone.
+	d.admin.LookAt(1)
+	next := ""
+	for parts := 1; ; parts++ {
+		a := ask(200, fmt.Sprintf(`{"who":"+15550104242","why":"asked","next":%q}`, next))
+		if next, _ = a["next"].(string); next == "" {
+			if a["failed"] != 3.0 || parts < 2 {
+				t.Errorf("in %d parts: %v", parts, a)
+			}
+			break
+		}
+		ask(422, fmt.Sprintf(`{"who":"+15550109999","next":%q}`, next))
+		ask(422, fmt.Sprintf(`{"who":"+15550104242","dry_run":true,"next":%q}`, next))
+	}
+	d.want(http.StatusOK, d.ask(http.MethodGet, "/admin/api/audit", "", bearer...), `"action":"forget"`, `"target":"+•••4242"`, `"count":3`, `"by":"ann"`, `"why":"asked"`)
+	if log := d.log.String(); !strings.Contains(log, "action=forget") || strings.Contains(log, "0104242") {
+		t.Errorf("the log: %s", log)
+	}
+	only := open(t, admin.Config{ReadOnly: true})
+	only.failed("a", "TXN_1", "x")
+	only.want(http.StatusOK, only.ask(http.MethodPost, "/admin/api/forget", `{"who":"+15550104242","dry_run":true}`), `"failed":1`)
+	only.want(http.StatusUnprocessableEntity, only.ask(http.MethodPost, "/admin/api/forget", `{"who":"+15550104242"}`), "ADMIN_READ_ONLY")
 }

@@ -28,6 +28,7 @@ func (a *Admin) api(r chi.Router) {
 	r.Get("/search", a.apiSearch)
 	r.Get("/audit", a.apiAudit)
 	r.Post("/actions", a.apiAction)
+	r.Post("/forget", a.apiForget)
 }
 
 func (a *Admin) apiQueues(w http.ResponseWriter, r *http.Request) {

@@ -41,6 +41,9 @@ func TestOpenAPI(t *testing.T) {
 		{http.MethodPost, "/admin/api/actions", `{"action":"retry","channel":"sms","ids":["a:sms:1"],"dry_run":true}`, 200},
 		{http.MethodPost, "/admin/api/actions", `{"action":"open-breaker","channel":"sms","provider":"nobody"}`, 422},
 		{http.MethodPost, "/admin/api/actions", `{"action":"retry","channel":"sms","ids":["a:sms:1"]}`, 200},
+		{http.MethodPost, "/admin/api/forget", `{"who":"+1 555 010 4242","dry_run":true}`, 200},
+		{http.MethodPost, "/admin/api/forget", `{"who":"nobody"}`, 422},
+		{http.MethodPost, "/admin/api/forget", `{"who":"+15550104242","next":"forged.x"}`, 422},
 		{http.MethodGet, "/admin/api/audit", "", 200},
 		{http.MethodGet, "/admin/api/openapi.yaml", "", 200},
 	} {

@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/sethvargo/go-envconfig"
 
+	"ringup.dev/ringup/internal/address"
 	"ringup.dev/ringup/internal/admin"
 	"ringup.dev/ringup/internal/ops"
 	"ringup.dev/ringup/internal/queue/redisqueue"
@@ -23,16 +24,17 @@ import (
 
 // Config is all that the program is configured by.
 type Config struct {
-	Admin  admin.Config
-	Redis  redisqueue.Config
-	Render render.Config
-	Ops    ops.Config
+	Admin   admin.Config
+	Address address.Config
+	Redis   redisqueue.Config
+	Render  render.Config
+	Ops     ops.Config
 }
 
 // Load reads the configuration. The error has every problem, each with what to set.
 func Load(ctx context.Context, env envconfig.Lookuper) (Config, error) {
 	var c Config
-	return c, errors.Join(settings.Read(ctx, env, &c.Admin, &c.Redis, &c.Render, &c.Ops), c.Admin.Validate(), c.Redis.Validate(), c.Ops.Validate())
+	return c, errors.Join(settings.Read(ctx, env, &c.Admin, &c.Address, &c.Redis, &c.Render, &c.Ops), c.Admin.Validate(), c.Address.Validate(), c.Redis.Validate(), c.Ops.Validate())
 }
 
 // DrainTime is the longest that the program takes to stop.
@@ -74,7 +76,7 @@ func New(c Config, log *slog.Logger) (*Admin, error) {
 	if c.Admin.Token == "" {
 		log.Warn("ADMIN_TOKEN is empty: only this machine is let in", "address", listener.Addr())
 	}
-	own := admin.New(admin.Options{Config: c.Admin, Queues: store, Outbox: store.Outbox(0), Renderer: renderer, Log: log})
+	own := admin.New(admin.Options{Config: c.Admin, Region: c.Address.DefaultRegion, Queues: store, Outbox: store.Outbox(0), Renderer: renderer, Log: log})
 	return &Admin{log: log, store: store, ops: operators, admin: own, listener: listener, pages: &http.Server{
 		Handler:           own.Handler(),
 		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute,

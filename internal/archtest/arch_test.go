@@ -32,6 +32,7 @@ var rules = []rule{
 	{"internal/job", []string{redis, module + "internal/queue", module + "internal/provider"}, "a job's bytes outlive store and providers"},
 	{"internal/webhook", []string{redis, "net/http", module + "internal/queue", module + "internal/provider"}, "a payload is not HTTP"},
 	{"internal/address", []string{redis, "net/http", module + "internal/queue", module + "internal/provider"}, "pure"},
+	{"internal/person", []string{redis, "net/http", module + "internal/queue", module + "internal/provider"}, "pure"},
 	{"internal/render", []string{redis, module + "internal/queue", module + "internal/provider"}, "pure"},
 	{"internal/pricing", []string{redis, "net/http", module + "internal/queue", module + "internal/provider", "github.com/nyaruka/phonenumbers"}, "pure"},
 	{"internal/quiet", []string{redis, "net/http", module + "internal/queue", module + "internal/provider", "github.com/nyaruka/phonenumbers"},

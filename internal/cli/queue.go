@@ -241,7 +241,7 @@ func (d *desk) channels(cmd *cobra.Command) error {
 				state += fmt.Sprintf(" [%s: breaker %s, %s]", provider, b.State, b.Reason)
 			}
 			_, _ = fmt.Fprintf(w, "%s\t%d\t%s\t%d\t%d\t%d\t%.1f\t%.1f\t%d\t%s\n", name, waiting, oldest.Round(time.Second), c.Inflight, c.Retry, c.Failed, c.SentPerSecond,
-				c.ErrorsPerSecond, len(c.Workers), strings.TrimSpace(state))
+				c.ErrorsPerSecond, len(c.Workers), cell(strings.TrimSpace(state)))
 		}
 	})
 }
@@ -252,7 +252,8 @@ func printJobs(w io.Writer, jobs []jobAnswer) {
 	}
 	_, _ = fmt.Fprintln(w, "JOB\tSTATE\tTO\tEVENT\tATTEMPTS\tACCEPTED\tLAST ERROR")
 	for _, j := range jobs {
-		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%s\t%s\n", j.ID, j.Place, j.Recipient, j.Event, j.Attempts, j.AcceptedAt.UTC().Format(time.DateTime), j.LastError)
+		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%s\t%s\n", cell(j.ID), j.Place, masked(j.Recipient), j.Event, j.Attempts, j.AcceptedAt.UTC().Format(time.DateTime),
+			cell(j.LastError))
 	}
 }
 
@@ -294,16 +295,16 @@ func (d *desk) find() *cobra.Command {
 				if detail.Job != nil {
 					printJobs(w, []jobAnswer{*detail.Job})
 				} else {
-					_, _ = fmt.Fprintf(w, "%s\t%s\t%s\tit has left the queue\n", detail.ID, detail.Notification.Status, detail.Notification.Recipient)
+					_, _ = fmt.Fprintf(w, "%s\t%s\t%s\tit has left the queue\n", cell(detail.ID), detail.Notification.Status, masked(detail.Notification.Recipient))
 				}
 				if detail.Notification != nil {
 					_, _ = fmt.Fprintln(w)
 					for _, e := range detail.Notification.History {
-						_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", e.At.UTC().Format(time.DateTime), e.What, e.Provider, e.MessageID, e.Error)
+						_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", e.At.UTC().Format(time.DateTime), e.What, e.Provider, cell(e.MessageID), cell(e.Error))
 					}
 				}
 				if detail.Message != nil && detail.Message.Text != "" {
-					_, _ = fmt.Fprintf(w, "\n%s\n", strings.TrimSpace(detail.Message.Subject+"\n"+detail.Message.Text))
+					_, _ = fmt.Fprintf(w, "\n%s\n", plain(strings.TrimSpace(detail.Message.Subject+"\n"+detail.Message.Text)))
 				}
 			})
 		},
@@ -327,7 +328,7 @@ func (d *desk) search(cmd *cobra.Command, text string) error {
 	}
 	return d.show(cmd.OutOrStdout(), answer, func(w io.Writer) {
 		for _, n := range answer.Notifications {
-			_, _ = fmt.Fprintf(w, "%s\t%s\t%s\n", n.ID, n.Status, n.Recipient)
+			_, _ = fmt.Fprintf(w, "%s\t%s\t%s\n", cell(n.ID), n.Status, masked(n.Recipient))
 		}
 		printJobs(w, answer.Jobs)
 	})

@@ -23,7 +23,7 @@ import (
 	"ringup.dev/ringup/internal/secret"
 )
 
-// terminal runs `ringup queue` against the admin program's API over a real queue with three failed texts.
+// terminal runs `ringup queue` and `ringup forget` against the admin program's API over a real queue with three failed texts.
 func terminal(t *testing.T) func(args ...string) (out string, code int) {
 	t.Helper()
 	must := func(err error) {
@@ -55,7 +55,7 @@ func terminal(t *testing.T) func(args ...string) (out string, code int) {
 	renderer, err := render.New(render.Config{DefaultLocale: "en"})
 	must(err)
 	server := httptest.NewServer(admin.New(admin.Options{
-		Config: admin.Config{Token: "right"}, Queues: store, Outbox: store.Outbox(0), Renderer: renderer, Log: slog.New(slog.DiscardHandler),
+		Config: admin.Config{Token: "right"}, Region: "US", Queues: store, Outbox: store.Outbox(0), Renderer: renderer, Log: slog.New(slog.DiscardHandler),
 	}).Handler())
 	t.Cleanup(server.Close)
 	return func(args ...string) (string, int) {
@@ -65,7 +65,11 @@ func terminal(t *testing.T) func(args ...string) (out string, code int) {
 		if args[0] == "wrong token" {
 			token, args = "wrong", args[1:]
 		}
-		cmd := cli.Queue(envconfig.MapLookuper(map[string]string{"ADMIN_TOKEN": token}))
+		env := envconfig.MapLookuper(map[string]string{"ADMIN_TOKEN": token})
+		cmd := cli.Queue(env)
+		if args[0] == "forget" {
+			cmd, args = cli.Forget(env), args[1:]
+		}
 		cmd.SetArgs(append([]string{"--url", server.URL}, args...))
 		cmd.SetOut(&out)
 		cmd.SetErr(&out)
@@ -127,6 +131,40 @@ func TestQueue(t *testing.T) {
 	var answer map[string]any
 	if out, _ := run("list", "--json"); json.Unmarshal([]byte(out), &answer) != nil || answer["sms"] == nil {
 		t.Errorf("no JSON: %s", out)
+	}
+}
+
+func TestForget(t *testing.T) {
+	t.Parallel()
+	run := terminal(t)
+	for _, tt := range []struct {
+		args string
+		code int
+		want []string
+	}{
+		{"forget nobody", 1, []string{"not a phone number"}},
+		{"forget +15550109999", 3, []string{"nothing was found", "3 jobs"}},
+		{"forget (555)010-4242 --dry-run", 0, []string{"FOUND", "failed", "3", "suppression list"}},
+		{"forget +15550104242", 1, []string{"Delete 3 jobs", "nothing was done"}},
+		{"list sms failed", 0, []string{"w0:sms:1", "w2:sms:1"}},
+		{"forget - --yes", 1, []string{"not a phone number"}}, // it says no
+		{"forget +15550104242 --yes --why asked", 0, []string{"DELETED", "3"}},
+		{"forget +15550104242 --yes", 3, []string{"nothing was found"}},
+		{"list sms failed", 0, []string{"none are failed"}},
+		{"show w0:sms:1", 0, []string{"accepted"}}, // its record is left, masked
+	} {
+		out, code := run(strings.Fields(tt.args)...)
+		if code != tt.code {
+			t.Errorf("%s: exit code %d, want %d: %s", tt.args, code, tt.code, out)
+		}
+		for _, want := range tt.want {
+			if !strings.Contains(out, want) {
+				t.Errorf("%s: no %q in %s", tt.args, want, out)
+			}
+		}
+		if tt.code != 3 && strings.Contains(out, "0104242") {
+			t.Errorf("%s: the address is printed: %s", tt.args, out)
+		}
 	}
 }
 

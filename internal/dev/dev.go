@@ -138,7 +138,7 @@ func (s *Server) build(ctx context.Context, config admin.Config, env overlay) er
 	if err != nil {
 		return err
 	}
-	s.admin = admin.New(admin.Options{Config: config, Queues: s.store, Outbox: s.outbox, Renderer: renderer, Log: log})
+	s.admin = admin.New(admin.Options{Config: config, Region: c.Address.DefaultRegion, Queues: s.store, Outbox: s.outbox, Renderer: renderer, Log: log})
 	if s.listener, err = net.Listen("tcp", config.Address()); err != nil { //nolint:noctx // bound once, at start
 		return fmt.Errorf("ADMIN_PORT %d cannot be bound: %w", config.Port, err)
 	}

@@ -179,9 +179,21 @@ func NewHandler(o Options) (http.Handler, error) {
 // Server returns the public server around a handler, with its limits.
 func Server(h http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
-		Handler: h, ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
+		Handler: oneOfChunks(h), ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
 		MaxHeaderBytes: maxHeaderBytes, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
+}
+
+// oneOfChunks ends the connection after a chunked request. One that gives its length, too, is read by its chunks, and net/http forgets the
+// length: whoever stands in front may have gone by that, and what follows may be a request that somebody smuggled in (RFC 9112, section
+// 6.1, asks for the connection to be closed).
+func oneOfChunks(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if len(r.TransferEncoding) > 0 {
+			w.Header().Set("Connection", "close")
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // accepted is the answer to a webhook that was taken.

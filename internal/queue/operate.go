@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"slices"
 	"time"
 
 	"ringup.dev/ringup/internal/job"
@@ -78,4 +79,54 @@ type AuditEntry struct {
 	Target  string          `json:"target,omitempty"`
 	Count   int             `json:"count,omitempty"` // jobs
 	Why     string          `json:"why,omitempty"`
+}
+
+// Person is somebody whose data is looked for.
+type Person interface {
+	// Owns says that a message to this recipient, about a webhook with this body (nil: not known), has the person's data.
+	Owns(to message.Recipient, body []byte) bool
+}
+
+// ForgetRequest asks for a part of the search for a person's data, which may take many.
+type ForgetRequest struct {
+	Person Person
+	DryRun bool   // count, and delete nothing
+	From   string // "" at first, and then the Next of the part before
+	AtMost int    // jobs to look at, about
+}
+
+// Forgotten is what a part of the search found, by place, and deleted.
+type Forgotten struct {
+	Seen      int `json:"seen"` // jobs that were looked at
+	Waiting   int `json:"waiting"`
+	Retry     int `json:"retry"`
+	Held      int `json:"held"`
+	Failed    int `json:"failed"`
+	Completed int `json:"completed"`
+	Outbox    int `json:"outbox"` // messages that the sandbox keeps
+	// Sending are the ids of the person's jobs that a worker has just now. They are left to it: the search has to be made again when they
+	// have ended.
+	Sending []string `json:"sending"`
+	Next    string   `json:"next,omitempty"` // where to go on; "" when everything was looked at
+}
+
+// Found counts what was found and not left to a worker.
+func (f *Forgotten) Found() int {
+	return f.Waiting + f.Retry + f.Held + f.Failed + f.Completed + f.Outbox
+}
+
+// Add adds what an earlier part found.
+func (f *Forgotten) Add(earlier Forgotten) {
+	f.Seen += earlier.Seen
+	f.Waiting += earlier.Waiting
+	f.Retry += earlier.Retry
+	f.Held += earlier.Held
+	f.Failed += earlier.Failed
+	f.Completed += earlier.Completed
+	f.Outbox += earlier.Outbox
+	for _, id := range earlier.Sending {
+		if !slices.Contains(f.Sending, id) {
+			f.Sending = append(f.Sending, id)
+		}
+	}
 }

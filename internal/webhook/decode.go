@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -449,6 +450,7 @@ func kindName(kind jsontext.Kind) string {
 	return "something else"
 }
 
-func isControl(r rune) bool { return r < ' ' || r == 0x7f }
+// isControl names what a terminal or a log may act upon: C0 and C1, and the separators of lines and paragraphs.
+func isControl(r rune) bool { return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' }
 
 func notLetter(r rune) bool { return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') }

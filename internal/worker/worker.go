@@ -459,6 +459,7 @@ func (w *Worker) claimed(ctx context.Context, c *queue.Claim) {
 			b.done()
 		case one.Err != nil:
 			w.Log.Error("job set aside: it cannot be read", "error", one.Err, "bytes", len(one.Raw))
+			w.Metrics.sends.WithLabelValues("", queue.Fail.String(), "unreadable").Inc()
 			w.ended = append(w.ended, queue.Settlement{Claimed: one, Action: queue.Fail, Error: one.Err.Error()})
 			w.freeProbe(one)
 			b.done()

@@ -432,7 +432,9 @@ func Fuzz(f *testing.F, a Adapter) {
 	}
 	f.Fuzz(func(t *testing.T, status uint16, body, errorType string) {
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("X-Amzn-Errortype", errorType)
+			for _, name := range []string{"X-Amzn-Errortype", "Content-Type", "Content-Encoding", "Location", "X-Amz-Retry-After", "X-Ratelimit-Reset"} {
+				w.Header().Set(name, errorType)
+			}
 			w.Header().Set("Retry-After", body)
 			w.WriteHeader(200 + int(status)%400)
 			_, _ = io.WriteString(w, body)

@@ -57,6 +57,9 @@ type Config struct {
 	KeepCompleted int `env:"KEEP_COMPLETED, default=100"`
 	// KeepFailed is how many failed jobs are kept, newest first; one that falls off is logged and counted.
 	KeepFailed int `env:"KEEP_FAILED, default=50"`
+	// Retention is how long failed and completed jobs, the audit record and the sandbox's outbox are kept at most, as 720h; 0 for as long as their
+	// numbers allow (KEEP_FAILED, KEEP_COMPLETED).
+	Retention time.Duration `env:"RETENTION, default=0s"`
 	// MaxCrashes is how many workers a job may take down before it fails.
 	MaxCrashes int `env:"MAX_CRASHES, default=5"`
 	// OnUncertain says what happens to a job that may have gone out already: resend, or fail (set aside for a person).
@@ -109,6 +112,9 @@ func (c *Config) Validate() error {
 	}
 	if c.KeepFailed < 1 {
 		bad("KEEP_FAILED is %d: set 1 or more", c.KeepFailed)
+	}
+	if c.Retention != 0 && c.Retention < time.Minute {
+		bad("RETENTION is %s: set at least 1m, or 0s for no limit", c.Retention)
 	}
 	if c.MaxCrashes < 1 || c.MaxCrashes > 250 {
 		bad("MAX_CRASHES is %d: set 1 to 250", c.MaxCrashes)

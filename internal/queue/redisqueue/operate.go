@@ -40,10 +40,15 @@ func (s *Store) State(ctx context.Context, channel message.Channel) (*queue.Chan
 	now := pipe.Time(ctx)
 	due := pipe.ZCount(ctx, k.Retry, "-inf", strconv.FormatInt(time.Now().UnixMilli(), 10))
 	totals, state, workers := pipe.HGetAll(ctx, k.Totals), pipe.HGetAll(ctx, k.State), pipe.HGetAll(ctx, k.Workers)
-	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
+	// A key of another type is somebody else's: the others are shown all the same, and which one it is.
+	foreign, err := foreignKeys(pipe.Exec(ctx))
+	if err != nil {
 		return nil, unavailable(err)
 	}
 	out := &queue.ChannelState{Depth: depth(), Breakers: map[string]queue.BreakerState{}, Workers: []queue.WorkerState{}}
+	if len(foreign) > 0 {
+		out.Halted = strings.TrimPrefix(out.Halted+"; ", "; ") + "not ringup's, by its type: " + strings.Join(foreign, ", ")
+	}
 	out.RetryDue = due.Val()
 	if z := next.Val(); len(z) > 0 {
 		out.NextRetry = time.UnixMilli(int64(z[0].Score))
@@ -69,6 +74,24 @@ func (s *Store) State(ctx context.Context, channel message.Channel) (*queue.Chan
 	}
 	slices.SortFunc(out.Workers, func(a, b queue.WorkerState) int { return strings.Compare(a.ID, b.ID) })
 	return out, nil
+}
+
+// foreignKeys names the keys that a pipeline found to be of another type than ringup's: somebody else's, and as good as not there. The error is
+// any other.
+func foreignKeys(commands []redis.Cmder, _ error) ([]string, error) {
+	var names []string
+	for _, c := range commands {
+		switch err := c.Err(); {
+		case err == nil || errors.Is(err, redis.Nil):
+		case !refused(err):
+			return nil, err
+		default:
+			if name := fmt.Sprint(c.Args()[1]); !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+	}
+	return names, nil
 }
 
 // parseBreaker reads a breaker as the scripts keep it; false for one that is closed.
@@ -198,7 +221,7 @@ func (s *Store) addBodies(ctx context.Context, jobs []queue.Kept) error {
 	if len(asked) == 0 {
 		return nil
 	}
-	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
+	if _, err := foreignKeys(pipe.Exec(ctx)); err != nil {
 		return unavailable(err)
 	}
 	for i, body := range asked {

@@ -79,6 +79,9 @@ type Store struct {
 	report  script
 	arrive  script
 	depart  script
+
+	forgetting script
+	retain     script
 }
 
 // quiet keeps go-redis from printing past the program's logger: what matters comes back as an error.
@@ -105,6 +108,7 @@ func Open(config Config, log *slog.Logger) (*Store, error) {
 		enqueue: newScript("enqueue", enqueueSource), claim: newScript("claim", claimSource), settle: newScript("settle", settleSource),
 		renew: newScript("renew", renewSource), purge: newScript("purge", purgeSource), operate: newScript("operate", operateSource), beat: newScript("beat", beatSource),
 		report: newScript("report", reportSource), arrive: newScript("arrive", arriveSource), depart: newScript("depart", departSource),
+		forgetting: newScript("forget", forgetSource), retain: newScript("retain", retainSource),
 	}
 	for _, channel := range message.Channels {
 		s.keys[channel] = NewKeys(config.Prefix, channel)

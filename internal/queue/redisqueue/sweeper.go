@@ -2,6 +2,7 @@ package redisqueue
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -46,8 +47,8 @@ func (s *Store) Sweep(ctx context.Context, channel message.Channel, reap bool) (
 // Sweeper moves due retries and ended leases of all channels back to the lists. Ingest runs it, since it always runs: workers may be
 // scaled to zero, and what becomes due then has to be in the lists for KEDA to see. Any number may run side by side.
 type Sweeper struct {
-	store           *Store
-	reaped, evicted *prometheus.CounterVec
+	store                    *Store
+	reaped, evicted, expired *prometheus.CounterVec
 }
 
 // Sweeper returns a sweeper whose metrics are registered with reg.
@@ -63,6 +64,7 @@ func (s *Store) Sweeper(reg prometheus.Registerer) *Sweeper {
 	return &Sweeper{
 		store: s, reaped: counter("ringup_leases_reaped_total", "Jobs that this program took back from workers that died or stalled."),
 		evicted: counter("ringup_failed_evicted_total", "Failed jobs that fell off the end of the failed set (KEEP_FAILED)."),
+		expired: counter("ringup_retention_deleted_total", "Ended jobs and records that this program deleted because they were older than RETENTION."),
 	}
 }
 
@@ -72,11 +74,16 @@ func (w *Sweeper) Run(ctx context.Context) {
 	ticker := time.NewTicker(sweepEvery)
 	defer ticker.Stop()
 	var contact Contact
+	var retained time.Time
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
+		}
+		if time.Since(retained) >= retainEvery {
+			retained = time.Now()
+			w.retain(ctx)
 		}
 		for _, channel := range message.Channels {
 			call, cancel := context.WithTimeout(ctx, flushTimeout)
@@ -88,6 +95,11 @@ func (w *Sweeper) Run(ctx context.Context) {
 			cancel()
 			if back > 0 {
 				s.log.Warn("Redis's clock has gone back: leases, retries and breakers were moved with it", "channel", channel, "by", back)
+			}
+			if refused(err) {
+				// Redis is there; what is wrong with this channel's keys is no reason to leave the others alone.
+				s.log.Error("a channel's due retries and ended leases cannot be looked for", "channel", channel, "error", err)
+				continue
 			}
 			contact.Note(err, time.Now())
 			if err != nil {
@@ -103,3 +115,25 @@ func (w *Sweeper) Run(ctx context.Context) {
 		}
 	}
 }
+
+// retain deletes what is older than RETENTION.
+func (w *Sweeper) retain(ctx context.Context) {
+	if w.store.config.Retention == 0 {
+		return
+	}
+	for _, channel := range message.Channels {
+		call, cancel := context.WithTimeout(ctx, retainEvery/4)
+		n, err := w.store.retainAll(call, channel)
+		cancel()
+		w.expired.WithLabelValues(string(channel)).Add(float64(n))
+		if n > 0 {
+			w.store.log.Info("deleted what was older than RETENTION", "channel", channel, "deleted", n)
+		}
+		if err != nil && ctx.Err() == nil {
+			w.store.log.Warn("what is older than RETENTION was not deleted", "channel", channel, "error", err)
+		}
+	}
+}
+
+// refused says that Redis answered, and that a key of the channel is of another type than ringup's: somebody else's.
+func refused(err error) bool { return err != nil && strings.Contains(err.Error(), "WRONGTYPE") }

@@ -46,14 +46,15 @@ func (c *Config) Validate() error {
 // headers reads the W3C Baggage form that the OpenTelemetry specification asks for.
 func (c *Config) headers() (http.Header, error) {
 	h := http.Header{"Content-Type": {"application/json"}}
-	for pair := range strings.SplitSeq(c.Headers.Reveal(), ",") {
+	for i, pair := range strings.Split(c.Headers.Reveal(), ",") {
 		if strings.TrimSpace(pair) == "" {
 			continue
 		}
 		name, value, found := strings.Cut(pair, "=")
 		value, err := url.PathUnescape(strings.TrimSpace(value))
 		if !found || err != nil {
-			return nil, fmt.Errorf("OTEL_EXPORTER_OTLP_HEADERS: %s is not of the form name=value", strings.TrimSpace(name))
+			// Without a name, what is there may be the secret itself.
+			return nil, fmt.Errorf("OTEL_EXPORTER_OTLP_HEADERS: number %d is not of the form name=value", i+1)
 		}
 		h.Set(strings.TrimSpace(name), value)
 	}

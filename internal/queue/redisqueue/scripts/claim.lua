@@ -18,7 +18,10 @@ local asked = n -- n shrinks to what the rate limit and a probe allow
 -- there.
 for _, from in ipairs({base .. ':held', KEYS[5]}) do
   local due = call('ZRANGEBYSCORE', from, '-inf', now, 'LIMIT', 0, 500)
-  if #due == 0 then due = {} else call('ZREM', from, unpack(due)) end
+  if #due > 0 then
+    ours('LLEN', KEYS[1], KEYS[2], KEYS[3], KEYS[4])
+    call('ZREM', from, unpack(due))
+  end
   local lists = {{}, {}, {}, {}}
   for i = #due, 1, -1 do
     local list = lists[priority(due[i])]
@@ -31,7 +34,11 @@ end
 -- Ended leases: the bytes change with the crash counter, so whoever held the lease can no longer settle it.
 if ARGV[7] == '1' then
   local ended = call('ZRANGEBYSCORE', KEYS[6], '-inf', now, 'LIMIT', 0, 500)
-  if #ended > 0 then call('ZREM', KEYS[6], unpack(ended)) end
+  if #ended > 0 then
+    ours('LLEN', KEYS[1], KEYS[2], KEYS[3], KEYS[4])
+    ours('ZCARD', KEYS[7])
+    call('ZREM', KEYS[6], unpack(ended))
+  end
   for i = #ended, 1, -1 do
     local e = ended[i]
     local give_up = nil
@@ -138,6 +145,8 @@ local function look(p)
   heads[p] = e and accepted(e) or nil
 end
 for p = 1, 4 do look(p) end
+ours('ZCARD', KEYS[6])
+ours('HLEN', base .. ':suppressed')
 while #jobs < n do
   local first, oldest, lists = nil, nil, 0
   for p = 1, 4 do
@@ -169,7 +178,8 @@ if #jobs > 0 then
     if key and not have[key] then
       have[key] = true
       bodies[#bodies + 1] = key
-      bodies[#bodies + 1] = call('HGET', key, 'b') or ''
+      local body = redis.pcall('HGET', key, 'b')
+      bodies[#bodies + 1] = type(body) == 'string' and body or ''
     end
   end
   for i = 1, #leases, 1000 do call('ZADD', KEYS[6], unpack(leases, i, math.min(i + 999, #leases))) end
@@ -199,7 +209,11 @@ if limit > 0 then
     if readable(e) and not unwelcome[i] then address, customer = addressee(e) end
     if customer then
       local key, me, recent, counted = base .. ':recent:' .. address, log_field(e), {}, false
-      for _, entry in ipairs(call('LRANGE', key, 0, -1)) do
+      local entries = redis.pcall('LRANGE', key, 0, -1)
+      if entries.err then
+        entries, counted = {}, true -- somebody else's key: nothing is counted
+      end
+      for _, entry in ipairs(entries) do
         local at, who = string.match(entry, '^(%d+) (.*)$')
         if tonumber(at) > now - hour then recent[#recent + 1] = tonumber(at) end
         counted = counted or who == me

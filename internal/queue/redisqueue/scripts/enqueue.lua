@@ -16,9 +16,8 @@ local previous = base .. ':seen:' .. string.format('%.0f', generation - 1) .. ':
 local depth, added, lists = {}, {}, {}
 for c = 1, #KEYS / 5 do
   depth[c], added[c], lists[c] = 0, 0, {{}, {}, {}, {}}
-  if max > 0 then
-    for p = 1, 4 do depth[c] = depth[c] + call('LLEN', KEYS[c * 5 - 5 + p]) end
-  end
+  -- Asked without a maximum, too: a list of another type is found out before a webhook counts as seen.
+  for p = 1, 4 do depth[c] = depth[c] + call('LLEN', KEYS[c * 5 - 5 + p]) end
 end
 
 -- fresh says whether a record is young enough to stand for its webhook.
@@ -36,7 +35,8 @@ for w = 1, tonumber(ARGV[5]) do
   if call('HSETNX', key, field, record) == 0 then
     seen = call('HGET', key, field)
     if not fresh(seen) then
-      seen, stale = false, seen
+      stale = seen
+      seen = false
       call('HSET', key, field, record)
     end
   else
@@ -80,6 +80,6 @@ end
 for c = 1, #depth do
   for p = 1, 4 do push('RPUSH', KEYS[c * 5 - 5 + p], lists[c][p]) end
   if added[c] > 0 then wake(KEYS[c * 5]) end
-  out[#out + 1] = depth[c]
+  out[#out + 1] = max > 0 and depth[c] or 0
 end
 return out

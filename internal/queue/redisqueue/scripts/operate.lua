@@ -3,6 +3,7 @@
 -- ARGV  1 base, 2 'retry' or 'delete', 3 STATUS_TTL (ms), 4 event for the jobs' logs, 5 what stands as their last error, 6… their bytes
 -- Returns how many of them were still there.
 local base, action, done, back = ARGV[1], ARGV[2], 0, {{}, {}, {}, {}}
+if action == 'retry' then ours('LLEN', KEYS[1], KEYS[2], KEYS[3], KEYS[4]) end
 for i = #ARGV, 6, -1 do
   local e = ARGV[i]
   if (action == 'delete' or readable(e)) and call('ZREM', KEYS[5], e) == 1 then

@@ -18,6 +18,12 @@ local function goes_on_when_full(inflight)
   call('ZREM', inflight, '-')
 end
 
+-- ours raises an error when a key has another type than ringup's (somebody else's). Redis takes back nothing of what a script did before
+-- its error, so the scripts ask before they take a job from where it is.
+local function ours(command, ...)
+  for _, key in ipairs({...}) do call(command, key) end
+end
+
 -- readable says whether a value has a header that the scripts understand.
 local function readable(e)
   return #e >= 12 and byte(e, 1) == 1 and #e >= 12 + byte(e, 12)
@@ -50,7 +56,8 @@ end
 -- let_go counts down the body of a job that no list or set holds any more, and deletes it with the last one.
 local function let_go(base, e)
   local key = body_key(base, e)
-  if key and call('HINCRBY', key, 'n', -1) <= 0 then call('DEL', key) end
+  local left = key and redis.pcall('HINCRBY', key, 'n', -1)
+  if type(left) == 'number' and left <= 0 then call('DEL', key) end
 end
 
 -- ended_at is the score of a job that ended. What cannot be read, as a job of a newer version, gets one that trim never comes to: it stays for
@@ -126,8 +133,9 @@ end
 -- note adds an event to the log of a job, which lives for ttl from the latest event on.
 local function note(base, e, event, ttl)
   local key, field = log_key(base, e), log_field(e)
-  call('HSET', key, field, (untouched(e) and '' or call('HGET', key, field) or '') .. event)
-  call('PEXPIRE', key, ttl)
+  local before = not untouched(e) and redis.pcall('HGET', key, field)
+  if type(before) ~= 'string' then before = '' end
+  if type(redis.pcall('HSET', key, field, before .. event)) == 'number' then call('PEXPIRE', key, ttl) end
 end
 
 -- push appends values to a list ('RPUSH') or puts them before it ('LPUSH'), a bounded number a call: Lua's stack is not endless.
@@ -139,7 +147,7 @@ end
 
 -- wake leaves one token for an idle worker, unless there is one.
 local function wake(key)
-  if call('LLEN', key) == 0 then call('RPUSH', key, '1') end
+  if redis.pcall('LLEN', key) == 0 then call('RPUSH', key, '1') end
 end
 
 -- A breaker is a field of the state hash, 'b:<provider>'; absent means closed with nothing to remember. Its text:

@@ -93,7 +93,14 @@ if settlements == 0 then return {lost, evicted, breakers} end
 local raws = {}
 for i = 1, complete do raws[i] = ARGV[at + i * 4 - 4] end
 local rest = at + complete * 4
-for i = 1, others do raws[complete + i] = ARGV[rest + i * 5 - 4] end
+local release = false
+for i = 1, others do
+  raws[complete + i] = ARGV[rest + i * 5 - 4]
+  release = release or ARGV[rest + i * 5 - 5] == 'b'
+end
+ours('ZCARD', KEYS[5], KEYS[7], KEYS[11], base .. ':held')
+ours('HLEN', base .. ':totals', KEYS[9])
+if release then ours('LLEN', KEYS[1], KEYS[2], KEYS[3], KEYS[4]) end
 local held = call('ZMSCORE', KEYS[6], unpack(raws))
 call('ZREM', KEYS[6], unpack(raws))
 
@@ -126,8 +133,7 @@ for i = 1, complete do
   end
 end
 for key, log in pairs(logs) do
-  call('HSET', key, unpack(log))
-  call('PEXPIRE', key, ttl)
+  if type(redis.pcall('HSET', key, unpack(log))) == 'number' then call('PEXPIRE', key, ttl) end
 end
 if #completed > 0 then
   call('ZADD', KEYS[11], unpack(completed))
@@ -187,18 +193,18 @@ end
 for i = 0, changes - 1 do
   local of, what, name, value, ms = unpack(ARGV, rest + i * 5, rest + i * 5 + 4)
   if held[tonumber(of)] then
+    -- A key of another type keeps nobody from settling.
     if what == 'suppress' then
-      call('HSETNX', base .. ':suppressed', name, value)
+      redis.pcall('HSETNX', base .. ':suppressed', name, value)
     elseif what == 'spend' then
       local key = string.format('%s:cost:%d', base, floor(now / 86400000))
-      call('HINCRBY', key, name, value)
-      call('PEXPIRE', key, ms)
+      if type(redis.pcall('HINCRBY', key, name, value)) == 'number' then call('PEXPIRE', key, ms) end
     elseif what == 'name' then
       call('SET', base .. ':message:' .. name, value, 'PX', ms)
     elseif what == 'keep' then
       call('SET', base .. ':kept:' .. name, value, 'PX', ms)
     elseif what == 'move' then
-      call('RPUSH', base .. ':moves', value)
+      redis.pcall('RPUSH', base .. ':moves', value)
     end
   end
 end

@@ -1,0 +1,37 @@
+package cli
+
+import (
+	"strings"
+	"unicode"
+)
+
+// cell makes a text that somebody else wrote fit for a table on a terminal: one cell, without what a terminal acts upon or what turns text
+// around. Tables end up in spreadsheets, too: what one would take for a formula gets an apostrophe before it (OWASP, CSV injection).
+func cell(s string) string {
+	s = strings.Map(func(r rune) rune {
+		switch {
+		case unicode.IsSpace(r):
+			return ' '
+		case unicode.IsControl(r), unicode.In(r, unicode.Cf, unicode.Co, unicode.Cs):
+			return -1
+		}
+		return r
+	}, s)
+	if s != "" && strings.ContainsRune("=+-@", rune(s[0])) {
+		return "'" + s
+	}
+	return s
+}
+
+// masked is a cell with an address of which only the ends are left, as +•••4242: no formula, however it begins.
+func masked(s string) string { return strings.TrimPrefix(cell(s), "'") }
+
+// plain does the same to a text of several lines that is no cell.
+func plain(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r != '\n' && unicode.IsControl(r) || unicode.In(r, unicode.Co, unicode.Cs) || r >= '\u202a' && r <= '\u202e' || r >= '\u2066' && r <= '\u2069' {
+			return -1
+		}
+		return r
+	}, s)
+}

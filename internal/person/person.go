@@ -1,0 +1,68 @@
+// Package person says whose data something is: that of one phone number or one e-mail address, however it was written.
+package person
+
+import (
+	"fmt"
+	"strings"
+
+	"ringup.dev/ringup/internal/address"
+	"ringup.dev/ringup/internal/message"
+	"ringup.dev/ringup/internal/webhook"
+)
+
+// Person is somebody, by an address. It prints masked.
+type Person struct {
+	address message.Recipient
+	region  string // DEFAULT_REGION
+}
+
+// Parse reads a phone number or an e-mail address as it would be read out of a payload. Errors: address.ErrPhone, address.ErrEmail.
+func Parse(raw, region string) (Person, error) {
+	p := Person{region: region}
+	var err error
+	if strings.Contains(raw, "@") {
+		p.address, err = address.Email(raw)
+	} else {
+		p.address, err = address.Phone(raw, region)
+	}
+	if err != nil {
+		return Person{}, fmt.Errorf("that is %w", err)
+	}
+	return p, nil
+}
+
+// String masks the address.
+func (p Person) String() string { return p.address.String() }
+
+// Key names the person to programs: the address itself. Not to be printed.
+func (p Person) Key() string { return strings.ToLower(p.address.Reveal()) }
+
+// Owns says that a message has the person's data: it goes to them, or the webhook it is about names them as the customer. So the e-mail
+// about somebody's order is found by their number, too, which its payload holds.
+func (p Person) Owns(to message.Recipient, body []byte) bool {
+	if p.is(to.Reveal()) {
+		return true
+	}
+	w, err := webhook.Decode(body)
+	if err != nil {
+		return false // nothing that was accepted; the recipient is all there is
+	}
+	return p.is(w.Data.CustomerPhone) || p.is(w.Data.CustomerEmail)
+}
+
+// is compares an address as it was written somewhere. Addresses are compared without regard to case: whatever the standards allow,
+// nobody has two mailboxes that differ in that alone.
+func (p Person) is(written string) bool {
+	if written == "" {
+		return false
+	}
+	if strings.EqualFold(written, p.address.Reveal()) {
+		return true
+	}
+	if strings.Contains(p.address.Reveal(), "@") {
+		read, err := address.Email(written)
+		return err == nil && strings.EqualFold(read.Reveal(), p.address.Reveal())
+	}
+	read, err := address.Phone(written, p.region)
+	return err == nil && read == p.address
+}

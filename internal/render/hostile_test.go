@@ -1,0 +1,135 @@
+package render
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/net/html"
+
+	"ringup.dev/ringup/internal/job"
+	"ringup.dev/ringup/internal/message"
+	"ringup.dev/ringup/internal/webhook"
+)
+
+// FuzzRender: whatever a POS sends in a payload's texts stays text. Of an e-mail neither the elements nor the headers change, a text or a
+// WhatsApp message gets no link, no formatting and no line that the template has not, and nothing turns what follows around.
+func FuzzRender(f *testing.F) {
+	f.Add(`<script>alert(1)</script>`, `"><img src=x onerror=alert(1)>`, `javascript:alert(1)`, "ready")
+	f.Add("a\r\nBcc: everybody@example.com\r\n\r\nhello", "O\n1", "\u2028\u2029\x85", "x\x00y")
+	f.Add("*bold* _it_ ~no~ ```code```", "https://evil.example/pay", "www.evil.example", "HTTP://EVIL.example")
+	f.Add("\u202egnp.exe", "\u2066\u2069\u200f", "مرحبا 👩‍👩‍👧", "\u200b\ufeff\u00ad")
+	f.Add("{{.Business}} {{call .X}}", `\u003cb\u003e`, strings.Repeat("ÿ", 300), "e\u0301"+strings.Repeat("\u0301", 200))
+	renderer, err := New(Config{DefaultLocale: "en", BusinessName: "Luna Coffee"})
+	if err != nil {
+		f.Fatal(err)
+	}
+	plain := map[string]message.Message{}
+	key := func(e webhook.EventType, c message.Channel, a message.Audience) string { return fmt.Sprint(e, c, a) }
+	render := func(e webhook.EventType, c message.Channel, a message.Audience, name, order, item, status string) (message.Message, error) {
+		body, err := json.Marshal(map[string]any{"id": "w", "event_type": e, "timestamp": "2024-01-01T12:00:00Z", "source": order, "data": map[string]any{
+			"customerName": name, "orderId": order, "transactionId": order, "status": status, "amount": 1.5, "currency": "USD",
+			"items": []any{map[string]any{"name": item, "quantity": 1, "price": 1}}}})
+		if err != nil {
+			return message.Message{}, err
+		}
+		return renderer.Render(&job.Job{WebhookID: "w", Channel: c, Index: 1, Audience: a, Recipient: "x", Body: body})
+	}
+	each := func(visit func(e webhook.EventType, c message.Channel, a message.Audience)) {
+		for _, e := range webhook.EventTypes {
+			for _, c := range message.Channels {
+				for _, a := range message.Audiences {
+					visit(e, c, a)
+				}
+			}
+		}
+	}
+	each(func(e webhook.EventType, c message.Channel, a message.Audience) {
+		m, err := render(e, c, a, "word", "word", "word", "word")
+		if err != nil {
+			f.Fatal(err)
+		}
+		plain[key(e, c, a)] = m
+	})
+	f.Fuzz(func(t *testing.T, name, order, item, status string) {
+		// A field that is empty, or has nothing that can be shown, is left out by the templates, and the message is another.
+		for _, s := range []*string{&name, &order, &item, &status} {
+			if clean(*s, maxField) == "" {
+				*s = "word"
+			}
+		}
+		each(func(e webhook.EventType, c message.Channel, a message.Audience) {
+			m, err := render(e, c, a, name, order, item, status)
+			if err != nil {
+				t.Fatalf("%s: %v", key(e, c, a), err)
+			}
+			want := plain[key(e, c, a)]
+			for part, texts := range map[string][2]string{"text": {m.Text, want.Text}, "subject": {m.Subject, want.Subject}, "HTML": {m.HTML, want.HTML}} {
+				got, harmless := texts[0], texts[1]
+				if !utf8.ValidString(got) || strings.ContainsFunc(got, func(r rune) bool {
+					return r != '\n' && unicode.IsControl(r) || r == '\u2028' || r == '\u2029' || r >= '\u202a' && r <= '\u202e' || r >= '\u2066' && r <= '\u2069'
+				}) {
+					t.Errorf("%s: the %s has what nobody sees: %q", key(e, c, a), part, got)
+				}
+				if strings.Count(got, "\n") != strings.Count(harmless, "\n") {
+					t.Errorf("%s: the %s has other lines: %q", key(e, c, a), part, got)
+				}
+			}
+			if strings.Contains(m.Subject, "\n") {
+				t.Errorf("%s: a header of its own: %q", key(e, c, a), m.Subject)
+			}
+			switch c {
+			case message.Email:
+				if got, want := elements(t, m.HTML), elements(t, want.HTML); got != want {
+					t.Errorf("%s: the elements are\n%s and not\n%s", key(e, c, a), got, want)
+				}
+			case message.WhatsApp:
+				if got, want := marks(m.Text), marks(want.Text); got != want {
+					t.Errorf("%s: the formatting is %s and not %s: %q", key(e, c, a), got, want, m.Text)
+				}
+				fallthrough
+			default:
+				if low := strings.ToLower(m.Text); strings.Contains(low, "://") || strings.Contains(low, "www.") {
+					t.Errorf("%s: there is a link in %q", key(e, c, a), m.Text)
+				}
+			}
+		})
+	})
+}
+
+// elements are the elements and attributes of a page, without its texts.
+func elements(t *testing.T, page string) string {
+	t.Helper()
+	var b strings.Builder
+	for z := html.NewTokenizer(strings.NewReader(page)); z.Next() != html.ErrorToken; {
+		if token := z.Token(); token.Type != html.TextToken {
+			b.WriteString(token.Data)
+			for _, a := range token.Attr {
+				if strings.HasPrefix(a.Key, "on") || strings.HasPrefix(strings.ToLower(strings.TrimSpace(a.Val)), "javascript:") {
+					t.Errorf("a script: %s", token)
+				}
+				b.WriteString(" " + a.Key)
+			}
+			b.WriteByte('\n')
+		}
+	}
+	return b.String()
+}
+
+// marks are the characters of a text that WhatsApp takes for formatting: those at the edge of a word.
+func marks(text string) string {
+	var b strings.Builder
+	runes := []rune(text)
+	word := func(i int) bool {
+		return i >= 0 && i < len(runes) && (unicode.IsLetter(runes[i]) || unicode.IsDigit(runes[i]))
+	}
+	for i, r := range runes {
+		if strings.ContainsRune("*_~`", r) && (!word(i-1) || !word(i+1)) {
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
