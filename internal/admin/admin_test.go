@@ -70,7 +70,7 @@ func open(t *testing.T, config admin.Config) *desk {
 	d.consumer = d.store.Consumer(message.SMS, redisqueue.ConsumerConfig{Lease: 30 * time.Second, PriorityAging: time.Minute}, []string{"twilio", "aws"})
 	renderer, err := render.New(render.Config{DefaultLocale: "en", BusinessName: "Luna Coffee"})
 	d.must(err)
-	d.pages = admin.New(admin.Options{Config: config, Queues: d.store, Outbox: d.store.Outbox(0), Renderer: renderer, Log: slog.New(slog.NewTextHandler(d.log, nil))}).Handler()
+	d.pages = admin.New(admin.Options{Config: config, Region: "US", Currency: "USD", Queues: d.store, Outbox: d.store.Outbox(0), Renderer: renderer, Log: slog.New(slog.NewTextHandler(d.log, nil))}).Handler()
 	return d
 }
 
