@@ -148,7 +148,7 @@ func TestSpending(t *testing.T) {
 	}
 	page := d.ask(http.MethodGet, "/admin/spending", "")
 	d.want(http.StatusOK, page, "0.0237", "EUR", ">118%</span>", ">1%</span>", "kiosk-7", "payment_complete", "0.0158")
-	if n := strings.Count(page.Body.String(), "<tr><td>20"); n != 7 {
+	if n := strings.Count(page.Body.String(), `<tr><td class="day">20`); n != 7 {
 		t.Errorf("%d days are listed", n)
 	}
 	json := []string{"Accept", "application/json"}

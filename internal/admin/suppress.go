@@ -417,7 +417,7 @@ func (a *Admin) apiImport(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusUnprocessableEntity)
 	_ = json.NewEncoder(w).Encode(map[string]any{ // the client may be gone
 		"title": http.StatusText(http.StatusUnprocessableEntity), "status": http.StatusUnprocessableEntity, "wrong": result.Wrong,
-		"detail": fmt.Sprintf("%d lines are wrong: nothing was imported", len(result.Wrong)),
+		"detail": some(len(result.Wrong), "wrong line") + ": nothing was imported",
 	})
 }
 
@@ -597,7 +597,7 @@ func (a *Admin) importPage(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if result.Done && len(result.Wrong) == 0 {
-		a.changed(w, r, message.Channel(name), fmt.Sprintf("%s addresses were added; %s were there already.", thousands(int64(result.Added)), thousands(int64(result.Already))))
+		a.changed(w, r, message.Channel(name), fmt.Sprintf("%s added; on the list already: %s.", some(result.Added, "address"), thousands(int64(result.Already))))
 		return
 	}
 	v, err := a.suppressedView(r.Context(), name, "", false)
@@ -606,11 +606,23 @@ func (a *Admin) importPage(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	v.Import, v.Wrong = result, result.Wrong[:min(len(result.Wrong), maxWrongShown)]
-	p := page{Problem: fmt.Sprintf("%d lines are wrong: nothing was imported.", len(result.Wrong))}
+	p := page{Problem: some(len(result.Wrong), "wrong line") + ": nothing was imported."}
 	if result.Done {
-		p.Problem = fmt.Sprintf("%s addresses were added, and %d lines were left out.", thousands(int64(result.Added)), len(result.Wrong))
+		p.Problem = some(result.Added, "address") + " added; " + some(len(result.Wrong), "wrong line") + " left out."
 	}
 	a.showSuppressed(w, r, p, v)
+}
+
+// some counts things, in the plural where there is not one.
+func some(n int, what string) string {
+	plural := "s"
+	if strings.HasSuffix(what, "s") {
+		plural = "es"
+	}
+	if n == 1 {
+		plural = ""
+	}
+	return thousands(int64(n)) + " " + what + plural
 }
 
 // importedFile is the file of a form, or what was typed in its place.

@@ -88,16 +88,16 @@ func TestImportAndExport(t *testing.T) {
 		return w.Body.String()
 	}
 	const file = "channel,address,why\nsms,+12025550143,stop\nsms,nobody\nemail,jane@example.com\nfax,1\n"
-	if page := upload(nil, file); !strings.Contains(page, "2 lines are wrong: nothing was imported.") || !strings.Contains(page, "<td class=\"n\">3</td>") || !strings.Contains(page, "<td class=\"n\">5</td>") {
+	if page := upload(nil, file); !strings.Contains(page, "2 wrong lines: nothing was imported.") || !strings.Contains(page, "<td class=\"n\">3</td>") || !strings.Contains(page, "<td class=\"n\">5</td>") {
 		t.Errorf("a file with wrong lines: %s", page)
 	}
 	if n, err := d.store.CountSuppressed(t.Context(), message.SMS); n != 0 || err != nil {
 		t.Errorf("%d were imported, %v", n, err)
 	}
-	if page := upload(map[string]string{"partial": "true", "why": "from the old system"}, file); !strings.Contains(page, "2 addresses were added, and 2 lines were left out.") {
+	if page := upload(map[string]string{"partial": "true", "why": "from the old system"}, file); !strings.Contains(page, "2 addresses added; 2 wrong lines left out.") {
 		t.Errorf("in part: %s", page)
 	}
-	if page := upload(map[string]string{"channel": "whatsapp", "text": "+12025550143\n+12025550143"}, ""); !strings.Contains(page, "1 addresses were added; 1 were there already.") {
+	if page := upload(map[string]string{"channel": "whatsapp", "text": "+12025550143\n+12025550143"}, ""); !strings.Contains(page, "1 address added; on the list already: 1.") {
 		t.Errorf("typed: %s", page)
 	}
 	d.want(http.StatusUnprocessableEntity, d.ask(http.MethodPost, "/admin/suppressed/import", "text=x"), "this is no form")
@@ -150,7 +150,7 @@ func TestSuppressedAPI(t *testing.T) {
 		}
 	}
 	ask(200, http.MethodPost, "import?channel=sms", "+12025559999\n", `"added":1`, `"wrong":[]`, `"imported":true`)
-	a := ask(422, http.MethodPost, "import", "sms,+12025559998\nsms,x\n", "1 lines are wrong: nothing was imported")
+	a := ask(422, http.MethodPost, "import", "sms,+12025559998\nsms,x\n", "1 wrong line: nothing was imported")
 	if wrong := a["wrong"].([]any); len(wrong) != 1 || wrong[0].(map[string]any)["line"] != 2.0 {
 		t.Errorf("%v", a)
 	}

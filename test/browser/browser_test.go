@@ -198,7 +198,7 @@ func (v *visit) check(name string) {
 }
 
 // shown are the pages whose screenshots are in the docs.
-var shown = []string{"queues", "job", "failed"}
+var shown = []string{"queues", "job", "failed", "suppressed", "spending"}
 
 // looks checks the page in both colour schemes and at a phone's width; the screenshots go into the docs.
 func (v *visit) looks(name string) {
@@ -211,6 +211,9 @@ func (v *visit) looks(name string) {
 		v.check(name + look.suffix)
 		png, err := chromedp.Run(v.ctx, chromedp.CaptureScreenshot())
 		v.must(err)
+		if dir := os.Getenv("DESK_SHOTS"); dir != "" {
+			_ = os.WriteFile(filepath.Join(dir, name+look.suffix+".png"), png, 0o600)
+		}
 		if *update && slices.Contains(shown, name) {
 			path := filepath.Join("../../docs/screenshots", name+look.suffix+".png")
 			if err := os.WriteFile(path, png, 0o600); err != nil {
