@@ -211,9 +211,6 @@ func (v *visit) looks(name string) {
 		v.check(name + look.suffix)
 		png, err := chromedp.Run(v.ctx, chromedp.CaptureScreenshot())
 		v.must(err)
-		if dir := os.Getenv("DESK_SHOTS"); dir != "" {
-			_ = os.WriteFile(filepath.Join(dir, name+look.suffix+".png"), png, 0o600)
-		}
 		if *update && slices.Contains(shown, name) {
 			path := filepath.Join("../../docs/screenshots", name+look.suffix+".png")
 			if err := os.WriteFile(path, png, 0o600); err != nil {
