@@ -1,5 +1,6 @@
 // Command ringup is for people: `ringup dev` runs everything in one process, `ringup send` posts a webhook, `ringup queue` sees the queues
-// and mends them, `ringup forget` deletes a person's data, `ringup doctor` looks for what is wrong.
+// and mends them, `ringup suppress` keeps the lists of those who get nothing, `ringup spending` adds up, `ringup forget` deletes a person's
+// data, `ringup doctor` looks for what is wrong.
 package main
 
 import (
@@ -34,7 +35,8 @@ func main() {
 			return server.Run(cmd.Context())
 		},
 	})
-	root.AddCommand(cli.Send(envconfig.OsLookuper()), cli.Queue(envconfig.OsLookuper()), cli.Forget(envconfig.OsLookuper()), cli.Doctor(envconfig.OsLookuper()))
+	root.AddCommand(cli.Send(envconfig.OsLookuper()), cli.Queue(envconfig.OsLookuper()), cli.Suppress(envconfig.OsLookuper()),
+		cli.Spending(envconfig.OsLookuper()), cli.Forget(envconfig.OsLookuper()), cli.Doctor(envconfig.OsLookuper()))
 	if err := root.ExecuteContext(ctx); err != nil {
 		fmt.Fprintf(os.Stderr, "ringup: %v\n", err)
 		stop()

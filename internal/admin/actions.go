@@ -70,9 +70,9 @@ func (x *action) validate() error {
 		}
 		switch {
 		case len(x.IDs) == 0 && x.Place == "":
-			return refuse("say which jobs: ids, or the place they are in (failed, retry)")
-		case x.Place != "" && x.Place != queue.Failed && x.Place != queue.Retrying && (x.Name != actDelete || x.Place != queue.Completed):
-			return refuse("jobs that are %s cannot be changed: only failed and retry can be retried, and those and completed deleted", x.Place)
+			return refuse("say which jobs: ids, or the place they are in (failed, retry, held)")
+		case x.Place != "" && !slices.Contains([]queue.Place{queue.Failed, queue.Retrying, queue.Held}, x.Place) && (x.Name != actDelete || x.Place != queue.Completed):
+			return refuse("jobs that are %s cannot be changed: only failed, retry and held can be retried, and those and completed deleted", x.Place)
 		}
 	case actPurge:
 		if x.Priority < 0 || x.Priority > 4 {
@@ -270,6 +270,11 @@ func (a *Admin) record(ctx context.Context, x *action, by string, n int) {
 	case x.Priority != 0:
 		e.Target = fmt.Sprintf("priority %d", x.Priority)
 	}
+	a.keep(ctx, e)
+}
+
+// keep puts a record into the log and the queue.
+func (a *Admin) keep(ctx context.Context, e queue.AuditEntry) {
 	a.Log.Info("operator", "by", e.By, "action", e.Action, "channel", e.Channel, "target", e.Target, "jobs", e.Count, "why", e.Why)
 	if err := a.Queues.Record(ctx, e); err != nil {
 		a.Log.Error("the audit record was not kept", "error", err)

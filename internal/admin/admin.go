@@ -14,6 +14,7 @@ import (
 	"ringup.dev/ringup/internal/job"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/outbox"
+	"ringup.dev/ringup/internal/pricing"
 	"ringup.dev/ringup/internal/queue"
 	"ringup.dev/ringup/internal/secret"
 )
@@ -63,6 +64,8 @@ type Queues interface {
 	Forget(context.Context, queue.ForgetRequest) (queue.Forgotten, error)
 	Record(context.Context, queue.AuditEntry) error
 	Audit(ctx context.Context, limit int) ([]queue.AuditEntry, error)
+	Suppressions
+	Spending(ctx context.Context, channel message.Channel, at time.Time) (map[string]int64, error)
 }
 
 // Renderer makes the message of a job, to show it.
@@ -70,10 +73,12 @@ type Renderer interface {
 	Render(*job.Job) (message.Message, error)
 }
 
-// Options are what the pages are made of. All are required.
+// Options are what the pages are made of. All are required but Caps.
 type Options struct {
 	Config   Config
 	Region   string // DEFAULT_REGION
+	Currency string // PRICE_CURRENCY
+	Caps     *pricing.Caps
 	Queues   Queues
 	Outbox   outbox.Lister
 	Renderer Renderer
@@ -112,6 +117,8 @@ func (a *Admin) Handler() http.Handler {
 		r.Post("/admin/job/reveal", a.revealPage)
 		r.Get("/admin/search", a.searchPage)
 		r.Get("/admin/audit", a.auditPage)
+		r.Get("/admin/spending", a.spendingPage)
+		r.Route("/admin/suppressed", a.suppressedPages)
 		r.Get("/admin/confirm", a.confirmPage)
 		r.Post("/admin/do", a.doPage)
 		r.Route("/admin/api", a.api)

@@ -71,7 +71,7 @@ func open(t *testing.T, config admin.Config) *desk {
 	d.consumer = d.store.Consumer(message.SMS, redisqueue.ConsumerConfig{Lease: 30 * time.Second, PriorityAging: time.Minute}, []string{"twilio", "aws"})
 	renderer, err := render.New(render.Config{DefaultLocale: "en", BusinessName: "Luna Coffee"})
 	d.must(err)
-	d.admin = admin.New(admin.Options{Config: config, Region: "US", Queues: d.store, Outbox: d.store.Outbox(0), Renderer: renderer, Log: slog.New(slog.NewTextHandler(d.log, nil))})
+	d.admin = admin.New(admin.Options{Config: config, Region: "US", Currency: "USD", Queues: d.store, Outbox: d.store.Outbox(0), Renderer: renderer, Log: slog.New(slog.NewTextHandler(d.log, nil))})
 	d.pages = d.admin.Handler()
 	return d
 }

@@ -29,6 +29,8 @@ func (a *Admin) api(r chi.Router) {
 	r.Get("/audit", a.apiAudit)
 	r.Post("/actions", a.apiAction)
 	r.Post("/forget", a.apiForget)
+	r.Get("/spending", a.apiSpending)
+	r.Route("/suppressed", a.suppressedAPI)
 }
 
 func (a *Admin) apiQueues(w http.ResponseWriter, r *http.Request) {
@@ -36,6 +38,7 @@ func (a *Admin) apiQueues(w http.ResponseWriter, r *http.Request) {
 		*queue.ChannelState
 		SentPerSecond   float64 `json:"sent_per_second"`
 		ErrorsPerSecond float64 `json:"errors_per_second"`
+		spentAndSuppressed
 	}
 	out := map[message.Channel]channel{}
 	for _, name := range message.Channels {
@@ -44,8 +47,13 @@ func (a *Admin) apiQueues(w http.ResponseWriter, r *http.Request) {
 			a.failed(w, r, err)
 			return
 		}
+		more, err := a.spentAndSuppressed(r.Context(), name)
+		if err != nil {
+			a.failed(w, r, err)
+			return
+		}
 		rates := a.samples.rates(name)
-		out[name] = channel{state, rates.Sent, rates.Errors}
+		out[name] = channel{state, rates.Sent, rates.Errors, more}
 	}
 	answer(w, out)
 }

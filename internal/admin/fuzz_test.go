@@ -13,6 +13,7 @@ import (
 	"golang.org/x/net/html"
 
 	"ringup.dev/ringup/internal/admin"
+	"ringup.dev/ringup/internal/delivery"
 	"ringup.dev/ringup/internal/job"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/queue"
@@ -62,6 +63,23 @@ func (q *hostileQueue) Forget(context.Context, queue.ForgetRequest) (queue.Forgo
 	return queue.Forgotten{}, nil
 }
 
+func (q *hostileQueue) Spending(context.Context, message.Channel, time.Time) (map[string]int64, error) {
+	return map[string]int64{queue.SpendTotal: 1, queue.SpendSource + q.text: 1, queue.SpendEvent + q.text: 1, q.text: -1}, nil
+}
+
+func (q *hostileQueue) Suppressed(_ context.Context, channel message.Channel, address message.Recipient) (*delivery.Suppression, error) {
+	return &delivery.Suppression{Channel: channel, Address: address, Why: delivery.Why(q.text), By: q.text, Sender: q.text}, nil
+}
+
+func (q *hostileQueue) CountSuppressed(context.Context, message.Channel) (int64, error) {
+	return 1, nil
+}
+
+func (q *hostileQueue) Suppressions(_ context.Context, channel message.Channel, visit func(delivery.Suppression) bool) error {
+	visit(delivery.Suppression{Channel: channel, Address: message.Recipient(q.text), Why: delivery.Why(q.text), By: q.text, Sender: q.text})
+	return nil
+}
+
 // scripts are the elements of a page that run something or load something, and are not ringup's own.
 func scripts(page string) (found []string) {
 	for z := html.NewTokenizer(strings.NewReader(page)); z.Next() != html.ErrorToken; {
@@ -97,6 +115,9 @@ func FuzzPages(f *testing.F) {
 	f.Add("/admin/api/job", "id=::::", "x")
 	f.Add("/admin/queues", "done=<b>", "{{.}}")
 	f.Add("/admin/../x", "a;b", "x")
+	f.Add("/admin/suppressed", "channel=sms&address=%2B15550104242", `<img src=x>`)
+	f.Add("/admin/suppressed/sms", "offset=-1", `=HYPERLINK("https://evil.example")`)
+	f.Add("/admin/spending", "days=-1", `"><script>`)
 	renderer, err := render.New(render.Config{DefaultLocale: "en"})
 	if err != nil {
 		f.Fatal(err)

@@ -14,14 +14,17 @@ import (
 	"github.com/getkin/kin-openapi/routers/gorillamux"
 
 	"ringup.dev/ringup/internal/admin"
+	"ringup.dev/ringup/internal/queue"
 )
 
 // TestOpenAPI holds the description to the handlers: every operation is asked for, well and badly, and its answer has to be one that
 // is described.
 func TestOpenAPI(t *testing.T) {
 	t.Parallel()
-	d := open(t, admin.Config{Token: "right"})
+	d := open(t, admin.Config{Token: "right", Reveal: true})
 	d.failed("a", "TXN_1", "permanent: invalid_recipient")
+	d.settled("told", queue.Settlement{Action: queue.Complete, Provider: "twilio", MessageID: "SM1", Spent: []queue.Spend{{Field: queue.SpendTotal, Micros: 7900},
+		{Field: queue.SpendEvent + "payment_complete|till", Micros: 7900}}})
 	doc, err := openapi3.NewLoader().LoadFromData(admin.Description)
 	d.must(err)
 	d.must(doc.Validate(t.Context()))
@@ -41,6 +44,18 @@ func TestOpenAPI(t *testing.T) {
 		{http.MethodPost, "/admin/api/actions", `{"action":"retry","channel":"sms","ids":["a:sms:1"],"dry_run":true}`, 200},
 		{http.MethodPost, "/admin/api/actions", `{"action":"open-breaker","channel":"sms","provider":"nobody"}`, 422},
 		{http.MethodPost, "/admin/api/actions", `{"action":"retry","channel":"sms","ids":["a:sms:1"]}`, 200},
+		{http.MethodGet, "/admin/api/queues/sms/held", "", 200},
+		{http.MethodGet, "/admin/api/job?id=told:sms:1", "", 200},
+		{http.MethodGet, "/admin/api/spending?days=2", "", 200},
+		{http.MethodPost, "/admin/api/suppressed/add", `{"channel":"sms","address":"+15550104242","why":"asked"}`, 200},
+		{http.MethodPost, "/admin/api/suppressed/add", `{"channel":"email","address":"nobody"}`, 422},
+		{http.MethodPost, "/admin/api/suppressed/check", `{"channel":"sms","address":"+15550104242"}`, 200},
+		{http.MethodPost, "/admin/api/suppressed/check", `{"channel":"sms","address":"+15550104243"}`, 200},
+		{http.MethodGet, "/admin/api/suppressed/sms?offset=0", "", 200},
+		{http.MethodPost, "/admin/api/suppressed/import?channel=sms&partial=true", "+15550104244\n+1\n", 200},
+		{http.MethodPost, "/admin/api/suppressed/import?channel=sms", "+1\n", 422},
+		{http.MethodPost, "/admin/api/suppressed/export", `{"channel":"sms"}`, 200},
+		{http.MethodPost, "/admin/api/suppressed/remove", `{"channel":"sms","address":"+15550104242"}`, 200},
 		{http.MethodPost, "/admin/api/forget", `{"who":"+1 555 010 4242","dry_run":true}`, 200},
 		{http.MethodPost, "/admin/api/forget", `{"who":"nobody"}`, 422},
 		{http.MethodPost, "/admin/api/forget", `{"who":"+15550104242","next":"forged.x"}`, 422},
@@ -50,6 +65,9 @@ func TestOpenAPI(t *testing.T) {
 		r := httptest.NewRequest(tt.method, "http://localhost:8080"+tt.path, strings.NewReader(tt.body))
 		r.Header.Set("Authorization", "Bearer right")
 		r.Header.Set("Content-Type", "application/json")
+		if strings.Contains(tt.path, "/import") {
+			r.Header.Set("Content-Type", "text/csv")
+		}
 		route, params, err := router.FindRoute(r)
 		if err != nil {
 			t.Fatalf("%s %s is not described: %v", tt.method, tt.path, err)

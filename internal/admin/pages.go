@@ -15,6 +15,7 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
+	"ringup.dev/ringup/internal/delivery"
 	"ringup.dev/ringup/internal/job"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/queue"
@@ -61,13 +62,14 @@ var functions = template.FuncMap{
 		}
 		return path + "?" + q.Encode()
 	},
+	"reported": func(what string) string { return reported[what] }, "movedTo": movedTo, "tone": statusTone, "whyName": func(w delivery.Why) string { return whyNames[w] },
 	"text": func(v any) string { return fmt.Sprint(v) }, "add": func(a, b int) int { return a + b },
 }
 
 var pages = func() map[string]*template.Template {
 	out := map[string]*template.Template{}
 	layout := template.Must(template.New("layout").Funcs(functions).ParseFS(templateFiles, "templates/layout.html", "templates/parts.html"))
-	for _, name := range []string{"login", "queues", "list", "job", "search", "audit", "confirm", "problem"} {
+	for _, name := range []string{"login", "queues", "list", "job", "search", "audit", "confirm", "problem", "suppressed", "spending"} {
 		out[name] = template.Must(template.Must(layout.Clone()).ParseFS(templateFiles, "templates/"+name+".html"))
 	}
 	return out
@@ -110,7 +112,7 @@ func thousands(n int64) string {
 
 func placeName(p queue.Place) string {
 	return map[queue.Place]string{
-		queue.Waiting: "waiting", queue.Retrying: "waiting for its next attempt", queue.Sending: "being sent", queue.Failed: "failed", queue.Completed: "sent",
+		queue.Waiting: "waiting", queue.Retrying: "waiting for its next attempt", queue.Held: "held", queue.Sending: "being sent", queue.Failed: "failed", queue.Completed: "sent",
 	}[p]
 }
 
@@ -180,6 +182,7 @@ type channelView struct {
 	Providers  []providerView
 	Limit      float64 // a second; 0 for none
 	Paused     bool
+	spentAndSuppressed
 }
 
 type priorityView struct {
@@ -214,9 +217,12 @@ func (a *Admin) channels(ctx context.Context) ([]channelView, error) {
 			b, known := state.Breakers[name]
 			p := providerView{Name: name, State: "closed", Closed: true}
 			if known {
-				p = providerView{Name: name, State: b.State, Reason: b.Reason, Until: b.Until, Closed: b.State == "held"}
+				p = providerView{Name: name, State: b.State, Reason: b.Reason, Until: b.Until, Closed: b.State == "held" || b.State == "recovering"}
 			}
 			v.Providers = append(v.Providers, p)
+		}
+		if v.spentAndSuppressed, err = a.spentAndSuppressed(ctx, name); err != nil {
+			return nil, err
 		}
 		for _, w := range state.Workers {
 			v.Limit = max(v.Limit, w.RateLimit)
@@ -291,7 +297,7 @@ func readList(r *http.Request) (listRequest, error) {
 	}
 	q.Place = queue.Place(chi.URLParam(r, "place"))
 	if placeName(q.Place) == "" {
-		return q, refuse("there is no place %q: there are waiting, retry, sending, failed, completed", q.Place)
+		return q, refuse("there is no place %q: there are waiting, retry, held, sending, failed, completed", q.Place)
 	}
 	for name, into := range map[string]*int{"priority": &q.Priority, "offset": &q.Offset} {
 		if text := r.URL.Query().Get(name); text != "" {
@@ -311,6 +317,8 @@ func total(state *queue.ChannelState, place queue.Place, priority int) (n int64)
 	switch place {
 	case queue.Retrying:
 		return state.Retry
+	case queue.Held:
+		return state.Held
 	case queue.Sending:
 		return state.Inflight
 	case queue.Failed:
@@ -372,9 +380,11 @@ type jobDetail struct {
 	Job          *jobView            `json:"job,omitempty"` // where it lies; nothing when it has left the queue
 	Notification *queue.Notification `json:"notification,omitempty"`
 	Message      *shownMessage       `json:"message,omitempty"`
+	MovedFrom    string              `json:"moved_from,omitempty"` // the job on another channel that this one takes over from
 
-	Revealed  string `json:"-"`
-	MayReveal bool   `json:"-"`
+	Delivery  *deliveryView `json:"-"` // the notification's history has it all
+	Revealed  string        `json:"-"`
+	MayReveal bool          `json:"-"`
 }
 
 // shownMessage is a message as its recipient sees it.
@@ -402,6 +412,7 @@ func (a *Admin) detail(ctx context.Context, id string) (*jobDetail, *queue.Kept,
 				d.Notification = &n.Notifications[i]
 			}
 		}
+		d.Delivery, d.MovedFrom = deliveryOf(d.Notification), movedFrom(n.Notifications, id)
 	case !errors.As(err, &unknown):
 		return nil, nil, err
 	}
@@ -554,6 +565,9 @@ func (a *Admin) confirmPage(w http.ResponseWriter, r *http.Request) {
 	switch x.Name {
 	case actRetry:
 		v.Question, v.Nothing = fmt.Sprintf("Retry %s of %s?", jobs, x.Channel), n == 0
+		if held, err := a.concernsHeld(r.Context(), x); err == nil && held {
+			v.Question += " Quiet hours, limits, caps and the list of those who get nothing are asked again: what they still stand in the way of is held again."
+		}
 	case actDelete:
 		v.Question, v.Nothing = fmt.Sprintf("Delete %s of %s? They are not sent, and cannot be brought back.", jobs, x.Channel), n == 0
 	case actPurge:

@@ -17,6 +17,7 @@ import (
 	"ringup.dev/ringup/internal/address"
 	"ringup.dev/ringup/internal/admin"
 	"ringup.dev/ringup/internal/ops"
+	"ringup.dev/ringup/internal/pricing"
 	"ringup.dev/ringup/internal/queue/redisqueue"
 	"ringup.dev/ringup/internal/render"
 	"ringup.dev/ringup/internal/settings"
@@ -28,13 +29,15 @@ type Config struct {
 	Address address.Config
 	Redis   redisqueue.Config
 	Render  render.Config
+	Prices  pricing.Config
 	Ops     ops.Config
 }
 
 // Load reads the configuration. The error has every problem, each with what to set.
 func Load(ctx context.Context, env envconfig.Lookuper) (Config, error) {
 	var c Config
-	return c, errors.Join(settings.Read(ctx, env, &c.Admin, &c.Address, &c.Redis, &c.Render, &c.Ops), c.Admin.Validate(), c.Address.Validate(), c.Redis.Validate(), c.Ops.Validate())
+	return c, errors.Join(settings.Read(ctx, env, &c.Admin, &c.Address, &c.Redis, &c.Render, &c.Prices, &c.Ops), c.Admin.Validate(), c.Address.Validate(), c.Redis.Validate(),
+		c.Prices.Validate(), c.Ops.Validate())
 }
 
 // DrainTime is the longest that the program takes to stop.
@@ -69,6 +72,10 @@ func New(c Config, log *slog.Logger) (*Admin, error) {
 	if err != nil {
 		return nil, err
 	}
+	caps, err := pricing.NewCaps(c.Prices)
+	if err != nil {
+		return nil, err
+	}
 	listener, err := net.Listen("tcp", c.Admin.Address()) //nolint:noctx // bound once, at start
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("ADMIN_PORT %d cannot be bound: %w", c.Admin.Port, err), operators.Close())
@@ -76,7 +83,8 @@ func New(c Config, log *slog.Logger) (*Admin, error) {
 	if c.Admin.Token == "" {
 		log.Warn("ADMIN_TOKEN is empty: only this machine is let in", "address", listener.Addr())
 	}
-	own := admin.New(admin.Options{Config: c.Admin, Region: c.Address.DefaultRegion, Queues: store, Outbox: store.Outbox(0), Renderer: renderer, Log: log})
+	own := admin.New(admin.Options{Config: c.Admin, Region: c.Address.DefaultRegion, Currency: c.Prices.Currency, Caps: caps,
+		Queues: store, Outbox: store.Outbox(0), Renderer: renderer, Log: log})
 	return &Admin{log: log, store: store, ops: operators, admin: own, listener: listener, pages: &http.Server{
 		Handler:           own.Handler(),
 		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute,

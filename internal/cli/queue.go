@@ -72,14 +72,6 @@ const actionLimit = 10_000
 
 // call asks the API, and reads the answer into into. Errors say what to do.
 func (d *desk) call(ctx context.Context, method, path string, body, into any) error {
-	var c operatorConfig
-	if err := settings.Read(ctx, d.env, &c); err != nil {
-		return err
-	}
-	base, err := url.Parse(d.url)
-	if err != nil || base.Host == "" {
-		return usage("--url %q is no address: give one as http://localhost:8080", d.url)
-	}
 	var sent io.Reader
 	if body != nil {
 		text, err := json.Marshal(body)
@@ -90,12 +82,40 @@ func (d *desk) call(ctx context.Context, method, path string, body, into any) er
 	}
 	ctx, cancel := context.WithTimeout(ctx, deskTimeout)
 	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(base.String(), "/")+"/admin/api"+path, sent)
+	resp, err := d.ask(ctx, method, path, "application/json", sent)
 	if err != nil {
 		return err
 	}
+	defer func() { _ = resp.Body.Close() }()
+	text, err := io.ReadAll(io.LimitReader(resp.Body, 16<<20))
+	if err != nil {
+		return fmt.Errorf("the answer broke off: %w", err)
+	}
+	if resp.StatusCode != http.StatusOK {
+		return d.refused(resp.StatusCode, text)
+	}
+	if err := json.Unmarshal(text, into); err != nil {
+		return fmt.Errorf("%s did not answer with JSON: is the admin program there?", d.url)
+	}
+	return nil
+}
+
+// ask sends a request, signed in. The answer may be of any status.
+func (d *desk) ask(ctx context.Context, method, path, kind string, sent io.Reader) (*http.Response, error) {
+	var c operatorConfig
+	if err := settings.Read(ctx, d.env, &c); err != nil {
+		return nil, err
+	}
+	base, err := url.Parse(d.url)
+	if err != nil || base.Host == "" {
+		return nil, usage("--url %q is no address: give one as http://localhost:8080", d.url)
+	}
+	r, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(base.String(), "/")+"/admin/api"+path, sent)
+	if err != nil {
+		return nil, err
+	}
 	r.Header.Set("Accept", "application/json")
-	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Content-Type", kind)
 	if c.Token != "" {
 		r.Header.Set("Authorization", "Bearer "+c.Token.Reveal())
 	}
@@ -104,32 +124,26 @@ func (d *desk) call(ctx context.Context, method, path string, body, into any) er
 	}
 	resp, err := http.DefaultClient.Do(r)
 	if err != nil {
-		return fmt.Errorf("the admin program does not answer at %s (--url; in a cluster: kubectl port-forward service/ringup-admin 8080): %w", d.url, err)
+		return nil, fmt.Errorf("the admin program does not answer at %s (--url; in a cluster: kubectl port-forward service/ringup-admin 8080): %w", d.url, err)
 	}
-	defer func() { _ = resp.Body.Close() }()
-	text, err := io.ReadAll(io.LimitReader(resp.Body, 16<<20))
-	if err != nil {
-		return fmt.Errorf("the answer broke off: %w", err)
+	return resp, nil
+}
+
+// refused says why the API did not do what it was asked for.
+func (d *desk) refused(status int, text []byte) error {
+	var problem struct {
+		Detail string `json:"detail"`
 	}
-	if resp.StatusCode != http.StatusOK {
-		var problem struct {
-			Detail string `json:"detail"`
-		}
-		_ = json.Unmarshal(text, &problem) // a proxy may have answered
-		switch {
-		case resp.StatusCode == http.StatusUnauthorized:
-			return errors.New("ADMIN_TOKEN is not the admin program's: export the value that it was started with")
-		case resp.StatusCode == http.StatusNotFound && problem.Detail != "":
-			return &ExitError{ExitNothing, errors.New(problem.Detail)}
-		case problem.Detail != "":
-			return errors.New(problem.Detail)
-		}
-		return fmt.Errorf("%s answered HTTP %d: is the admin program there?", d.url, resp.StatusCode)
+	_ = json.Unmarshal(text, &problem) // a proxy may have answered
+	switch {
+	case status == http.StatusUnauthorized:
+		return errors.New("ADMIN_TOKEN is not the admin program's: export the value that it was started with")
+	case status == http.StatusNotFound && problem.Detail != "":
+		return &ExitError{ExitNothing, errors.New(problem.Detail)}
+	case problem.Detail != "":
+		return errors.New(problem.Detail)
 	}
-	if err := json.Unmarshal(text, into); err != nil {
-		return fmt.Errorf("%s did not answer with JSON: is the admin program there?", d.url)
-	}
-	return nil
+	return fmt.Errorf("%s answered HTTP %d: is the admin program there?", d.url, status)
 }
 
 // show prints an answer: as JSON, or as people like it.
@@ -149,6 +163,7 @@ type channelAnswer struct {
 	Oldest          [4]time.Duration `json:"oldest"`
 	Inflight        int64            `json:"inflight"`
 	Retry           int64            `json:"retry"`
+	Held            int64            `json:"held"`
 	Failed          int64            `json:"failed"`
 	Halted          string           `json:"halted"`
 	SentPerSecond   float64          `json:"sent_per_second"`
@@ -182,7 +197,7 @@ func Queue(env envconfig.Lookuper) *cobra.Command {
 	}
 	cmd.PersistentFlags().StringVar(&d.url, "url", "http://localhost:8080", "where the admin program is")
 	cmd.PersistentFlags().BoolVar(&d.json, "json", false, "print JSON, for programs")
-	cmd.AddCommand(d.list(), d.find(), d.change("retry", "Put failed jobs back to be sent", "failed"), d.change("delete", "Delete failed jobs, for good", "failed"),
+	cmd.AddCommand(d.list(), d.find(), d.change("retry", "Put failed or held jobs back to be sent"), d.change("delete", "Delete failed or held jobs, for good"),
 		d.switchCommand("pause", "Stop sending on a channel; webhooks are still accepted"), d.switchCommand("resume", "Go on sending on a channel"), d.drain(), d.purge())
 	return cmd
 }
@@ -190,7 +205,7 @@ func Queue(env envconfig.Lookuper) *cobra.Command {
 func (d *desk) list() *cobra.Command {
 	var offset int
 	cmd := &cobra.Command{
-		Use: "list [channel [waiting|retry|sending|failed|completed]]", Short: "How the channels are doing, or the jobs of one", Args: cobra.MaximumNArgs(2),
+		Use: "list [channel [waiting|retry|held|sending|failed|completed]]", Short: "How the channels are doing, or the jobs of one", Args: cobra.MaximumNArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return d.channels(cmd)
@@ -227,7 +242,7 @@ func (d *desk) channels(cmd *cobra.Command) error {
 		return err
 	}
 	return d.show(cmd.OutOrStdout(), answer, func(w io.Writer) {
-		_, _ = fmt.Fprintln(w, "CHANNEL\tWAITING\tOLDEST\tSENDING\tRETRY\tFAILED\tSENT/S\tERRORS/S\tWORKERS\tSTATE")
+		_, _ = fmt.Fprintln(w, "CHANNEL\tWAITING\tOLDEST\tSENDING\tRETRY\tHELD\tFAILED\tSENT/S\tERRORS/S\tWORKERS\tSTATE")
 		for _, name := range []string{"sms", "email", "whatsapp"} {
 			c := answer[name]
 			var waiting int64
@@ -240,7 +255,7 @@ func (d *desk) channels(cmd *cobra.Command) error {
 			for provider, b := range c.Breakers {
 				state += fmt.Sprintf(" [%s: breaker %s, %s]", provider, b.State, b.Reason)
 			}
-			_, _ = fmt.Fprintf(w, "%s\t%d\t%s\t%d\t%d\t%d\t%.1f\t%.1f\t%d\t%s\n", name, waiting, oldest.Round(time.Second), c.Inflight, c.Retry, c.Failed, c.SentPerSecond,
+			_, _ = fmt.Fprintf(w, "%s\t%d\t%s\t%d\t%d\t%d\t%d\t%.1f\t%.1f\t%d\t%s\n", name, waiting, oldest.Round(time.Second), c.Inflight, c.Retry, c.Held, c.Failed, c.SentPerSecond,
 				c.ErrorsPerSecond, len(c.Workers), cell(strings.TrimSpace(state)))
 		}
 	})
@@ -394,12 +409,13 @@ func confirm(cmd *cobra.Command, question string) error {
 }
 
 // change is retry or delete.
-func (d *desk) change(action, short, place string) *cobra.Command {
-	var channel, match, why string
+func (d *desk) change(action, short string) *cobra.Command {
+	var channel, place, match, why string
 	var yes bool
 	cmd := &cobra.Command{
 		Use: action + " [job…]", Short: short,
-		Long: short + ": those that are named, or with --channel all of a channel that have the text of --match in their error, payload or recipient.",
+		Long: short + ": those that are named, or with --channel all of a channel's failed ones (or those of --place) " +
+			"that have the text of --match in their error, payload or recipient. What was held and is put back is held again while its reason lasts.",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			request := map[string]any{"action": action, "why": why}
 			switch {
@@ -418,6 +434,7 @@ func (d *desk) change(action, short, place string) *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&channel, "channel", "", "all failed jobs of this channel")
+	cmd.Flags().StringVar(&place, "place", "failed", "with --channel: failed, held or retry")
 	cmd.Flags().StringVar(&match, "match", "", "only those that have this text")
 	cmd.Flags().StringVar(&why, "why", "", "for the record")
 	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
@@ -458,6 +475,10 @@ func (d *desk) drain() *cobra.Command {
 					left += n
 				}
 				if left == 0 {
+					if c.Held > 0 {
+						_, _ = fmt.Fprintf(cmd.ErrOrStderr(), "%s is empty, but for %d that are held\n", args[0], c.Held)
+						return nil
+					}
 					_, _ = fmt.Fprintln(cmd.ErrOrStderr(), args[0]+" is empty")
 					return nil
 				}

@@ -22,6 +22,7 @@ import (
 	"ringup.dev/ringup/internal/ingestd"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/ops"
+	"ringup.dev/ringup/internal/pricing"
 	"ringup.dev/ringup/internal/provider/sandbox"
 	"ringup.dev/ringup/internal/queue/redisqueue"
 	"ringup.dev/ringup/internal/render"
@@ -138,7 +139,16 @@ func (s *Server) build(ctx context.Context, config admin.Config, env overlay) er
 	if err != nil {
 		return err
 	}
-	s.admin = admin.New(admin.Options{Config: config, Region: c.Address.DefaultRegion, Queues: s.store, Outbox: s.outbox, Renderer: renderer, Log: log})
+	var prices pricing.Config
+	if err := settings.Read(ctx, env, &prices); err != nil {
+		return err
+	}
+	caps, err := pricing.NewCaps(prices)
+	if err != nil {
+		return err
+	}
+	s.admin = admin.New(admin.Options{Config: config, Region: c.Address.DefaultRegion, Currency: prices.Currency, Caps: caps, Queues: s.store, Outbox: s.outbox,
+		Renderer: renderer, Log: log})
 	if s.listener, err = net.Listen("tcp", config.Address()); err != nil { //nolint:noctx // bound once, at start
 		return fmt.Errorf("ADMIN_PORT %d cannot be bound: %w", config.Port, err)
 	}

@@ -107,6 +107,7 @@ func all(t *testing.T) map[string]*metric {
 	store.Instrument(&in)
 	producer := store.Producer(&in)
 	store.Sweeper(&in)
+	store.Deliveries(&in)
 	in.MustRegister(store.QueueCollector("x"))
 	if _, err := ingest.NewHandler(ingest.Options{
 		Config: ingest.Config{Channels: []string{"sms"}, MaxBodyBytes: 1 << 20, MaxInflightBytes: 1 << 20, MaxConnections: 1}, Region: "US", Verifier: verifier, Enqueuer: producer, Notifier: store,

@@ -4,7 +4,9 @@ package pricing
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -209,6 +211,18 @@ func (c *Caps) Of(channel message.Channel, source string) []Cap {
 	}
 	if one, found := c.sources[channel][source]; found {
 		out = append(out, one)
+	}
+	return out
+}
+
+// List returns all caps of a channel: its own first, then its sources', by name.
+func (c *Caps) List(channel message.Channel) []Cap {
+	out := c.Of(channel, "")
+	if c == nil {
+		return out
+	}
+	for _, source := range slices.Sorted(maps.Keys(c.sources[channel])) {
+		out = append(out, c.sources[channel][source])
 	}
 	return out
 }

@@ -178,6 +178,25 @@ func TestValidate(t *testing.T) {
 	}
 }
 
+func TestListOfCaps(t *testing.T) {
+	t.Parallel()
+	caps, err := NewCaps(Config{DailyCap: []string{"sms/kiosk-7=10", "sms=50", "sms/kiosk-1=1"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, one := range caps.List(message.SMS) {
+		names = append(names, one.Name()+"="+one.Most.String())
+	}
+	if got := strings.Join(names, " "); got != "sms=50 sms/kiosk-1=1 sms/kiosk-7=10" {
+		t.Errorf("listed %s", got)
+	}
+	var none *Caps
+	if n := len(caps.List(message.Email)) + len(none.List(message.SMS)); n != 0 {
+		t.Errorf("%d caps of nothing", n)
+	}
+}
+
 func TestDay(t *testing.T) {
 	t.Parallel()
 	// 20:30 in New York on the 14th is the 15th.

@@ -230,7 +230,7 @@ func TestReferences(t *testing.T) {
 // public checks that a routed path is one for the outside.
 func public(t *testing.T, path string) {
 	t.Helper()
-	if !slices.Contains([]string{"/webhooks/pos", "/callbacks", "/v1"}, path) {
+	if !slices.Contains([]string{"/webhooks/pos", "/callbacks", "/unsubscribe", "/v1"}, path) {
 		t.Errorf("%s is routed from outside", path)
 	}
 }

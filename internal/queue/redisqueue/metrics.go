@@ -73,11 +73,14 @@ func (s *Store) QueueCollector(id string) prometheus.Collector {
 	}{
 		{"ringup_queue_waiting", "Jobs that wait in the lists.", []string{"channel", "priority"}},
 		{"ringup_queue_oldest_seconds", "Age of the first job of each list, since it was accepted; 0 when it is empty.", []string{"channel", "priority"}},
-		{"ringup_queue_jobs", "Jobs that do not wait in the lists: retry, sending, failed, completed.", []string{"channel", "state"}},
-		{"ringup_queue_settled_total", "Sends that were settled, by what followed: sent, failed, retried, dropped.", []string{"channel", "outcome"}},
+		{"ringup_queue_jobs", "Jobs that do not wait in the lists: retry, held, sending, failed, completed.", []string{"channel", "state"}},
+		{"ringup_queue_settled_total", "Jobs that were settled, by what followed: sent, failed, retried, dropped, held, suppressed (the recipient gets nothing).", []string{"channel", "outcome"}},
 		{"ringup_queue_paused", "1 while somebody has paused the channel.", []string{"channel"}},
 		{"ringup_queue_workers", "Workers that are alive.", []string{"channel"}},
 		{"ringup_queue_breaker_open", "1 for each provider whose breaker is open or half open.", []string{"channel", "provider"}},
+		{"ringup_queue_breaker_recovering", "1 for each provider that has recovered and gets its messages back by degrees (BREAKER_RAMP).", []string{"channel", "provider"}},
+		{"ringup_queue_suppressed_addresses", "Addresses that get nothing.", []string{"channel"}},
+		{"ringup_queue_reports_waiting", "Reports of providers that are taken and not yet applied.", []string{"channel"}},
 		{"ringup_redis_memory_bytes", "Memory that Redis uses.", nil},
 		{"ringup_redis_memory_limit_bytes", "Redis's maxmemory; 0 for none.", nil},
 		{"ringup_redis_evicted_keys_total", "Keys that Redis evicted: each may have been a job.", nil},
@@ -118,11 +121,11 @@ func (q *queueMetrics) Collect(ch chan<- prometheus.Metric) {
 			gauge("ringup_queue_waiting", float64(state.Waiting[i]), c, priority)
 			gauge("ringup_queue_oldest_seconds", state.Oldest[i].Seconds(), c, priority)
 		}
-		for name, n := range map[string]int64{"retry": state.Retry, "sending": state.Inflight, "failed": state.Failed, "completed": state.Completed} {
+		for name, n := range map[string]int64{"retry": state.Retry, "held": state.Held, "sending": state.Inflight, "failed": state.Failed, "completed": state.Completed} {
 			gauge("ringup_queue_jobs", float64(n), c, name)
 		}
 		t := state.Totals
-		for name, n := range map[string]int64{"sent": t.Sent, "failed": t.Failed, "retried": t.Retried, "dropped": t.Dropped} {
+		for name, n := range map[string]int64{"sent": t.Sent, "failed": t.Failed, "retried": t.Retried, "dropped": t.Dropped, "held": t.Held, "suppressed": t.Suppressed} {
 			counter("ringup_queue_settled_total", float64(n), c, name)
 		}
 		paused := 0.0
@@ -132,10 +135,19 @@ func (q *queueMetrics) Collect(ch chan<- prometheus.Metric) {
 		gauge("ringup_queue_paused", paused, c)
 		gauge("ringup_queue_workers", float64(len(state.Workers)), c)
 		for provider, b := range state.Breakers {
-			if b.State == "open" || b.State == "half-open" {
+			switch b.State {
+			case "open", "half-open":
 				gauge("ringup_queue_breaker_open", 1, c, provider)
+			case "recovering":
+				gauge("ringup_queue_breaker_recovering", 1, c, provider)
 			}
 		}
+		suppressed, waiting, err := q.store.afterwards(ctx, channel)
+		if err != nil {
+			return
+		}
+		gauge("ringup_queue_suppressed_addresses", float64(suppressed), c)
+		gauge("ringup_queue_reports_waiting", float64(waiting), c)
 	}
 	info, err := q.store.client.Info(ctx, "memory", "stats").Result()
 	if err != nil {
@@ -156,6 +168,15 @@ func (q *queueMetrics) Collect(ch chan<- prometheus.Metric) {
 			counter("ringup_redis_evicted_keys_total", value)
 		}
 	}
+}
+
+// afterwards counts the addresses that get nothing, and the reports that wait.
+func (s *Store) afterwards(ctx context.Context, channel message.Channel) (suppressed, waiting int64, err error) {
+	k := s.keys[channel]
+	pipe := s.client.Pipeline()
+	addresses, reports := pipe.HLen(ctx, k.Suppressed), pipe.LLen(ctx, k.Reports)
+	_, err = pipe.Exec(ctx)
+	return addresses.Val(), reports.Val(), unavailable(err)
 }
 
 // chosen says whether this program is the one that reports: the first that was asked, as long as it goes on being asked.

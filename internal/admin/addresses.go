@@ -1,0 +1,210 @@
+package admin
+
+import (
+	"bufio"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"ringup.dev/ringup/internal/address"
+	"ringup.dev/ringup/internal/delivery"
+	"ringup.dev/ringup/internal/message"
+)
+
+const (
+	// maxImportBytes and maxImportLines bound what one import reads, so that it ends within a request.
+	maxImportBytes = 8 << 20
+	maxImportLines = 100_000
+)
+
+// reasons are those that a file may give for an entry.
+var reasons = []delivery.Why{
+	delivery.StopWord, delivery.Unsubscribe, delivery.Complaint, delivery.HardBounce, delivery.Refused, delivery.OptOutList, delivery.Operator, delivery.Import,
+}
+
+// parseAddress reads an address as a webhook's is read. Errors never quote it: they are logged, and shown.
+func parseAddress(channel message.Channel, text, region string) (message.Recipient, error) {
+	if channel == message.Email {
+		return address.Email(strings.TrimSpace(text))
+	}
+	return address.Phone(text, region)
+}
+
+// wrongLine is a line of an import that cannot be used.
+type wrongLine struct {
+	Line    int    `json:"line"`
+	Problem string `json:"problem"`
+}
+
+// columns says in which column of a file something stands; -1 for nowhere.
+type columns struct{ channel, address, why, sender, since int }
+
+// readHeader reads the names of columns; false when the line is none of names.
+func readHeader(fields []string) (columns, bool) {
+	find := func(name string) int {
+		return slices.IndexFunc(fields, func(f string) bool { return strings.EqualFold(strings.TrimSpace(f), name) })
+	}
+	c := columns{channel: find("channel"), address: find("address"), why: find("why"), sender: find("sender"), since: find("since")}
+	return c, c.address >= 0
+}
+
+// layout is how a line without names of columns is read: an address, or a channel, an address and perhaps why.
+func layout(fields int) columns {
+	switch fields {
+	case 1:
+		return columns{-1, 0, -1, -1, -1}
+	case 2:
+		return columns{0, 1, -1, -1, -1}
+	}
+	return columns{0, 1, 2, -1, -1}
+}
+
+// importer reads a file of addresses.
+type importer struct {
+	channel message.Channel // of lines that name none; "" for what an address shows by itself
+	region  string
+	by      string
+	now     time.Time
+}
+
+// read returns a file's entries, and every line that is wrong. The file is CSV, with commas, semicolons or tabs, with names of columns or
+// without; or one address a line. Errors: *http.MaxBytesError, *refusal.
+func (im *importer) read(file io.Reader) (entries []delivery.Suppression, wrong []wrongLine, err error) {
+	text := bufio.NewReader(file)
+	if mark, err := text.Peek(3); err == nil && string(mark) == "\ufeff" {
+		_, _ = text.Discard(len(mark)) // it was peeked at
+	}
+	r := csv.NewReader(text)
+	r.FieldsPerRecord, r.TrimLeadingSpace, r.ReuseRecord = -1, true, true
+	start, _ := text.Peek(text.Size()) // less, at the end of a short file
+	first, _, _ := strings.Cut(string(start), "\n")
+	for _, separator := range ";\t" {
+		if strings.ContainsRune(first, separator) && !strings.Contains(first, ",") {
+			r.Comma = separator
+		}
+	}
+	var header *columns
+	for n := 0; ; n++ {
+		fields, err := r.Read()
+		var parse *csv.ParseError
+		var large *http.MaxBytesError
+		switch {
+		case errors.Is(err, io.EOF):
+			return entries, wrong, nil
+		case errors.As(err, &parse):
+			wrong = append(wrong, wrongLine{parse.Line, "not CSV: " + parse.Err.Error()})
+			continue
+		case errors.As(err, &large):
+			return nil, nil, err
+		case err != nil:
+			return nil, nil, refuse("the file cannot be read to its end")
+		}
+		if n > maxImportLines {
+			return nil, nil, refuse("the file has more than %d lines: import it in parts", maxImportLines)
+		}
+		line, _ := r.FieldPos(0)
+		if n == 0 {
+			if c, is := readHeader(fields); is {
+				header = &c
+				continue
+			}
+		}
+		c := layout(len(fields))
+		if header != nil {
+			c = *header
+		}
+		entry, err := im.entry(fields, c)
+		if err != nil {
+			wrong = append(wrong, wrongLine{line, err.Error()})
+			continue
+		}
+		entries = append(entries, entry)
+	}
+}
+
+// entry reads one line.
+func (im *importer) entry(fields []string, c columns) (delivery.Suppression, error) {
+	field := func(i int) string {
+		if i < 0 || i >= len(fields) {
+			return ""
+		}
+		return strings.TrimSpace(fromCell(strings.TrimSpace(fields[i])))
+	}
+	e := delivery.Suppression{Channel: im.channel, Why: delivery.Import, Sender: clip(field(c.sender), 200), By: im.by, At: im.now}
+	raw := field(c.address)
+	if raw == "" {
+		return e, errors.New("there is no address")
+	}
+	if name := strings.ToLower(field(c.channel)); name != "" {
+		channel, err := message.ParseChannel(name)
+		if err != nil {
+			return e, errors.New("the channel is none of sms, email, whatsapp")
+		}
+		e.Channel = channel
+	}
+	if e.Channel == "" {
+		if !strings.Contains(raw, "@") {
+			return e, errors.New("a number without a channel: is it sms or whatsapp?")
+		}
+		e.Channel = message.Email
+	}
+	var err error
+	if e.Address, err = parseAddress(e.Channel, raw, im.region); err != nil {
+		return e, err
+	}
+	if why := delivery.Why(strings.ToLower(field(c.why))); why != "" {
+		if !slices.Contains(reasons, why) {
+			return e, fmt.Errorf("why is none of %s", reasonList())
+		}
+		e.Why = why
+	}
+	if since := field(c.since); since != "" {
+		at, err := time.Parse(time.RFC3339, since)
+		if err != nil || at.After(im.now.Add(time.Hour)) || at.Year() < 1970 {
+			return e, errors.New("since is no time that was, as 2026-01-31T12:00:00Z")
+		}
+		e.At = at
+	}
+	return e, nil
+}
+
+func reasonList() string {
+	names := make([]string, len(reasons))
+	for i, r := range reasons {
+		names[i] = string(r)
+	}
+	return strings.Join(names, ", ")
+}
+
+// exported are the names of an export's columns; an import reads all but by.
+var exported = []string{"channel", "address", "why", "sender", "by", "since"}
+
+// formula are the characters with which a spreadsheet takes a cell for a formula (OWASP, CSV injection); an apostrophe is what such cells get
+// before them, and so it gets one itself, that what was exported is read back as it was.
+const formula = "=+-@\t\r'"
+
+// toCell makes a text one that no spreadsheet runs.
+func toCell(text string) string {
+	if text != "" && strings.ContainsRune(formula, rune(text[0])) {
+		return "'" + text
+	}
+	return text
+}
+
+// fromCell takes away what toCell added.
+func fromCell(text string) string {
+	if len(text) > 1 && text[0] == '\'' && strings.ContainsRune(formula, rune(text[1])) {
+		return text[1:]
+	}
+	return text
+}
+
+// writeEntry writes an entry of an export.
+func writeEntry(w *csv.Writer, e *delivery.Suppression) error {
+	return w.Write([]string{string(e.Channel), toCell(e.Address.Reveal()), toCell(string(e.Why)), toCell(e.Sender), toCell(e.By), e.At.UTC().Format(time.RFC3339)})
+}
