@@ -35,7 +35,8 @@ for w = 1, tonumber(ARGV[5]) do
   if call('HSETNX', key, field, record) == 0 then
     seen = call('HGET', key, field)
     if not fresh(seen) then
-      seen, stale = false, seen
+      stale = seen
+      seen = false
       call('HSET', key, field, record)
     end
   else
