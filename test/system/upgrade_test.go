@@ -36,8 +36,8 @@ func TestUpgradeAndRollBack(t *testing.T) {
 		redistest.Eventually(t, "the old ingest accepts", func() bool { return s.postOne(0) == nil })
 		return p
 	}
-	ill := []string{"SANDBOX_FAIL=transient:0.05,throttled:0.02", "RETRY_BACKOFF=50ms,100ms,200ms,400ms,800ms,1s,1s,1s",
-		"BREAKER_OPEN_MIN=50ms", "BREAKER_OPEN_MAX=200ms", "CONCURRENCY=10", "SANDBOX_LATENCY=2ms"}
+	ill := []string{"SANDBOX_FAIL=transient:0.05", "RETRY_BACKOFF=50ms,100ms,200ms,400ms,800ms,1s,1s,1s",
+		"BREAKER_FAILURES=1000", "CONCURRENCY=10", "SANDBOX_LATENCY=2ms"}
 	workers := func(folder string) (all []*process) {
 		for _, c := range channels {
 			all = append(all, s.runFrom(folder, "worker", append([]string{"CHANNEL=" + c}, ill...)...))
@@ -47,7 +47,7 @@ func TestUpgradeAndRollBack(t *testing.T) {
 	posted := 1
 	load := func(urls ...string) {
 		t.Helper()
-		const n = 300
+		const n = 200
 		for _, url := range urls {
 			s.url = url
 			s.post(posted, n)

@@ -303,6 +303,7 @@ func (m *model) settle(ends []*modelLease, settlements []queue.Settlement, repor
 		}
 		m.end(l.job, &settlements[i])
 	}
+	slices.Sort(got.Lost) // in no order
 	if !slices.Equal(got.Lost, lost) {
 		m.Fatalf("settlements %v were refused, want %v: a lease is there or it is not", got.Lost, lost)
 	}
