@@ -23,6 +23,8 @@ type logEntry struct {
 	Error     string `json:"e,omitempty"`
 	// Unreported: nobody will say what became of the message.
 	Unreported bool `json:"x,omitempty"`
+	// Until is when a job that is held may go out, Unix ms.
+	Until int64 `json:"u,omitempty"`
 	// EventID is the provider's report's.
 	EventID string `json:"i,omitempty"`
 }
@@ -36,8 +38,15 @@ func event(now time.Time, s *queue.Settlement) string {
 	if s.Action == queue.Complete {
 		state = "sent"
 	}
+	attempt, until := s.Claimed.Job.Attempts+1, int64(0)
+	switch s.Action {
+	case queue.Hold:
+		attempt, until = 0, now.Add(s.Delay).UnixMilli() // nothing was tried
+	case queue.Suppress:
+		attempt = 0
+	}
 	line, err := json.Marshal(logEntry{
-		At: now.UnixMilli(), State: state, Attempt: s.Claimed.Job.Attempts + 1, TookMs: s.Took.Milliseconds(),
+		At: now.UnixMilli(), State: state, Attempt: attempt, Until: until, TookMs: s.Took.Milliseconds(),
 		Provider: s.Provider, MessageID: s.MessageID, Worker: s.Worker, Error: s.Error, Unreported: s.Unreported,
 	})
 	if err != nil {

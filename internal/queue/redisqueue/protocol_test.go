@@ -25,14 +25,15 @@ const clockKey = "model:clock"
 // shim stands before a script, and between it and Redis: TIME is answered from clockKey, so that a test lets time pass as it likes. The
 // second part is for damage.
 const shim = `local real = redis
-local redis = setmetatable({call = function(name, ...)
+local function through(way) return function(name, ...)
   if name == 'TIME' then
     local ms = tonumber(real.call('GET', '%s'))
     return {math.floor(ms / 1000), ms %% 1000 * 1000}
   end
   %s
-  return real.call(name, ...)
-end}, {__index = real})
+  return real[way](name, ...)
+end end
+local redis = setmetatable({call = through('call'), pcall = through('pcall')}, {__index = real})
 `
 
 // moveClock puts the shim before every script of a store.

@@ -171,7 +171,10 @@ func play(n *queue.Notification, log, reports string) {
 		case "suppressed":
 			n.Status = queue.StatusSuppressed
 		case "held":
-			n.Status = queue.StatusHeld
+			// Until its hold ends; then it waits like any other.
+			if n.Status = queue.StatusQueued; time.Now().UnixMilli() < e.Until {
+				n.Status = queue.StatusHeld
+			}
 		case "moved":
 			n.Error = ""
 		default:
