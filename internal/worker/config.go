@@ -35,9 +35,12 @@ type Config struct {
 
 // The values of RECIPIENT_LIMIT_ACTION and OPT_OUT_SCOPE.
 const (
-	LimitHold, LimitJoin, LimitDrop = "hold", "join", "drop"
+	LimitHold = "hold"
+	LimitJoin = "join"
+	LimitDrop = "drop"
 
-	ScopeChannel, ScopeSender = "channel", "sender"
+	ScopeChannel = "channel"
+	ScopeSender  = "sender"
 )
 
 // Validate reports every setting that cannot work, each with its variable.

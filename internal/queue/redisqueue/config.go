@@ -124,7 +124,7 @@ func (c *Config) Validate() error {
 	}
 	for from, to := range c.FallbackChannel {
 		// Both write to numbers; an e-mail address is none.
-		if !(from == "whatsapp" && to == "sms" || from == "sms" && to == "whatsapp") {
+		if (from != "whatsapp" || to != "sms") && (from != "sms" || to != "whatsapp") {
 			bad("FALLBACK_CHANNEL has %s:%s: set whatsapp:sms, or sms:whatsapp", from, to)
 		}
 	}
