@@ -17,13 +17,13 @@ type change struct{ file, old, new string }
 var broken = map[string][]change{
 	// A job is settled as sent when its send begins.
 	"settle-before-send": {{
-		"internal/worker/worker.go", "			w.begin <- one\n",
-		"			w.ended = append(w.ended, queue.Settlement{Claimed: one, Action: queue.Complete, Worker: w.ID})\n			w.begin <- one\n",
+		"internal/worker/worker.go", "			w.begin <- begun{one, b, joins.of[one]}\n",
+		"			w.ended = append(w.ended, queue.Settlement{Claimed: one, Action: queue.Complete, Worker: w.ID})\n			w.begin <- begun{one, b, joins.of[one]}\n",
 	}},
 	// A claimed job is only in its worker's memory.
 	"no-lease": {
 		{"internal/queue/redisqueue/scripts/claim.lua", "for i = 1, #leases, 1000 do call('ZADD'", "for i = 1, 0, 1000 do call('ZADD'"},
-		{"internal/queue/redisqueue/scripts/settle.lua", "if not held[i] then", "if false then"},
+		{"internal/queue/redisqueue/scripts/settle.lua", "local held = call('ZMSCORE', KEYS[6], unpack(raws))", "local held = raws"},
 	},
 	// Look, then take: two round trips, with other workers in between.
 	"non-atomic-claim": {{
@@ -49,7 +49,7 @@ var broken = map[string][]change{
 			if err != nil {
 				return nil, claim, err
 			}
-			return c.readSettled(answers[0]), claim, nil
+			return c.readSettled(answers[0], settlements), claim, nil
 		}
 	}
 	answers, err := c.store.run(ctx, calls)
