@@ -46,6 +46,9 @@ func payload(prefix string, size, i int) []byte {
 
 var poster = &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 256}}
 
+// errBusy is the answer to a webhook that comes when there are too many: the till sends it again.
+var errBusy = errors.New("HTTP 503")
+
 func post(url string, body []byte) error {
 	r, err := http.NewRequestWithContext(context.Background(), http.MethodPost, url+"/webhooks/pos", bytes.NewReader(body))
 	if err != nil {
@@ -61,14 +64,18 @@ func post(url string, body []byte) error {
 	}
 	_, _ = io.Copy(io.Discard, resp.Body)
 	_ = resp.Body.Close()
+	if resp.StatusCode == http.StatusServiceUnavailable {
+		return errBusy
+	}
 	if resp.StatusCode != http.StatusAccepted {
 		return fmt.Errorf("HTTP %d", resp.StatusCode)
 	}
 	return nil
 }
 
-// openLoop posts webhooks at a rate, whatever the answers take, and returns how long they took, counted from when each was due.
-func openLoop(url, prefix string, perSecond float64, during time.Duration) (p50, p99 time.Duration, err error) {
+// openLoop posts webhooks at a rate, whatever the answers take, and returns how long they took, counted from when each was due, and which
+// share was told to come again (503).
+func openLoop(url, prefix string, perSecond float64, during time.Duration) (p50, p99 time.Duration, busy float64, err error) {
 	n := int(perSecond * during.Seconds())
 	took, failed := make([]time.Duration, n), make([]error, n)
 	var all sync.WaitGroup
@@ -85,7 +92,14 @@ func openLoop(url, prefix string, perSecond float64, during time.Duration) (p50,
 	}
 	all.Wait()
 	slices.Sort(took)
-	return took[n/2], took[n*99/100], errors.Join(failed...)
+	refused := 0
+	for i, err := range failed {
+		if errors.Is(err, errBusy) {
+			failed[i] = nil
+			refused++
+		}
+	}
+	return took[n/2], took[n*99/100], float64(refused) / float64(n), errors.Join(failed...)
 }
 
 // load posts n webhooks of a size (0: as payload has them), 64 at a time, and returns how long it took.

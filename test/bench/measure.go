@@ -306,11 +306,15 @@ func underLoad(dir string, c contender, capacity float64, shares ...float64) (te
 		return nil, err
 	}
 	for i, share := range shares {
-		p50, p99, err := openLoop(b.url, fmt.Sprintf("open%d", i), capacity*share, 5*time.Second)
+		p50, p99, busy, err := openLoop(b.url, fmt.Sprintf("open%d", i), capacity*share, 5*time.Second)
 		if err != nil {
 			return nil, err
 		}
-		texts = append(texts, fmt.Sprintf("%.1f / %.1f ms", ms(p50), ms(p99)))
+		text := fmt.Sprintf("%.1f / %.1f ms", ms(p50), ms(p99))
+		if busy > 0 {
+			text += fmt.Sprintf(", %.0f%% answered 503", 100*busy)
+		}
+		texts = append(texts, text)
 	}
 	return texts, nil
 }
