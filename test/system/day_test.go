@@ -110,10 +110,16 @@ type fates struct {
 var well = fates{sms: delivered, email: read, whatsapp: read}
 
 // wish is what somebody says to the shop.
-type wish struct{ channel, text string }
+type wish struct {
+	channel, text string
+	again         bool // the provider repeats it, as it does when the first answer was lost
+}
 
 // oneClick is what a mail program does with an e-mail's List-Unsubscribe.
 const oneClick = "one click"
+
+func stop(channel string) wish  { return wish{channel: channel, text: "STOP"} }
+func begin(channel string) wish { return wish{channel: channel, text: "START"} }
 
 // people are customers of one kind.
 type people struct {
@@ -142,7 +148,7 @@ func customers(capped bool) []people {
 		kiosk = well
 	}
 	return []people{
-		{name: "all is well", customers: 90, morning: well},
+		{name: "all is well", customers: 80, morning: well},
 		{name: "regulars", customers: 10, morning: well, visits: 3,
 			evening: &fates{held("recipient_limit"), held("recipient_limit"), held("recipient_limit"), nil}},
 		{name: "kiosk", customers: 10, morning: well, evening: &kiosk},
@@ -154,7 +160,7 @@ func customers(capped bool) []people {
 			fate{reports: fails(emulator.EventFailed, "30003", ""), forged: true, want: queue.StatusSent},
 			fate{reports: fails(emulator.EventBounce, "", ""), forged: true, want: queue.StatusSent},
 			fate{reports: fails(emulator.EventFailed, "131026", ""), forged: true, want: queue.StatusSent}, nil},
-			forged: []wish{{"sms", "STOP"}, {"whatsapp", "stop"}}, evening: &well},
+			forged: []wish{stop("sms"), stop("whatsapp")}, evening: &well},
 		{name: "undeliverable", customers: 20, morning: fates{
 			fate{reports: append(says(emulator.EventSent), fails(emulator.EventFailed, "30005", "failed")...), want: queue.StatusFailed},
 			fate{reports: silencing(fails(emulator.EventBounce, "", "failed")), want: queue.StatusFailed},
@@ -168,9 +174,14 @@ func customers(capped bool) []people {
 		{name: "no more", customers: 20, morning: fates{delivered,
 			fate{reports: append(says(emulator.EventDelivered), said{Event: emulator.Event{Kind: emulator.EventComplaint}, result: "applied", silences: true, only: true}),
 				want: queue.StatusDelivered}, read, nil},
-			noon: []wish{{"sms", "STOP"}, {"whatsapp", " Stop! "}}, evening: &fates{stopped, stopped, stopped, nil}},
+			noon: []wish{stop("sms"), {channel: "whatsapp", text: " Stop! "}}, evening: &fates{stopped, stopped, stopped, nil}},
 		{name: "changed their mind", customers: 20, morning: well,
-			noon: []wish{{"sms", "Stop"}, {"whatsapp", "Désabonner"}, {"email", oneClick}, {"sms", "START"}, {"whatsapp", "start"}}, evening: &fates{delivered, stopped, read, nil}},
+			noon:    []wish{stop("sms"), {channel: "whatsapp", text: "Désabonner"}, {channel: "email", text: oneClick}, begin("sms"), begin("whatsapp")},
+			evening: &fates{delivered, stopped, read, nil}},
+		{name: "changed their mind twice", customers: 10, morning: well,
+			noon: []wish{stop("sms"), begin("sms"), {channel: "sms", text: "quit"}, {channel: "sms", text: "START", again: true},
+				stop("whatsapp"), begin("whatsapp"), {channel: "whatsapp", text: "quit"}, {channel: "whatsapp", text: "START", again: true}},
+			evening: &fates{stopped, read, stopped, nil}},
 		{name: "contradictions", customers: 20, morning: fates{
 			fate{reports: says(emulator.EventDelivered), late: fails(emulator.EventFailed, "30003", "applied"), want: queue.StatusDelivered},
 			fate{reports: says(emulator.EventDelivered), late: fails(emulator.EventSoftBounce, "", "applied"), want: queue.StatusDelivered},
@@ -181,7 +192,7 @@ func customers(capped bool) []people {
 			// They stopped offers on WhatsApp: the text is not to go around that.
 			fate{reports: fails(emulator.EventFailed, "131050", "failed"), want: queue.StatusFailed}, nil},
 			evening: &fates{stopped, stopped, read, nil}},
-		{name: "said stop before", customers: 20, before: []wish{{"sms", "arrêt"}}, morning: fates{stopped, read,
+		{name: "said stop before", customers: 20, before: []wish{{channel: "sms", text: "arrêt"}}, morning: fates{stopped, read,
 			fate{reports: fails(emulator.EventFailed, "131026", "failed"), want: queue.StatusFailed}, &stopped},
 			evening: &fates{stopped, read, read, nil}},
 	}
@@ -213,6 +224,7 @@ type day struct {
 	forged     map[string]int // by provider
 	silence    map[string][]time.Time
 	closing    []func()
+	inbound    map[string]emulator.Callback // what people said, by whom, channel and text
 }
 
 // order finds which webhook a message is of.
@@ -393,57 +405,69 @@ func (d *day) silenced(channel, address string) {
 // wishes has a customer say something to the shop, and waits for the answer.
 func (d *day) wishes(v *visit, w wish, forged bool) {
 	d.Helper()
-	address := v.phone
 	if w.channel == "email" {
-		address = v.email
-		at := slices.IndexFunc(d.p.Messages(), func(m emulator.Message) bool { return m.To == address })
-		if at < 0 {
-			d.Fatalf("%s has no e-mail to unsubscribe from", v.of)
-		}
-		resp, err := http.PostForm(d.p.Messages()[at].Unsubscribe, url.Values{"List-Unsubscribe": {"One-Click"}})
-		if err != nil {
-			d.Fatal(err)
-		}
-		if resp.Body.Close(); resp.StatusCode != http.StatusOK {
-			d.Errorf("one click: HTTP %d", resp.StatusCode)
-		}
-	} else {
-		in := emulator.Inbound{Provider: "twilio", Channel: "sms", From: v.phone, To: "+15005550006", Text: w.text}
-		if w.channel == "whatsapp" {
-			in.Provider, in.Channel, in.To = "whatsapp", "whatsapp", ""
-		}
-		cb, err := d.callbacks.Receive(in)
-		if err != nil {
-			d.Fatal(err)
-		}
-		if strings.EqualFold(w.text, "start") {
-			d.silenced(w.channel, address) // before it is answered
-			d.send(cb, forged)
-			d.mu.Lock()
-			d.results[w.channel+" applied"]++
-			d.mu.Unlock()
-			return
-		}
-		if d.send(cb, forged); forged {
-			return
-		}
+		d.clicks(v)
+		return
 	}
-	d.silenced(w.channel, address)
+	in := emulator.Inbound{Provider: "twilio", Channel: "sms", From: v.phone, To: "+15005550006", Text: w.text}
+	if w.channel == "whatsapp" {
+		in.Provider, in.Channel, in.To = "whatsapp", "whatsapp", ""
+	}
+	key := fmt.Sprint(v.n, w.channel, w.text)
+	cb, known := d.inbound[key]
+	if !known || !w.again {
+		var err error
+		if cb, err = d.callbacks.Receive(in); err != nil {
+			d.Fatal(err)
+		}
+		d.inbound[key] = cb
+	}
+	starts := w.text == "START" && !w.again
+	if starts {
+		d.silenced(w.channel, v.phone) // it may be heeded before it is answered
+	}
+	if d.send(cb, forged); forged {
+		return
+	}
+	if !starts && !w.again {
+		d.silenced(w.channel, v.phone)
+	}
 	d.mu.Lock()
-	d.results[w.channel+" applied"]++
-	d.mu.Unlock()
+	defer d.mu.Unlock()
+	d.results[w.channel+map[bool]string{true: " repeated", false: " applied"}[w.again]]++
 }
 
-// breaker returns the fields of the SMS channel's breaker of Twilio; none when it is closed.
-func (d *day) breaker() []string {
-	return strings.Fields(d.client.HGet(d.Context(), "{ringup:sms}:state", "b:twilio").Val())
+// clicks does what a mail program does with the List-Unsubscribe of a customer's first e-mail.
+func (d *day) clicks(v *visit) {
+	d.Helper()
+	all := d.p.Messages()
+	at := slices.IndexFunc(all, func(m emulator.Message) bool { return m.To == v.email })
+	if at < 0 {
+		d.Fatalf("%s has no e-mail to unsubscribe from", v.of)
+	}
+	resp, err := http.PostForm(all[at].Unsubscribe, url.Values{"List-Unsubscribe": {"One-Click"}})
+	if err != nil {
+		d.Fatal(err)
+	}
+	if resp.Body.Close(); resp.StatusCode != http.StatusOK {
+		d.Errorf("one click: HTTP %d", resp.StatusCode)
+	}
+	d.silenced("email", v.email)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.results["email applied"]++
+}
+
+// breaker returns the SMS channel's breaker of Twilio: a letter, until when, and more; "" when it is closed.
+func (d *day) breaker() string {
+	return d.client.HGet(d.Context(), "{ringup:sms}:state", "b:twilio").Val()
 }
 
 // over waits until the time has passed that the breaker names.
 func (d *day) over() {
 	d.Helper()
 	redistest.Eventually(d, "the breaker's time is over", func() bool {
-		b := d.breaker()
+		b := strings.Fields(d.breaker())
 		if len(b) < 2 {
 			return true
 		}
@@ -462,7 +486,7 @@ func TestADay(t *testing.T) {
 	d := &day{
 		system:     &system{T: t, redis: server, client: server.Client(), url: fmt.Sprintf("http://127.0.0.1:%d", redistest.FreePort(t))},
 		p:          emulate(t),
-		deliveries: map[string]int{}, results: map[string]int{}, forged: map[string]int{}, silence: map[string][]time.Time{},
+		deliveries: map[string]int{}, results: map[string]int{}, forged: map[string]int{}, silence: map[string][]time.Time{}, inbound: map[string]emulator.Callback{},
 	}
 	d.payload = d.webhook
 	var err error
@@ -537,6 +561,9 @@ func TestADay(t *testing.T) {
 			}
 		}
 	}
+	if status, _ := d.call(http.MethodPost, d.url+"/unsubscribe/AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEB", "", ""); status != http.StatusNotFound {
+		t.Errorf("a link that nobody made: HTTP %d", status)
+	}
 	d.settles()
 
 	t.Log("afternoon: Twilio is away, and comes back")
@@ -556,8 +583,8 @@ func TestADay(t *testing.T) {
 	d.p.Fail()
 	d.over()
 	d.opens(visits(1))
-	if n := d.count("twilio", "afternoon"); n != 1 || d.breaker()[0] != "R" {
-		t.Errorf("the first message after the outage went to Twilio %d times, whose breaker is now %v", n, d.breaker())
+	if n := d.count("twilio", "afternoon"); n != 1 || !strings.HasPrefix(d.breaker(), "R ") {
+		t.Errorf("the first message after the outage went to Twilio %d times, whose breaker is now %q", n, d.breaker())
 	}
 	d.opens(visits(39))
 	d.over()
@@ -605,7 +632,7 @@ func TestADay(t *testing.T) {
 	t.Log("night: some say STOP, and then it is morning")
 	for _, v := range d.visits {
 		if v.mute {
-			d.wishes(v, wish{"sms", "stop"}, false)
+			d.wishes(v, stop("sms"), false)
 			v.fates["sms"].want = queue.StatusSuppressed
 		} else if f := v.fates["sms"]; f.why == "quiet_hours" {
 			*f = delivered
