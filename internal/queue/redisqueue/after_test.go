@@ -286,6 +286,7 @@ func afterReportsInAnyOrder(a *after) {
 			}
 			if !before {
 				settle()
+				a.apply() // a failure that came early
 			}
 			n := a.state(id)[one.Job.ID()]
 			if n.Status != c.want {
@@ -384,6 +385,24 @@ func afterUndelivered(a *after) {
 	state := a.state(id)
 	a.want([]any{state[one.Job.ID()].Status, state[jobs[0].Job.ID()].Status}, []any{queue.StatusFailed, queue.StatusSent})
 
+	// It is reported before the worker has settled the send: that waits, and then leads to another try all the same.
+	id = a.enqueue("+15550100001")
+	one = a.claim(a.consumer)[0]
+	report(one, "1", "m1", transient)
+	report(one, "1", "m1", transient)
+	a.want(a.state(id)[one.Job.ID()].Status, queue.StatusSending)
+	a.settle(queue.Settlement{Claimed: one, Action: queue.Complete, Provider: "business", MessageID: "m1",
+		Again: &queue.Again{Retry: true, Delay: time.Millisecond, Within: time.Minute}})
+	a.apply()
+	next = nil
+	redistest.Eventually(a.T, "what was reported early is claimed again", func() bool {
+		for _, c := range a.claim(a.consumer) {
+			next = c
+		}
+		return next != nil
+	})
+	a.want(next.Job.ID(), one.Job.ID())
+
 	// Who does not want to be written to is not written to elsewhere.
 	_, one = send(&queue.Again{Retry: true, Delay: time.Millisecond, Move: true, Within: time.Minute})
 	report(one, "1", "m1", optedOut)
@@ -401,10 +420,20 @@ func afterUndelivered(a *after) {
 func afterPreferences(a *after) {
 	out := delivery.Preference{EventID: "1", Provider: "business", Channel: message.WhatsApp, Address: "+15550100001", Kind: delivery.OptOut, Why: delivery.StopWord}
 	in := delivery.Preference{EventID: "2", Provider: "business", Channel: message.WhatsApp, Address: "+15550100001", Kind: delivery.OptIn}
+	once := func(p delivery.Preference, event string, at time.Time) delivery.Preference {
+		p.EventID, p.At = event, at
+		return p
+	}
+	now := time.Now()
 	for i, step := range []struct {
 		preference delivery.Preference
 		suppressed bool
-	}{{out, true}, {out, true}, {in, false}, {out, true}} {
+	}{
+		{out, true}, {out, true}, {in, false},
+		{out, false}, {once(out, "3", now), true}, {in, true}, // repeated, after they had said something else
+		{once(in, "4", now.Add(-2*time.Second)), true},    // said before the stop, and came after it
+		{once(in, "5", now.Truncate(time.Second)), false}, // some providers tell seconds
+	} {
 		a.must(a.deliveries.Take(a.Context(), delivery.News{Preferences: []delivery.Preference{step.preference}}))
 		a.apply()
 		found, err := a.store.Suppressed(a.Context(), message.WhatsApp, "+15550100001")

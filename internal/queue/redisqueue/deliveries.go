@@ -198,11 +198,14 @@ func (d *Deliveries) apply(ctx context.Context, channel message.Channel, n int64
 	args := []any{k.Base, d.store.config.StatusTTL.Milliseconds(), d.store.config.KeepFailed}
 	for i := range reports {
 		r, verdict, entry := &reports[i], "apply", ""
-		if r.Kind == "" && places[i].key == "" {
+		early := time.Since(time.UnixMilli(r.Received)) < reportPatience
+		switch unknown := r.Kind == "" && places[i].key == ""; {
+		case unknown && early:
+			verdict = "later"
+		case unknown:
 			verdict = "drop"
-			if time.Since(time.UnixMilli(r.Received)) < reportPatience {
-				verdict = "later"
-			}
+		case r.Action != "" && early:
+			verdict = "await"
 		}
 		if r.Kind == delivery.OptOut {
 			if entry, err = suppressionEntry(&delivery.Suppression{Why: r.Why, By: r.Provider, Sender: r.Sender, At: time.UnixMilli(r.At)}); err != nil {

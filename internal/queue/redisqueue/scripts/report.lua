@@ -1,7 +1,7 @@
 -- report applies what providers say of messages after the send, each report once.
 -- KEYS  1-4 base:queue:1-4, 5 base:retry, 6 base:failed, 7 base:reports, 8 base:wake
--- ARGV  1 base, 2 STATUS_TTL (ms), 3 KEEP_FAILED, then for each report: its bytes in base:reports; 'apply', 'later' when what it speaks
---       of is not known yet, 'drop' when nothing is known of it; key and field of the job's log, or ''; the event's id; the event; '' or
+-- ARGV  1 base, 2 STATUS_TTL (ms), 3 KEEP_FAILED, then for each report: its bytes in base:reports; 'apply', 'await' to do so once the send
+--       that it speaks of is settled, 'later' when what it speaks of is not known yet, 'drop' when nothing is known of it; key and field of the job's log, or ''; the event's id; the event; '' or
 --       what the failure calls for: 'again', 'fail', or 'move' (fail, and another channel may try); the error; an address and its entry
 --       for the list of those who get nothing, '' to take it off, or '' and ''; the provider's message id
 -- Returns for each report what became of it: gone (another program took it), later, dropped, repeated, applied, again, failed; and last,
@@ -23,6 +23,10 @@ for at = 4, #ARGV, 11 do
       local log = call('HGET', key, field .. ':r') or ''
       if string.find(log, id, 1, true) or #log > 16384 then
         result = 'repeated'
+      elseif verdict == 'await' and message ~= '' and not string.find(call('HGET', key, field) or '', message, 1, true) then
+        -- What another try needs is kept by the settlement.
+        call('RPUSH', KEYS[7], report)
+        result = 'later'
       else
         call('HSET', key, field .. ':r', log .. event)
         call('PEXPIRE', key, ttl)
@@ -31,7 +35,16 @@ for at = 4, #ARGV, 11 do
       end
     end
     if result == 'applied' and address ~= '' then
-      if entry == '' then call('HDEL', base .. ':suppressed', address) else call('HSETNX', base .. ':suppressed', address, entry) end
+      local list, time = base .. ':suppressed', '"t":(%d+)'
+      if not call('SET', base .. ':told:' .. sub(id, 6, -2), '1', 'NX', 'PX', ttl) then
+        result = 'repeated' -- it may be repeated after they have changed their mind
+      elseif entry ~= '' then
+        call('HSETNX', list, address, entry)
+      else
+        -- Who says stop after they said start is heeded, in whichever order it comes. Some providers tell seconds.
+        local since, said = string.match(call('HGET', list, address) or '', time), string.match(event, time)
+        if not since or floor(since / 1000) <= floor(said / 1000) then call('HDEL', list, address) end
+      end
     end
     if result == 'applied' and action ~= '' then
       local kept = call('GET', base .. ':kept:' .. field)
