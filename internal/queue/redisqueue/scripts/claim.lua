@@ -145,8 +145,10 @@ local function look(p)
   heads[p] = e and accepted(e) or nil
 end
 for p = 1, 4 do look(p) end
-ours('ZCARD', KEYS[6])
-ours('HLEN', base .. ':suppressed')
+if heads[1] or heads[2] or heads[3] or heads[4] then
+  ours('ZCARD', KEYS[6])
+  ours('HLEN', base .. ':suppressed')
+end
 while #jobs < n do
   local first, oldest, lists = nil, nil, 0
   for p = 1, 4 do
