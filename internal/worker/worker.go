@@ -70,7 +70,7 @@ type Options struct {
 }
 
 const (
-	// idleEvery is how often an idle worker looks by itself, besides being woken and when a retry or a lease is due: two commands.
+	// idleEvery is how often an idle worker looks by itself, besides being woken and when a retry or a lease is due.
 	idleEvery = 15 * time.Second
 	// lookEvery is how often a worker looks that may not claim now, or whose queue does not answer.
 	lookEvery = 2 * time.Second
