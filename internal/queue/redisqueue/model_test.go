@@ -1008,7 +1008,8 @@ func (m *model) statuses() {
 		}
 		for i, n := range got.Notifications {
 			// A hold ends by the clock, which is not the model's.
-			waits := n.Status == queue.StatusHeld && hook.status[i+1] == string(queue.StatusQueued)
+			ends := []string{string(queue.StatusHeld), string(queue.StatusQueued)}
+			waits := slices.Contains(ends, string(n.Status)) && slices.Contains(ends, hook.status[i+1])
 			if string(n.Status) != hook.status[i+1] && !waits {
 				m.Fatalf("%s is said to be %s, want %s: %+v", n.ID, n.Status, hook.status[i+1], n.History)
 			}
