@@ -11,6 +11,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"math/big"
+	mathrand "math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -219,16 +220,19 @@ func StartSentinel(t testing.TB) string {
 	return addr
 }
 
-// FreePort returns a loopback port that nobody listens on. Another process may take it before the caller does; the range that
-// the system hands out is large enough for tests.
+// FreePort returns a port that nobody listens on, below those that the system hands out to connections, which could take it before the
+// caller does.
 func FreePort(t testing.TB) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 100 {
+		port := 10_000 + mathrand.IntN(20_000)
+		if l, err := net.Listen("tcp", ":"+strconv.Itoa(port)); err == nil {
+			_ = l.Close()
+			return port
+		}
 	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().(*net.TCPAddr).Port
+	t.Fatal("no port is free")
+	return 0
 }
 
 // Eventually asks until the condition holds, and fails the test if it does not within half a minute.
