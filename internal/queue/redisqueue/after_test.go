@@ -310,7 +310,7 @@ func afterReportByMessageID(a *after) {
 	a.settle(queue.Settlement{Claimed: one, Action: queue.Complete, Provider: "business", MessageID: "wamid.HBgL==", Named: true})
 	a.apply()
 	a.want(a.state(id)[one.Job.ID()].Status, queue.StatusDelivered)
-	n, err := a.store.ReportsWaiting(a.Context(), message.WhatsApp)
+	n, err := a.store.client.LLen(a.Context(), a.store.keys[message.WhatsApp].Reports).Result()
 	a.must(err)
 	a.want(n, 0)
 }
@@ -323,7 +323,7 @@ func afterReportOfNothing(a *after) {
 	a.must(err)
 	a.must(a.store.client.RPush(a.Context(), k.Reports, old, "garbage", `{"r":"x"}`).Err())
 	a.apply()
-	n, err := a.store.ReportsWaiting(a.Context(), message.WhatsApp)
+	n, err := a.store.client.LLen(a.Context(), a.store.keys[message.WhatsApp].Reports).Result()
 	a.must(err)
 	a.want(n, 2)
 }

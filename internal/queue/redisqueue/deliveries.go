@@ -332,9 +332,3 @@ func (d *Deliveries) move(ctx context.Context, channel message.Channel) error {
 	}
 	return nil
 }
-
-// ReportsWaiting returns how many reports of a channel are not applied yet.
-func (s *Store) ReportsWaiting(ctx context.Context, channel message.Channel) (int64, error) {
-	n, err := s.client.LLen(ctx, s.keys[channel].Reports).Result()
-	return n, unavailable(err)
-}
