@@ -10,8 +10,8 @@ import (
 
 	"github.com/sethvargo/go-envconfig"
 
-	"ringup.dev/ringup/internal/admind"
-	"ringup.dev/ringup/internal/ops"
+	"ringup.dev/ringup/internal/app/admin"
+	"ringup.dev/ringup/internal/opsserver"
 )
 
 func main() {
@@ -24,11 +24,11 @@ func main() {
 func run() error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
-	config, err := admind.Load(ctx, envconfig.OsLookuper())
+	config, err := admin.Load(ctx, envconfig.OsLookuper())
 	if err != nil {
 		return fmt.Errorf("the configuration cannot work:\n%w", err)
 	}
-	admin, err := admind.New(config, ops.NewLogger(config.Ops, os.Stdout))
+	admin, err := admin.New(config, opsserver.NewLogger(config.Ops, os.Stdout))
 	if err != nil {
 		return fmt.Errorf("the configuration cannot work:\n%w", err)
 	}

@@ -10,12 +10,12 @@ import (
 
 	"github.com/sethvargo/go-envconfig"
 
-	"ringup.dev/ringup/internal/ingestd"
-	"ringup.dev/ringup/internal/ops"
+	"ringup.dev/ringup/internal/app/ingest"
+	"ringup.dev/ringup/internal/opsserver"
 )
 
 func main() {
-	ops.RelaxGC()
+	opsserver.RelaxGC()
 	if err := run(); err != nil {
 		fmt.Fprintf(os.Stderr, "ingest: %v\n", err)
 		os.Exit(1)
@@ -25,11 +25,11 @@ func main() {
 func run() error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
-	config, err := ingestd.Load(ctx, envconfig.OsLookuper())
+	config, err := ingest.Load(ctx, envconfig.OsLookuper())
 	if err != nil {
 		return fmt.Errorf("the configuration cannot work:\n%w", err)
 	}
-	server, err := ingestd.New(config, ops.NewLogger(config.Ops, os.Stdout))
+	server, err := ingest.New(config, opsserver.NewLogger(config.Ops, os.Stdout))
 	if err != nil {
 		return err
 	}

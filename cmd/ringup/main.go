@@ -14,8 +14,8 @@ import (
 	"github.com/sethvargo/go-envconfig"
 	"github.com/spf13/cobra"
 
+	"ringup.dev/ringup/internal/app/dev"
 	"ringup.dev/ringup/internal/cli"
-	"ringup.dev/ringup/internal/dev"
 )
 
 func main() {

@@ -11,12 +11,12 @@ import (
 
 	"github.com/sethvargo/go-envconfig"
 
-	"ringup.dev/ringup/internal/ops"
-	"ringup.dev/ringup/internal/workerd"
+	"ringup.dev/ringup/internal/app/worker"
+	"ringup.dev/ringup/internal/opsserver"
 )
 
 func main() {
-	ops.RelaxGC()
+	opsserver.RelaxGC()
 	if err := run(); err != nil {
 		fmt.Fprintf(os.Stderr, "worker: %v\n", err)
 		os.Exit(1)
@@ -26,11 +26,11 @@ func main() {
 func run() error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
-	config, err := workerd.Load(ctx, envconfig.OsLookuper())
+	config, err := worker.Load(ctx, envconfig.OsLookuper())
 	if err != nil {
 		return fmt.Errorf("the configuration cannot work:\n%w", err)
 	}
-	worker, err := workerd.New(ctx, config, envconfig.OsLookuper(), ops.NewLogger(config.Ops, os.Stdout))
+	worker, err := worker.New(ctx, config, envconfig.OsLookuper(), opsserver.NewLogger(config.Ops, os.Stdout))
 	if err != nil {
 		return fmt.Errorf("the configuration cannot work:\n%w", err)
 	}

@@ -40,7 +40,7 @@ const minDigits, maxDigits = 7, 15
 
 // Phone returns a number in E.164. One that begins with + and has 7 to 15 digits is taken as it is, whatever the numbering plans
 // say; any other is read as one of the region. Errors: ErrPhone.
-func Phone(raw, region string) (message.Recipient, error) {
+func Phone(raw, region string) (message.Address, error) {
 	var digits strings.Builder
 	plus := false
 	for _, r := range raw {
@@ -59,17 +59,17 @@ func Phone(raw, region string) (message.Recipient, error) {
 		if n := digits.Len(); n < minDigits || n > maxDigits {
 			return "", ErrPhone
 		}
-		return message.Recipient("+" + digits.String()), nil
+		return message.Address("+" + digits.String()), nil
 	}
 	number, err := phonenumbers.Parse(digits.String(), region)
 	if err != nil || !phonenumbers.IsPossibleNumber(number) {
 		return "", ErrPhone
 	}
-	return message.Recipient(phonenumbers.Format(number, phonenumbers.E164)), nil
+	return message.Address(phonenumbers.Format(number, phonenumbers.E164)), nil
 }
 
 // Email returns a bare address (RFC 5322 addr-spec), its domain in ASCII (RFC 5891). Errors: ErrEmail.
-func Email(raw string) (message.Recipient, error) {
+func Email(raw string) (message.Address, error) {
 	raw = strings.TrimSpace(raw)
 	if len(raw) > job.MaxRecipient || strings.ContainsFunc(raw, unicode.IsControl) || strings.ContainsAny(raw, "<>\" ,;") {
 		return "", ErrEmail
@@ -87,5 +87,5 @@ func Email(raw string) (message.Recipient, error) {
 	if strings.ContainsFunc(local, func(r rune) bool { return r > unicode.MaxASCII }) {
 		return "", ErrEmail // SMTPUTF8, which none of the providers takes
 	}
-	return message.Recipient(local + "@" + ascii), nil
+	return message.Address(local + "@" + ascii), nil
 }

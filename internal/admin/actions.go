@@ -18,7 +18,7 @@ type action struct {
 	Name     string          `json:"action"`
 	Channel  message.Channel `json:"channel"`
 	IDs      []string        `json:"ids,omitempty"`    // of jobs: retry, delete
-	Place    queue.Place     `json:"place,omitempty"`  // retry, delete: of all in a place that match
+	State    queue.State     `json:"place,omitempty"`  // retry, delete: of all in a place that match
 	Filter   string          `json:"filter,omitempty"` // a text that is in their payload, recipient or error
 	Priority int             `json:"priority,omitempty"`
 	Provider string          `json:"provider,omitempty"` // open, close
@@ -69,10 +69,10 @@ func (x *action) validate() error {
 			}
 		}
 		switch {
-		case len(x.IDs) == 0 && x.Place == "":
+		case len(x.IDs) == 0 && x.State == "":
 			return refuse("say which jobs: ids, or the place they are in (failed, retry, held)")
-		case x.Place != "" && !slices.Contains([]queue.Place{queue.Failed, queue.Retrying, queue.Held}, x.Place) && (x.Name != actDelete || x.Place != queue.Completed):
-			return refuse("jobs that are %s cannot be changed: only failed, retry and held can be retried, and those and completed deleted", x.Place)
+		case x.State != "" && !slices.Contains([]queue.State{queue.Failed, queue.Retrying, queue.Scheduled}, x.State) && (x.Name != actDelete || x.State != queue.Completed):
+			return refuse("jobs that are %s cannot be changed: only failed, retry and held can be retried, and those and completed deleted", x.State)
 		}
 	case actPurge:
 		if x.Priority < 0 || x.Priority > 4 {
@@ -87,8 +87,8 @@ func (x *action) validate() error {
 }
 
 // jobs collects the jobs that an action is about.
-func (a *Admin) jobs(ctx context.Context, x *action) ([]queue.Kept, error) {
-	var out []queue.Kept
+func (a *Admin) jobs(ctx context.Context, x *action) ([]queue.Stored, error) {
+	var out []queue.Stored
 	for _, id := range x.IDs {
 		var accepted time.Time
 		webhookID, _, _, err := job.ParseID(id)
@@ -105,8 +105,8 @@ func (a *Admin) jobs(ctx context.Context, x *action) ([]queue.Kept, error) {
 		if k == nil {
 			return nil, refuse("job %s is not in the queue any more", id)
 		}
-		if k.Place == queue.Waiting || k.Place == queue.Sending || k.Place == queue.Completed && x.Name == actRetry {
-			return nil, refuse("job %s is %s: that cannot be changed", id, placeName(k.Place))
+		if k.State == queue.Waiting || k.State == queue.InFlight || k.State == queue.Completed && x.Name == actRetry {
+			return nil, refuse("job %s is %s: that cannot be changed", id, stateName(k.State))
 		}
 		out = append(out, *k)
 	}
@@ -114,7 +114,7 @@ func (a *Admin) jobs(ctx context.Context, x *action) ([]queue.Kept, error) {
 		return out, nil
 	}
 	for offset := 0; offset < maxJobs; offset += pageSize {
-		list, err := a.Queues.List(ctx, x.Channel, x.Place, 0, offset, pageSize)
+		list, err := a.Queues.List(ctx, x.Channel, x.State, 0, offset, pageSize)
 		if err != nil {
 			return nil, err
 		}
@@ -130,7 +130,7 @@ func (a *Admin) jobs(ctx context.Context, x *action) ([]queue.Kept, error) {
 	return out, nil
 }
 
-func matches(k *queue.Kept, text string) bool {
+func matches(k *queue.Stored, text string) bool {
 	return strings.Contains(string(k.Raw), text) || k.Job != nil && strings.Contains(string(k.Job.Body), text)
 }
 
@@ -168,7 +168,7 @@ func (a *Admin) do(ctx context.Context, x *action) (int, error) {
 	var err error
 	switch x.Name {
 	case actRetry, actDelete:
-		var jobs []queue.Kept
+		var jobs []queue.Stored
 		if jobs, err = a.jobs(ctx, x); err != nil {
 			return 0, err
 		}
@@ -264,9 +264,9 @@ func (a *Admin) record(ctx context.Context, x *action, by string, n int) {
 	case x.Provider != "":
 		e.Target = x.Provider
 	case x.Filter != "":
-		e.Target = string(x.Place) + " with a filter" // which may be a person's address
-	case x.Place != "":
-		e.Target = string(x.Place)
+		e.Target = string(x.State) + " with a filter" // which may be a person's address
+	case x.State != "":
+		e.Target = string(x.State)
 	case x.Priority != 0:
 		e.Target = fmt.Sprintf("priority %d", x.Priority)
 	}

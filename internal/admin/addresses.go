@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"ringup.dev/ringup/internal/address"
-	"ringup.dev/ringup/internal/delivery"
 	"ringup.dev/ringup/internal/message"
+	"ringup.dev/ringup/internal/suppress"
 )
 
 const (
@@ -23,12 +23,12 @@ const (
 )
 
 // reasons are those that a file may give for an entry.
-var reasons = []delivery.Why{
-	delivery.StopWord, delivery.Unsubscribe, delivery.Complaint, delivery.HardBounce, delivery.Refused, delivery.OptOutList, delivery.Operator, delivery.Import,
+var reasons = []suppress.Why{
+	suppress.StopWord, suppress.Unsubscribe, suppress.Complaint, suppress.HardBounce, suppress.Refused, suppress.OptOutList, suppress.Operator, suppress.Import,
 }
 
 // parseAddress reads an address as a webhook's is read. Errors never quote it: they are logged, and shown.
-func parseAddress(channel message.Channel, text, region string) (message.Recipient, error) {
+func parseAddress(channel message.Channel, text, region string) (message.Address, error) {
 	if channel == message.Email {
 		return address.Email(strings.TrimSpace(text))
 	}
@@ -74,7 +74,7 @@ type importer struct {
 
 // read returns a file's entries, and every line that is wrong. The file is CSV, with commas, semicolons or tabs, with names of columns or
 // without; or one address a line. Errors: *http.MaxBytesError, *refusal.
-func (im *importer) read(file io.Reader) (entries []delivery.Suppression, wrong []wrongLine, err error) {
+func (im *importer) read(file io.Reader) (entries []suppress.Entry, wrong []wrongLine, err error) {
 	text := bufio.NewReader(file)
 	if mark, err := text.Peek(3); err == nil && string(mark) == "\ufeff" {
 		_, _ = text.Discard(len(mark)) // it was peeked at
@@ -128,14 +128,14 @@ func (im *importer) read(file io.Reader) (entries []delivery.Suppression, wrong 
 }
 
 // entry reads one line.
-func (im *importer) entry(fields []string, c columns) (delivery.Suppression, error) {
+func (im *importer) entry(fields []string, c columns) (suppress.Entry, error) {
 	field := func(i int) string {
 		if i < 0 || i >= len(fields) {
 			return ""
 		}
 		return strings.TrimSpace(fromCell(strings.TrimSpace(fields[i])))
 	}
-	e := delivery.Suppression{Channel: im.channel, Why: delivery.Import, Sender: clip(field(c.sender), 200), By: im.by, At: im.now}
+	e := suppress.Entry{Channel: im.channel, Why: suppress.Import, Sender: clip(field(c.sender), 200), By: im.by, At: im.now}
 	raw := field(c.address)
 	if raw == "" {
 		return e, errors.New("there is no address")
@@ -157,7 +157,7 @@ func (im *importer) entry(fields []string, c columns) (delivery.Suppression, err
 	if e.Address, err = parseAddress(e.Channel, raw, im.region); err != nil {
 		return e, err
 	}
-	if why := delivery.Why(strings.ToLower(field(c.why))); why != "" {
+	if why := suppress.Why(strings.ToLower(field(c.why))); why != "" {
 		if !slices.Contains(reasons, why) {
 			return e, fmt.Errorf("why is none of %s", reasonList())
 		}
@@ -205,6 +205,6 @@ func fromCell(text string) string {
 }
 
 // writeEntry writes an entry of an export.
-func writeEntry(w *csv.Writer, e *delivery.Suppression) error {
+func writeEntry(w *csv.Writer, e *suppress.Entry) error {
 	return w.Write([]string{string(e.Channel), toCell(e.Address.Reveal()), toCell(string(e.Why)), toCell(e.Sender), toCell(e.By), e.At.UTC().Format(time.RFC3339)})
 }

@@ -8,14 +8,14 @@ import (
 	"testing"
 	"time"
 
-	"ringup.dev/ringup/internal/delivery"
 	"ringup.dev/ringup/internal/message"
+	"ringup.dev/ringup/internal/suppress"
 )
 
 var noon = time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)
 
 // shown is an entry in one line.
-func shown(e delivery.Suppression) string {
+func shown(e suppress.Entry) string {
 	return strings.TrimRight(fmt.Sprintf("%s %s %s %s %s", e.Channel, e.Address.Reveal(), e.Why, e.At.UTC().Format(time.DateOnly), e.Sender), " ")
 }
 
@@ -79,13 +79,13 @@ func TestImportIsBounded(t *testing.T) {
 // TestExportIsReadBack: whatever an address or a name is like, no cell of an export is a formula, and an import reads it as it was.
 func TestExportIsReadBack(t *testing.T) {
 	t.Parallel()
-	var all []delivery.Suppression
-	for _, address := range []message.Recipient{"+12025550143", "=cmd@example.com", "'+x@example.com", "''=x@example.com", "-1@example.com", "o'neill@example.com"} {
+	var all []suppress.Entry
+	for _, address := range []message.Address{"+12025550143", "=cmd@example.com", "'+x@example.com", "''=x@example.com", "-1@example.com", "o'neill@example.com"} {
 		channel := message.Email
 		if address[0] == '+' {
 			channel = message.SMS
 		}
-		all = append(all, delivery.Suppression{Channel: channel, Address: address, Why: delivery.StopWord, Sender: "+15005550006", By: "@SUM(A1)", At: noon})
+		all = append(all, suppress.Entry{Channel: channel, Address: address, Why: suppress.StopWord, Sender: "+15005550006", By: "@SUM(A1)", At: noon})
 	}
 	var file bytes.Buffer
 	w := csv.NewWriter(&file)

@@ -11,12 +11,12 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
+	"ringup.dev/ringup/internal/config/secret"
 	"ringup.dev/ringup/internal/job"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/outbox"
 	"ringup.dev/ringup/internal/pricing"
 	"ringup.dev/ringup/internal/queue"
-	"ringup.dev/ringup/internal/secret"
 )
 
 // Config is where the operators' pages are, and who may do what there.
@@ -50,12 +50,12 @@ func (c *Config) Address() string {
 // Queues is what the pages need of the queue.
 type Queues interface {
 	State(context.Context, message.Channel) (*queue.ChannelState, error)
-	List(ctx context.Context, channel message.Channel, place queue.Place, priority, offset, limit int) ([]queue.Kept, error)
-	Locate(ctx context.Context, id string, acceptedAt time.Time) (*queue.Kept, error)
-	Search(ctx context.Context, text string, limit int) ([]queue.Kept, error)
+	List(ctx context.Context, channel message.Channel, place queue.State, priority, offset, limit int) ([]queue.Stored, error)
+	Locate(ctx context.Context, id string, acceptedAt time.Time) (*queue.Stored, error)
+	Search(ctx context.Context, text string, limit int) ([]queue.Stored, error)
 	Notifications(ctx context.Context, webhookID string) (*queue.Notifications, error)
-	Retry(ctx context.Context, jobs []queue.Kept, by string) (int, error)
-	Delete(ctx context.Context, jobs []queue.Kept, by string) (int, error)
+	Retry(ctx context.Context, jobs []queue.Stored, by string) (int, error)
+	Delete(ctx context.Context, jobs []queue.Stored, by string) (int, error)
 	Purge(ctx context.Context, channel message.Channel, priority int, by string) (int, error)
 	Pause(ctx context.Context, channel message.Channel, by, why string) error
 	Resume(context.Context, message.Channel) error

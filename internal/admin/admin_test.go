@@ -18,12 +18,12 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"ringup.dev/ringup/internal/admin"
+	"ringup.dev/ringup/internal/config/secret"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/queue"
-	"ringup.dev/ringup/internal/queue/redisqueue"
+	"ringup.dev/ringup/internal/redisstore"
 	"ringup.dev/ringup/internal/redistest"
 	"ringup.dev/ringup/internal/render"
-	"ringup.dev/ringup/internal/secret"
 )
 
 // output collects a log.
@@ -48,9 +48,9 @@ func (o *output) String() string {
 type desk struct {
 	*testing.T
 	redis    *redistest.Server
-	store    *redisqueue.Store
-	producer *redisqueue.Producer
-	consumer *redisqueue.Consumer
+	store    *redisstore.Store
+	producer *redisstore.Producer
+	consumer *redisstore.Consumer
 	admin    *admin.Admin
 	pages    http.Handler
 	log      *output
@@ -60,15 +60,15 @@ type desk struct {
 func open(t *testing.T, config admin.Config) *desk {
 	d := &desk{T: t, redis: redistest.Start(t), log: &output{}}
 	var err error
-	d.store, err = redisqueue.Open(redisqueue.Config{
+	d.store, err = redisstore.Open(redisstore.Config{
 		URL: secret.String("redis://" + d.redis.Addr()), Prefix: "ringup", DedupeTTL: time.Hour, StatusTTL: time.Hour, KeepCompleted: 100, KeepFailed: 100,
-		MaxCrashes: 5, OnUncertain: redisqueue.Resend,
+		MaxCrashes: 5, OnUncertain: redisstore.Resend,
 	}, slog.New(slog.DiscardHandler))
 	d.must(err)
 	t.Cleanup(func() { _ = d.store.Close() })
 	d.producer = d.store.Producer(prometheus.NewRegistry())
 	t.Cleanup(d.producer.Close)
-	d.consumer = d.store.Consumer(message.SMS, redisqueue.ConsumerConfig{Lease: 30 * time.Second, PriorityAging: time.Minute}, []string{"twilio", "aws"})
+	d.consumer = d.store.Consumer(message.SMS, redisstore.ConsumerConfig{Lease: 30 * time.Second, PriorityAging: time.Minute}, []string{"twilio", "aws"})
 	renderer, err := render.New(render.Config{DefaultLocale: "en", BusinessName: "Luna Coffee"})
 	d.must(err)
 	d.admin = admin.New(admin.Options{Config: config, Region: "US", Currency: "USD", Queues: d.store, Outbox: d.store.Outbox(0), Renderer: renderer, Log: slog.New(slog.NewTextHandler(d.log, nil))})
@@ -88,7 +88,7 @@ func (d *desk) failed(id, transaction, reason string) {
 	d.Helper()
 	body := fmt.Sprintf(`{"id":%q,"event_type":"payment_complete","timestamp":"2024-01-01T12:00:00Z","data":{"transactionId":%q,"amount":12.50,"currency":"USD","customerName":"John Doe"}}`, id, transaction)
 	_, err := d.producer.Enqueue(d.Context(), &queue.Submission{WebhookID: id, Priority: 1, AcceptedAt: time.Now(), Body: []byte(body), Channels: []queue.ChannelSubmission{
-		{Channel: message.SMS, Recipients: []queue.Addressee{{To: "+15550104242", Audience: message.Customer}}}}})
+		{Channel: message.SMS, Recipients: []message.Recipient{{Address: "+15550104242", Audience: message.Customer}}}}})
 	d.must(err)
 	_, claim, err := d.consumer.Exchange(d.Context(), nil, nil, &queue.ClaimRequest{Max: 1})
 	d.must(err)

@@ -69,7 +69,7 @@ func statusTone(s queue.Status) string {
 		return "good"
 	case queue.StatusFailed:
 		return "bad"
-	case queue.StatusHeld, queue.StatusSuppressed:
+	case queue.StatusScheduled, queue.StatusSuppressed:
 		return "warn"
 	}
 	return ""
@@ -77,15 +77,15 @@ func statusTone(s queue.Status) string {
 
 // concernsHeld says whether an action is about jobs that are held.
 func (a *Admin) concernsHeld(ctx context.Context, x *action) (bool, error) {
-	if x.Place != "" {
-		return x.Place == queue.Held, nil
+	if x.State != "" {
+		return x.State == queue.Scheduled, nil
 	}
 	for _, id := range x.IDs {
 		if _, _, _, err := job.ParseID(id); err != nil {
 			return false, err
 		}
 		k, err := a.Queues.Locate(ctx, id, time.Time{})
-		if err != nil || k != nil && k.Place == queue.Held {
+		if err != nil || k != nil && k.State == queue.Scheduled {
 			return err == nil, err
 		}
 	}

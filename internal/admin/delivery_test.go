@@ -13,15 +13,15 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"ringup.dev/ringup/internal/admin"
-	"ringup.dev/ringup/internal/delivery"
+	"ringup.dev/ringup/internal/config/secret"
+	"ringup.dev/ringup/internal/failure"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/pricing"
-	"ringup.dev/ringup/internal/provider"
 	"ringup.dev/ringup/internal/queue"
-	"ringup.dev/ringup/internal/queue/redisqueue"
+	"ringup.dev/ringup/internal/redisstore"
 	"ringup.dev/ringup/internal/redistest"
 	"ringup.dev/ringup/internal/render"
-	"ringup.dev/ringup/internal/secret"
+	"ringup.dev/ringup/internal/report"
 )
 
 // settled puts an SMS into the queue, and settles it.
@@ -29,7 +29,7 @@ func (d *desk) settled(id string, s queue.Settlement) {
 	d.Helper()
 	body := fmt.Sprintf(`{"id":%q,"event_type":"payment_complete","timestamp":"2024-01-01T12:00:00Z","data":{"transactionId":"TXN_1"}}`, id)
 	_, err := d.producer.Enqueue(d.Context(), &queue.Submission{WebhookID: id, Priority: 1, AcceptedAt: time.Now(), Body: []byte(body), Channels: []queue.ChannelSubmission{
-		{Channel: message.SMS, Recipients: []queue.Addressee{{To: "+15550104242", Audience: message.Customer}}}}})
+		{Channel: message.SMS, Recipients: []message.Recipient{{Address: "+15550104242", Audience: message.Customer}}}}})
 	d.must(err)
 	_, claim, err := d.consumer.Exchange(d.Context(), nil, nil, &queue.ClaimRequest{Max: 1})
 	d.must(err)
@@ -76,9 +76,9 @@ func TestDelivery(t *testing.T) {
 	ended := make(chan struct{})
 	go func() { deliveries.Run(ctx); close(ended) }()
 	at := time.Now().Add(-time.Minute)
-	d.must(deliveries.Take(t.Context(), delivery.News{Reports: []delivery.Report{
-		{EventID: "1", Provider: "twilio", Channel: message.SMS, JobID: "told:sms:1", State: delivery.Sent, At: at},
-		{EventID: "2", Provider: "twilio", Channel: message.SMS, JobID: "told:sms:1", State: delivery.Delivered, At: at.Add(time.Second)},
+	d.must(deliveries.Take(t.Context(), report.Update{Reports: []report.Report{
+		{EventID: "1", Provider: "twilio", Channel: message.SMS, JobID: "told:sms:1", State: report.Sent, At: at},
+		{EventID: "2", Provider: "twilio", Channel: message.SMS, JobID: "told:sms:1", State: report.Delivered, At: at.Add(time.Second)},
 	}}))
 	redistest.Eventually(t, "the reports are applied", func() bool {
 		n, err := d.store.Notifications(t.Context(), "told")
@@ -94,9 +94,9 @@ func TestDelivery(t *testing.T) {
 func TestMoved(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
-	store, err := redisqueue.Open(redisqueue.Config{
+	store, err := redisstore.Open(redisstore.Config{
 		URL: secret.String("redis://" + server.Addr()), Prefix: "ringup", DedupeTTL: time.Hour, StatusTTL: time.Hour, KeepCompleted: 100, KeepFailed: 100, MaxCrashes: 5,
-		OnUncertain: redisqueue.Resend, FallbackChannel: map[string]string{"whatsapp": "sms"}, FallbackWithin: time.Hour,
+		OnUncertain: redisstore.Resend, FallbackChannel: map[string]string{"whatsapp": "sms"}, FallbackWithin: time.Hour,
 	}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
@@ -109,12 +109,12 @@ func TestMoved(t *testing.T) {
 	d.must(err)
 	d.pages = admin.New(admin.Options{Region: "US", Queues: store, Outbox: store.Outbox(0), Renderer: renderer, Log: slog.New(slog.NewTextHandler(d.log, nil))}).Handler()
 	_, err = producer.Enqueue(t.Context(), &queue.Submission{WebhookID: "a", Priority: 1, AcceptedAt: time.Now(), Body: []byte(`{"id":"a","event_type":"payment_complete"}`),
-		Channels: []queue.ChannelSubmission{{Channel: message.WhatsApp, Recipients: []queue.Addressee{{To: "+15550104242", Audience: message.Customer}}}}})
+		Channels: []queue.ChannelSubmission{{Channel: message.WhatsApp, Recipients: []message.Recipient{{Address: "+15550104242", Audience: message.Customer}}}}})
 	d.must(err)
-	consumer := store.Consumer(message.WhatsApp, redisqueue.ConsumerConfig{Lease: 30 * time.Second, PriorityAging: time.Minute}, []string{"business"})
+	consumer := store.Consumer(message.WhatsApp, redisstore.ConsumerConfig{Lease: 30 * time.Second, PriorityAging: time.Minute}, []string{"business"})
 	_, claim, err := consumer.Exchange(t.Context(), nil, nil, &queue.ClaimRequest{Max: 1})
 	d.must(err)
-	failure := &provider.Error{Class: provider.Permanent}
+	failure := &failure.Error{Class: failure.Permanent}
 	_, _, err = consumer.Exchange(t.Context(), []queue.Settlement{{Claimed: claim.Jobs[0], Action: queue.Fail, Error: failure.Error(), Move: true}}, nil, nil)
 	d.must(err)
 	ctx, cancel := context.WithCancel(t.Context())

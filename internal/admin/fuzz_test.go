@@ -13,11 +13,11 @@ import (
 	"golang.org/x/net/html"
 
 	"ringup.dev/ringup/internal/admin"
-	"ringup.dev/ringup/internal/delivery"
 	"ringup.dev/ringup/internal/job"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/queue"
 	"ringup.dev/ringup/internal/render"
+	"ringup.dev/ringup/internal/suppress"
 )
 
 // hostileQueue has one job in every place, whose texts are what somebody sent.
@@ -27,9 +27,9 @@ type hostileQueue struct {
 	text string
 }
 
-func (q *hostileQueue) job() queue.Kept {
-	return queue.Kept{Channel: message.SMS, Place: queue.Failed, At: time.Unix(0, 0), Raw: []byte(q.text), Job: &job.Job{
-		WebhookID: q.text + "x", Channel: message.SMS, Index: 1, Priority: 1, Recipient: message.Recipient(q.text), LastError: q.text, Body: []byte(q.text)}}
+func (q *hostileQueue) job() queue.Stored {
+	return queue.Stored{Channel: message.SMS, State: queue.Failed, At: time.Unix(0, 0), Raw: []byte(q.text), Job: &job.Job{
+		WebhookID: q.text + "x", Channel: message.SMS, Index: 1, Priority: 1, Recipient: message.Address(q.text), LastError: q.text, Body: []byte(q.text)}}
 }
 
 func (q *hostileQueue) State(context.Context, message.Channel) (*queue.ChannelState, error) {
@@ -37,17 +37,17 @@ func (q *hostileQueue) State(context.Context, message.Channel) (*queue.ChannelSt
 		Workers: []queue.WorkerState{{ID: q.text, Providers: []string{q.text}}}}, nil
 }
 
-func (q *hostileQueue) List(context.Context, message.Channel, queue.Place, int, int, int) ([]queue.Kept, error) {
-	return []queue.Kept{q.job(), {Channel: message.SMS, Place: queue.Failed, Raw: []byte(q.text), Err: job.ErrCorrupt}}, nil
+func (q *hostileQueue) List(context.Context, message.Channel, queue.State, int, int, int) ([]queue.Stored, error) {
+	return []queue.Stored{q.job(), {Channel: message.SMS, State: queue.Failed, Raw: []byte(q.text), Err: job.ErrCorrupt}}, nil
 }
 
-func (q *hostileQueue) Locate(context.Context, string, time.Time) (*queue.Kept, error) {
+func (q *hostileQueue) Locate(context.Context, string, time.Time) (*queue.Stored, error) {
 	k := q.job()
 	return &k, nil
 }
 
-func (q *hostileQueue) Search(context.Context, string, int) ([]queue.Kept, error) {
-	return []queue.Kept{q.job()}, nil
+func (q *hostileQueue) Search(context.Context, string, int) ([]queue.Stored, error) {
+	return []queue.Stored{q.job()}, nil
 }
 
 func (q *hostileQueue) Notifications(_ context.Context, id string) (*queue.Notifications, error) {
@@ -67,16 +67,16 @@ func (q *hostileQueue) Spending(context.Context, message.Channel, time.Time) (ma
 	return map[string]int64{queue.SpendTotal: 1, queue.SpendSource + q.text: 1, queue.SpendEvent + q.text: 1, q.text: -1}, nil
 }
 
-func (q *hostileQueue) Suppressed(_ context.Context, channel message.Channel, address message.Recipient) (*delivery.Suppression, error) {
-	return &delivery.Suppression{Channel: channel, Address: address, Why: delivery.Why(q.text), By: q.text, Sender: q.text}, nil
+func (q *hostileQueue) Suppressed(_ context.Context, channel message.Channel, address message.Address) (*suppress.Entry, error) {
+	return &suppress.Entry{Channel: channel, Address: address, Why: suppress.Why(q.text), By: q.text, Sender: q.text}, nil
 }
 
 func (q *hostileQueue) CountSuppressed(context.Context, message.Channel) (int64, error) {
 	return 1, nil
 }
 
-func (q *hostileQueue) Suppressions(_ context.Context, channel message.Channel, visit func(delivery.Suppression) bool) error {
-	visit(delivery.Suppression{Channel: channel, Address: message.Recipient(q.text), Why: delivery.Why(q.text), By: q.text, Sender: q.text})
+func (q *hostileQueue) Suppressions(_ context.Context, channel message.Channel, visit func(suppress.Entry) bool) error {
+	visit(suppress.Entry{Channel: channel, Address: message.Address(q.text), Why: suppress.Why(q.text), By: q.text, Sender: q.text})
 	return nil
 }
 

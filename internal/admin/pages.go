@@ -15,11 +15,11 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
-	"ringup.dev/ringup/internal/delivery"
+	"ringup.dev/ringup/internal/event"
 	"ringup.dev/ringup/internal/job"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/queue"
-	"ringup.dev/ringup/internal/webhook"
+	"ringup.dev/ringup/internal/suppress"
 )
 
 //go:embed templates
@@ -51,7 +51,7 @@ func static() http.Handler {
 
 var functions = template.FuncMap{
 	"ago": ago, "clock": func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") },
-	"iso": func(t time.Time) string { return t.UTC().Format(time.RFC3339) }, "placeName": placeName, "number": thousands,
+	"iso": func(t time.Time) string { return t.UTC().Format(time.RFC3339) }, "stateName": stateName, "number": thousands,
 	"perSecond": func(f float64) string { return strconv.FormatFloat(f, 'f', 1, 64) }, "eventOf": eventOf,
 	"link": func(path string, pairs ...string) string {
 		q := url.Values{}
@@ -62,7 +62,7 @@ var functions = template.FuncMap{
 		}
 		return path + "?" + q.Encode()
 	},
-	"reported": func(what string) string { return reported[what] }, "movedTo": movedTo, "tone": statusTone, "whyName": func(w delivery.Why) string { return whyNames[w] },
+	"reported": func(what string) string { return reported[what] }, "movedTo": movedTo, "tone": statusTone, "whyName": func(w suppress.Why) string { return whyNames[w] },
 	"text": func(v any) string { return fmt.Sprint(v) }, "add": func(a, b int) int { return a + b },
 }
 
@@ -110,15 +110,15 @@ func thousands(n int64) string {
 	return s
 }
 
-func placeName(p queue.Place) string {
-	return map[queue.Place]string{
-		queue.Waiting: "waiting", queue.Retrying: "waiting for its next attempt", queue.Held: "held", queue.Sending: "being sent", queue.Failed: "failed", queue.Completed: "sent",
+func stateName(p queue.State) string {
+	return map[queue.State]string{
+		queue.Waiting: "waiting", queue.Retrying: "waiting for its next attempt", queue.Scheduled: "held", queue.InFlight: "being sent", queue.Failed: "failed", queue.Completed: "sent",
 	}[p]
 }
 
 // eventOf names the event of a priority.
 func eventOf(priority int) string {
-	for _, e := range webhook.EventTypes {
+	for _, e := range event.Types {
 		if e.Priority() == priority {
 			return string(e)
 		}
@@ -246,7 +246,7 @@ type jobView struct {
 	ID         string          `json:"id"`
 	WebhookID  string          `json:"webhook_id"`
 	Channel    message.Channel `json:"channel"`
-	Place      queue.Place     `json:"place"`
+	State      queue.State     `json:"place"`
 	At         time.Time       `json:"at,omitzero"` // next attempt due, lease ends, or ended
 	Event      string          `json:"event"`
 	Priority   int             `json:"priority"`
@@ -259,22 +259,22 @@ type jobView struct {
 	LastError  string          `json:"last_error,omitempty"`
 }
 
-func view(k *queue.Kept) jobView {
-	v := jobView{Channel: k.Channel, Place: k.Place, At: k.At}
+func view(k *queue.Stored) jobView {
+	v := jobView{Channel: k.Channel, State: k.State, At: k.At}
 	if k.Job == nil {
 		v.ID, v.LastError = "unreadable", k.Err.Error()
 		return v
 	}
 	j := k.Job
 	v.ID, v.WebhookID, v.Event, v.Priority, v.Attempts, v.Crashes = j.ID(), j.WebhookID, eventOf(j.Priority), j.Priority, j.Attempts, j.Crashes
-	if k.Place == queue.Completed {
+	if k.State == queue.Completed {
 		v.Attempts++ // a job counts those that did not succeed
 	}
 	v.Uncertain, v.AcceptedAt, v.Audience, v.Recipient, v.LastError = j.Uncertain, j.AcceptedAt, j.Audience.String(), j.Recipient.String(), j.LastError
 	return v
 }
 
-func views(jobs []queue.Kept) []jobView {
+func views(jobs []queue.Stored) []jobView {
 	out := make([]jobView, len(jobs))
 	for i := range jobs {
 		out[i] = view(&jobs[i])
@@ -285,7 +285,7 @@ func views(jobs []queue.Kept) []jobView {
 // listRequest is which jobs are asked for.
 type listRequest struct {
 	Channel          message.Channel
-	Place            queue.Place
+	State            queue.State
 	Priority, Offset int
 }
 
@@ -295,9 +295,9 @@ func readList(r *http.Request) (listRequest, error) {
 	if q.Channel, err = message.ParseChannel(chi.URLParam(r, "channel")); err != nil {
 		return q, refuse("%v", err)
 	}
-	q.Place = queue.Place(chi.URLParam(r, "place"))
-	if placeName(q.Place) == "" {
-		return q, refuse("there is no place %q: there are waiting, retry, held, sending, failed, completed", q.Place)
+	q.State = queue.State(chi.URLParam(r, "place"))
+	if stateName(q.State) == "" {
+		return q, refuse("there is no place %q: there are waiting, retry, held, sending, failed, completed", q.State)
 	}
 	for name, into := range map[string]*int{"priority": &q.Priority, "offset": &q.Offset} {
 		if text := r.URL.Query().Get(name); text != "" {
@@ -313,13 +313,13 @@ func readList(r *http.Request) (listRequest, error) {
 }
 
 // total is how many jobs are in a place.
-func total(state *queue.ChannelState, place queue.Place, priority int) (n int64) {
+func total(state *queue.ChannelState, place queue.State, priority int) (n int64) {
 	switch place {
 	case queue.Retrying:
 		return state.Retry
-	case queue.Held:
+	case queue.Scheduled:
 		return state.Held
-	case queue.Sending:
+	case queue.InFlight:
 		return state.Inflight
 	case queue.Failed:
 		return state.Failed
@@ -336,7 +336,7 @@ func total(state *queue.ChannelState, place queue.Place, priority int) (n int64)
 
 type listView struct {
 	listRequest
-	Places              []queue.Place
+	States              []queue.State
 	Jobs                []jobView
 	Total               int64
 	From, To            int
@@ -349,8 +349,8 @@ func (a *Admin) list(ctx context.Context, q listRequest) (jobs []jobView, all in
 	if err != nil {
 		return nil, 0, err
 	}
-	kept, err := a.Queues.List(ctx, q.Channel, q.Place, q.Priority, q.Offset, pageSize)
-	return views(kept), total(state, q.Place, q.Priority), err
+	kept, err := a.Queues.List(ctx, q.Channel, q.State, q.Priority, q.Offset, pageSize)
+	return views(kept), total(state, q.State, q.Priority), err
 }
 
 func (a *Admin) listPage(w http.ResponseWriter, r *http.Request) {
@@ -364,14 +364,14 @@ func (a *Admin) listPage(w http.ResponseWriter, r *http.Request) {
 		a.failed(w, r, err)
 		return
 	}
-	v := listView{listRequest: q, Places: queue.Places, Jobs: jobs, Total: all, From: q.Offset + 1, To: q.Offset + len(jobs)}
+	v := listView{listRequest: q, States: queue.States, Jobs: jobs, Total: all, From: q.Offset + 1, To: q.Offset + len(jobs)}
 	if q.Offset > 0 {
 		v.Previous = strconv.Itoa(max(0, q.Offset-pageSize))
 	}
 	if int64(v.To) < v.Total && len(jobs) > 0 {
 		v.Following = strconv.Itoa(q.Offset + pageSize)
 	}
-	a.page(w, r, http.StatusOK, "list", page{Title: string(q.Channel) + ": " + placeName(q.Place), Section: "queues", Live: true, Data: v})
+	a.page(w, r, http.StatusOK, "list", page{Title: string(q.Channel) + ": " + stateName(q.State), Section: "queues", Live: true, Data: v})
 }
 
 // jobDetail is all that is known of a job.
@@ -395,7 +395,7 @@ type shownMessage struct {
 	Problem  string `json:"problem,omitempty"`
 }
 
-func (a *Admin) detail(ctx context.Context, id string) (*jobDetail, *queue.Kept, error) {
+func (a *Admin) detail(ctx context.Context, id string) (*jobDetail, *queue.Stored, error) {
 	webhookID, _, _, err := job.ParseID(id)
 	if err != nil {
 		return nil, nil, refuse("%v", err)
@@ -535,7 +535,7 @@ type confirmView struct {
 
 // readAction reads an action from a page's form or link.
 func readAction(get func(string) string) *action {
-	x := &action{Name: get("action"), Channel: message.Channel(get("channel")), Place: queue.Place(get("place")), Filter: get("filter"), Provider: get("provider"), Why: get("why")}
+	x := &action{Name: get("action"), Channel: message.Channel(get("channel")), State: queue.State(get("place")), Filter: get("filter"), Provider: get("provider"), Why: get("why")}
 	if id := get("id"); id != "" {
 		x.IDs = []string{id}
 		if x.Channel == "" {

@@ -13,7 +13,7 @@ import (
 	"strings"
 	"time"
 
-	"ringup.dev/ringup/internal/secret"
+	"ringup.dev/ringup/internal/config/secret"
 )
 
 const (

@@ -17,9 +17,9 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
-	"ringup.dev/ringup/internal/delivery"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/queue"
+	"ringup.dev/ringup/internal/suppress"
 )
 
 const (
@@ -44,11 +44,11 @@ const (
 
 // Suppressions is what the pages need of the lists of those who get nothing.
 type Suppressions interface {
-	Suppress(context.Context, []delivery.Suppression) (added int, err error)
-	Unsuppress(context.Context, message.Channel, message.Recipient) (bool, error)
-	Suppressed(context.Context, message.Channel, message.Recipient) (*delivery.Suppression, error)
+	Suppress(context.Context, []suppress.Entry) (added int, err error)
+	Unsuppress(context.Context, message.Channel, message.Address) (bool, error)
+	Suppressed(context.Context, message.Channel, message.Address) (*suppress.Entry, error)
 	CountSuppressed(context.Context, message.Channel) (int64, error)
-	Suppressions(ctx context.Context, channel message.Channel, visit func(delivery.Suppression) (enough bool)) error
+	Suppressions(ctx context.Context, channel message.Channel, visit func(suppress.Entry) (enough bool)) error
 }
 
 // suppressedAPI serves the lists to programs. Addresses are in bodies, never in what is asked for, which many log.
@@ -76,13 +76,13 @@ func (a *Admin) suppressedPages(r chi.Router) {
 type listedEntry struct {
 	Channel message.Channel `json:"channel"`
 	Address string          `json:"address"` // masked, unless it was asked for and allowed
-	Why     delivery.Why    `json:"why"`
+	Why     suppress.Why    `json:"why"`
 	Sender  string          `json:"sender,omitempty"`
 	By      string          `json:"by,omitempty"`
 	Since   time.Time       `json:"since,omitzero"`
 }
 
-func listed(e *delivery.Suppression, reveal bool) listedEntry {
+func listed(e *suppress.Entry, reveal bool) listedEntry {
 	out := listedEntry{Channel: e.Channel, Address: e.Address.String(), Why: e.Why, Sender: e.Sender, By: e.By, Since: e.At.UTC()}
 	if reveal {
 		out.Address = e.Address.Reveal()
@@ -108,15 +108,15 @@ func (a *Admin) suppressed(ctx context.Context, channel message.Channel, offset 
 		return nil, err
 	}
 	out := &suppressedList{Total: total, Offset: offset, Complete: true, Entries: []listedEntry{}}
-	var newest []delivery.Suppression
+	var newest []suppress.Entry
 	keep, looked := offset+pageSize, 0
 	trim := func() {
-		slices.SortFunc(newest, func(a, b delivery.Suppression) int {
+		slices.SortFunc(newest, func(a, b suppress.Entry) int {
 			return cmp.Or(b.At.Compare(a.At), cmp.Compare(a.Address.Reveal(), b.Address.Reveal()))
 		})
 		newest = newest[:min(len(newest), keep)]
 	}
-	err = a.Queues.Suppressions(ctx, channel, func(e delivery.Suppression) bool {
+	err = a.Queues.Suppressions(ctx, channel, func(e suppress.Entry) bool {
 		if looked >= maxLooked {
 			out.Complete = false
 			return true
@@ -145,7 +145,7 @@ type change struct {
 }
 
 // read checks what was asked for, and returns the address.
-func (a *Admin) read(x *change) (message.Recipient, error) {
+func (a *Admin) read(x *change) (message.Address, error) {
 	if _, err := message.ParseChannel(string(x.Channel)); err != nil {
 		return "", refuse("%v", err)
 	}
@@ -170,7 +170,7 @@ func (a *Admin) note(ctx context.Context, name string, channel message.Channel, 
 }
 
 // check looks an address up; nil says that it is not on the list.
-func (a *Admin) check(ctx context.Context, x *change) (*delivery.Suppression, error) {
+func (a *Admin) check(ctx context.Context, x *change) (*suppress.Entry, error) {
 	to, err := a.read(x)
 	if err != nil {
 		return nil, err
@@ -187,7 +187,7 @@ func (a *Admin) suppress(ctx context.Context, x *change) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	n, err := a.Queues.Suppress(ctx, []delivery.Suppression{{Channel: x.Channel, Address: to, Why: delivery.Operator, By: operator(ctx), At: time.Now()}})
+	n, err := a.Queues.Suppress(ctx, []suppress.Entry{{Channel: x.Channel, Address: to, Why: suppress.Operator, By: operator(ctx), At: time.Now()}})
 	if n > 0 {
 		a.note(ctx, actSuppress, x.Channel, to.String(), x.Why)
 	}
@@ -244,10 +244,10 @@ func (a *Admin) importFile(ctx context.Context, file io.Reader, channel, why str
 	if len(wrong) > 0 && !partial {
 		return out, nil
 	}
-	slices.SortStableFunc(entries, func(a, b delivery.Suppression) int { return cmp.Compare(a.Channel, b.Channel) })
+	slices.SortStableFunc(entries, func(a, b suppress.Entry) int { return cmp.Compare(a.Channel, b.Channel) })
 	for len(entries) > 0 {
 		of := entries[0].Channel
-		end := slices.IndexFunc(entries, func(e delivery.Suppression) bool { return e.Channel != of })
+		end := slices.IndexFunc(entries, func(e suppress.Entry) bool { return e.Channel != of })
 		if end < 0 {
 			end = len(entries)
 		}
@@ -307,7 +307,7 @@ func (a *Admin) export(w http.ResponseWriter, r *http.Request, name, why string)
 	out := csv.NewWriter(w)
 	err := out.Write(exported)
 	for _, channel := range channels {
-		listErr := a.Queues.Suppressions(r.Context(), channel, func(e delivery.Suppression) bool {
+		listErr := a.Queues.Suppressions(r.Context(), channel, func(e suppress.Entry) bool {
 			err = errors.Join(err, writeEntry(out, &e))
 			return err != nil
 		})
@@ -463,19 +463,19 @@ type channelCount struct {
 }
 
 // whyNames are the reasons, as a person reads them.
-var whyNames = map[delivery.Why]string{
-	delivery.StopWord: "answered STOP", delivery.Unsubscribe: "unsubscribed", delivery.Complaint: "reported spam", delivery.HardBounce: "the address does not work",
-	delivery.Refused: "their provider refuses", delivery.OptOutList: "on the provider's own list", delivery.Operator: "put here by hand", delivery.Import: "from a file",
+var whyNames = map[suppress.Why]string{
+	suppress.StopWord: "answered STOP", suppress.Unsubscribe: "unsubscribed", suppress.Complaint: "reported spam", suppress.HardBounce: "the address does not work",
+	suppress.Refused: "their provider refuses", suppress.OptOutList: "on the provider's own list", suppress.Operator: "put here by hand", suppress.Import: "from a file",
 }
 
 // advice says what to think of before an address is taken off.
-var advice = map[delivery.Why]string{
-	delivery.StopWord:    "They said so themselves. Take them off only when they have asked for messages again; their provider may go on refusing until they answer START.",
-	delivery.Unsubscribe: "They said so themselves. Take them off only when they have asked for messages again.",
-	delivery.Complaint:   "They reported an e-mail as spam. Another one harms the shop's standing with every mailbox of that provider.",
-	delivery.HardBounce:  "The address did not exist, or refused for good. Take it off when it was a mistake that has been mended.",
-	delivery.Refused:     "Their provider refuses to send to them, and will put them back here until they answer START, or unblock the shop.",
-	delivery.OptOutList:  "They are on the provider's own list, and come back with it (OPT_OUT_SYNC). Take them off there.",
+var advice = map[suppress.Why]string{
+	suppress.StopWord:    "They said so themselves. Take them off only when they have asked for messages again; their provider may go on refusing until they answer START.",
+	suppress.Unsubscribe: "They said so themselves. Take them off only when they have asked for messages again.",
+	suppress.Complaint:   "They reported an e-mail as spam. Another one harms the shop's standing with every mailbox of that provider.",
+	suppress.HardBounce:  "The address did not exist, or refused for good. Take it off when it was a mistake that has been mended.",
+	suppress.Refused:     "Their provider refuses to send to them, and will put them back here until they answer START, or unblock the shop.",
+	suppress.OptOutList:  "They are on the provider's own list, and come back with it (OPT_OUT_SYNC). Take them off there.",
 }
 
 // suppressedPage shows a list: as it is, with addresses in full where that is allowed and asked for, or with what an address that was asked for has.

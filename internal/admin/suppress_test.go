@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"ringup.dev/ringup/internal/admin"
-	"ringup.dev/ringup/internal/delivery"
 	"ringup.dev/ringup/internal/message"
+	"ringup.dev/ringup/internal/suppress"
 )
 
 // form is the import's, with a file.
@@ -41,9 +41,9 @@ func TestWhoGetsNothing(t *testing.T) {
 	t.Parallel()
 	d := open(t, admin.Config{})
 	old := time.Now().Add(-time.Hour)
-	_, err := d.store.Suppress(t.Context(), []delivery.Suppression{
-		{Channel: message.SMS, Address: "+15550104242", Why: delivery.StopWord, By: "twilio", Sender: "MG77", At: old},
-		{Channel: message.SMS, Address: "+15550100001", Why: delivery.HardBounce, By: "twilio", At: old.Add(time.Minute)},
+	_, err := d.store.Suppress(t.Context(), []suppress.Entry{
+		{Channel: message.SMS, Address: "+15550104242", Why: suppress.StopWord, By: "twilio", Sender: "MG77", At: old},
+		{Channel: message.SMS, Address: "+15550100001", Why: suppress.HardBounce, By: "twilio", At: old.Add(time.Minute)},
 	})
 	d.must(err)
 	page := d.ask(http.MethodGet, "/admin/suppressed?channel=sms", "")
@@ -67,7 +67,7 @@ func TestWhoGetsNothing(t *testing.T) {
 	d.want(http.StatusOK, d.ask(http.MethodGet, w.Header().Get("Location"), ""), "gets messages on sms again", "1 address gets nothing on sms")
 	w = d.ask(http.MethodPost, "/admin/suppressed/add", form("channel", "email", "address", "Jane@Example.com", "why", "by phone"))
 	d.want(http.StatusOK, d.ask(http.MethodGet, w.Header().Get("Location"), ""), "gets nothing on email any more", "j•••@example.com", "put here by hand", "local")
-	if e, err := d.store.Suppressed(t.Context(), message.Email, "jane@example.com"); err != nil || e == nil || e.Why != delivery.Operator || e.By != "local" {
+	if e, err := d.store.Suppressed(t.Context(), message.Email, "jane@example.com"); err != nil || e == nil || e.Why != suppress.Operator || e.By != "local" {
 		t.Errorf("%+v, %v", e, err)
 	}
 	d.want(http.StatusOK, d.ask(http.MethodGet, "/admin/audit", ""), "unsuppress", "asked at the counter", "+•••4242", "by phone", "suppress")
@@ -125,7 +125,7 @@ func TestSuppressedAPI(t *testing.T) {
 		return answer
 	}
 	for i := range 250 {
-		_, err := d.store.Suppress(t.Context(), []delivery.Suppression{{Channel: message.SMS, Address: message.Recipient(fmt.Sprintf("+1202555%04d", i)), Why: delivery.StopWord, At: time.Unix(int64(i), 0)}})
+		_, err := d.store.Suppress(t.Context(), []suppress.Entry{{Channel: message.SMS, Address: message.Address(fmt.Sprintf("+1202555%04d", i)), Why: suppress.StopWord, At: time.Unix(int64(i), 0)}})
 		d.must(err)
 	}
 	first := ask(200, http.MethodGet, "sms", "", `"total":250`, `"complete":true`)

@@ -28,11 +28,11 @@ var tables = []string{module + "internal/provider/twilio/codes", module + "inter
 
 var rules = []rule{
 	{"internal/message", []string{module + "internal/"}, "the nouns know nobody"},
-	{"internal/secret", []string{module + "internal/"}, "it knows nobody"},
+	{"internal/config/secret", []string{module + "internal/"}, "it knows nobody"},
 	{"internal/job", []string{redis, module + "internal/queue", module + "internal/provider"}, "a job's bytes outlive store and providers"},
-	{"internal/webhook", []string{redis, "net/http", module + "internal/queue", module + "internal/provider"}, "a payload is not HTTP"},
+	{"internal/event", []string{redis, "net/http", module + "internal/"}, "an event is not HTTP"},
 	{"internal/address", []string{redis, "net/http", module + "internal/queue", module + "internal/provider"}, "pure"},
-	{"internal/person", []string{redis, "net/http", module + "internal/queue", module + "internal/provider"}, "pure"},
+	{"internal/person", []string{redis, module + "internal/queue", module + "internal/provider"}, "pure"},
 	{"internal/render", []string{redis, module + "internal/queue", module + "internal/provider"}, "pure"},
 	{"internal/pricing", []string{redis, "net/http", module + "internal/queue", module + "internal/provider", "github.com/nyaruka/phonenumbers"}, "pure"},
 	{"internal/quiet", []string{redis, "net/http", module + "internal/queue", module + "internal/provider", "github.com/nyaruka/phonenumbers"},
@@ -40,9 +40,7 @@ var rules = []rule{
 	{"internal/unsubscribe", []string{redis, "github.com/go-chi/", module + "internal/queue", module + "internal/ingest", module + "internal/render"},
 		"ingest serves the page, and workers make the links"},
 	{"internal/queue", []string{redis, "net/http", module + "internal/provider/", module + "internal/worker"}, "the contract outlives the store"},
-	{"internal/queue/redisqueue", []string{module + "internal/worker", module + "internal/ingest", module + "internal/provider/"}, "storage has no policy"},
-	{"internal/delivery", append([]string{redis, "net/http", module + "internal/provider/", module + "internal/queue", module + "internal/callback"}, sdks...),
-		"the nouns of what providers say later: whoever applies them knows no format"},
+	{"internal/redisstore", []string{module + "internal/worker", module + "internal/ingest", module + "internal/provider/"}, "storage has no policy"},
 	{"internal/callback", append([]string{redis, module + "internal/provider/", module + "internal/queue", module + "internal/worker", module + "internal/ingest",
 		module + "internal/render"}, sdks...), "it reads what providers say, and hands it on"},
 	{"internal/provider/twilio/codes", append([]string{redis, "net/http", module + "internal/provider/"}, sdks...), "a table"},
@@ -51,17 +49,17 @@ var rules = []rule{
 	// The contract, internal/provider itself, it may know: callbacks say in its words why a message failed.
 	{"internal/ingest", append([]string{redis, module + "internal/provider/", module + "internal/worker", module + "internal/render"}, sdks...),
 		"ingest stays stateless and small"},
-	{"internal/worker", append([]string{redis, module + "internal/queue/redisqueue", module + "internal/provider/", module + "internal/ingest"}, sdks...),
+	{"internal/worker", append([]string{redis, module + "internal/redisstore", module + "internal/provider/", module + "internal/ingest"}, sdks...),
 		"policy without mechanism"},
 	{"internal/provider", []string{"net/http", redis, module + "internal/queue", module + "internal/worker"}, "the contract"},
-	{"internal/provider/sandbox", []string{redis, module + "internal/worker", module + "internal/queue/redisqueue"}, "an adapter sends, once"},
+	{"internal/provider/sandbox", []string{redis, module + "internal/worker", module + "internal/redisstore"}, "an adapter sends, once"},
 	{"internal/provider/transport", append([]string{redis, module + "internal/queue"}, sdks...), "it knows no provider"},
 	{"internal/provider/twilio", adapter("twilio"), "an adapter sends, once"},
 	{"internal/provider/aws", adapter("aws"), "an adapter sends, once"},
 	{"internal/provider/sendgrid", adapter("sendgrid"), "an adapter sends, once"},
 	{"internal/provider/whatsapp", adapter("whatsapp"), "an adapter sends, once"},
-	{"internal/ops", []string{redis, module + "internal/"}, "it serves whatever it is handed"},
-	{"internal/admin", append([]string{redis, module + "internal/queue/redisqueue", module + "internal/worker", module + "internal/provider/"}, sdks...),
+	{"internal/opsserver", []string{redis, module + "internal/"}, "it serves whatever it is handed"},
+	{"internal/admin", append([]string{redis, module + "internal/redisstore", module + "internal/worker", module + "internal/provider/"}, sdks...),
 		"pages over the queue's contract"},
 	{"cmd/admin", append([]string{module + "internal/worker", module + "internal/ingest", "github.com/alicebob/"}, sdks...), "it sends nothing"},
 	{"cmd/ingest", append([]string{module + "internal/worker", module + "internal/provider/", module + "internal/render", "github.com/alicebob/"}, sdks...),
@@ -123,14 +121,14 @@ func TestOnlyTheQueueSpeaksRedis(t *testing.T) {
 	for line := range strings.Lines(string(out)) {
 		pkg, imports, _ := strings.Cut(line, " ")
 		switch speaks := strings.Contains(imports, redis); {
-		case speaks && pkg == module+"internal/queue/redisqueue":
+		case speaks && pkg == module+"internal/redisstore":
 			found = true
 		case speaks && pkg != module+"internal/redistest" && !strings.HasPrefix(pkg, module+"test/"):
-			t.Errorf("%s speaks to Redis: all that knows of Redis is in redisqueue", pkg)
+			t.Errorf("%s speaks to Redis: all that knows of Redis is in redisstore", pkg)
 		}
 	}
 	if !found {
-		t.Error("redisqueue does not import go-redis: this test looks at the wrong thing")
+		t.Error("redisstore does not import go-redis: this test looks at the wrong thing")
 	}
 }
 

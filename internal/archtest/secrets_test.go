@@ -19,7 +19,7 @@ var secretNames = regexp.MustCompile(`(?i)(secret|token|password|signature|diges
 // notSecret are names that fit, and hold none: the tokens of the rate limit.
 var notSecret = regexp.MustCompile(`^(tokens|ExtraTokens)$|SignatureVersion$|^NextToken$`)
 
-// anAddress is the Reveal of a message.Recipient, which is personal data and no secret that somebody could guess at.
+// anAddress is the Reveal of a message.Address, which is personal data and no secret that somebody could guess at.
 var anAddress = regexp.MustCompile(`(?i)(recipient|address|read|\.to)\.Reveal$`)
 
 // leaks finds in a file where a secret is compared in a time that depends on it: by ==, !=, switch, bytes.Equal, strings.EqualFold and

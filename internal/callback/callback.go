@@ -29,10 +29,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"ringup.dev/ringup/internal/address"
-	"ringup.dev/ringup/internal/delivery"
+	"ringup.dev/ringup/internal/failure"
 	"ringup.dev/ringup/internal/job"
 	"ringup.dev/ringup/internal/message"
-	"ringup.dev/ringup/internal/provider"
+	"ringup.dev/ringup/internal/report"
 )
 
 // The addresses that providers call, below PUBLIC_URL.
@@ -52,7 +52,7 @@ const (
 
 // Sink takes news: the queue. An error means that it could not, and that the same news should come again.
 type Sink interface {
-	Take(ctx context.Context, n delivery.News) error
+	Take(ctx context.Context, n report.Update) error
 }
 
 // Options are what a Receiver is made of. All are required but Now and Transport.
@@ -86,7 +86,7 @@ type route struct {
 	kinds    []string // media types that it sends
 	limit    int64    // bytes of a body
 	// read verifies a callback and says what is in it. Errors: *refusal. nil when the provider is not configured.
-	read func(r *http.Request, body []byte) (delivery.News, reply, error)
+	read func(r *http.Request, body []byte) (report.Update, reply, error)
 }
 
 // reply is the answer to a callback that was taken.
@@ -200,7 +200,7 @@ func (c *Receiver) serve(to route) http.HandlerFunc {
 // take verifies a callback and hands its news on. Errors: *refusal.
 func (c *Receiver) take(to route, r *http.Request) (reply, string, error) {
 	body, err := readBody(r, to.kinds, to.limit)
-	var news delivery.News
+	var news report.Update
 	var answer reply
 	if err == nil {
 		news, answer, err = to.read(r, body)
@@ -222,12 +222,12 @@ func (c *Receiver) take(to route, r *http.Request) (reply, string, error) {
 		return reply{}, outcomeUnavailable, &refusal{status: http.StatusServiceUnavailable, detail: "the queue cannot take it now; send it again"}
 	}
 	for i := range news.Reports {
-		report := &news.Reports[i]
+		r := &news.Reports[i]
 		var why string
-		if report.Err != nil {
-			why = string(report.Err.Reason)
+		if r.Err != nil {
+			why = string(r.Err.Reason)
 		}
-		c.reports.WithLabelValues(report.Provider, string(report.Channel), string(report.State), why).Inc()
+		c.reports.WithLabelValues(r.Provider, string(r.Channel), string(r.State), why).Inc()
 	}
 	for i := range news.Preferences {
 		p := &news.Preferences[i]
@@ -317,7 +317,7 @@ func jobOf(value string, channels ...message.Channel) (string, message.Channel) 
 var e164 = regexp.MustCompile(`^\+[1-9][0-9]{6,14}$`)
 
 // emailOf returns an e-mail address in the form that messages are addressed in; "" for what is none.
-func emailOf(text string) message.Recipient {
+func emailOf(text string) message.Address {
 	if parsed, err := mail.ParseAddress(text); err == nil {
 		text = parsed.Address // a bounce may quote the whole To header
 	}
@@ -351,6 +351,6 @@ func (i *instant) UnmarshalJSON(text []byte) error {
 }
 
 // unexplained is the error of a message that failed without a code.
-func unexplained() *provider.Error {
-	return &provider.Error{Class: provider.Permanent, Reason: provider.ReasonUnreadable, Detail: "it failed, and the provider gave no reason"}
+func unexplained() *failure.Error {
+	return &failure.Error{Class: failure.Permanent, Reason: failure.ReasonUnreadable, Detail: "it failed, and the provider gave no reason"}
 }

@@ -20,7 +20,8 @@ import (
 	"github.com/sethvargo/go-envconfig"
 
 	"ringup.dev/ringup/internal/callback"
-	"ringup.dev/ringup/internal/delivery"
+	"ringup.dev/ringup/internal/config"
+	"ringup.dev/ringup/internal/failure"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/provider"
 	"ringup.dev/ringup/internal/provider/aws"
@@ -28,7 +29,8 @@ import (
 	"ringup.dev/ringup/internal/provider/transport"
 	"ringup.dev/ringup/internal/provider/twilio"
 	"ringup.dev/ringup/internal/provider/whatsapp"
-	"ringup.dev/ringup/internal/settings"
+	"ringup.dev/ringup/internal/report"
+	"ringup.dev/ringup/internal/suppress"
 	"ringup.dev/ringup/test/emulator"
 )
 
@@ -47,12 +49,12 @@ type bench struct {
 	log       *bytes.Buffer
 
 	mu    sync.Mutex
-	taken []delivery.News
+	taken []report.Update
 	err   error
 }
 
 // Take remembers news, or fails as it is told.
-func (b *bench) Take(_ context.Context, n delivery.News) error {
+func (b *bench) Take(_ context.Context, n report.Update) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.err != nil {
@@ -63,7 +65,7 @@ func (b *bench) Take(_ context.Context, n delivery.News) error {
 }
 
 // news returns what was taken since the last time.
-func (b *bench) news() []delivery.News {
+func (b *bench) news() []report.Update {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	out := b.taken
@@ -109,7 +111,7 @@ func open(t *testing.T, instead map[string]string) *bench {
 		environment[name] = value
 	}
 	var c callback.Config
-	if err := settings.Read(t.Context(), envconfig.MapLookuper(environment), &c); err != nil {
+	if err := config.Read(t.Context(), envconfig.MapLookuper(environment), &c); err != nil {
 		t.Fatal(err)
 	}
 	receiver, err := callback.New(callback.Options{
@@ -127,7 +129,7 @@ func open(t *testing.T, instead map[string]string) *bench {
 type dialect struct {
 	name, provider string
 	channel        message.Channel
-	to             message.Recipient
+	to             message.Address
 	taken          int // the status of a callback that was taken
 	signature      string
 	correlates     bool
@@ -265,7 +267,7 @@ func TestTheWayOfAMessage(t *testing.T) {
 				events = append(events, emulator.Event{Kind: emulator.EventRead, At: at})
 			}
 			b.call(t, d.taken, b.report(t, m, events...)...)
-			var reports []delivery.Report
+			var reports []report.Report
 			for _, n := range b.news() {
 				reports = append(reports, n.Reports...)
 				if len(n.Preferences) != 0 {
@@ -277,7 +279,7 @@ func TestTheWayOfAMessage(t *testing.T) {
 			}
 			seen := map[string]bool{}
 			for i, r := range reports {
-				want := delivery.Report{EventID: r.EventID, Provider: d.provider, Channel: d.channel, MessageID: receipt, State: delivery.State(events[i].Kind)}
+				want := report.Report{EventID: r.EventID, Provider: d.provider, Channel: d.channel, MessageID: receipt, State: report.State(events[i].Kind)}
 				if d.correlates {
 					want.JobID = job
 				}
@@ -285,7 +287,7 @@ func TestTheWayOfAMessage(t *testing.T) {
 					t.Errorf("two events are called %q", r.EventID)
 				}
 				seen[r.EventID] = true
-				if diff := cmp.Diff(want, r, cmpopts.IgnoreFields(delivery.Report{}, "At")); diff != "" {
+				if diff := cmp.Diff(want, r, cmpopts.IgnoreFields(report.Report{}, "At")); diff != "" {
 					t.Errorf("(-want +got):\n%s", diff)
 				}
 				// Twilio says no times, and SES that of the send.
@@ -313,14 +315,14 @@ func TestRepetition(t *testing.T) {
 		if played.Messages != 3 || played.Answers[d.taken] != played.Callbacks || played.Callbacks < 9 {
 			t.Errorf("%+v", played)
 		}
-		events, states := map[string]int{}, map[delivery.State]int{}
+		events, states := map[string]int{}, map[report.State]int{}
 		for _, n := range b.news() {
 			for _, r := range n.Reports {
 				events[r.EventID]++
 				states[r.State]++
 			}
 		}
-		if len(events) != 6 || states[delivery.Sent] != 9 || states[delivery.Delivered] != 9 {
+		if len(events) != 6 || states[report.Sent] != 9 || states[report.Delivered] != 9 {
 			t.Errorf("%v, %v", events, states)
 		}
 		for id, n := range events {
@@ -441,17 +443,17 @@ func TestWhatIsNoCallback(t *testing.T) {
 func TestFailures(t *testing.T) {
 	t.Parallel()
 	kinds := map[string]map[emulator.Event]struct {
-		class provider.Class
-		why   delivery.Why
+		class failure.Class
+		why   suppress.Why
 	}{
-		"twilio":   {{Kind: emulator.EventFailed, Code: "30003"}: {provider.Transient, ""}, {Kind: emulator.EventFailed, Code: "21610"}: {provider.Permanent, delivery.Refused}},
-		"whatsapp": {{Kind: emulator.EventFailed, Code: "131026"}: {provider.Permanent, ""}},
-		"sendgrid": {{Kind: emulator.EventBounce}: {provider.Permanent, delivery.HardBounce}, {Kind: emulator.EventSoftBounce}: {provider.Transient, ""},
-			{Kind: emulator.EventDropped, Code: "Spam Reporting Address"}: {provider.Permanent, delivery.Complaint}, {Kind: emulator.EventComplaint}: {0, delivery.Complaint},
-			{Kind: emulator.EventUnsubscribe}: {0, delivery.Unsubscribe}},
-		"ses": {{Kind: emulator.EventBounce}: {provider.Permanent, delivery.HardBounce}, {Kind: emulator.EventSoftBounce}: {provider.Transient, ""},
-			{Kind: emulator.EventDropped}: {provider.Permanent, delivery.OptOutList}, {Kind: emulator.EventComplaint}: {0, delivery.Complaint},
-			{Kind: emulator.EventFailed}: {provider.Permanent, ""}, {Kind: emulator.EventUnsubscribe}: {0, delivery.Unsubscribe}},
+		"twilio":   {{Kind: emulator.EventFailed, Code: "30003"}: {failure.Transient, ""}, {Kind: emulator.EventFailed, Code: "21610"}: {failure.Permanent, suppress.Refused}},
+		"whatsapp": {{Kind: emulator.EventFailed, Code: "131026"}: {failure.Permanent, ""}},
+		"sendgrid": {{Kind: emulator.EventBounce}: {failure.Permanent, suppress.HardBounce}, {Kind: emulator.EventSoftBounce}: {failure.Transient, ""},
+			{Kind: emulator.EventDropped, Code: "Spam Reporting Address"}: {failure.Permanent, suppress.Complaint}, {Kind: emulator.EventComplaint}: {0, suppress.Complaint},
+			{Kind: emulator.EventUnsubscribe}: {0, suppress.Unsubscribe}},
+		"ses": {{Kind: emulator.EventBounce}: {failure.Permanent, suppress.HardBounce}, {Kind: emulator.EventSoftBounce}: {failure.Transient, ""},
+			{Kind: emulator.EventDropped}: {failure.Permanent, suppress.OptOutList}, {Kind: emulator.EventComplaint}: {0, suppress.Complaint},
+			{Kind: emulator.EventFailed}: {failure.Permanent, ""}, {Kind: emulator.EventUnsubscribe}: {0, suppress.Unsubscribe}},
 	}
 	each(t, func(t *testing.T, d dialect) {
 		for event, want := range kinds[d.name] {
@@ -464,12 +466,12 @@ func TestFailures(t *testing.T) {
 			}
 			switch reports := news[0].Reports; {
 			case want.class == 0 && len(reports) == 0:
-			case len(reports) != 1 || reports[0].State != delivery.Failed || reports[0].Err == nil || reports[0].Err.Class != want.class:
+			case len(reports) != 1 || reports[0].State != report.Failed || reports[0].Err == nil || reports[0].Err.Class != want.class:
 				t.Errorf("%v: %+v", event, reports)
 			}
 			switch preferences := news[0].Preferences; {
 			case want.why == "" && len(preferences) == 0:
-			case len(preferences) != 1 || preferences[0].Kind != delivery.OptOut || preferences[0].Why != want.why || preferences[0].Address != d.to:
+			case len(preferences) != 1 || preferences[0].Kind != suppress.OptOut || preferences[0].Why != want.why || preferences[0].Address != d.to:
 				t.Errorf("%v: %+v", event, preferences)
 			}
 		}
@@ -487,7 +489,7 @@ func TestAnswersOfPeople(t *testing.T) {
 		t.Run(in.Provider+" "+in.Channel, func(t *testing.T) {
 			t.Parallel()
 			b := open(t, map[string]string{"STOP_WORDS": "+genug, fini"})
-			for text, want := range map[string]delivery.Kind{"Stop!": delivery.OptOut, "GENUG": delivery.OptOut, "start": delivery.OptIn, "is it ready?": ""} {
+			for text, want := range map[string]suppress.Kind{"Stop!": suppress.OptOut, "GENUG": suppress.OptOut, "start": suppress.OptIn, "is it ready?": ""} {
 				in.Text = text
 				cb, err := b.callbacks.Receive(in)
 				if err != nil {

@@ -10,7 +10,7 @@ import (
 	"regexp"
 	"strings"
 
-	"ringup.dev/ringup/internal/secret"
+	"ringup.dev/ringup/internal/config/secret"
 )
 
 // Config says which providers may report, and how each is known. One that nothing is set for is answered 404.

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"ringup.dev/ringup/internal/delivery"
+	"ringup.dev/ringup/internal/suppress"
 )
 
 func TestConfiguration(t *testing.T) {
@@ -76,14 +76,14 @@ func TestPublicURLs(t *testing.T) {
 
 func TestWords(t *testing.T) {
 	t.Parallel()
-	const neither = delivery.Kind("")
-	for text, want := range map[string]delivery.Kind{
-		"STOP": delivery.OptOut, "stop": delivery.OptOut, " Stop.\n": delivery.OptOut, "«STOP!»": delivery.OptOut, "STOP 🛑": delivery.OptOut, "Stop  all": delivery.OptOut,
-		"ＳＴＯＰ": delivery.OptOut, "st\u200bop": delivery.OptOut, "UNSUBSCRIBE": delivery.OptOut, "Opt-Out": delivery.OptOut,
-		"Arrêt": delivery.OptOut, "ARRET": delivery.OptOut, "arre\u0302t": delivery.OptOut, "Désinscription": delivery.OptOut, "baja": delivery.OptOut,
-		"Abmelden!": delivery.OptOut, "STOPP": delivery.OptOut, "annulla": delivery.OptOut, "Sair": delivery.OptOut, "Uitschrijven": delivery.OptOut,
-		"wypisz": delivery.OptOut, "Rezygnuje": delivery.OptOut, "СТОП": delivery.OptOut, "إيقاف": delivery.OptOut, "停止": delivery.OptOut, "수신거부": delivery.OptOut,
-		"START": delivery.OptIn, "unstop": delivery.OptIn, "Alta": delivery.OptIn, "wznow": delivery.OptIn, "S’abonner": neither, "s'abonner": delivery.OptIn,
+	const neither = suppress.Kind("")
+	for text, want := range map[string]suppress.Kind{
+		"STOP": suppress.OptOut, "stop": suppress.OptOut, " Stop.\n": suppress.OptOut, "«STOP!»": suppress.OptOut, "STOP 🛑": suppress.OptOut, "Stop  all": suppress.OptOut,
+		"ＳＴＯＰ": suppress.OptOut, "st\u200bop": suppress.OptOut, "UNSUBSCRIBE": suppress.OptOut, "Opt-Out": suppress.OptOut,
+		"Arrêt": suppress.OptOut, "ARRET": suppress.OptOut, "arre\u0302t": suppress.OptOut, "Désinscription": suppress.OptOut, "baja": suppress.OptOut,
+		"Abmelden!": suppress.OptOut, "STOPP": suppress.OptOut, "annulla": suppress.OptOut, "Sair": suppress.OptOut, "Uitschrijven": suppress.OptOut,
+		"wypisz": suppress.OptOut, "Rezygnuje": suppress.OptOut, "СТОП": suppress.OptOut, "إيقاف": suppress.OptOut, "停止": suppress.OptOut, "수신거부": suppress.OptOut,
+		"START": suppress.OptIn, "unstop": suppress.OptIn, "Alta": suppress.OptIn, "wznow": suppress.OptIn, "S’abonner": neither, "s'abonner": suppress.OptIn,
 		"": neither, "?": neither, "please stop": neither, "Stop sending me the wrong receipt": neither, "bus stop": neither, "stopped": neither, "yes": neither,
 		"HELP": neither, strings.Repeat("stop ", 30): neither, "\xff\xfe": neither,
 	} {
@@ -97,7 +97,7 @@ func TestWords(t *testing.T) {
 func TestBuiltInWords(t *testing.T) {
 	t.Parallel()
 	w := builtIn(t)
-	for kind, list := range map[delivery.Kind][]string{delivery.OptOut: stopWords, delivery.OptIn: startWords} {
+	for kind, list := range map[suppress.Kind][]string{suppress.OptOut: stopWords, suppress.OptIn: startWords} {
 		for _, word := range list {
 			if got, _ := w.meaning(strings.ToUpper(word)); got != kind {
 				t.Errorf("%q: %q, want %q", word, got, kind)
@@ -110,13 +110,13 @@ func TestOwnWords(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
 		stop, start []string
-		want        map[string]delivery.Kind
+		want        map[string]suppress.Kind
 		err         string
 	}{
 		"beside the built-in": {[]string{"+Schluß jetzt", "fini"}, nil,
-			map[string]delivery.Kind{"schluss jetzt": delivery.OptOut, "Fini": delivery.OptOut, "stop": delivery.OptOut, "start": delivery.OptIn}, ""},
+			map[string]suppress.Kind{"schluss jetzt": suppress.OptOut, "Fini": suppress.OptOut, "stop": suppress.OptOut, "start": suppress.OptIn}, ""},
 		"in their place": {[]string{"fini", "ende"}, []string{"los"},
-			map[string]delivery.Kind{"fini": delivery.OptOut, "ende": delivery.OptOut, "stop": "", "los": delivery.OptIn, "start": ""}, ""},
+			map[string]suppress.Kind{"fini": suppress.OptOut, "ende": suppress.OptOut, "stop": "", "los": suppress.OptIn, "start": ""}, ""},
 		"one of the other list":       {[]string{"start"}, nil, nil, `"start"`},
 		"the same in both":            {[]string{"+ja"}, []string{"+Já!"}, nil, `"+Já!"`},
 		"longer than a word can be":   {[]string{strings.Repeat("x", maxWord+1)}, nil, nil, "STOP_WORDS"},

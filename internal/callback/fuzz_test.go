@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"ringup.dev/ringup/internal/delivery"
+	"ringup.dev/ringup/internal/suppress"
 )
 
 // Whatever a provider signs, or somebody who stole its key: it is read without a panic, and what comes of it is sound.
@@ -147,7 +147,7 @@ func FuzzWords(f *testing.F) {
 			t.Errorf("%q is folded to %q, and that to %q", text, folded, again)
 		}
 		kind, found := w.meaning(text)
-		if found != (kind == delivery.OptOut || kind == delivery.OptIn) {
+		if found != (kind == suppress.OptOut || kind == suppress.OptIn) {
 			t.Errorf("%q: %q, %t", text, kind, found)
 		}
 		if around, _ := w.meaning("  ¡" + text + "! "); len(text)+6 <= maxWord && around != kind {

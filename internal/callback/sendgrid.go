@@ -10,9 +10,10 @@ import (
 	"strings"
 	"time"
 
-	"ringup.dev/ringup/internal/delivery"
+	"ringup.dev/ringup/internal/failure"
 	"ringup.dev/ringup/internal/message"
-	"ringup.dev/ringup/internal/provider"
+	"ringup.dev/ringup/internal/report"
+	"ringup.dev/ringup/internal/suppress"
 )
 
 const (
@@ -39,9 +40,9 @@ func newSendGrid(o *Options) route {
 	return r
 }
 
-func (s *sendgrid) read(r *http.Request, body []byte) (delivery.News, reply, error) {
+func (s *sendgrid) read(r *http.Request, body []byte) (report.Update, reply, error) {
 	if err := s.verify(r.Header, body); err != nil {
-		return delivery.News{}, reply{}, err
+		return report.Update{}, reply{}, err
 	}
 	news, err := parseSendGrid(body, s.now())
 	return news, ok, err
@@ -88,12 +89,12 @@ type sendgridEvent struct {
 }
 
 // parseSendGrid reads a batch. An event that cannot be read is left out, so that it does not hold up the others. Errors: *refusal.
-func parseSendGrid(body []byte, now time.Time) (delivery.News, error) {
+func parseSendGrid(body []byte, now time.Time) (report.Update, error) {
 	var batch []json.RawMessage
 	if err := json.Unmarshal(body, &batch); err != nil {
-		return delivery.News{}, malformed("the body is not a JSON array of events")
+		return report.Update{}, malformed("the body is not a JSON array of events")
 	}
-	var news delivery.News
+	var news report.Update
 	for _, raw := range batch {
 		var e sendgridEvent
 		if json.Unmarshal(raw, &e) != nil {
@@ -108,10 +109,10 @@ func parseSendGrid(body []byte, now time.Time) (delivery.News, error) {
 }
 
 // news adds what an event says.
-func (e *sendgridEvent) news(news *delivery.News, now time.Time) {
+func (e *sendgridEvent) news(news *report.Update, now time.Time) {
 	at := e.Timestamp.Time
-	report := func(state delivery.State, why *provider.Error) {
-		r := delivery.Report{EventID: e.EventID, Provider: "sendgrid", Channel: message.Email, State: state, At: at, Err: why}
+	add := func(state report.State, why *failure.Error) {
+		r := report.Report{EventID: e.EventID, Provider: "sendgrid", Channel: message.Email, State: state, At: at, Err: why}
 		r.JobID, _ = jobOf(e.Job, message.Email)
 		// What the send returned stands before the first point; after it, SendGrid says which of its filters had the message.
 		r.MessageID, _, _ = strings.Cut(e.MessageID, ".")
@@ -119,8 +120,8 @@ func (e *sendgridEvent) news(news *delivery.News, now time.Time) {
 			news.Reports = append(news.Reports, r)
 		}
 	}
-	prefer := func(kind delivery.Kind, why delivery.Why) {
-		p := delivery.Preference{EventID: e.EventID, Provider: "sendgrid", Channel: message.Email, Address: emailOf(e.Email), Kind: kind, Why: why, At: at}
+	prefer := func(kind suppress.Kind, why suppress.Why) {
+		p := suppress.Preference{EventID: e.EventID, Provider: "sendgrid", Channel: message.Email, Address: emailOf(e.Email), Kind: kind, Why: why, At: at}
 		if at.IsZero() {
 			p.At = now
 		}
@@ -130,84 +131,84 @@ func (e *sendgridEvent) news(news *delivery.News, now time.Time) {
 	}
 	switch e.Event {
 	case "processed":
-		report(delivery.Sent, nil)
+		add(report.Sent, nil)
 	case "delivered":
-		report(delivery.Delivered, nil)
+		add(report.Delivered, nil)
 	case "open":
 		// Apple's privacy protection opens every e-mail by itself.
 		if !e.MachineOpen {
-			report(delivery.Read, nil)
+			add(report.Read, nil)
 		}
 	case "click":
-		report(delivery.Read, nil)
+		add(report.Read, nil)
 	case "bounce":
 		why := e.bounce()
-		report(delivery.Failed, why)
+		add(report.Failed, why)
 		if why.Suppress {
-			prefer(delivery.OptOut, delivery.HardBounce)
+			prefer(suppress.OptOut, suppress.HardBounce)
 		}
 	case "dropped":
 		why, suppressed := e.drop()
-		report(delivery.Failed, why)
+		add(report.Failed, why)
 		if suppressed != "" {
-			prefer(delivery.OptOut, suppressed)
+			prefer(suppress.OptOut, suppressed)
 		}
 	case "spamreport":
-		prefer(delivery.OptOut, delivery.Complaint)
+		prefer(suppress.OptOut, suppress.Complaint)
 	case "unsubscribe", "group_unsubscribe":
-		prefer(delivery.OptOut, delivery.Unsubscribe)
+		prefer(suppress.OptOut, suppress.Unsubscribe)
 	case "group_resubscribe":
-		prefer(delivery.OptIn, "")
+		prefer(suppress.OptIn, "")
 		// deferred: SendGrid goes on trying, for three days. account_status_change and whatever comes to be: nothing about a message.
 	}
 }
 
 // bounce says why an e-mail came back. One that is blocked did so for this time; SendGrid puts the others on its list and drops what
 // follows (twilio.com/docs/sendgrid/ui/sending-email/bounces).
-func (e *sendgridEvent) bounce() *provider.Error {
-	why := &provider.Error{Class: provider.Permanent, Reason: provider.ReasonRecipient, Code: code(e.Status), Suppress: true, Detail: "it bounced"}
+func (e *sendgridEvent) bounce() *failure.Error {
+	why := &failure.Error{Class: failure.Permanent, Reason: failure.ReasonRecipient, Code: code(e.Status), Suppress: true, Detail: "it bounced"}
 	if e.Type != "blocked" {
 		return why
 	}
-	why.Class, why.Suppress, why.Detail = provider.Transient, false, "the receiving server refused it for now"
+	why.Class, why.Suppress, why.Detail = failure.Transient, false, "the receiving server refused it for now"
 	switch strings.ToLower(e.Classification) {
 	case "content":
 		// The same text would be refused again.
-		why.Class, why.Reason = provider.Permanent, provider.ReasonContent
+		why.Class, why.Reason = failure.Permanent, failure.ReasonContent
 	case "reputation":
-		why.Reason = provider.ReasonSender
+		why.Reason = failure.ReasonSender
 	case "frequency or volume too high", "frequency/volume":
-		why.Reason = provider.ReasonRateLimit
+		why.Reason = failure.ReasonRateLimit
 	case "technical", "technical failure":
-		why.Reason = provider.ReasonNetwork
+		why.Reason = failure.ReasonNetwork
 	}
 	return why
 }
 
 // drop says why SendGrid did not even try, and for which of its lists the address is to be left alone, if for any.
-func (e *sendgridEvent) drop() (*provider.Error, delivery.Why) {
-	why := &provider.Error{Class: provider.Permanent, Reason: provider.ReasonRecipient}
-	listed := func(reason provider.Reason, list delivery.Why, detail string) (*provider.Error, delivery.Why) {
+func (e *sendgridEvent) drop() (*failure.Error, suppress.Why) {
+	why := &failure.Error{Class: failure.Permanent, Reason: failure.ReasonRecipient}
+	listed := func(reason failure.Reason, list suppress.Why, detail string) (*failure.Error, suppress.Why) {
 		why.Reason, why.Suppress, why.Detail = reason, true, detail
 		return why, list
 	}
 	switch reason := strings.ToLower(e.Reason); {
 	case strings.Contains(reason, "unsubscribed"):
-		return listed(provider.ReasonOptedOut, delivery.Unsubscribe, "the address is on SendGrid's list of unsubscribes")
+		return listed(failure.ReasonOptedOut, suppress.Unsubscribe, "the address is on SendGrid's list of unsubscribes")
 	case strings.Contains(reason, "spam reporting"):
-		return listed(provider.ReasonOptedOut, delivery.Complaint, "the address is on SendGrid's list of spam reports")
+		return listed(failure.ReasonOptedOut, suppress.Complaint, "the address is on SendGrid's list of spam reports")
 	case strings.Contains(reason, "bounced address"):
-		return listed(provider.ReasonRecipient, delivery.HardBounce, "the address is on SendGrid's list of bounces")
+		return listed(failure.ReasonRecipient, suppress.HardBounce, "the address is on SendGrid's list of bounces")
 	case reason == "invalid":
-		return listed(provider.ReasonRecipient, delivery.HardBounce, "the address is on SendGrid's list of invalid addresses")
+		return listed(failure.ReasonRecipient, suppress.HardBounce, "the address is on SendGrid's list of invalid addresses")
 	case strings.Contains(reason, "package quota"):
-		why.Class, why.Reason, why.Detail = provider.Account, provider.ReasonQuota, "more recipients than the package has"
+		why.Class, why.Reason, why.Detail = failure.Account, failure.ReasonQuota, "more recipients than the package has"
 	case strings.Contains(reason, "spam content"):
-		why.Reason, why.Detail = provider.ReasonContent, "SendGrid's spam checker refused it"
+		why.Reason, why.Detail = failure.ReasonContent, "SendGrid's spam checker refused it"
 	case strings.Contains(reason, "smtpapi"):
-		why.Reason, why.Detail = provider.ReasonRequest, "SendGrid cannot read the request"
+		why.Reason, why.Detail = failure.ReasonRequest, "SendGrid cannot read the request"
 	default:
-		why.Reason, why.Detail = provider.ReasonUnreadable, "SendGrid dropped it"
+		why.Reason, why.Detail = failure.ReasonUnreadable, "SendGrid dropped it"
 	}
 	return why, ""
 }

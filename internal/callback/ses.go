@@ -8,10 +8,11 @@ import (
 	"strings"
 	"time"
 
-	"ringup.dev/ringup/internal/delivery"
+	"ringup.dev/ringup/internal/failure"
 	"ringup.dev/ringup/internal/message"
-	"ringup.dev/ringup/internal/provider"
 	"ringup.dev/ringup/internal/provider/aws/tags"
+	"ringup.dev/ringup/internal/report"
+	"ringup.dev/ringup/internal/suppress"
 )
 
 // sesLimit is above an envelope: SNS takes messages of 256 KB, which escaping makes larger.
@@ -33,24 +34,24 @@ func newSES(o *Options) route {
 	return r
 }
 
-func (s *ses) read(r *http.Request, body []byte) (delivery.News, reply, error) {
+func (s *ses) read(r *http.Request, body []byte) (report.Update, reply, error) {
 	e, err := parseEnvelope(body)
 	if err != nil {
-		return delivery.News{}, reply{}, err
+		return report.Update{}, reply{}, err
 	}
 	if err := s.sns.verify(r.Context(), e); err != nil {
-		return delivery.News{}, reply{}, err
+		return report.Update{}, reply{}, err
 	}
 	switch e.Type {
 	case snsSubscribe:
 		if err := s.sns.confirm(r.Context(), e); err != nil {
-			return delivery.News{}, reply{}, err
+			return report.Update{}, reply{}, err
 		}
 		s.log.Info("subscription confirmed: SES's events come from now on", "topic", e.TopicARN)
-		return delivery.News{}, ok, nil
+		return report.Update{}, ok, nil
 	case snsUnsubscribe:
 		s.log.Warn("subscription ended: SES's events come no more", "topic", e.TopicARN)
-		return delivery.News{}, ok, nil
+		return report.Update{}, ok, nil
 	}
 	return parseSES(e.MessageID, []byte(e.Message), s.now()), ok, nil
 }
@@ -103,10 +104,10 @@ type sesConsent struct {
 
 // parseSES reads the message of an envelope. What is no event says nothing: SES itself begins with a sentence, to see whether the topic
 // works.
-func parseSES(id string, text []byte, now time.Time) delivery.News {
+func parseSES(id string, text []byte, now time.Time) report.Update {
 	var e sesEvent
 	if json.Unmarshal(text, &e) != nil {
-		return delivery.News{}
+		return report.Update{}
 	}
 	n := sesNews{id: id, event: &e, now: now}
 	kind := e.EventType
@@ -115,39 +116,39 @@ func parseSES(id string, text []byte, now time.Time) delivery.News {
 	}
 	switch kind {
 	case "Send":
-		n.report(delivery.Sent, e.Mail.Timestamp, nil)
+		n.report(report.Sent, e.Mail.Timestamp, nil)
 	case "Delivery":
-		n.report(delivery.Delivered, e.Delivery.Timestamp, nil)
+		n.report(report.Delivered, e.Delivery.Timestamp, nil)
 	case "Open":
-		n.report(delivery.Read, e.Open.Timestamp, nil)
+		n.report(report.Read, e.Open.Timestamp, nil)
 	case "Click":
-		n.report(delivery.Read, e.Click.Timestamp, nil)
+		n.report(report.Read, e.Click.Timestamp, nil)
 	case "Bounce":
 		n.bounce()
 	case "Complaint":
 		n.complaint()
 	case "Reject":
-		n.report(delivery.Failed, "", &provider.Error{Class: provider.Permanent, Reason: provider.ReasonContent, Detail: "SES refused it: it found a virus"})
+		n.report(report.Failed, "", &failure.Error{Class: failure.Permanent, Reason: failure.ReasonContent, Detail: "SES refused it: it found a virus"})
 	case "Rendering Failure", "RenderingFailure":
-		n.report(delivery.Failed, "", &provider.Error{Class: provider.Permanent, Reason: provider.ReasonTemplate, Detail: "SES cannot render its template"})
+		n.report(report.Failed, "", &failure.Error{Class: failure.Permanent, Reason: failure.ReasonTemplate, Detail: "SES cannot render its template"})
 	case "Subscription":
 		n.subscription()
 		// DeliveryDelay: SES goes on trying, for 14 hours.
 	}
-	return n.News
+	return n.Update
 }
 
 // sesNews gathers what an event says.
 type sesNews struct {
-	delivery.News
+	report.Update
 	id    string
 	event *sesEvent
 	now   time.Time
 }
 
-func (n *sesNews) report(state delivery.State, at string, why *provider.Error) {
+func (n *sesNews) report(state report.State, at string, why *failure.Error) {
 	mail := &n.event.Mail
-	r := delivery.Report{EventID: n.id, Provider: "aws", Channel: message.Email, MessageID: mail.MessageID, State: state, At: sesInstant(at), Err: why}
+	r := report.Report{EventID: n.id, Provider: "aws", Channel: message.Email, MessageID: mail.MessageID, State: state, At: sesInstant(at), Err: why}
 	r.JobID, _ = jobOf(tags.Decode(mail.Tags), message.Email)
 	if r.JobID != "" || r.MessageID != "" {
 		n.Reports = append(n.Reports, r)
@@ -155,9 +156,9 @@ func (n *sesNews) report(state delivery.State, at string, why *provider.Error) {
 }
 
 // prefer says that people want no more, or again. Each gets an id of their own.
-func (n *sesNews) prefer(kind delivery.Kind, why delivery.Why, at string, addresses ...string) {
+func (n *sesNews) prefer(kind suppress.Kind, why suppress.Why, at string, addresses ...string) {
 	for i, text := range addresses {
-		p := delivery.Preference{EventID: n.id + ":" + strconv.Itoa(i+1), Provider: "aws", Channel: message.Email, Address: emailOf(text), Kind: kind, Why: why,
+		p := suppress.Preference{EventID: n.id + ":" + strconv.Itoa(i+1), Provider: "aws", Channel: message.Email, Address: emailOf(text), Kind: kind, Why: why,
 			At: sesInstant(at)}
 		if p.At.IsZero() {
 			p.At = n.now
@@ -172,7 +173,7 @@ func (n *sesNews) prefer(kind delivery.Kind, why delivery.Why, at string, addres
 // hours by then.
 func (n *sesNews) bounce() {
 	b := &n.event.Bounce
-	why := &provider.Error{Class: provider.Permanent, Reason: provider.ReasonRecipient}
+	why := &failure.Error{Class: failure.Permanent, Reason: failure.ReasonRecipient}
 	if len(b.Recipients) > 0 {
 		why.Code = code(b.Recipients[0].Status)
 	}
@@ -180,19 +181,19 @@ func (n *sesNews) bounce() {
 	switch {
 	case b.Type == "Permanent" && listed:
 		why.Suppress, why.Detail = true, "the address is on a suppression list of SES"
-		n.prefer(delivery.OptOut, delivery.OptOutList, b.Timestamp, addresses(b.Recipients)...)
+		n.prefer(suppress.OptOut, suppress.OptOutList, b.Timestamp, addresses(b.Recipients)...)
 	case b.Type == "Permanent":
 		why.Suppress, why.Detail = true, "it bounced"
-		n.prefer(delivery.OptOut, delivery.HardBounce, b.Timestamp, addresses(b.Recipients)...)
+		n.prefer(suppress.OptOut, suppress.HardBounce, b.Timestamp, addresses(b.Recipients)...)
 	case b.Type == "Transient" && (b.SubType == "MessageTooLarge" || b.SubType == "ContentRejected" || b.SubType == "AttachmentRejected"):
 		// Passing as far as the address goes; the same e-mail would be refused again.
-		why.Reason, why.Detail = provider.ReasonContent, "the receiving server refuses what is in it"
+		why.Reason, why.Detail = failure.ReasonContent, "the receiving server refuses what is in it"
 	case b.Type == "Transient":
-		why.Class, why.Detail = provider.Transient, "the receiving server refused it for now, or the mailbox is full"
+		why.Class, why.Detail = failure.Transient, "the receiving server refused it for now, or the mailbox is full"
 	default:
-		why.Reason, why.Detail = provider.ReasonUnreadable, "it bounced, and SES cannot tell why"
+		why.Reason, why.Detail = failure.ReasonUnreadable, "it bounced, and SES cannot tell why"
 	}
-	n.report(delivery.Failed, b.Timestamp, why)
+	n.report(report.Failed, b.Timestamp, why)
 }
 
 // complaint is that people called an e-mail spam, or not spam; or that they did earlier, and SES did not even try.
@@ -202,10 +203,10 @@ func (n *sesNews) complaint() {
 		return
 	}
 	if c.SubType == "OnAccountSuppressionList" {
-		n.report(delivery.Failed, c.Timestamp, &provider.Error{Class: provider.Permanent, Reason: provider.ReasonOptedOut, Suppress: true,
+		n.report(report.Failed, c.Timestamp, &failure.Error{Class: failure.Permanent, Reason: failure.ReasonOptedOut, Suppress: true,
 			Detail: "the address is on the account's suppression list, for a complaint"})
 	}
-	n.prefer(delivery.OptOut, delivery.Complaint, c.Timestamp, addresses(c.Recipients)...)
+	n.prefer(suppress.OptOut, suppress.Complaint, c.Timestamp, addresses(c.Recipients)...)
 }
 
 // subscription is that somebody used the link of SES's own list management.
@@ -213,9 +214,9 @@ func (n *sesNews) subscription() {
 	s := &n.event.Subscription
 	switch to := n.event.Mail.Destination; {
 	case s.New.UnsubscribeAll:
-		n.prefer(delivery.OptOut, delivery.Unsubscribe, s.Timestamp, to...)
+		n.prefer(suppress.OptOut, suppress.Unsubscribe, s.Timestamp, to...)
 	case s.Old.UnsubscribeAll:
-		n.prefer(delivery.OptIn, "", s.Timestamp, to...)
+		n.prefer(suppress.OptIn, "", s.Timestamp, to...)
 	}
 }
 

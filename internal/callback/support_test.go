@@ -11,10 +11,11 @@ import (
 	"testing"
 	"time"
 
-	"ringup.dev/ringup/internal/delivery"
+	"ringup.dev/ringup/internal/config/secret"
+	"ringup.dev/ringup/internal/failure"
 	"ringup.dev/ringup/internal/message"
-	"ringup.dev/ringup/internal/provider"
-	"ringup.dev/ringup/internal/secret"
+	"ringup.dev/ringup/internal/report"
+	"ringup.dev/ringup/internal/suppress"
 )
 
 func secretOf(text string) secret.String { return secret.String(text) }
@@ -44,18 +45,18 @@ func builtIn(t testing.TB) *words {
 }
 
 // sound holds news to what delivery promises, whatever it was read from.
-func sound(t *testing.T, news delivery.News) {
+func sound(t *testing.T, news report.Update) {
 	t.Helper()
 	for _, r := range news.Reports {
 		_, channelErr := message.ParseChannel(string(r.Channel))
 		switch {
 		case r.EventID == "" || r.Provider == "" || channelErr != nil || r.JobID == "" && r.MessageID == "":
 			t.Errorf("a report of nothing: %+v", r)
-		case r.State != delivery.Sent && r.State != delivery.Delivered && r.State != delivery.Read && r.State != delivery.Failed:
+		case r.State != report.Sent && r.State != report.Delivered && r.State != report.Read && r.State != report.Failed:
 			t.Errorf("a state that is none: %+v", r)
-		case (r.Err != nil) != (r.State == delivery.Failed):
+		case (r.Err != nil) != (r.State == report.Failed):
 			t.Errorf("an error and a state that do not go together: %+v", r)
-		case r.Err != nil && (r.Err.Class < provider.Permanent || r.Err.Class > provider.Account || r.Err.Reason == "" || len(r.Err.Code) > 64):
+		case r.Err != nil && (r.Err.Class < failure.Permanent || r.Err.Class > failure.Account || r.Err.Reason == "" || len(r.Err.Code) > 64):
 			t.Errorf("an error that is none: %+v", *r.Err)
 		}
 		if _, err := r.At.MarshalJSON(); err != nil {
@@ -67,7 +68,7 @@ func sound(t *testing.T, news delivery.News) {
 		switch {
 		case p.EventID == "" || p.Provider == "" || p.Address == "" || channelErr != nil || p.At.IsZero():
 			t.Errorf("a preference of nobody: %+v", p)
-		case (p.Kind != delivery.OptOut || p.Why == "") && (p.Kind != delivery.OptIn || p.Why != ""):
+		case (p.Kind != suppress.OptOut || p.Why == "") && (p.Kind != suppress.OptIn || p.Why != ""):
 			t.Errorf("a kind that is none: %+v", p)
 		}
 		if _, err := p.At.MarshalJSON(); err != nil {

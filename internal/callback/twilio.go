@@ -17,10 +17,11 @@ import (
 	"strings"
 	"time"
 
-	"ringup.dev/ringup/internal/delivery"
+	"ringup.dev/ringup/internal/failure"
 	"ringup.dev/ringup/internal/message"
-	"ringup.dev/ringup/internal/provider"
 	"ringup.dev/ringup/internal/provider/twilio/codes"
+	"ringup.dev/ringup/internal/report"
+	"ringup.dev/ringup/internal/suppress"
 )
 
 // twilioLimit is above what Twilio sends: some thirty fields, of which the text has at most 1600 characters.
@@ -50,10 +51,10 @@ func newTwilio(o *Options, w *words) route {
 }
 
 // read verifies a callback: a status (204), or somebody's message (an empty answer in TwiML, so that Twilio sends them nothing).
-func (t *twilio) read(r *http.Request, body []byte) (delivery.News, reply, error) {
+func (t *twilio) read(r *http.Request, body []byte) (report.Update, reply, error) {
 	form, err := t.verify(r, body)
 	if err != nil {
-		return delivery.News{}, reply{}, err
+		return report.Update{}, reply{}, err
 	}
 	query, _ := url.ParseQuery(r.URL.RawQuery) // what is unreadable in it is left out
 	news, inbound := parseTwilio(query.Get("job"), form, t.words, t.now())
@@ -136,13 +137,13 @@ func flat(body []byte) (url.Values, error) {
 
 // twilioStates are the statuses that say how far a message has come (twilio.com/docs/messaging/api/message-resource#message-status-values). The
 // others (accepted, scheduled, queued, sending) are still Twilio's own affair.
-var twilioStates = map[string]delivery.State{
-	"sent": delivery.Sent, "delivered": delivery.Delivered, "partially_delivered": delivery.Delivered, "read": delivery.Read,
-	"failed": delivery.Failed, "undelivered": delivery.Failed, "canceled": delivery.Failed,
+var twilioStates = map[string]report.State{
+	"sent": report.Sent, "delivered": report.Delivered, "partially_delivered": report.Delivered, "read": report.Read,
+	"failed": report.Failed, "undelivered": report.Failed, "canceled": report.Failed,
 }
 
 // parseTwilio reads the fields of a callback; inbound says that it is somebody's message.
-func parseTwilio(jobID string, form url.Values, w *words, now time.Time) (news delivery.News, inbound bool) {
+func parseTwilio(jobID string, form url.Values, w *words, now time.Time) (news report.Update, inbound bool) {
 	id := form.Get("MessageSid")
 	if id == "" {
 		id = form.Get("SmsSid")
@@ -150,68 +151,68 @@ func parseTwilio(jobID string, form url.Values, w *words, now time.Time) (news d
 	status := strings.ToLower(form.Get("MessageStatus"))
 	if status == "" && (form.Has("Body") || form.Has("OptOutType") || form.Get("SmsStatus") == "received") {
 		if p, is := twilioPreference(id, form, w, now); is {
-			news.Preferences = []delivery.Preference{p}
+			news.Preferences = []suppress.Preference{p}
 		}
 		return news, true
 	}
 	state, known := twilioStates[status]
 	if id == "" || !known {
-		return delivery.News{}, false // another product's callback, or a status that says nothing yet
+		return report.Update{}, false // another product's callback, or a status that says nothing yet
 	}
 	to, channel := twilioAddress(form.Get("To"))
-	report := delivery.Report{EventID: id + ":" + status, Provider: "twilio", Channel: channel, MessageID: id, State: state}
+	r := report.Report{EventID: id + ":" + status, Provider: "twilio", Channel: channel, MessageID: id, State: state}
 	if valid, of := jobOf(jobID, message.SMS, message.WhatsApp); valid != "" {
-		report.JobID, report.Channel = valid, of
+		r.JobID, r.Channel = valid, of
 	}
-	if state != delivery.Failed {
-		return delivery.News{Reports: []delivery.Report{report}}, false
+	if state != report.Failed {
+		return report.Update{Reports: []report.Report{r}}, false
 	}
-	var meaning provider.Error
+	var meaning failure.Error
 	switch code, err := strconv.Atoi(form.Get("ErrorCode")); {
 	case status == "canceled":
-		meaning = provider.Error{Class: provider.Permanent, Reason: provider.ReasonRequest, Detail: "it was canceled at Twilio"}
+		meaning = failure.Error{Class: failure.Permanent, Reason: failure.ReasonRequest, Detail: "it was canceled at Twilio"}
 	case err != nil || code == 0:
 		meaning = *unexplained()
 	default:
 		meaning = codes.Report(code)
 	}
-	report.Err = &meaning
-	news.Reports = []delivery.Report{report}
+	r.Err = &meaning
+	news.Reports = []report.Report{r}
 	if meaning.Suppress && to != "" {
-		news.Preferences = []delivery.Preference{{EventID: report.EventID + ":" + string(delivery.OptOut), Provider: "twilio", Channel: report.Channel,
-			Address: to, Sender: twilioSender(form, "From"), Kind: delivery.OptOut, Why: delivery.Refused, At: now}}
+		news.Preferences = []suppress.Preference{{EventID: r.EventID + ":" + string(suppress.OptOut), Provider: "twilio", Channel: r.Channel,
+			Address: to, Sender: twilioSender(form, "From"), Kind: suppress.OptOut, Why: suppress.Refused, At: now}}
 	}
 	return news, false
 }
 
 // twilioPreference reads somebody's message. Where the account uses Advanced Opt-Out, Twilio says itself what it took the message for.
-func twilioPreference(id string, form url.Values, w *words, now time.Time) (delivery.Preference, bool) {
+func twilioPreference(id string, form url.Values, w *words, now time.Time) (suppress.Preference, bool) {
 	from, channel := twilioAddress(form.Get("From"))
 	if id == "" || from == "" {
-		return delivery.Preference{}, false
+		return suppress.Preference{}, false
 	}
 	kind, found := w.meaning(form.Get("Body"))
 	switch strings.ToUpper(form.Get("OptOutType")) {
 	case "STOP":
-		kind, found = delivery.OptOut, true
+		kind, found = suppress.OptOut, true
 	case "START":
-		kind, found = delivery.OptIn, true
+		kind, found = suppress.OptIn, true
 	case "HELP":
-		return delivery.Preference{}, false
+		return suppress.Preference{}, false
 	}
 	if !found {
-		return delivery.Preference{}, false
+		return suppress.Preference{}, false
 	}
-	p := delivery.Preference{EventID: id + ":" + string(kind), Provider: "twilio", Channel: channel, Address: from,
+	p := suppress.Preference{EventID: id + ":" + string(kind), Provider: "twilio", Channel: channel, Address: from,
 		Sender: twilioSender(form, "To"), Kind: kind, At: now}
-	if kind == delivery.OptOut {
-		p.Why = delivery.StopWord
+	if kind == suppress.OptOut {
+		p.Why = suppress.StopWord
 	}
 	return p, true
 }
 
 // twilioAddress reads a person's address; "" for what is no number.
-func twilioAddress(text string) (message.Recipient, message.Channel) {
+func twilioAddress(text string) (message.Address, message.Channel) {
 	channel := message.SMS
 	number, is := strings.CutPrefix(text, "whatsapp:")
 	if is {
@@ -220,7 +221,7 @@ func twilioAddress(text string) (message.Recipient, message.Channel) {
 	if !e164.MatchString(number) {
 		number = ""
 	}
-	return message.Recipient(number), channel
+	return message.Address(number), channel
 }
 
 // twilioSender is ours: the messaging service where there is one, since it is all of its numbers that were answered, or the number.

@@ -11,10 +11,11 @@ import (
 	"strings"
 	"time"
 
-	"ringup.dev/ringup/internal/delivery"
+	"ringup.dev/ringup/internal/config/secret"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/provider/whatsapp/codes"
-	"ringup.dev/ringup/internal/secret"
+	"ringup.dev/ringup/internal/report"
+	"ringup.dev/ringup/internal/suppress"
 )
 
 const (
@@ -62,9 +63,9 @@ func challenge(token secret.String, count func(provider, outcome string)) http.H
 	}
 }
 
-func (c *whatsapp) read(r *http.Request, body []byte) (delivery.News, reply, error) {
+func (c *whatsapp) read(r *http.Request, body []byte) (report.Update, reply, error) {
 	if err := c.verify(r.Header, body); err != nil {
-		return delivery.News{}, reply{}, err
+		return report.Update{}, reply{}, err
 	}
 	news, err := parseWhatsApp(body, c.words, c.now())
 	return news, ok, err
@@ -146,12 +147,12 @@ type whatsappPreference struct {
 }
 
 // parseWhatsApp reads a webhook. Errors: *refusal.
-func parseWhatsApp(body []byte, w *words, now time.Time) (delivery.News, error) {
+func parseWhatsApp(body []byte, w *words, now time.Time) (report.Update, error) {
 	var in hook
 	if err := json.Unmarshal(body, &in); err != nil {
-		return delivery.News{}, malformed("the body is not a webhook of the Cloud API")
+		return report.Update{}, malformed("the body is not a webhook of the Cloud API")
 	}
-	var news delivery.News
+	var news report.Update
 	if in.Object != "whatsapp_business_account" {
 		return news, nil // the app's other products
 	}
@@ -168,7 +169,7 @@ func parseWhatsApp(body []byte, w *words, now time.Time) (delivery.News, error) 
 }
 
 // read adds what a change says.
-func (c *whatsappChange) read(news *delivery.News, w *words, now time.Time) {
+func (c *whatsappChange) read(news *report.Update, w *words, now time.Time) {
 	for _, raw := range c.Statuses {
 		var s whatsappStatus
 		if json.Unmarshal(raw, &s) == nil {
@@ -182,55 +183,55 @@ func (c *whatsappChange) read(news *delivery.News, w *words, now time.Time) {
 		}
 		for _, text := range []string{m.Text.Body, m.Button.Text, m.Interactive.Reply.Title} {
 			if kind, found := w.meaning(text); found {
-				c.prefer(news, m.ID+":"+string(kind), m.From, kind, delivery.StopWord, m.Timestamp.Time, now)
+				c.prefer(news, m.ID+":"+string(kind), m.From, kind, suppress.StopWord, m.Timestamp.Time, now)
 				break
 			}
 		}
 	}
 	// Somebody used WhatsApp's own switch for offers and announcements (developers.facebook.com/docs/whatsapp/cloud-api/webhooks/user_preferences).
-	kinds := map[string]delivery.Kind{"stop": delivery.OptOut, "resume": delivery.OptIn}
+	kinds := map[string]suppress.Kind{"stop": suppress.OptOut, "resume": suppress.OptIn}
 	for _, raw := range c.Preferences {
 		var p whatsappPreference
 		if json.Unmarshal(raw, &p) != nil || p.Category != "marketing_messages" {
 			continue
 		}
 		if kind, known := kinds[p.Value]; known {
-			c.prefer(news, digest(raw), p.ID, kind, delivery.Unsubscribe, p.Timestamp.Time, now)
+			c.prefer(news, digest(raw), p.ID, kind, suppress.Unsubscribe, p.Timestamp.Time, now)
 		}
 	}
 }
 
 // whatsappStates are the statuses that say how far a message has come
 // (developers.facebook.com/docs/whatsapp/cloud-api/webhooks/components#statuses-object).
-var whatsappStates = map[string]delivery.State{
-	"sent": delivery.Sent, "delivered": delivery.Delivered, "read": delivery.Read, "played": delivery.Read, "failed": delivery.Failed,
+var whatsappStates = map[string]report.State{
+	"sent": report.Sent, "delivered": report.Delivered, "read": report.Read, "played": report.Read, "failed": report.Failed,
 }
 
-func (c *whatsappChange) status(s *whatsappStatus, news *delivery.News, now time.Time) {
+func (c *whatsappChange) status(s *whatsappStatus, news *report.Update, now time.Time) {
 	state, known := whatsappStates[s.Status]
 	if !known || s.ID == "" {
 		return
 	}
-	report := delivery.Report{EventID: s.ID + ":" + s.Status, Provider: business, Channel: message.WhatsApp, MessageID: s.ID, State: state,
+	r := report.Report{EventID: s.ID + ":" + s.Status, Provider: business, Channel: message.WhatsApp, MessageID: s.ID, State: state,
 		At: s.Timestamp.Time}
-	if state == delivery.Failed {
-		report.Err = unexplained()
+	if state == report.Failed {
+		r.Err = unexplained()
 		if len(s.Errors) > 0 && s.Errors[0].Code != nil {
 			meaning := codes.Report(*s.Errors[0].Code)
-			report.Err = &meaning
+			r.Err = &meaning
 		}
-		if report.Err.Suppress {
-			c.prefer(news, report.EventID+":"+string(delivery.OptOut), s.Recipient, delivery.OptOut, delivery.Refused, report.At, now)
+		if r.Err.Suppress {
+			c.prefer(news, r.EventID+":"+string(suppress.OptOut), s.Recipient, suppress.OptOut, suppress.Refused, r.At, now)
 		}
 	}
-	news.Reports = append(news.Reports, report)
+	news.Reports = append(news.Reports, r)
 }
 
 // prefer adds a preference; the Cloud API writes numbers without +.
-func (c *whatsappChange) prefer(news *delivery.News, id, from string, kind delivery.Kind, why delivery.Why, when, now time.Time) {
-	p := delivery.Preference{EventID: id, Provider: business, Channel: message.WhatsApp, Address: message.Recipient("+" + strings.TrimPrefix(from, "+")),
+func (c *whatsappChange) prefer(news *report.Update, id, from string, kind suppress.Kind, why suppress.Why, when, now time.Time) {
+	p := suppress.Preference{EventID: id, Provider: business, Channel: message.WhatsApp, Address: message.Address("+" + strings.TrimPrefix(from, "+")),
 		Sender: c.Metadata.PhoneNumberID, Kind: kind, At: when}
-	if kind == delivery.OptOut {
+	if kind == suppress.OptOut {
 		p.Why = why
 	}
 	if when.IsZero() {

@@ -9,7 +9,7 @@ import (
 
 	"golang.org/x/text/unicode/norm"
 
-	"ringup.dev/ringup/internal/delivery"
+	"ringup.dev/ringup/internal/suppress"
 )
 
 // The built-in words. The English ones are those that Twilio acts on itself (twilio.com/docs/messaging/tutorials/advanced-opt-out); the others
@@ -55,13 +55,13 @@ var (
 const maxWord = 100
 
 // words knows what a whole message can mean.
-type words struct{ kinds map[string]delivery.Kind }
+type words struct{ kinds map[string]suppress.Kind }
 
 // newWords returns the built-in words, or those that take their place, or both. Errors name the variable.
 func newWords(stop, start []string) (*words, error) {
-	w := &words{kinds: map[string]delivery.Kind{}}
+	w := &words{kinds: map[string]suppress.Kind{}}
 	var errs []error
-	add := func(variable string, given, builtIn []string, kind delivery.Kind) {
+	add := func(variable string, given, builtIn []string, kind suppress.Kind) {
 		given = trimmed(given)
 		all := given
 		if len(given) == 0 || strings.HasPrefix(given[0], "+") {
@@ -79,13 +79,13 @@ func newWords(stop, start []string) (*words, error) {
 			}
 		}
 	}
-	add("STOP_WORDS", stop, stopWords, delivery.OptOut)
-	add("START_WORDS", start, startWords, delivery.OptIn)
+	add("STOP_WORDS", stop, stopWords, suppress.OptOut)
+	add("START_WORDS", start, startWords, suppress.OptIn)
 	return w, errors.Join(errs...)
 }
 
 // meaning says what a whole message asks for; false when it asks for neither.
-func (w *words) meaning(text string) (delivery.Kind, bool) {
+func (w *words) meaning(text string) (suppress.Kind, bool) {
 	kind, found := w.kinds[fold(text)]
 	return kind, found
 }

@@ -13,12 +13,12 @@ import (
 	"github.com/sethvargo/go-envconfig"
 	"github.com/spf13/cobra"
 
-	"ringup.dev/ringup/internal/admind"
-	"ringup.dev/ringup/internal/ingestd"
+	"ringup.dev/ringup/internal/app/admin"
+	"ringup.dev/ringup/internal/app/ingest"
+	"ringup.dev/ringup/internal/app/worker"
+	"ringup.dev/ringup/internal/config"
 	"ringup.dev/ringup/internal/message"
-	"ringup.dev/ringup/internal/queue/redisqueue"
-	"ringup.dev/ringup/internal/settings"
-	"ringup.dev/ringup/internal/workerd"
+	"ringup.dev/ringup/internal/redisstore"
 )
 
 // finding is one thing that the doctor looked at.
@@ -106,35 +106,35 @@ func examine(ctx context.Context, env envconfig.Lookuper) []finding {
 		}
 		out = append(out, finding{what, err == nil, well})
 	}
-	ingest, err := ingestd.Load(ctx, env)
+	ingest, err := ingest.Load(ctx, env)
 	add("ingest", err, "its settings are well")
 	for _, channel := range message.Channels {
 		if len(ingest.Ingest.Channels) > 0 && !slices.Contains(ingest.Ingest.Channels, string(channel)) {
 			continue
 		}
 		own := channelEnv{env, channel}
-		c, err := workerd.Load(ctx, own)
+		c, err := worker.Load(ctx, own)
 		if err != nil {
 			add("worker "+string(channel), err, "")
 			continue
 		}
-		probes, err := workerd.Probe(ctx, c, own, probeTimeout)
+		probes, err := worker.Probe(ctx, c, own, probeTimeout)
 		add("worker "+string(channel), err, "its settings and templates are well")
 		for _, p := range probes {
 			add(string(channel)+" through "+p.Name, p.Err, "it answers, and takes the credentials")
 		}
 	}
-	_, err = admind.Load(ctx, env)
+	_, err = admin.Load(ctx, env)
 	add("admin", err, "its settings are well")
 	return append(out, examineRedis(ctx, env)...)
 }
 
 func examineRedis(ctx context.Context, env envconfig.Lookuper) []finding {
-	var c redisqueue.Config
-	if settings.Read(ctx, env, &c) != nil || c.Validate() != nil {
+	var c redisstore.Config
+	if config.Read(ctx, env, &c) != nil || c.Validate() != nil {
 		return nil // said above, by every program
 	}
-	store, err := redisqueue.Open(c, slog.New(slog.DiscardHandler))
+	store, err := redisstore.Open(c, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return nil // as above
 	}

@@ -19,8 +19,8 @@ import (
 	"github.com/sethvargo/go-envconfig"
 	"github.com/spf13/cobra"
 
-	"ringup.dev/ringup/internal/secret"
-	"ringup.dev/ringup/internal/settings"
+	"ringup.dev/ringup/internal/config"
+	"ringup.dev/ringup/internal/config/secret"
 )
 
 // The exit codes, besides 0.
@@ -103,7 +103,7 @@ func (d *desk) call(ctx context.Context, method, path string, body, into any) er
 // ask sends a request, signed in. The answer may be of any status.
 func (d *desk) ask(ctx context.Context, method, path, kind string, sent io.Reader) (*http.Response, error) {
 	var c operatorConfig
-	if err := settings.Read(ctx, d.env, &c); err != nil {
+	if err := config.Read(ctx, d.env, &c); err != nil {
 		return nil, err
 	}
 	base, err := url.Parse(d.url)

@@ -17,12 +17,12 @@ import (
 
 	"ringup.dev/ringup/internal/admin"
 	"ringup.dev/ringup/internal/cli"
+	"ringup.dev/ringup/internal/config/secret"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/queue"
-	"ringup.dev/ringup/internal/queue/redisqueue"
+	"ringup.dev/ringup/internal/redisstore"
 	"ringup.dev/ringup/internal/redistest"
 	"ringup.dev/ringup/internal/render"
-	"ringup.dev/ringup/internal/secret"
 )
 
 // terminal runs `ringup queue` against the admin program's API over a real queue with three failed texts.
@@ -41,20 +41,20 @@ func desk(t *testing.T) (run func(args ...string) (out string, code int), hold f
 			t.Fatal(err)
 		}
 	}
-	store, err := redisqueue.Open(redisqueue.Config{
+	store, err := redisstore.Open(redisstore.Config{
 		URL: secret.String("redis://" + redistest.Start(t).Addr()), Prefix: "ringup", DedupeTTL: time.Hour, StatusTTL: time.Hour, KeepCompleted: 100, KeepFailed: 100,
-		MaxCrashes: 5, OnUncertain: redisqueue.Resend,
+		MaxCrashes: 5, OnUncertain: redisstore.Resend,
 	}, slog.New(slog.DiscardHandler))
 	must(err)
 	t.Cleanup(func() { _ = store.Close() })
 	producer := store.Producer(prometheus.NewRegistry())
 	t.Cleanup(producer.Close)
-	consumer := store.Consumer(message.SMS, redisqueue.ConsumerConfig{Lease: 30 * time.Second, PriorityAging: time.Minute}, []string{"p"})
+	consumer := store.Consumer(message.SMS, redisstore.ConsumerConfig{Lease: 30 * time.Second, PriorityAging: time.Minute}, []string{"p"})
 	settle := func(id string, i int, settlement queue.Settlement) {
 		t.Helper()
 		_, err := producer.Enqueue(t.Context(), &queue.Submission{WebhookID: id, Priority: 1, AcceptedAt: time.Now(),
 			Body:     fmt.Appendf(nil, `{"id":%q,"event_type":"payment_complete","timestamp":"2024-01-01T12:00:00Z","data":{"transactionId":"TXN_%d"}}`, id, i),
-			Channels: []queue.ChannelSubmission{{Channel: message.SMS, Recipients: []queue.Addressee{{To: "+15550104242", Audience: message.Customer}}}}})
+			Channels: []queue.ChannelSubmission{{Channel: message.SMS, Recipients: []message.Recipient{{Address: "+15550104242", Audience: message.Customer}}}}})
 		must(err)
 		_, claim, err := consumer.Exchange(t.Context(), nil, nil, &queue.ClaimRequest{Max: 1})
 		must(err)

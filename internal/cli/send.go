@@ -13,9 +13,9 @@ import (
 	"github.com/sethvargo/go-envconfig"
 	"github.com/spf13/cobra"
 
+	"ringup.dev/ringup/internal/config"
 	"ringup.dev/ringup/internal/pos"
-	"ringup.dev/ringup/internal/settings"
-	"ringup.dev/ringup/internal/webhook"
+	"ringup.dev/ringup/internal/sender/generic"
 )
 
 // Send returns the command that posts a webhook.
@@ -30,15 +30,15 @@ func Send(env envconfig.Lookuper) *cobra.Command {
 		Example: "  ringup send --phone +12025550143 --event order_create\n  ringup send --file webhook.json --url https://ringup.example.com",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			var config pos.Config
-			if err := settings.Read(cmd.Context(), env, &config); err != nil {
+			var till pos.Config
+			if err := config.Read(cmd.Context(), env, &till); err != nil {
 				return err
 			}
 			payload, err := payload(cmd.InOrStdin(), file, id, event, phone, email, nobody)
 			if err != nil {
 				return err
 			}
-			answer, err := pos.Post(cmd.Context(), config, url, payload)
+			answer, err := pos.Post(cmd.Context(), till, url, payload)
 			if err != nil {
 				return err
 			}
@@ -95,7 +95,7 @@ func payload(stdin io.Reader, file, id, event, phone, email string, nobody bool)
 	if err != nil {
 		return nil, err
 	}
-	return webhook.WithDefaults(partial, fmt.Sprintf("sent_%d", time.Now().UnixNano()), time.Now())
+	return generic.WithDefaults(partial, fmt.Sprintf("sent_%d", time.Now().UnixNano()), time.Now())
 }
 
 func read(stdin io.Reader, file string) ([]byte, error) {

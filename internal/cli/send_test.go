@@ -15,7 +15,7 @@ import (
 	"github.com/sethvargo/go-envconfig"
 
 	"ringup.dev/ringup/internal/cli"
-	"ringup.dev/ringup/internal/webhook"
+	"ringup.dev/ringup/internal/sender/generic"
 )
 
 // send runs the command against a server that looks at what comes, and answers with a status.
@@ -31,7 +31,7 @@ func send(t *testing.T, status int, stdin string, args ...string) (payload map[s
 		if r.URL.Path != "/webhooks/pos" || json.Unmarshal(body, &payload) != nil {
 			t.Errorf("%s %s", r.URL.Path, body)
 		}
-		if _, err := webhook.Decode(body); err != nil {
+		if _, err := generic.Decode(body); err != nil {
 			t.Errorf("it is no valid webhook: %v", err)
 		}
 		w.WriteHeader(status)

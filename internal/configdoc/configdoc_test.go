@@ -16,10 +16,10 @@ import (
 	"strings"
 	"testing"
 
-	"ringup.dev/ringup/internal/admind"
-	"ringup.dev/ringup/internal/ingestd"
+	"ringup.dev/ringup/internal/app/admin"
+	"ringup.dev/ringup/internal/app/ingest"
+	"ringup.dev/ringup/internal/app/worker"
 	"ringup.dev/ringup/internal/provider/catalog"
-	"ringup.dev/ringup/internal/workerd"
 )
 
 var update = flag.Bool("update", false, "write .env.example and docs/configuration.md")
@@ -74,12 +74,12 @@ func sections(t *testing.T) []*section {
 			s.settings = append(s.settings, setting{name, value, sentence(field.Name, doc)})
 		}
 	}
-	visit("ingest", reflect.TypeFor[ingestd.Config]())
-	visit("worker", reflect.TypeFor[workerd.Config]())
+	visit("ingest", reflect.TypeFor[ingest.Config]())
+	visit("worker", reflect.TypeFor[worker.Config]())
 	for _, c := range catalog.Configs() {
 		visit("worker", reflect.TypeOf(c).Elem())
 	}
-	visit("admin", reflect.TypeFor[admind.Config]())
+	visit("admin", reflect.TypeFor[admin.Config]())
 	return out
 }
 

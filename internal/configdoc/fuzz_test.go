@@ -9,9 +9,9 @@ import (
 
 	"github.com/sethvargo/go-envconfig"
 
-	"ringup.dev/ringup/internal/admind"
-	"ringup.dev/ringup/internal/ingestd"
-	"ringup.dev/ringup/internal/workerd"
+	"ringup.dev/ringup/internal/app/admin"
+	"ringup.dev/ringup/internal/app/ingest"
+	"ringup.dev/ringup/internal/app/worker"
 )
 
 var settingName = regexp.MustCompile(`\b[A-Z][A-Z0-9_]{3,}\b`)
@@ -38,9 +38,9 @@ func FuzzConfiguration(f *testing.F) {
 		env["OTEL_EXPORTER_OTLP_ENDPOINT"] = "http://collector:4318" // its headers are read only then
 		env[name] = value
 		lookup := envconfig.MapLookuper(env)
-		_, ingest := ingestd.Load(t.Context(), lookup)
-		_, worker := workerd.Load(t.Context(), lookup)
-		_, admin := admind.Load(t.Context(), lookup)
+		_, ingest := ingest.Load(t.Context(), lookup)
+		_, worker := worker.Load(t.Context(), lookup)
+		_, admin := admin.Load(t.Context(), lookup)
 		for program, err := range map[string]error{"ingest": ingest, "worker": worker, "admin": admin} {
 			if err == nil {
 				continue

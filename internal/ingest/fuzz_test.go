@@ -13,19 +13,19 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"ringup.dev/ringup/internal/ingest/auth"
-	"ringup.dev/ringup/internal/webhook"
+	"ringup.dev/ringup/internal/event"
+	"ringup.dev/ringup/internal/sender/generic"
 )
 
 // FuzzHandler asks the public endpoints for anything, with a good token: there is always an answer in JSON, never a 5xx, one log line is
 // one line in either format, and what is accepted is a webhook.
 func FuzzHandler(f *testing.F) {
-	f.Add("POST", "/webhooks/pos", "application/json", "", webhook.Sample(webhook.POSSave))
+	f.Add("POST", "/webhooks/pos", "application/json", "", event.Sample(event.POSSave))
 	f.Add("POST", "/test/simulate-webhook", "application/json; charset=utf-8", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", []byte(`{"event_type":"order_create"}`))
 	f.Add("POST", "/webhooks/test", "application/json", "x", []byte(`{"id":{}}`))
 	f.Add("GET", "/v1/notifications/%00%2f..", "", "", []byte{})
 	f.Add("POST", "/webhooks/pos", "application/json", "", []byte(`{"id":"a\nlevel=ERROR","source":"\u2028","event_type":"pos_save","timestamp":"2024-01-01T12:00:00Z","data":{}}`))
-	verifier, err := auth.New(auth.Config{Tokens: "token"}, time.Now)
+	verifier, err := generic.New(generic.Config{Tokens: "token"}, time.Now)
 	if err != nil {
 		f.Fatal(err)
 	}

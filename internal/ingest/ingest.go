@@ -22,11 +22,10 @@ import (
 	"golang.org/x/time/rate"
 
 	"ringup.dev/ringup/internal/address"
-	"ringup.dev/ringup/internal/ingest/auth"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/queue"
-	"ringup.dev/ringup/internal/tracing"
-	"ringup.dev/ringup/internal/webhook"
+	"ringup.dev/ringup/internal/sender/generic"
+	"ringup.dev/ringup/internal/telemetry/tracing"
 )
 
 // Config is what ingest does with a webhook.
@@ -101,7 +100,7 @@ type Enqueuer interface {
 type Options struct {
 	Config     Config
 	Region     string // DEFAULT_REGION
-	Verifier   *auth.Verifier
+	Verifier   *generic.Verifier
 	Enqueuer   Enqueuer
 	Notifier   Notifier
 	Registerer prometheus.Registerer
@@ -125,7 +124,7 @@ type handler struct {
 // channel is one that is served, and who hears of everything on it.
 type channel struct {
 	name     message.Channel
-	defaults []queue.Addressee
+	defaults []message.Recipient
 }
 
 // NewHandler returns the public endpoints. Errors are of the configuration.
@@ -154,7 +153,7 @@ func NewHandler(o Options) (http.Handler, error) {
 			message.SMS: o.Config.SMSRecipients, message.Email: o.Config.EmailRecipients, message.WhatsApp: o.Config.WhatsAppRecipients,
 		}[c.name] {
 			to, _ := h.address(c.name, raw) // checked by Validate
-			c.defaults = append(c.defaults, queue.Addressee{To: to, Audience: message.Staff})
+			c.defaults = append(c.defaults, message.Recipient{Address: to, Audience: message.Staff})
 		}
 		h.channels = append(h.channels, c)
 	}
@@ -250,7 +249,7 @@ func (h *handler) serve(real bool) http.HandlerFunc {
 }
 
 // accept takes a webhook or says why not; every error is a *Problem.
-func (h *handler) accept(r *http.Request, real bool) (*accepted, *webhook.Webhook, error) {
+func (h *handler) accept(r *http.Request, real bool) (*accepted, *generic.Webhook, error) {
 	if real {
 		if err := h.Verifier.Token(r.Header); err != nil {
 			return nil, nil, problem(http.StatusUnauthorized, "unauthorized", err.Error())
@@ -270,10 +269,10 @@ func (h *handler) accept(r *http.Request, real bool) (*accepted, *webhook.Webhoo
 		if err != nil {
 			return nil, nil, problem(http.StatusUnauthorized, "unauthorized", err.Error())
 		}
-	} else if body, err = webhook.WithDefaults(body, "simulated_"+newID(), time.Now()); err != nil {
+	} else if body, err = generic.WithDefaults(body, "simulated_"+newID(), time.Now()); err != nil {
 		return nil, nil, invalid(err)
 	}
-	hook, err := webhook.Decode(body)
+	hook, err := generic.Decode(body)
 	if err != nil {
 		return nil, nil, invalid(err)
 	}
@@ -322,7 +321,7 @@ func (h *handler) room(r *http.Request) int64 {
 
 // invalid turns what is wrong with a payload into an answer.
 func invalid(err error) *Problem {
-	var fields *webhook.InvalidError
+	var fields *generic.InvalidError
 	if errors.As(err, &fields) {
 		p := problem(http.StatusUnprocessableEntity, "invalid", "the payload is not a valid webhook; errors names each wrong field")
 		p.Errors = fields.Problems
@@ -358,7 +357,7 @@ func (h *handler) body(r *http.Request) ([]byte, error) {
 }
 
 // fanOut says who gets a message on which channel: the customer, where the payload has their address, and the default recipients.
-func (h *handler) fanOut(hook *webhook.Webhook, body []byte) *queue.Submission {
+func (h *handler) fanOut(hook *generic.Webhook, body []byte) *queue.Submission {
 	s := &queue.Submission{WebhookID: hook.ID, Priority: hook.EventType.Priority(), AcceptedAt: time.Now(), Body: body}
 	for _, c := range h.channels {
 		part := queue.ChannelSubmission{Channel: c.name}
@@ -366,18 +365,18 @@ func (h *handler) fanOut(hook *webhook.Webhook, body []byte) *queue.Submission {
 		if c.name == message.Email {
 			raw = hook.Data.CustomerEmail
 		}
-		var customer message.Recipient
+		var customer message.Address
 		if raw != "" {
 			to, err := h.address(c.name, raw)
 			if err != nil {
 				part.Skipped = append(part.Skipped, queue.Skipped{Channel: c.name, Address: message.Mask(raw), Reason: err.Error()})
 			} else {
 				customer = to
-				part.Recipients = append(part.Recipients, queue.Addressee{To: to, Audience: message.Customer})
+				part.Recipients = append(part.Recipients, message.Recipient{Address: to, Audience: message.Customer})
 			}
 		}
 		for _, d := range c.defaults {
-			if d.To != customer {
+			if d.Address != customer {
 				part.Recipients = append(part.Recipients, d)
 			}
 		}
@@ -392,7 +391,7 @@ func (h *handler) fanOut(hook *webhook.Webhook, body []byte) *queue.Submission {
 	return s
 }
 
-func (h *handler) address(c message.Channel, raw string) (message.Recipient, error) {
+func (h *handler) address(c message.Channel, raw string) (message.Address, error) {
 	if c == message.Email {
 		return address.Email(raw)
 	}

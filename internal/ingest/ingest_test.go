@@ -21,10 +21,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/time/rate"
 
-	"ringup.dev/ringup/internal/ingest/auth"
+	"ringup.dev/ringup/internal/event"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/queue"
-	"ringup.dev/ringup/internal/webhook"
+	"ringup.dev/ringup/internal/sender/generic"
 )
 
 // fakeQueue takes what it is given, or answers with err.
@@ -73,7 +73,7 @@ func setup(t *testing.T, change func(*Config)) *bundle {
 	if change != nil {
 		change(&config)
 	}
-	verifier, err := auth.New(auth.Config{Tokens: "token", Secrets: "secret"}, time.Now)
+	verifier, err := generic.New(generic.Config{Tokens: "token", Secrets: "secret"}, time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,7 +135,7 @@ func sampleWith(data string) string {
 
 func TestAnswers(t *testing.T) {
 	t.Parallel()
-	good := string(webhook.Sample(webhook.POSSave))
+	good := string(event.Sample(event.POSSave))
 	mac := hmac.New(sha256.New, []byte("secret"))
 	mac.Write([]byte(good))
 	signature := hex.EncodeToString(mac.Sum(nil))
@@ -238,7 +238,7 @@ func TestFanOut(t *testing.T) {
 	var got []string
 	for _, c := range s.Channels {
 		for _, r := range c.Recipients {
-			got = append(got, string(c.Channel)+" "+r.To.Reveal()+" "+r.Audience.String())
+			got = append(got, string(c.Channel)+" "+r.Address.Reveal()+" "+r.Audience.String())
 		}
 	}
 	want := "sms +15550100001 customer, sms +15550100002 staff, email staff@example.com staff, whatsapp +15550100001 customer"
@@ -278,7 +278,7 @@ func TestTestEndpoints(t *testing.T) {
 
 // BenchmarkAccept is the whole handler but for the queue.
 func BenchmarkAccept(b *testing.B) {
-	verifier, err := auth.New(auth.Config{Tokens: "token", Secrets: "secret"}, time.Now)
+	verifier, err := generic.New(generic.Config{Tokens: "token", Secrets: "secret"}, time.Now)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -289,7 +289,7 @@ func BenchmarkAccept(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	body := webhook.Sample(webhook.POSSave)
+	body := event.Sample(event.POSSave)
 	mac := hmac.New(sha256.New, []byte("secret"))
 	mac.Write(body)
 	signature := hex.EncodeToString(mac.Sum(nil))
@@ -369,7 +369,7 @@ func (s *slowQueue) Enqueue(ctx context.Context, submission *queue.Submission) (
 func TestInflight(t *testing.T) {
 	t.Parallel()
 	slow := &slowQueue{entered: make(chan struct{}), leave: make(chan struct{})}
-	verifier, err := auth.New(auth.Config{Tokens: "token"}, time.Now)
+	verifier, err := generic.New(generic.Config{Tokens: "token"}, time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}

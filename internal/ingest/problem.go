@@ -4,7 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 
-	"ringup.dev/ringup/internal/webhook"
+	"ringup.dev/ringup/internal/sender/generic"
 )
 
 // Problem is an answer by RFC 9457, application/problem+json.
@@ -13,7 +13,7 @@ type Problem struct {
 	Title  string            `json:"title"`
 	Status int               `json:"status"`
 	Detail string            `json:"detail,omitempty"`
-	Errors []webhook.Problem `json:"errors,omitempty"`
+	Errors []generic.Problem `json:"errors,omitempty"`
 
 	headers map[string]string
 	outcome string // for the metric

@@ -9,9 +9,10 @@ import (
 	"slices"
 	"strings"
 
+	"ringup.dev/ringup/internal/event"
 	"ringup.dev/ringup/internal/job"
 	"ringup.dev/ringup/internal/queue"
-	"ringup.dev/ringup/internal/webhook"
+	"ringup.dev/ringup/internal/sender/generic"
 )
 
 // newID is unguessable and unique.
@@ -33,16 +34,16 @@ func (h *handler) understand(w http.ResponseWriter, r *http.Request) {
 	answer := struct {
 		Valid    bool              `json:"valid"`
 		Fields   []string          `json:"fields"`
-		Problems []webhook.Problem `json:"problems"`
+		Problems []generic.Problem `json:"problems"`
 		Would    *accepted         `json:"would,omitempty"`
-	}{Fields: []string{}, Problems: []webhook.Problem{}}
+	}{Fields: []string{}, Problems: []generic.Problem{}}
 	answer.Fields = append(answer.Fields, slices.Sorted(maps.Keys(object))...)
-	hook, err := webhook.Decode(body)
+	hook, err := generic.Decode(body)
 	if err != nil {
 		p := invalid(err)
 		answer.Problems = p.Errors
 		if p.Errors == nil {
-			answer.Problems = []webhook.Problem{{Message: p.Detail}}
+			answer.Problems = []generic.Problem{{Message: p.Detail}}
 		}
 		writeJSON(w, http.StatusOK, "application/json", answer)
 		return
@@ -51,7 +52,7 @@ func (h *handler) understand(w http.ResponseWriter, r *http.Request) {
 	would := &accepted{ID: hook.ID, Status: "not sent: this is a test"}
 	for _, part := range h.fanOut(hook, body).Channels {
 		for i, to := range part.Recipients {
-			would.Jobs = append(would.Jobs, queue.Accepted{ID: job.ID(hook.ID, part.Channel, i+1), Channel: part.Channel, Recipient: to.To.String()})
+			would.Jobs = append(would.Jobs, queue.Accepted{ID: job.ID(hook.ID, part.Channel, i+1), Channel: part.Channel, Recipient: to.Address.String()})
 		}
 		would.Skipped = append(would.Skipped, part.Skipped...)
 	}
@@ -61,9 +62,9 @@ func (h *handler) understand(w http.ResponseWriter, r *http.Request) {
 
 // samples answers a valid payload for each event type.
 func (h *handler) samples(w http.ResponseWriter, _ *http.Request) {
-	all := map[webhook.EventType]json.RawMessage{}
-	for _, e := range webhook.EventTypes {
-		all[e] = webhook.Sample(e)
+	all := map[event.Type]json.RawMessage{}
+	for _, e := range event.Types {
+		all[e] = event.Sample(e)
 	}
 	writeJSON(w, http.StatusOK, "application/json", all)
 }

@@ -33,7 +33,7 @@ type Job struct {
 	Returns    int             // how often somebody who had it put it back, modulo MaxReturns: no two leases of a job have the same bytes
 	AcceptedAt time.Time       // millisecond precision
 	Audience   message.Audience
-	Recipient  message.Recipient
+	Recipient  message.Address
 	LastError  string
 	Trace      string // W3C traceparent, "" when tracing is off
 	Alternate  bool   // a provider took it, and then reported that it did not arrive: another one is to try
@@ -188,7 +188,7 @@ func Decode(channel message.Channel, data []byte) (*Job, error) {
 	j.LastError = r.string()
 	j.Index = r.uvarint()
 	j.Audience = message.Audience(r.byte())
-	j.Recipient = message.Recipient(r.string())
+	j.Recipient = message.Address(r.string())
 	j.Trace = r.string()
 	if r.short || j.WebhookID == "" || j.Recipient == "" || j.Index < 1 {
 		return nil, fmt.Errorf("%w: it ends too early or lacks a field", ErrCorrupt)

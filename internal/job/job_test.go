@@ -64,7 +64,7 @@ func TestAppendRefuses(t *testing.T) {
 		"no id":           func(j *Job) { j.WebhookID = "" },
 		"a long id":       func(j *Job) { j.WebhookID = strings.Repeat("x", MaxWebhookID+1) },
 		"no recipient":    func(j *Job) { j.Recipient = "" },
-		"a long address":  func(j *Job) { j.Recipient = message.Recipient(strings.Repeat("x", MaxRecipient+1)) },
+		"a long address":  func(j *Job) { j.Recipient = message.Address(strings.Repeat("x", MaxRecipient+1)) },
 		"priority 5":      func(j *Job) { j.Priority = 5 },
 		"no index":        func(j *Job) { j.Index = 0 },
 		"an endless span": func(j *Job) { j.Trace = strings.Repeat("x", 256) },

@@ -53,24 +53,30 @@ func (a Audience) String() string {
 	return "unknown"
 }
 
-// Recipient is an E.164 number or an e-mail address. Personal data: it prints, logs and marshals masked; only Reveal gives
+// Address is an E.164 number or an e-mail address. Personal data: it prints, logs and marshals masked; only Reveal gives
 // the value.
-type Recipient string
+type Address string
 
 // Reveal returns the address itself, for the provider's call and the operator who may see it.
-func (r Recipient) Reveal() string { return string(r) }
+func (r Address) Reveal() string { return string(r) }
 
 // String masks the address: "+•••7890", "j•••@example.com".
-func (r Recipient) String() string { return Mask(string(r)) }
+func (r Address) String() string { return Mask(string(r)) }
 
 // GoString masks the address in %#v.
-func (r Recipient) GoString() string { return r.String() }
+func (r Address) GoString() string { return r.String() }
 
 // LogValue masks the address in logs.
-func (r Recipient) LogValue() slog.Value { return slog.StringValue(r.String()) }
+func (r Address) LogValue() slog.Value { return slog.StringValue(r.String()) }
 
 // MarshalText masks the address in JSON.
-func (r Recipient) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
+func (r Address) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
+
+// Recipient is an address and the text that is meant for it.
+type Recipient struct {
+	Address  Address
+	Audience Audience
+}
 
 // Mask hides most of what a person could be found by, and leaves enough to recognise an address one already knows: of a
 // number the last four digits, of an e-mail address the first letter and the domain. Anything else is hidden whole but for
@@ -102,7 +108,7 @@ type Message struct {
 	Source      string // of the webhook
 	Timezone    string // the recipient's, if the payload has it: an IANA name, or anything
 	Channel     Channel
-	To          Recipient
+	To          Address
 	Subject     string    // e-mail only
 	Text        string    // every channel; for e-mail the text part
 	HTML        string    // e-mail only

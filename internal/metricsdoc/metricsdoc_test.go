@@ -19,9 +19,9 @@ import (
 
 	"ringup.dev/ringup/internal/callback"
 	"ringup.dev/ringup/internal/ingest"
-	"ringup.dev/ringup/internal/ingest/auth"
 	"ringup.dev/ringup/internal/message"
-	"ringup.dev/ringup/internal/queue/redisqueue"
+	"ringup.dev/ringup/internal/redisstore"
+	"ringup.dev/ringup/internal/sender/generic"
 	"ringup.dev/ringup/internal/worker"
 )
 
@@ -92,14 +92,14 @@ func describe(t *testing.T, program string, r *recorder, into map[string]*metric
 
 func all(t *testing.T) map[string]*metric {
 	t.Helper()
-	store, err := redisqueue.Open(redisqueue.Config{
-		URL: "redis://127.0.0.1:1", Prefix: "ringup", DedupeTTL: time.Hour, StatusTTL: time.Hour, KeepFailed: 1, KeepCompleted: 1, MaxCrashes: 1, OnUncertain: redisqueue.Resend,
+	store, err := redisstore.Open(redisstore.Config{
+		URL: "redis://127.0.0.1:1", Prefix: "ringup", DedupeTTL: time.Hour, StatusTTL: time.Hour, KeepFailed: 1, KeepCompleted: 1, MaxCrashes: 1, OnUncertain: redisstore.Resend,
 	}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = store.Close() }()
-	verifier, err := auth.New(auth.Config{Tokens: "x"}, time.Now)
+	verifier, err := generic.New(generic.Config{Tokens: "x"}, time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,12 +7,12 @@ import (
 
 	"ringup.dev/ringup/internal/address"
 	"ringup.dev/ringup/internal/message"
-	"ringup.dev/ringup/internal/webhook"
+	"ringup.dev/ringup/internal/sender/generic"
 )
 
 // Person is somebody, by an address. It prints masked.
 type Person struct {
-	address message.Recipient
+	address message.Address
 	region  string // DEFAULT_REGION
 }
 
@@ -39,11 +39,11 @@ func (p Person) Key() string { return strings.ToLower(p.address.Reveal()) }
 
 // Owns says that a message has the person's data: it goes to them, or the webhook it is about names them as the customer. So the e-mail
 // about somebody's order is found by their number, too, which its payload holds.
-func (p Person) Owns(to message.Recipient, body []byte) bool {
+func (p Person) Owns(to message.Address, body []byte) bool {
 	if p.is(to.Reveal()) {
 		return true
 	}
-	w, err := webhook.Decode(body)
+	w, err := generic.Decode(body)
 	if err != nil {
 		return false // nothing that was accepted; the recipient is all there is
 	}

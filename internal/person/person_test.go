@@ -17,7 +17,7 @@ func TestOwns(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		who  string
-		to   message.Recipient
+		to   message.Address
 		body []byte
 		want bool
 	}{

@@ -14,7 +14,7 @@ import (
 	"strings"
 	"time"
 
-	"ringup.dev/ringup/internal/secret"
+	"ringup.dev/ringup/internal/config/secret"
 )
 
 // Config is what a POS is given. Of several values separated by commas, the first is used.

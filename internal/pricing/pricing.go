@@ -108,7 +108,7 @@ func (t *Table) priced(channel message.Channel) bool {
 }
 
 // Cost is the price of a message; of all its segments, for SMS.
-func (t *Table) Cost(channel message.Channel, to message.Recipient, segments int) Micros {
+func (t *Table) Cost(channel message.Channel, to message.Address, segments int) Micros {
 	if t == nil {
 		return 0
 	}

@@ -10,15 +10,15 @@ import (
 
 	"github.com/sethvargo/go-envconfig"
 
+	"ringup.dev/ringup/internal/config"
 	"ringup.dev/ringup/internal/message"
-	"ringup.dev/ringup/internal/settings"
 )
 
 // read reads the variables as a program does.
 func read(t *testing.T, env map[string]string) Config {
 	t.Helper()
 	var c Config
-	if err := settings.Read(t.Context(), envconfig.MapLookuper(env), &c); err != nil {
+	if err := config.Read(t.Context(), envconfig.MapLookuper(env), &c); err != nil {
 		t.Fatal(err)
 	}
 	return c
@@ -72,7 +72,7 @@ func TestCost(t *testing.T) {
 	}
 	for _, tt := range []struct {
 		channel  message.Channel
-		to       message.Recipient
+		to       message.Address
 		segments int
 		want     Micros
 	}{

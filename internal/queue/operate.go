@@ -8,26 +8,26 @@ import (
 	"ringup.dev/ringup/internal/message"
 )
 
-// Place is where a job is.
-type Place string
+// State is where a job is: each is one list or sorted set. Its text is part of the admin API.
+type State string
 
-// The places.
+// The states.
 const (
-	Waiting   Place = "waiting"   // in a priority list
-	Retrying  Place = "retry"     // for its next attempt
-	Sending   Place = "sending"   // under a lease
-	Held      Place = "held"      // until quiet hours end, a recipient may be written to again, or a new day begins
-	Failed    Place = "failed"    // given up
-	Completed Place = "completed" // sent
+	Waiting   State = "waiting"   // in a priority list
+	Retrying  State = "retry"     // until its next attempt
+	Scheduled State = "held"      // until quiet hours end, the recipient's limit allows it, or a new day begins
+	InFlight  State = "sending"   // under a lease
+	Failed    State = "failed"    // given up
+	Completed State = "completed" // sent
 )
 
-// Places lists every place, in the order of a job's life.
-var Places = []Place{Waiting, Retrying, Held, Sending, Failed, Completed}
+// States lists every state, in the order of a job's life.
+var States = []State{Waiting, Retrying, Scheduled, InFlight, Failed, Completed}
 
-// Kept is a job as it lies in its place.
-type Kept struct {
+// Stored is a job as it lies in its list or set.
+type Stored struct {
 	Channel message.Channel
-	Place   Place
+	State   State
 	// At is when the next attempt is due, the lease ends, or the job ended; zero for one that waits.
 	At  time.Time
 	Raw []byte
@@ -84,7 +84,7 @@ type AuditEntry struct {
 // Person is somebody whose data is looked for.
 type Person interface {
 	// Owns says that a message to this recipient, about a webhook with this body (nil: not known), has the person's data.
-	Owns(to message.Recipient, body []byte) bool
+	Owns(to message.Address, body []byte) bool
 }
 
 // ForgetRequest asks for a part of the search for a person's data, which may take many.

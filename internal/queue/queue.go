@@ -12,9 +12,9 @@ import (
 	"strconv"
 	"time"
 
-	"ringup.dev/ringup/internal/delivery"
 	"ringup.dev/ringup/internal/job"
 	"ringup.dev/ringup/internal/message"
+	"ringup.dev/ringup/internal/suppress"
 )
 
 // ErrUnavailable means that the store could not be asked, or did not answer: nothing is known about what was asked. Enqueue may
@@ -44,14 +44,8 @@ type Submission struct {
 // ChannelSubmission is a webhook's part on one channel.
 type ChannelSubmission struct {
 	Channel    message.Channel
-	Recipients []Addressee
+	Recipients []message.Recipient
 	Skipped    []Skipped
-}
-
-// Addressee is a recipient and the text that is meant for them.
-type Addressee struct {
-	To       message.Recipient
-	Audience message.Audience
 }
 
 // Skipped is a message that is not sent, and why. Kept in the webhook's record.
@@ -114,7 +108,7 @@ type Claimed struct {
 	Probe    bool
 	Provider int
 	// Suppressed is the recipient's entry on the list of those who get nothing on this channel; nil for everybody else.
-	Suppressed *delivery.Suppression
+	Suppressed *suppress.Entry
 	// LimitedUntil is when the recipient, who got RECIPIENT_LIMIT messages within an hour, may be written to again; zero for everybody else.
 	LimitedUntil time.Time
 }
@@ -178,7 +172,7 @@ type Settlement struct {
 	// Named makes the provider's message id lead to the job, for providers whose reports know nothing else.
 	Named bool
 	// Unwelcome puts the recipient on the list of those who get nothing.
-	Unwelcome *delivery.Suppression
+	Unwelcome *suppress.Entry
 	// Spent is what the message cost.
 	Spent []Spend
 	// Again, with Complete, is what follows when the provider reports that the message did not arrive; nil: nothing.
@@ -208,8 +202,8 @@ const (
 	SpendEvent  = "event:"
 )
 
-// ProviderReport sums up what a batch of sends said about one provider.
-type ProviderReport struct {
+// ProviderHealth sums up what a batch of sends said about one provider.
+type ProviderHealth struct {
 	Provider string
 	// Sent counts accepted messages and answers that prove the provider healthy (a permanent error is one).
 	Sent int
@@ -279,11 +273,11 @@ type Status string
 
 // The statuses that the queue knows of.
 const (
-	StatusQueued  Status = "queued"  // it waits, perhaps for its next attempt
-	StatusSending Status = "sending" // a worker has it
-	StatusSent    Status = "sent"    // a provider took it
-	StatusFailed  Status = "failed"  // given up, dropped as too old, or reported as not delivered
-	StatusHeld    Status = "held"    // it waits for the end of quiet hours, or of a limit
+	StatusQueued    Status = "queued"  // it waits, perhaps for its next attempt
+	StatusSending   Status = "sending" // a worker has it
+	StatusSent      Status = "sent"    // a provider took it
+	StatusFailed    Status = "failed"  // given up, dropped as too old, or reported as not delivered
+	StatusScheduled Status = "held"    // it waits for the end of quiet hours, or of a limit
 
 	StatusDelivered  Status = "delivered"  // its provider says that it arrived
 	StatusRead       Status = "read"       // it was opened

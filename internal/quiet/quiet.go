@@ -10,8 +10,8 @@ import (
 	"sync"
 	"time"
 
+	"ringup.dev/ringup/internal/event"
 	"ringup.dev/ringup/internal/message"
-	"ringup.dev/ringup/internal/webhook"
 )
 
 // Config says when customers are left alone.
@@ -31,9 +31,9 @@ func (c *Config) Validate() error {
 		_, err := parse(c.Window)
 		errs = append(errs, err)
 	}
-	for _, event := range c.Events {
-		if webhook.EventType(event).Priority() == 0 {
-			errs = append(errs, fmt.Errorf("QUIET_HOURS_EVENTS names the event %q: there are payment_complete, order_create, pos_save, order_update", event))
+	for _, name := range c.Events {
+		if event.Type(name).Priority() == 0 {
+			errs = append(errs, fmt.Errorf("QUIET_HOURS_EVENTS names the event %q: there are payment_complete, order_create, pos_save, order_update", name))
 		}
 	}
 	if _, err := load(c.DefaultTimezone); err != nil {
@@ -97,7 +97,7 @@ func New(c Config) (*Hours, error) {
 // payloadZone (the payload's data.timezone) if there is such a zone, else in one of the zones of their number, else in DEFAULT_TIMEZONE. A
 // number of several zones is quiet while it is quiet in any of them; zones so far apart that there is always one with quiet hours say
 // nothing, and DEFAULT_TIMEZONE decides.
-func (h *Hours) Opens(event string, audience message.Audience, to message.Recipient, payloadZone string, now time.Time) (at time.Time, quiet bool) {
+func (h *Hours) Opens(event string, audience message.Audience, to message.Address, payloadZone string, now time.Time) (at time.Time, quiet bool) {
 	if h == nil || audience != message.Customer || !slices.Contains(h.events, event) {
 		return now, false
 	}
@@ -109,7 +109,7 @@ func (h *Hours) Opens(event string, audience message.Audience, to message.Recipi
 }
 
 // where returns the zones that somebody may be in, one at least.
-func (h *Hours) where(to message.Recipient, payloadZone string) []*time.Location {
+func (h *Hours) where(to message.Address, payloadZone string) []*time.Location {
 	if zone := h.zone(payloadZone); zone != nil {
 		return []*time.Location{zone}
 	}

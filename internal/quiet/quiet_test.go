@@ -32,7 +32,7 @@ func TestOpens(t *testing.T) {
 	const berlin, newYork = "+4930901820", "+12125550143"
 	for _, tt := range []struct {
 		name, window    string
-		to              message.Recipient
+		to              message.Address
 		zone, now, want string // want is "" when it is not quiet
 	}{
 		{"a number's zone, at night", "21:00-08:00", berlin, "", "2026-01-15T22:30:00Z", "2026-01-16T07:00:00Z"},
@@ -226,7 +226,7 @@ func FuzzPlace(f *testing.F) {
 	h := hours(f, "21:00-08:00", "UTC")
 	f.Fuzz(func(t *testing.T, to, zone string, unix int64) {
 		now := time.Unix(unix%(1<<33), 0)
-		if at, quiet := h.Opens("order_create", message.Customer, message.Recipient(to), zone, now); at.Before(now) || at.Sub(now) > 2*horizon || quiet != at.After(now) {
+		if at, quiet := h.Opens("order_create", message.Customer, message.Address(to), zone, now); at.Before(now) || at.Sub(now) > 2*horizon || quiet != at.After(now) {
 			t.Errorf("%s: %s, %t", now, at, quiet)
 		}
 	})
@@ -235,7 +235,7 @@ func FuzzPlace(f *testing.F) {
 func BenchmarkOpens(b *testing.B) {
 	h := hours(b, "21:00-08:00", "UTC")
 	now := at(b, "2026-01-15T22:30:00Z")
-	for _, number := range []message.Recipient{"+4930901820", "+18005550143"} {
+	for _, number := range []message.Address{"+4930901820", "+18005550143"} {
 		b.Run(string(number[:3]), func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {

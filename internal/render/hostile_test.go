@@ -10,9 +10,9 @@ import (
 
 	"golang.org/x/net/html"
 
+	"ringup.dev/ringup/internal/event"
 	"ringup.dev/ringup/internal/job"
 	"ringup.dev/ringup/internal/message"
-	"ringup.dev/ringup/internal/webhook"
 )
 
 // FuzzRender: whatever a POS sends in a payload's texts stays text. Of an e-mail neither the elements nor the headers change, a text or a
@@ -28,8 +28,8 @@ func FuzzRender(f *testing.F) {
 		f.Fatal(err)
 	}
 	plain := map[string]message.Message{}
-	key := func(e webhook.EventType, c message.Channel, a message.Audience) string { return fmt.Sprint(e, c, a) }
-	render := func(e webhook.EventType, c message.Channel, a message.Audience, name, order, item, status string) (message.Message, error) {
+	key := func(e event.Type, c message.Channel, a message.Audience) string { return fmt.Sprint(e, c, a) }
+	render := func(e event.Type, c message.Channel, a message.Audience, name, order, item, status string) (message.Message, error) {
 		body, err := json.Marshal(map[string]any{"id": "w", "event_type": e, "timestamp": "2024-01-01T12:00:00Z", "source": order, "data": map[string]any{
 			"customerName": name, "orderId": order, "transactionId": order, "status": status, "amount": 1.5, "currency": "USD",
 			"items": []any{map[string]any{"name": item, "quantity": 1, "price": 1}}}})
@@ -38,8 +38,8 @@ func FuzzRender(f *testing.F) {
 		}
 		return renderer.Render(&job.Job{WebhookID: "w", Channel: c, Index: 1, Audience: a, Recipient: "x", Body: body})
 	}
-	each := func(visit func(e webhook.EventType, c message.Channel, a message.Audience)) {
-		for _, e := range webhook.EventTypes {
+	each := func(visit func(e event.Type, c message.Channel, a message.Audience)) {
+		for _, e := range event.Types {
 			for _, c := range message.Channels {
 				for _, a := range message.Audiences {
 					visit(e, c, a)
@@ -47,7 +47,7 @@ func FuzzRender(f *testing.F) {
 			}
 		}
 	}
-	each(func(e webhook.EventType, c message.Channel, a message.Audience) {
+	each(func(e event.Type, c message.Channel, a message.Audience) {
 		m, err := render(e, c, a, "word", "word", "word", "word")
 		if err != nil {
 			f.Fatal(err)
@@ -61,7 +61,7 @@ func FuzzRender(f *testing.F) {
 				*s = "word"
 			}
 		}
-		each(func(e webhook.EventType, c message.Channel, a message.Audience) {
+		each(func(e event.Type, c message.Channel, a message.Audience) {
 			m, err := render(e, c, a, name, order, item, status)
 			if err != nil {
 				t.Fatalf("%s: %v", key(e, c, a), err)

@@ -18,9 +18,10 @@ import (
 	"text/template"
 	"time"
 
+	"ringup.dev/ringup/internal/event"
 	"ringup.dev/ringup/internal/job"
 	"ringup.dev/ringup/internal/message"
-	"ringup.dev/ringup/internal/webhook"
+	"ringup.dev/ringup/internal/sender/generic"
 )
 
 //go:embed templates
@@ -59,7 +60,7 @@ type Renderer struct {
 	prices prices
 
 	// Unsubscribe makes the link by which a customer ends e-mails; nil for none. It is set before the first message.
-	Unsubscribe func(message.Recipient) string
+	Unsubscribe func(message.Address) string
 }
 
 // New loads the templates, and renders every one with the samples, so that a broken one is found before a customer waits for it.
@@ -194,18 +195,18 @@ func parseHTML(name, layout, text string) (*ready, error) {
 // check renders every set with a full payload and with one that has only what is required, and looks for gaps.
 func (r *Renderer) check() []error {
 	var errs []error
-	r.Unsubscribe = func(message.Recipient) string { return "https://ringup.example.com/unsubscribe/x" }
+	r.Unsubscribe = func(message.Address) string { return "https://ringup.example.com/unsubscribe/x" }
 	defer func() { r.Unsubscribe = nil }()
-	for _, event := range webhook.EventTypes {
-		bare := fmt.Appendf(nil, `{"id":"x","event_type":%q,"timestamp":"2024-01-01T12:00:00Z","data":{}}`, event)
+	for _, kind := range event.Types {
+		bare := fmt.Appendf(nil, `{"id":"x","event_type":%q,"timestamp":"2024-01-01T12:00:00Z","data":{}}`, kind)
 		for _, channel := range message.Channels {
 			for _, audience := range message.Audiences {
-				id := key{string(event), string(channel), audience.String(), r.config.DefaultLocale}
+				id := key{string(kind), string(channel), audience.String(), r.config.DefaultLocale}
 				if r.sets[id] == nil {
 					errs = append(errs, fmt.Errorf("there is no template %s.txt, and DEFAULT_LOCALE is %s", id, r.config.DefaultLocale))
 					continue
 				}
-				for _, body := range [][]byte{webhook.Sample(event), bare} {
+				for _, body := range [][]byte{event.Sample(kind), bare} {
 					j := &job.Job{WebhookID: "x", Channel: channel, Index: 1, Audience: audience, Recipient: "x", Body: body}
 					if _, err := r.Render(j); err != nil {
 						errs = append(errs, err)
@@ -260,7 +261,7 @@ func (v *view) Field(name string) string {
 
 // draft is what a message is made from; the next one takes its place.
 type draft struct {
-	payload webhook.Webhook
+	payload generic.Webhook
 	view    view
 }
 
@@ -271,7 +272,7 @@ func (r *Renderer) Render(j *job.Job) (message.Message, error) {
 	d := drafts.Get().(*draft)
 	defer drafts.Put(d)
 	w, v := &d.payload, &d.view
-	err := webhook.Reread(j.Body, w)
+	err := generic.Reread(j.Body, w)
 	if err != nil {
 		return message.Message{}, errors.New("the stored payload is not a valid webhook")
 	}

@@ -7,9 +7,9 @@ import (
 	"strings"
 	"testing"
 
+	"ringup.dev/ringup/internal/event"
 	"ringup.dev/ringup/internal/job"
 	"ringup.dev/ringup/internal/message"
-	"ringup.dev/ringup/internal/webhook"
 )
 
 func renderer(t testing.TB, c Config) *Renderer {
@@ -34,11 +34,11 @@ func jobOf(channel message.Channel, audience message.Audience, body string) *job
 func TestEveryTemplateReadsWell(t *testing.T) {
 	t.Parallel()
 	r := renderer(t, Config{})
-	for _, event := range webhook.EventTypes {
-		bare := fmt.Sprintf(`{"id":"x","event_type":%q,"timestamp":"2024-01-01T12:00:00Z","data":{}}`, event)
+	for _, kind := range event.Types {
+		bare := fmt.Sprintf(`{"id":"x","event_type":%q,"timestamp":"2024-01-01T12:00:00Z","data":{}}`, kind)
 		for _, channel := range message.Channels {
 			for _, audience := range message.Audiences {
-				for _, body := range []string{string(webhook.Sample(event)), bare} {
+				for _, body := range []string{string(event.Sample(kind)), bare} {
 					m, err := r.Render(jobOf(channel, audience, body))
 					if err != nil {
 						t.Fatal(err)
@@ -46,15 +46,15 @@ func TestEveryTemplateReadsWell(t *testing.T) {
 					for _, text := range []string{m.Text, m.Subject, m.HTML} {
 						for _, flaw := range []string{"<no value>", "  ", " .", " ,", "%!", "Hi ,"} {
 							if channel != message.Email && strings.Contains(text, flaw) {
-								t.Errorf("%s %s %s: %q in %q", event, channel, audience, flaw, text)
+								t.Errorf("%s %s %s: %q in %q", kind, channel, audience, flaw, text)
 							}
 						}
 					}
 					if m.Text == "" || (channel == message.Email) != (m.HTML != "" && m.Subject != "") {
-						t.Errorf("%s %s %s: %+v", event, channel, audience, m)
+						t.Errorf("%s %s %s: %+v", kind, channel, audience, m)
 					}
 					if channel == message.SMS && m.Segments != 1 {
-						t.Errorf("%s %s takes %d segments: %q", event, audience, m.Segments, m.Text)
+						t.Errorf("%s %s takes %d segments: %q", kind, audience, m.Segments, m.Text)
 					}
 				}
 			}
@@ -65,15 +65,15 @@ func TestEveryTemplateReadsWell(t *testing.T) {
 func TestTexts(t *testing.T) {
 	t.Parallel()
 	r := renderer(t, Config{})
-	sms, err := r.Render(jobOf(message.SMS, message.Customer, string(webhook.Sample(webhook.POSSave))))
+	sms, err := r.Render(jobOf(message.SMS, message.Customer, string(event.Sample(event.POSSave))))
 	if err != nil || sms.Text != "Luna Coffee: Hi John Doe, here is your receipt for order ORD_1: $125.50. Thank you for coming!" {
 		t.Errorf("%q, %v", sms.Text, err)
 	}
-	whatsapp, err := r.Render(jobOf(message.WhatsApp, message.Customer, string(webhook.Sample(webhook.OrderCreate))))
+	whatsapp, err := r.Render(jobOf(message.WhatsApp, message.Customer, string(event.Sample(event.OrderCreate))))
 	if err != nil || !strings.Contains(whatsapp.Text, "• 2 × Espresso: $3.25\n") || !strings.Contains(whatsapp.Text, "*Total: $125.50*") {
 		t.Errorf("%q, %v", whatsapp.Text, err)
 	}
-	staff, err := r.Render(jobOf(message.Email, message.Staff, string(webhook.Sample(webhook.PaymentComplete))))
+	staff, err := r.Render(jobOf(message.Email, message.Staff, string(event.Sample(event.PaymentComplete))))
 	if err != nil || staff.Subject != "[Luna Coffee] Payment received: $125.50" || !strings.Contains(staff.HTML, ">Moka pot</td>") {
 		t.Errorf("%q %q, %v", staff.Subject, staff.HTML, err)
 	}
@@ -84,27 +84,27 @@ func TestUnsubscribe(t *testing.T) {
 	t.Parallel()
 	const link = "https://hooks.example.com/unsubscribe/AZaz09-_"
 	r := renderer(t, Config{})
-	without, err := r.Render(jobOf(message.Email, message.Customer, string(webhook.Sample(webhook.POSSave))))
+	without, err := r.Render(jobOf(message.Email, message.Customer, string(event.Sample(event.POSSave))))
 	if err != nil || without.Unsubscribe != "" || strings.Contains(without.Text+without.HTML, "nsubscribe") {
 		t.Errorf("without: %+v, %v", without, err)
 	}
-	r.Unsubscribe = func(to message.Recipient) string {
+	r.Unsubscribe = func(to message.Address) string {
 		if to != "+15550100000" {
 			t.Errorf("a link for %s", to)
 		}
 		return link
 	}
-	for _, event := range webhook.EventTypes {
+	for _, kind := range event.Types {
 		for _, channel := range message.Channels {
 			for _, audience := range message.Audiences {
-				m, err := r.Render(jobOf(channel, audience, string(webhook.Sample(event))))
+				m, err := r.Render(jobOf(channel, audience, string(event.Sample(kind))))
 				if err != nil {
 					t.Fatal(err)
 				}
 				want := channel == message.Email && audience == message.Customer
 				header, html, text := m.Unsubscribe == link, strings.Contains(m.HTML, `<a href="`+link+`"`), strings.HasSuffix(m.Text, "\n\nUnsubscribe: "+link)
 				if header != want || html != want || text != want || !want && strings.Contains(m.Text+m.HTML, "nsubscribe") {
-					t.Errorf("%s %s %s: header %t, HTML %t, text %t: %s", event, channel, audience, header, html, text, m.Text)
+					t.Errorf("%s %s %s: header %t, HTML %t, text %t: %s", kind, channel, audience, header, html, text, m.Text)
 				}
 			}
 		}
@@ -207,7 +207,7 @@ func BenchmarkRender(b *testing.B) {
 	for _, channel := range message.Channels {
 		b.Run(string(channel), func(b *testing.B) {
 			r := renderer(b, Config{})
-			j := jobOf(channel, message.Customer, string(webhook.Sample(webhook.POSSave)))
+			j := jobOf(channel, message.Customer, string(event.Sample(event.POSSave)))
 			b.ReportAllocs()
 			for b.Loop() {
 				if _, err := r.Render(j); err != nil {

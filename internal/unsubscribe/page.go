@@ -14,8 +14,9 @@ import (
 	"strings"
 	"time"
 
-	"ringup.dev/ringup/internal/delivery"
 	"ringup.dev/ringup/internal/message"
+	"ringup.dev/ringup/internal/report"
+	"ringup.dev/ringup/internal/suppress"
 )
 
 // PageConfig is what the page says.
@@ -26,7 +27,7 @@ type PageConfig struct {
 
 // Sink takes what people want. It is safe for concurrent use; an error means that it was not taken.
 type Sink interface {
-	Take(context.Context, delivery.News) error
+	Take(context.Context, report.Update) error
 }
 
 // Options are what the page is made of. All are required but Now.
@@ -99,14 +100,14 @@ func (p *page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.PostFormValue(oneClickField) == oneClick {
 		wish = wishOut
 	}
-	var kind delivery.Kind
-	var why delivery.Why
+	var kind suppress.Kind
+	var why suppress.Why
 	state := "out"
 	switch wish {
 	case wishOut:
-		kind, why = delivery.OptOut, delivery.Unsubscribe
+		kind, why = suppress.OptOut, suppress.Unsubscribe
 	case wishIn:
-		kind, state = delivery.OptIn, "in"
+		kind, state = suppress.OptIn, "in"
 	default:
 		// Neither a mail program's nor the page's: somebody may find a button of use.
 		p.show(w, r, http.StatusBadRequest, view{State: "ask", Address: to.String()})
@@ -114,7 +115,7 @@ func (p *page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), takeTimeout)
 	defer cancel()
-	err = p.Sink.Take(ctx, delivery.News{Preferences: []delivery.Preference{{
+	err = p.Sink.Take(ctx, report.Update{Preferences: []suppress.Preference{{
 		// The same link may be used again, with another wish between: each time it is news.
 		EventID: rand.Text(), Provider: "ringup", Channel: message.Email, Address: to, Kind: kind, Why: why, At: p.Now(),
 	}}})

@@ -21,18 +21,19 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
-	"ringup.dev/ringup/internal/delivery"
 	"ringup.dev/ringup/internal/message"
+	"ringup.dev/ringup/internal/report"
+	"ringup.dev/ringup/internal/suppress"
 	"ringup.dev/ringup/internal/unsubscribe"
 )
 
 // sink keeps what it takes, or refuses it.
 type sink struct {
-	taken []delivery.Preference
+	taken []suppress.Preference
 	err   error
 }
 
-func (s *sink) Take(_ context.Context, n delivery.News) error {
+func (s *sink) Take(_ context.Context, n report.Update) error {
 	if s.err != nil {
 		return s.err
 	}
@@ -93,12 +94,12 @@ func (b *bench) do(t *testing.T, method, link, contentType string, body io.Reade
 }
 
 // took compares what the sink has.
-func (b *bench) took(t *testing.T, want ...delivery.Preference) {
+func (b *bench) took(t *testing.T, want ...suppress.Preference) {
 	t.Helper()
 	for i := range want {
 		want[i].Provider, want[i].Channel, want[i].Address, want[i].At = "ringup", message.Email, to, now
 	}
-	if diff := cmp.Diff(want, b.sink.taken, cmpopts.IgnoreFields(delivery.Preference{}, "EventID"), cmpopts.EquateEmpty()); diff != "" {
+	if diff := cmp.Diff(want, b.sink.taken, cmpopts.IgnoreFields(suppress.Preference{}, "EventID"), cmpopts.EquateEmpty()); diff != "" {
 		t.Errorf("(-want +taken):\n%s", diff)
 	}
 	seen := map[string]bool{"": true}
@@ -111,8 +112,8 @@ func (b *bench) took(t *testing.T, want ...delivery.Preference) {
 }
 
 var (
-	out = delivery.Preference{Kind: delivery.OptOut, Why: delivery.Unsubscribe}
-	in  = delivery.Preference{Kind: delivery.OptIn}
+	out = suppress.Preference{Kind: suppress.OptOut, Why: suppress.Unsubscribe}
+	in  = suppress.Preference{Kind: suppress.OptIn}
 )
 
 func TestOneClick(t *testing.T) {

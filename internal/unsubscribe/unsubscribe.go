@@ -12,8 +12,8 @@ import (
 	"net/url"
 	"strings"
 
+	"ringup.dev/ringup/internal/config/secret"
 	"ringup.dev/ringup/internal/message"
-	"ringup.dev/ringup/internal/secret"
 )
 
 // Config says where links lead, and with what they are sealed.
@@ -124,7 +124,7 @@ const (
 )
 
 // URL returns the link for an address.
-func (l *Links) URL(to message.Recipient) string {
+func (l *Links) URL(to message.Address) string {
 	if l == nil {
 		return ""
 	}
@@ -136,7 +136,7 @@ func (l *Links) URL(to message.Recipient) string {
 var ErrToken = errors.New("no unsubscribe token")
 
 // Open returns the address that a token was made for. Errors: ErrToken.
-func (l *Links) Open(token string) (message.Recipient, error) {
+func (l *Links) Open(token string) (message.Address, error) {
 	if l == nil || len(token) > maxToken {
 		return "", ErrToken
 	}
@@ -147,7 +147,7 @@ func (l *Links) Open(token string) (message.Recipient, error) {
 	}
 	for _, key := range l.keys {
 		if address, err := key.Open(nil, nil, raw[1:], raw[:1]); err == nil && len(address) > 0 {
-			return message.Recipient(address), nil
+			return message.Address(address), nil
 		}
 	}
 	return "", ErrToken

@@ -5,14 +5,14 @@ import (
 	"strings"
 	"testing"
 
+	"ringup.dev/ringup/internal/config/secret"
 	"ringup.dev/ringup/internal/message"
-	"ringup.dev/ringup/internal/secret"
 	"ringup.dev/ringup/internal/unsubscribe"
 )
 
 const (
 	public = "https://hooks.example.com"
-	to     = message.Recipient("jane.roe@example.com")
+	to     = message.Address("jane.roe@example.com")
 	first  = "first-secret-of-the-tests"
 	second = "second-secret-of-the-tests"
 )
@@ -40,7 +40,7 @@ func token(t testing.TB, l *unsubscribe.Links) string {
 func TestLinks(t *testing.T) {
 	t.Parallel()
 	l := links(t, public, first)
-	for _, address := range []message.Recipient{to, "j@example.com", message.Recipient(strings.Repeat("é", 121) + "@example.com")} {
+	for _, address := range []message.Address{to, "j@example.com", message.Address(strings.Repeat("é", 121) + "@example.com")} {
 		token := l.URL(address)[len(public+"/unsubscribe/"):]
 		if got, err := l.Open(token); err != nil || got != address {
 			t.Errorf("%q was opened as %q, %v", address.Reveal(), got.Reveal(), err)

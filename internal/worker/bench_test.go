@@ -9,12 +9,12 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"ringup.dev/ringup/internal/event"
 	"ringup.dev/ringup/internal/job"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/provider"
 	"ringup.dev/ringup/internal/queue"
 	"ringup.dev/ringup/internal/render"
-	"ringup.dev/ringup/internal/webhook"
 	"ringup.dev/ringup/internal/worker"
 )
 
@@ -26,7 +26,7 @@ type endless struct {
 	done func()
 }
 
-func (e *endless) Exchange(_ context.Context, settlements []queue.Settlement, _ []queue.ProviderReport, request *queue.ClaimRequest) (*queue.Settled, *queue.Claim, error) {
+func (e *endless) Exchange(_ context.Context, settlements []queue.Settlement, _ []queue.ProviderHealth, request *queue.ClaimRequest) (*queue.Settled, *queue.Claim, error) {
 	if e.left -= len(settlements); e.left <= 0 {
 		e.done()
 	}
@@ -60,7 +60,7 @@ func BenchmarkJob(b *testing.B) {
 				b.Fatal(err)
 			}
 			j := &job.Job{WebhookID: "webhook_12345", Channel: channel, Index: 1, Audience: message.Customer, Recipient: "+12025550143",
-				AcceptedAt: time.Now(), Body: webhook.Sample(webhook.POSSave)}
+				AcceptedAt: time.Now(), Body: event.Sample(event.POSSave)}
 			benchmark(b, j, renderer)
 		})
 	}

@@ -3,7 +3,7 @@ package worker
 import (
 	"time"
 
-	"ringup.dev/ringup/internal/provider"
+	"ringup.dev/ringup/internal/failure"
 	"ringup.dev/ringup/internal/queue"
 )
 
@@ -17,7 +17,7 @@ type Policy struct {
 
 // Situation is all that the decision about a send depends on.
 type Situation struct {
-	Err *provider.Error // nil when the provider took the message
+	Err *failure.Error // nil when the provider took the message
 	// Attempts were spent before this one.
 	Attempts int
 	// ProviderDown is set when the provider's breaker is open, or half open and this send its probe: then it is the provider
@@ -41,11 +41,11 @@ func (p Policy) Decide(s Situation) Verdict {
 		return Verdict{Action: queue.Complete}
 	}
 	switch s.Err.Class {
-	case provider.Permanent:
+	case failure.Permanent:
 		return Verdict{Action: queue.Fail}
-	case provider.Throttled, provider.Account:
+	case failure.Throttled, failure.Account:
 		return Verdict{Action: queue.Defer, Delay: p.pause(0, s)}
-	case provider.Transient:
+	case failure.Transient:
 		return p.again(s, false)
 	}
 	// Ambiguous, and whatever a faulty adapter may have returned.

@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"ringup.dev/ringup/internal/provider"
+	"ringup.dev/ringup/internal/failure"
 	"ringup.dev/ringup/internal/queue"
 )
 
@@ -12,8 +12,8 @@ import (
 func TestDecide(t *testing.T) {
 	t.Parallel()
 	backoff := []time.Duration{2 * time.Second, 4 * time.Second, 8 * time.Second}
-	of := func(class provider.Class, after time.Duration) *provider.Error {
-		return &provider.Error{Class: class, Reason: provider.ReasonOutage, RetryAfter: after}
+	of := func(class failure.Class, after time.Duration) *failure.Error {
+		return &failure.Error{Class: class, Reason: failure.ReasonOutage, RetryAfter: after}
 	}
 	tests := []struct {
 		name   string
@@ -22,31 +22,31 @@ func TestDecide(t *testing.T) {
 		want   Verdict
 	}{
 		{"taken", Situation{}, true, Verdict{Action: queue.Complete}},
-		{"permanent fails at once", Situation{Err: of(provider.Permanent, 0)}, true, Verdict{Action: queue.Fail}},
-		{"permanent fails, breaker or not", Situation{Err: of(provider.Permanent, 0), ProviderDown: true}, true, Verdict{Action: queue.Fail}},
-		{"first retry", Situation{Err: of(provider.Transient, 0)}, true, Verdict{Action: queue.Retry, Delay: 2 * time.Second}},
-		{"second retry", Situation{Err: of(provider.Transient, 0), Attempts: 1}, true, Verdict{Action: queue.Retry, Delay: 4 * time.Second}},
-		{"third retry", Situation{Err: of(provider.Transient, 0), Attempts: 2}, true, Verdict{Action: queue.Retry, Delay: 8 * time.Second}},
-		{"out of retries", Situation{Err: of(provider.Transient, 0), Attempts: 3}, true, Verdict{Action: queue.Fail}},
-		{"Retry-After is a floor", Situation{Err: of(provider.Transient, 30*time.Second)}, true,
+		{"permanent fails at once", Situation{Err: of(failure.Permanent, 0)}, true, Verdict{Action: queue.Fail}},
+		{"permanent fails, breaker or not", Situation{Err: of(failure.Permanent, 0), ProviderDown: true}, true, Verdict{Action: queue.Fail}},
+		{"first retry", Situation{Err: of(failure.Transient, 0)}, true, Verdict{Action: queue.Retry, Delay: 2 * time.Second}},
+		{"second retry", Situation{Err: of(failure.Transient, 0), Attempts: 1}, true, Verdict{Action: queue.Retry, Delay: 4 * time.Second}},
+		{"third retry", Situation{Err: of(failure.Transient, 0), Attempts: 2}, true, Verdict{Action: queue.Retry, Delay: 8 * time.Second}},
+		{"out of retries", Situation{Err: of(failure.Transient, 0), Attempts: 3}, true, Verdict{Action: queue.Fail}},
+		{"Retry-After is a floor", Situation{Err: of(failure.Transient, 30*time.Second)}, true,
 			Verdict{Action: queue.Retry, Delay: 30 * time.Second}},
-		{"jitter adds a tenth", Situation{Err: of(provider.Transient, 0), Jitter: 1}, true,
+		{"jitter adds a tenth", Situation{Err: of(failure.Transient, 0), Jitter: 1}, true,
 			Verdict{Action: queue.Retry, Delay: 2200 * time.Millisecond}},
-		{"provider down spends no attempt", Situation{Err: of(provider.Transient, 0), Attempts: 3, ProviderDown: true}, true,
+		{"provider down spends no attempt", Situation{Err: of(failure.Transient, 0), Attempts: 3, ProviderDown: true}, true,
 			Verdict{Action: queue.Defer, Delay: 2 * time.Second}},
-		{"throttled waits", Situation{Err: of(provider.Throttled, 5*time.Second), Attempts: 3}, true,
+		{"throttled waits", Situation{Err: of(failure.Throttled, 5*time.Second), Attempts: 3}, true,
 			Verdict{Action: queue.Defer, Delay: 5 * time.Second}},
-		{"account waits", Situation{Err: of(provider.Account, 0), Attempts: 3}, true, Verdict{Action: queue.Defer, Delay: 2 * time.Second}},
-		{"ambiguous, resend", Situation{Err: of(provider.Ambiguous, 0)}, true,
+		{"account waits", Situation{Err: of(failure.Account, 0), Attempts: 3}, true, Verdict{Action: queue.Defer, Delay: 2 * time.Second}},
+		{"ambiguous, resend", Situation{Err: of(failure.Ambiguous, 0)}, true,
 			Verdict{Action: queue.Retry, Delay: 2 * time.Second, Uncertain: true}},
-		{"ambiguous, resend, out of retries", Situation{Err: of(provider.Ambiguous, 0), Attempts: 3}, true,
+		{"ambiguous, resend, out of retries", Situation{Err: of(failure.Ambiguous, 0), Attempts: 3}, true,
 			Verdict{Action: queue.Fail, Uncertain: true}},
-		{"ambiguous, provider down", Situation{Err: of(provider.Ambiguous, 0), ProviderDown: true}, true,
+		{"ambiguous, provider down", Situation{Err: of(failure.Ambiguous, 0), ProviderDown: true}, true,
 			Verdict{Action: queue.Defer, Delay: 2 * time.Second, Uncertain: true}},
-		{"ambiguous, set aside", Situation{Err: of(provider.Ambiguous, 0)}, false, Verdict{Action: queue.Fail, Uncertain: true}},
-		{"ambiguous, set aside though the provider is down", Situation{Err: of(provider.Ambiguous, 0), ProviderDown: true}, false,
+		{"ambiguous, set aside", Situation{Err: of(failure.Ambiguous, 0)}, false, Verdict{Action: queue.Fail, Uncertain: true}},
+		{"ambiguous, set aside though the provider is down", Situation{Err: of(failure.Ambiguous, 0), ProviderDown: true}, false,
 			Verdict{Action: queue.Fail, Uncertain: true}},
-		{"an invalid class counts as ambiguous", Situation{Err: &provider.Error{}}, false, Verdict{Action: queue.Fail, Uncertain: true}},
+		{"an invalid class counts as ambiguous", Situation{Err: &failure.Error{}}, false, Verdict{Action: queue.Fail, Uncertain: true}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -3,10 +3,10 @@ package worker
 import (
 	"time"
 
-	"ringup.dev/ringup/internal/delivery"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/pricing"
 	"ringup.dev/ringup/internal/queue"
+	"ringup.dev/ringup/internal/suppress"
 )
 
 // refusal is why a message does not go out now: it is held until then, or never goes out.
@@ -50,7 +50,7 @@ func (w *Worker) permit(one *queue.Claimed, m *message.Message, sender string, c
 }
 
 // heeds says whether an entry of the list of those who get nothing stands in the way of a message.
-func (w *Worker) heeds(s *delivery.Suppression, event, sender string) bool {
+func (w *Worker) heeds(s *suppress.Entry, event, sender string) bool {
 	for _, exempt := range w.Config.SuppressionExempt {
 		if exempt == event {
 			return false
@@ -91,7 +91,7 @@ func (w *Worker) after(s *queue.Settlement, r *result) {
 	case queue.Fail:
 		w.budget.giveBack(r.message.Channel, r.message.Source, r.cost)
 		if r.err != nil && r.err.Suppress {
-			s.Unwelcome = &delivery.Suppression{Channel: j.Channel, Address: j.Recipient, Why: delivery.Refused, By: r.provider,
+			s.Unwelcome = &suppress.Entry{Channel: j.Channel, Address: j.Recipient, Why: suppress.Refused, By: r.provider,
 				Sender: w.traits[r.provider].Sender, At: time.Now()}
 		}
 		// Whoever does not want to hear from us here is not written to elsewhere, and what may have gone out is not sent again.

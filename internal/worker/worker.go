@@ -16,18 +16,19 @@ import (
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/trace"
 
+	"ringup.dev/ringup/internal/failure"
 	"ringup.dev/ringup/internal/job"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/pricing"
 	"ringup.dev/ringup/internal/provider"
 	"ringup.dev/ringup/internal/queue"
 	"ringup.dev/ringup/internal/quiet"
-	"ringup.dev/ringup/internal/tracing"
+	"ringup.dev/ringup/internal/telemetry/tracing"
 )
 
 // Queue is what a worker needs of the queue.
 type Queue interface {
-	Exchange(context.Context, []queue.Settlement, []queue.ProviderReport, *queue.ClaimRequest) (*queue.Settled, *queue.Claim, error)
+	Exchange(context.Context, []queue.Settlement, []queue.ProviderHealth, *queue.ClaimRequest) (*queue.Settled, *queue.Claim, error)
 	Renew(context.Context, []*queue.Claimed) (lost []int, err error)
 	Wait(ctx context.Context, atMost time.Duration) error
 	Beat(ctx context.Context, id string, sending, concurrency int) error
@@ -100,7 +101,7 @@ type Worker struct {
 	// Of the loop alone.
 	held     map[*queue.Claimed]struct{} // claimed and not yet settled
 	ended    []queue.Settlement
-	reports  map[string]*queue.ProviderReport
+	reports  map[string]*queue.ProviderHealth
 	down     map[string]bool // providers whose breaker was open when last heard of
 	begin    chan begun      // to the goroutines that send
 	results  chan result
@@ -150,7 +151,7 @@ type result struct {
 	provider string // "" when nothing was sent
 	receipt  provider.Receipt
 	message  message.Message
-	err      *provider.Error
+	err      *failure.Error
 	unfit    string // why there was nothing to send: the template's error
 	refused  *refusal
 	cost     pricing.Micros
@@ -165,7 +166,7 @@ type result struct {
 func New(o Options) *Worker {
 	w := &Worker{
 		Options: o, policy: Policy{Backoff: o.Config.RetryBackoff, ResendUncertain: o.ResendUncertain},
-		held: map[*queue.Claimed]struct{}{}, reports: map[string]*queue.ProviderReport{}, down: map[string]bool{},
+		held: map[*queue.Claimed]struct{}{}, reports: map[string]*queue.ProviderHealth{}, down: map[string]bool{},
 		begin: make(chan begun, o.Config.Concurrency), results: make(chan result, o.Config.Concurrency), enough: make(chan struct{}, 1),
 		woken: make(chan struct{}, 1), sent: map[string]prometheus.Counter{}, seconds: map[string]prometheus.Observer{},
 		traits: map[string]provider.Traits{}, sources: pricing.NewSources(o.Caps),
@@ -351,7 +352,7 @@ func (w *Worker) exchange(ctx context.Context, draining bool) {
 	if w.failures > 0 && now.Before(w.nextLook) && !draining {
 		return
 	}
-	reports := make([]queue.ProviderReport, 0, len(w.reports))
+	reports := make([]queue.ProviderHealth, 0, len(w.reports))
 	for _, r := range w.reports {
 		reports = append(reports, *r)
 	}
@@ -485,7 +486,7 @@ func (w *Worker) joins(c *queue.Claim) joined {
 	if w.Config.RecipientLimitAction != LimitJoin {
 		return j
 	}
-	first := map[message.Recipient]*queue.Claimed{}
+	first := map[message.Address]*queue.Claimed{}
 	for _, one := range c.Jobs {
 		if one.Job != nil && one.LimitedUntil.IsZero() && one.Job.Audience == message.Customer && first[one.Job.Recipient] == nil {
 			first[one.Job.Recipient] = one
@@ -591,7 +592,7 @@ func (w *Worker) call(ctx context.Context, p Sender, m message.Message) (provide
 	defer span.End()
 	receipt, err := p.Send(ctx, m)
 	if err != nil {
-		e := provider.AsError(err)
+		e := failure.AsError(err)
 		span.SetAttributes(attribute.String("ringup.error.class", e.Class.String()), attribute.String("ringup.error.reason", string(e.Reason)))
 		span.SetStatus(codes.Error, e.Error())
 	} else {
@@ -621,7 +622,7 @@ func (w *Worker) attempt(ctx context.Context, one begun) result {
 	if one.Probe {
 		// What the provider says of itself risks no message; only when it is well does this one try the way.
 		if err := p.Probe(ctx); err != nil {
-			r.err, r.unbegun, r.took = provider.AsError(err), true, time.Since(start)
+			r.err, r.unbegun, r.took = failure.AsError(err), true, time.Since(start)
 			return r
 		}
 	}
@@ -629,7 +630,7 @@ func (w *Worker) attempt(ctx context.Context, one begun) result {
 	r.ended = time.Now()
 	r.took = r.ended.Sub(start)
 	if err != nil {
-		r.err = provider.AsError(err)
+		r.err = failure.AsError(err)
 	}
 	return r
 }
@@ -660,10 +661,10 @@ func (w *Worker) render(j *job.Job) (m message.Message, err error) {
 	return w.Renderer.Render(j)
 }
 
-func (w *Worker) report(name string) *queue.ProviderReport {
+func (w *Worker) report(name string) *queue.ProviderHealth {
 	r := w.reports[name]
 	if r == nil {
-		r = &queue.ProviderReport{Provider: name}
+		r = &queue.ProviderHealth{Provider: name}
 		w.reports[name] = r
 	}
 	return r
@@ -764,12 +765,12 @@ func (w *Worker) note(r result) {
 		report.Reason = "it took " + r.took.Round(time.Millisecond).String() + " to answer (SLOW_SEND)"
 	case r.err == nil:
 		report.Sent++
-	case r.err.Class == provider.Throttled && !r.err.RecipientOnly:
+	case r.err.Class == failure.Throttled && !r.err.RecipientOnly:
 		report.HoldFor = max(report.HoldFor, r.err.RetryAfter, time.Second)
 		report.Reason = r.err.Error()
 	case r.err.OfProvider(), r.unbegun:
 		report.Failed++
-		report.Account = report.Account || r.err.Class == provider.Account
+		report.Account = report.Account || r.err.Class == failure.Account
 		report.Reason = r.err.Error()
 	default:
 		report.Sent++

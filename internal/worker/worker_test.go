@@ -15,6 +15,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"ringup.dev/ringup/internal/failure"
 	"ringup.dev/ringup/internal/job"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/provider"
@@ -27,7 +28,7 @@ type memory struct {
 	mu      sync.Mutex
 	waiting []*queue.Claimed
 	settled map[*queue.Claimed][]queue.Settlement
-	reports []queue.ProviderReport
+	reports []queue.ProviderHealth
 	lose    bool  // every settlement finds its lease gone
 	away    error // the queue does not answer
 	hang    bool  // nor does a call end
@@ -35,7 +36,7 @@ type memory struct {
 	spent   map[string]int64
 }
 
-func (m *memory) Exchange(ctx context.Context, settlements []queue.Settlement, reports []queue.ProviderReport, request *queue.ClaimRequest) (*queue.Settled, *queue.Claim, error) {
+func (m *memory) Exchange(ctx context.Context, settlements []queue.Settlement, reports []queue.ProviderHealth, request *queue.ClaimRequest) (*queue.Settled, *queue.Claim, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.hang {
@@ -117,7 +118,7 @@ func (s *sender) Send(ctx context.Context, m message.Message) (provider.Receipt,
 		select {
 		case <-time.After(s.latency):
 		case <-ctx.Done():
-			return provider.Receipt{}, &provider.Error{Class: provider.Ambiguous, Reason: provider.ReasonTimeout}
+			return provider.Receipt{}, &failure.Error{Class: failure.Ambiguous, Reason: failure.ReasonTimeout}
 		}
 	}
 	if s.err != nil {
@@ -247,7 +248,7 @@ func TestWhatCannotBeSent(t *testing.T) {
 		}, want: queue.Fail},
 		"too late": {config: func(c *worker.Config) { c.MessageTTL = map[string]time.Duration{"pos_save": 30 * time.Second} }, want: queue.Drop},
 		"its provider is still down, by its own probe": {change: func(b *bench) {
-			b.sender.ill = &provider.Error{Class: provider.Transient, Reason: provider.ReasonOutage}
+			b.sender.ill = &failure.Error{Class: failure.Transient, Reason: failure.ReasonOutage}
 			for _, w := range b.queue.waiting {
 				w.Probe = true
 			}

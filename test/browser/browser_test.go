@@ -27,7 +27,7 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/sethvargo/go-envconfig"
 
-	"ringup.dev/ringup/internal/dev"
+	"ringup.dev/ringup/internal/app/dev"
 	"ringup.dev/ringup/internal/redistest"
 )
 

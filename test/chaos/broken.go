@@ -22,8 +22,8 @@ var broken = map[string][]change{
 	}},
 	// A claimed job is only in its worker's memory.
 	"no-lease": {
-		{"internal/queue/redisqueue/scripts/claim.lua", "for i = 1, #leases, 1000 do call('ZADD'", "for i = 1, 0, 1000 do call('ZADD'"},
-		{"internal/queue/redisqueue/scripts/settle.lua", "local held = call('ZMSCORE', KEYS[6], unpack(raws))", "local held = raws"},
+		{"internal/redisstore/lua/claim.lua", "for i = 1, #leases, 1000 do call('ZADD'", "for i = 1, 0, 1000 do call('ZADD'"},
+		{"internal/redisstore/lua/settle.lua", "local held = call('ZMSCORE', KEYS[6], unpack(raws))", "local held = raws"},
 	},
 	// Look, then take: two round trips, with other workers in between.
 	"non-atomic-claim": {{

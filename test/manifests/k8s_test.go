@@ -24,9 +24,9 @@ import (
 	"k8s.io/pod-security-admission/policy"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
-	"ringup.dev/ringup/internal/admind"
-	"ringup.dev/ringup/internal/ingestd"
-	"ringup.dev/ringup/internal/workerd"
+	"ringup.dev/ringup/internal/app/admin"
+	"ringup.dev/ringup/internal/app/ingest"
+	"ringup.dev/ringup/internal/app/worker"
 )
 
 // each runs a check on everything that can be rendered.
@@ -312,7 +312,7 @@ func TestTheProgramsStart(t *testing.T) {
 				switch c.Name {
 				case "ingest":
 					programs++
-					config, err := ingestd.Load(t.Context(), lookup)
+					config, err := ingest.Load(t.Context(), lookup)
 					if err != nil {
 						t.Errorf("%s: %v", name, err)
 					}
@@ -323,12 +323,12 @@ func TestTheProgramsStart(t *testing.T) {
 					hasPort(t, c, "ops", int32(config.Ops.Port))
 				case "admin":
 					programs++
-					config, err := admind.Load(t.Context(), lookup)
+					config, err := admin.Load(t.Context(), lookup)
 					if err != nil {
 						t.Errorf("%s: %v", name, err)
 					}
-					if grace < admind.DrainTime {
-						t.Errorf("%s: %s of grace, but it may take %s to stop", name, grace, admind.DrainTime)
+					if grace < admin.DrainTime {
+						t.Errorf("%s: %s of grace, but it may take %s to stop", name, grace, admin.DrainTime)
 					}
 					if config.Admin.Token == "" {
 						t.Errorf("%s has no token, and so listens where no Service reaches it", name)
@@ -337,7 +337,7 @@ func TestTheProgramsStart(t *testing.T) {
 					hasPort(t, c, "ops", int32(config.Ops.Port))
 				case "worker":
 					programs++
-					config, err := workerd.Load(t.Context(), lookup)
+					config, err := worker.Load(t.Context(), lookup)
 					if err != nil {
 						t.Errorf("%s: %v", name, err)
 					}

@@ -18,9 +18,9 @@ import (
 
 	"github.com/sethvargo/go-envconfig"
 
+	"ringup.dev/ringup/internal/app/worker"
 	"ringup.dev/ringup/internal/message"
-	"ringup.dev/ringup/internal/queue/redisqueue"
-	"ringup.dev/ringup/internal/workerd"
+	"ringup.dev/ringup/internal/redisstore"
 )
 
 // parameter is one of a scaler's, by KEDA's own schema, which admission does not check.
@@ -63,7 +63,7 @@ func TestTriggers(t *testing.T) {
 	each(t, func(t *testing.T, objects []object) {
 		for _, s := range of[*kedav1alpha1.ScaledObject](objects) {
 			_, channel, _ := strings.Cut(s.Name, "worker-")
-			keys := redisqueue.NewKeys("ringup", message.Channel(channel))
+			keys := redisstore.NewKeys("ringup", message.Channel(channel))
 			want := map[string]string{"q1": keys.Queue[0], "q2": keys.Queue[1], "q3": keys.Queue[2], "q4": keys.Queue[3],
 				"inflight": keys.Inflight, "retry": keys.Retry, "halted": keys.Halted}
 			if err := kedav1alpha1.ValidateTriggers(s.Spec.Triggers); err != nil {
@@ -158,7 +158,7 @@ func TestSizes(t *testing.T) {
 	objects := build(t, "overlays/prod")
 	for _, s := range of[*kedav1alpha1.ScaledObject](objects) {
 		container := named[*appsv1.Deployment](t, objects, s.Spec.ScaleTargetRef.Name).Spec.Template.Spec.Containers[0]
-		config, err := workerd.Load(t.Context(), envconfig.MapLookuper(environment(t, objects, container)))
+		config, err := worker.Load(t.Context(), envconfig.MapLookuper(environment(t, objects, container)))
 		if err != nil {
 			t.Fatal(err)
 		}

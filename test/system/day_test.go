@@ -83,7 +83,7 @@ type fate struct {
 // handed says how often a provider takes the message.
 func (f *fate) handed() int {
 	switch {
-	case f.want == queue.StatusSuppressed || f.want == queue.StatusHeld:
+	case f.want == queue.StatusSuppressed || f.want == queue.StatusScheduled:
 		return 0
 	case f.second != nil || f.by != "":
 		return 2
@@ -99,7 +99,7 @@ var (
 	stopped   = fate{want: queue.StatusSuppressed}
 )
 
-func held(why string) fate { return fate{want: queue.StatusHeld, why: why} }
+func held(why string) fate { return fate{want: queue.StatusScheduled, why: why} }
 
 // fates are of a webhook's messages: by SMS, e-mail and WhatsApp, and of the text that takes over what WhatsApp does not deliver.
 type fates struct {
@@ -746,7 +746,7 @@ func (d *day) adds(ops map[string]int) {
 			switch f.want {
 			case queue.StatusSuppressed:
 				want[fmt.Sprintf(`ringup_suppressed_total{channel="%s"}`, channel)]++
-			case queue.StatusHeld:
+			case queue.StatusScheduled:
 				want[fmt.Sprintf(`ringup_held_total{channel="%s",reason="%s"}`, channel, f.why)]++
 			}
 		}

@@ -12,9 +12,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/smithy-go"
 
-	"ringup.dev/ringup/internal/provider"
+	"ringup.dev/ringup/internal/config/secret"
+	"ringup.dev/ringup/internal/failure"
 	"ringup.dev/ringup/internal/provider/transport"
-	"ringup.dev/ringup/internal/secret"
 )
 
 // Config has the account. Without an access key the SDK looks where it always does: a shared file, a web identity token, a pod's or
@@ -68,7 +68,7 @@ func (c *Config) load() (aws.Config, error) {
 var noBase *url.URL
 
 // codes are the error codes that both services share (docs.aws.amazon.com, "Common errors" of each API).
-var codes = map[string]provider.Error{
+var codes = map[string]failure.Error{
 	"AccessDenied": credential, "AccessDeniedException": credential, "AuthorizationError": credential, "NotAuthorized": credential,
 	"UnrecognizedClientException": credential, "InvalidClientTokenId": credential, "SignatureDoesNotMatch": credential,
 	"InvalidSignatureException": credential, "IncompleteSignature": credential, "MissingAuthenticationToken": credential,
@@ -86,19 +86,19 @@ var codes = map[string]provider.Error{
 
 // What the codes mean.
 var (
-	recipient  = provider.Error{Class: provider.Permanent, Reason: provider.ReasonRecipient}
-	content    = provider.Error{Class: provider.Permanent, Reason: provider.ReasonContent}
-	request    = provider.Error{Class: provider.Permanent, Reason: provider.ReasonRequest}
-	outage     = provider.Error{Class: provider.Transient, Reason: provider.ReasonOutage}
-	throttled  = provider.Error{Class: provider.Throttled, Reason: provider.ReasonRateLimit}
-	credential = provider.Error{Class: provider.Account, Reason: provider.ReasonCredentials}
-	suspended  = provider.Error{Class: provider.Account, Reason: provider.ReasonSuspended}
-	quota      = provider.Error{Class: provider.Account, Reason: provider.ReasonQuota}
-	sender     = provider.Error{Class: provider.Account, Reason: provider.ReasonSender}
+	recipient  = failure.Error{Class: failure.Permanent, Reason: failure.ReasonRecipient}
+	content    = failure.Error{Class: failure.Permanent, Reason: failure.ReasonContent}
+	request    = failure.Error{Class: failure.Permanent, Reason: failure.ReasonRequest}
+	outage     = failure.Error{Class: failure.Transient, Reason: failure.ReasonOutage}
+	throttled  = failure.Error{Class: failure.Throttled, Reason: failure.ReasonRateLimit}
+	credential = failure.Error{Class: failure.Account, Reason: failure.ReasonCredentials}
+	suspended  = failure.Error{Class: failure.Account, Reason: failure.ReasonSuspended}
+	quota      = failure.Error{Class: failure.Account, Reason: failure.ReasonQuota}
+	sender     = failure.Error{Class: failure.Account, Reason: failure.ReasonSender}
 )
 
-// failure classifies by the error code: a service's own reading first, then what both share, then the HTTP status.
-func failure(call *transport.Call, err error, own func(code, text string) (provider.Error, bool)) *provider.Error {
+// classify classifies by the error code: a service's own reading first, then what both share, then the HTTP status.
+func classify(call *transport.Call, err error, own func(code, text string) (failure.Error, bool)) *failure.Error {
 	if call.Failure != nil {
 		return call.Failure
 	}
@@ -130,12 +130,12 @@ var printable = regexp.MustCompile(`^[A-Za-z0-9.]{1,64}$`)
 const unknownCode = "UnknownError"
 
 // unsent is the error of a request that was not made: its input was refused by the SDK, or no credentials could be had.
-func unsent(err error) *provider.Error {
+func unsent(err error) *failure.Error {
 	switch {
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
-		return &provider.Error{Class: provider.Transient, Reason: provider.ReasonTimeout, Detail: "no credentials in time"}
+		return &failure.Error{Class: failure.Transient, Reason: failure.ReasonTimeout, Detail: "no credentials in time"}
 	default:
-		return &provider.Error{Class: provider.Account, Reason: provider.ReasonCredentials,
+		return &failure.Error{Class: failure.Account, Reason: failure.ReasonCredentials,
 			Detail: "no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give the pod a role"}
 	}
 }

@@ -5,12 +5,13 @@ import (
 	"strings"
 	"testing"
 
+	"ringup.dev/ringup/internal/config/secret"
+	"ringup.dev/ringup/internal/failure"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/provider"
 	"ringup.dev/ringup/internal/provider/aws"
 	"ringup.dev/ringup/internal/provider/providertest"
 	"ringup.dev/ringup/internal/provider/transport"
-	"ringup.dev/ringup/internal/secret"
 	"ringup.dev/ringup/test/emulator"
 )
 
@@ -18,34 +19,34 @@ func config(url, key string) aws.Config {
 	return aws.Config{Region: emulator.AWSRegion, AccessKeyID: emulator.AWSAccessKeyID, SecretAccessKey: secret.String(key), EndpointURL: url}
 }
 
-func failure(status int, code, text string, want provider.Error) providertest.Failure {
+func classify(status int, code, text string, want failure.Error) providertest.Failure {
 	return providertest.Failure{Answer: emulator.Refusal{Status: status, Code: code, Text: text}, Want: want}
 }
 
 // What the codes mean.
 var (
-	recipient   = provider.Error{Class: provider.Permanent, Reason: provider.ReasonRecipient}
-	content     = provider.Error{Class: provider.Permanent, Reason: provider.ReasonContent}
-	request     = provider.Error{Class: provider.Permanent, Reason: provider.ReasonRequest}
-	optedOut    = provider.Error{Class: provider.Permanent, Reason: provider.ReasonOptedOut, Suppress: true}
-	throttled   = provider.Error{Class: provider.Throttled, Reason: provider.ReasonRateLimit}
-	outage      = provider.Error{Class: provider.Transient, Reason: provider.ReasonOutage}
-	credentials = provider.Error{Class: provider.Account, Reason: provider.ReasonCredentials}
-	suspended   = provider.Error{Class: provider.Account, Reason: provider.ReasonSuspended}
-	quota       = provider.Error{Class: provider.Account, Reason: provider.ReasonQuota}
-	sender      = provider.Error{Class: provider.Account, Reason: provider.ReasonSender}
+	recipient   = failure.Error{Class: failure.Permanent, Reason: failure.ReasonRecipient}
+	content     = failure.Error{Class: failure.Permanent, Reason: failure.ReasonContent}
+	request     = failure.Error{Class: failure.Permanent, Reason: failure.ReasonRequest}
+	optedOut    = failure.Error{Class: failure.Permanent, Reason: failure.ReasonOptedOut, Suppress: true}
+	throttled   = failure.Error{Class: failure.Throttled, Reason: failure.ReasonRateLimit}
+	outage      = failure.Error{Class: failure.Transient, Reason: failure.ReasonOutage}
+	credentials = failure.Error{Class: failure.Account, Reason: failure.ReasonCredentials}
+	suspended   = failure.Error{Class: failure.Account, Reason: failure.ReasonSuspended}
+	quota       = failure.Error{Class: failure.Account, Reason: failure.ReasonQuota}
+	sender      = failure.Error{Class: failure.Account, Reason: failure.ReasonSender}
 )
 
 // common are the codes of both services.
 func common() []providertest.Failure {
 	return []providertest.Failure{
-		failure(403, "InvalidClientTokenId", "The security token included in the request is invalid.", credentials),
-		failure(403, "SignatureDoesNotMatch", "The request signature we calculated does not match.", credentials),
-		failure(403, "ExpiredToken", "The security token included in the request is expired", credentials),
-		failure(403, "AccessDeniedException", "User is not authorized", credentials),
-		failure(503, "ServiceUnavailable", "Service is unable to handle request.", outage),
-		failure(500, "InternalFailure", "", outage),
-		failure(400, "SomethingNew", "", request),
+		classify(403, "InvalidClientTokenId", "The security token included in the request is invalid.", credentials),
+		classify(403, "SignatureDoesNotMatch", "The request signature we calculated does not match.", credentials),
+		classify(403, "ExpiredToken", "The security token included in the request is expired", credentials),
+		classify(403, "AccessDeniedException", "User is not authorized", credentials),
+		classify(503, "ServiceUnavailable", "Service is unable to handle request.", outage),
+		classify(500, "InternalFailure", "", outage),
+		classify(400, "SomethingNew", "", request),
 	}
 }
 
@@ -64,12 +65,12 @@ func sns() providertest.Adapter {
 		},
 		// docs.aws.amazon.com/sns/latest/api/API_Publish.html
 		Failures: append(common(),
-			failure(400, "InvalidParameter", "Invalid parameter: PhoneNumber Reason: it is not valid to publish to", recipient),
-			failure(400, "InvalidParameter", "Invalid parameter: Message too long", request),
-			failure(400, "ParameterValueInvalid", "Invalid parameter: PhoneNumber", recipient),
-			failure(400, "OptedOut", "Phone number is opted out", optedOut),
-			failure(400, "Throttled", "Rate exceeded", throttled),
-			failure(400, "Throttling", "Rate exceeded", throttled),
+			classify(400, "InvalidParameter", "Invalid parameter: PhoneNumber Reason: it is not valid to publish to", recipient),
+			classify(400, "InvalidParameter", "Invalid parameter: Message too long", request),
+			classify(400, "ParameterValueInvalid", "Invalid parameter: PhoneNumber", recipient),
+			classify(400, "OptedOut", "Phone number is opted out", optedOut),
+			classify(400, "Throttled", "Rate exceeded", throttled),
+			classify(400, "Throttling", "Rate exceeded", throttled),
 		),
 	}
 }
@@ -89,19 +90,19 @@ func ses() providertest.Adapter {
 		},
 		// docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html
 		Failures: append(common(),
-			failure(400, "SendingPausedException", "Email sending is disabled", suspended),
-			failure(400, "AccountSuspendedException", "The account is suspended", suspended),
-			failure(400, "LimitExceededException", "Too many", quota),
-			failure(429, "TooManyRequestsException", "Maximum sending rate exceeded.", throttled),
-			failure(400, "ThrottlingException", "Maximum sending rate exceeded.", throttled),
-			failure(400, "ThrottlingException", "Daily message quota exceeded.", quota),
-			failure(400, "MailFromDomainNotVerifiedException", "Not verified", sender),
-			failure(404, "NotFoundException", "Configuration set does not exist", sender),
-			failure(400, "MessageRejected", "Email address is not verified. The following identities failed the check in region EU-WEST-1: hello@example.com", sender),
-			failure(400, "MessageRejected", "Email address is not verified. The following identities failed the check in region EU-WEST-1: other", recipient),
-			failure(400, "MessageRejected", "Message contains a virus", content),
-			failure(400, "BadRequestException", "Illegal address", recipient),
-			failure(400, "BadRequestException", "Missing subject", request),
+			classify(400, "SendingPausedException", "Email sending is disabled", suspended),
+			classify(400, "AccountSuspendedException", "The account is suspended", suspended),
+			classify(400, "LimitExceededException", "Too many", quota),
+			classify(429, "TooManyRequestsException", "Maximum sending rate exceeded.", throttled),
+			classify(400, "ThrottlingException", "Maximum sending rate exceeded.", throttled),
+			classify(400, "ThrottlingException", "Daily message quota exceeded.", quota),
+			classify(400, "MailFromDomainNotVerifiedException", "Not verified", sender),
+			classify(404, "NotFoundException", "Configuration set does not exist", sender),
+			classify(400, "MessageRejected", "Email address is not verified. The following identities failed the check in region EU-WEST-1: hello@example.com", sender),
+			classify(400, "MessageRejected", "Email address is not verified. The following identities failed the check in region EU-WEST-1: other", recipient),
+			classify(400, "MessageRejected", "Message contains a virus", content),
+			classify(400, "BadRequestException", "Illegal address", recipient),
+			classify(400, "BadRequestException", "Missing subject", request),
 		),
 	}
 }
@@ -159,7 +160,7 @@ func TestNoCredentials(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = p.Send(t.Context(), message.Message{Channel: message.SMS, To: "+12025550143", Text: "x"})
-	if e := provider.AsError(err); e.Class != provider.Account || e.Reason != provider.ReasonCredentials || !strings.Contains(e.Detail, "AWS_ACCESS_KEY_ID") {
+	if e := failure.AsError(err); e.Class != failure.Account || e.Reason != failure.ReasonCredentials || !strings.Contains(e.Detail, "AWS_ACCESS_KEY_ID") {
 		t.Errorf("%v", err)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"testing"
 
+	"ringup.dev/ringup/internal/failure"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/provider"
 	"ringup.dev/ringup/internal/provider/aws"
@@ -37,7 +38,7 @@ func TestOptedOut(t *testing.T) {
 		numbers[i] = fmt.Sprintf("+1202555%04d", i)
 	}
 	var got []string
-	collect := func(r message.Recipient) error {
+	collect := func(r message.Address) error {
 		got = append(got, r.Reveal())
 		return nil
 	}
@@ -52,7 +53,7 @@ func TestOptedOut(t *testing.T) {
 	e, p = open(t, emulator.AWSSecretAccessKey, numbers...)
 	full := errors.New("that is enough")
 	got = nil
-	err := p.OptedOut(t.Context(), func(r message.Recipient) error {
+	err := p.OptedOut(t.Context(), func(r message.Address) error {
 		if len(got) == 150 {
 			return full
 		}
@@ -65,37 +66,37 @@ func TestOptedOut(t *testing.T) {
 	e, p = open(t, emulator.AWSSecretAccessKey, numbers...)
 	ctx, cancel := context.WithCancel(t.Context())
 	got = nil
-	err = p.OptedOut(ctx, func(r message.Recipient) error {
+	err = p.OptedOut(ctx, func(r message.Address) error {
 		cancel()
 		return collect(r)
 	})
-	if failed := provider.AsError(err); err == nil || failed.Reason != provider.ReasonTimeout || len(got) != 100 || e.Requests()["sns"] != 1 {
+	if failed := failure.AsError(err); err == nil || failed.Reason != failure.ReasonTimeout || len(got) != 100 || e.Requests()["sns"] != 1 {
 		t.Errorf("%v after %d numbers and %d requests", err, len(got), e.Requests()["sns"])
 	}
 
 	for name, fault := range map[string]struct {
 		fault  emulator.Fault
-		class  provider.Class
-		reason provider.Reason
+		class  failure.Class
+		reason failure.Reason
 	}{
-		"too many requests": {emulator.Fault{Probes: true, Refusal: emulator.Refusal{Status: 400, Code: "Throttled"}}, provider.Throttled, provider.ReasonRateLimit},
+		"too many requests": {emulator.Fault{Probes: true, Refusal: emulator.Refusal{Status: 400, Code: "Throttled"}}, failure.Throttled, failure.ReasonRateLimit},
 		"not allowed": {emulator.Fault{Probes: true, Refusal: emulator.Refusal{Status: 403, Code: "AuthorizationError"}},
-			provider.Account, provider.ReasonCredentials},
-		"garbage": {emulator.Fault{Probes: true, Kind: emulator.Garbage}, provider.Ambiguous, provider.ReasonUnreadable},
+			failure.Account, failure.ReasonCredentials},
+		"garbage": {emulator.Fault{Probes: true, Kind: emulator.Garbage}, failure.Ambiguous, failure.ReasonUnreadable},
 	} {
 		e, p = open(t, emulator.AWSSecretAccessKey, numbers...)
 		got = nil
-		err = p.OptedOut(t.Context(), func(r message.Recipient) error {
+		err = p.OptedOut(t.Context(), func(r message.Address) error {
 			e.Fail(fault.fault) // from the second page on
 			return collect(r)
 		})
-		if failed := provider.AsError(err); err == nil || failed.Class != fault.class || failed.Reason != fault.reason || len(got) != 100 {
+		if failed := failure.AsError(err); err == nil || failed.Class != fault.class || failed.Reason != fault.reason || len(got) != 100 {
 			t.Errorf("%s: %v after %d numbers", name, err, len(got))
 		}
 	}
 
 	_, p = open(t, "wrong", numbers...)
-	if failed := provider.AsError(p.OptedOut(t.Context(), collect)); failed.Reason != provider.ReasonCredentials {
+	if failed := failure.AsError(p.OptedOut(t.Context(), collect)); failed.Reason != failure.ReasonCredentials {
 		t.Errorf("wrong credentials: %v", failed)
 	}
 }
@@ -114,8 +115,8 @@ func TestOptedOutWithoutEnd(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	failed := provider.AsError(p.OptedOut(t.Context(), func(message.Recipient) error { return nil }))
-	if failed.Reason != provider.ReasonUnreadable || requests != 2 {
+	failed := failure.AsError(p.OptedOut(t.Context(), func(message.Address) error { return nil }))
+	if failed.Reason != failure.ReasonUnreadable || requests != 2 {
 		t.Errorf("%v after %d requests", failed, requests)
 	}
 }

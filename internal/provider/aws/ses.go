@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sesv2"
 	"github.com/aws/aws-sdk-go-v2/service/sesv2/types"
 
+	"ringup.dev/ringup/internal/failure"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/provider"
 	"ringup.dev/ringup/internal/provider/aws/tags"
@@ -78,7 +79,7 @@ func (p *SES) Send(ctx context.Context, m message.Message) (provider.Receipt, er
 	}, func(o *sesv2.Options) { o.HTTPClient = call })
 	switch {
 	case err != nil:
-		return provider.Receipt{}, failure(call, err, p.code)
+		return provider.Receipt{}, classify(call, err, p.code)
 	case aws.ToString(out.MessageId) == "":
 		return provider.Receipt{}, call.Unclear()
 	}
@@ -91,9 +92,9 @@ func (p *SES) Probe(ctx context.Context) error {
 	out, err := p.api.GetAccount(ctx, &sesv2.GetAccountInput{}, func(o *sesv2.Options) { o.HTTPClient = call })
 	switch {
 	case err != nil:
-		return failure(call, err, p.code)
+		return classify(call, err, p.code)
 	case !out.SendingEnabled, aws.ToString(out.EnforcementStatus) == "SHUTDOWN":
-		return &provider.Error{Class: provider.Account, Reason: provider.ReasonSuspended, Status: call.Status, Detail: "sending is disabled for the account"}
+		return &failure.Error{Class: failure.Account, Reason: failure.ReasonSuspended, Status: call.Status, Detail: "sending is disabled for the account"}
 	}
 	return nil
 }
@@ -108,7 +109,7 @@ func headers(m message.Message) []types.MessageHeader {
 
 // code reads the codes of SES's own (docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html), some of which mean several
 // things that only the text tells apart.
-func (p *SES) code(code, text string) (provider.Error, bool) {
+func (p *SES) code(code, text string) (failure.Error, bool) {
 	switch code {
 	case "SendingPausedException", "AccountSuspendedException":
 		return suspended, true
@@ -140,5 +141,5 @@ func (p *SES) code(code, text string) (provider.Error, bool) {
 		}
 		return request, true
 	}
-	return provider.Error{}, false
+	return failure.Error{}, false
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/sns/types"
 
+	"ringup.dev/ringup/internal/failure"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/provider"
 	"ringup.dev/ringup/internal/provider/transport"
@@ -69,7 +70,7 @@ func (p *SNS) Send(ctx context.Context, m message.Message) (provider.Receipt, er
 	}, func(o *sns.Options) { o.HTTPClient = call })
 	switch {
 	case err != nil:
-		return provider.Receipt{}, failure(call, err, snsCode)
+		return provider.Receipt{}, classify(call, err, snsCode)
 	case aws.ToString(out.MessageId) == "":
 		return provider.Receipt{}, call.Unclear()
 	}
@@ -81,7 +82,7 @@ func (p *SNS) Probe(ctx context.Context) error {
 	call := p.client.Call(ctx, noBase)
 	_, err := p.api.GetSMSAttributes(ctx, &sns.GetSMSAttributesInput{}, func(o *sns.Options) { o.HTTPClient = call })
 	if err != nil {
-		return failure(call, err, snsCode)
+		return classify(call, err, snsCode)
 	}
 	return nil
 }
@@ -94,19 +95,19 @@ var listed = regexp.MustCompile(`^\+[1-9][0-9]{6,14}$`)
 
 // OptedOut lists who has answered STOP: a Publish to them is answered 200, and nothing is sent. A page has up to 100
 // (docs.aws.amazon.com/sns/latest/api/API_ListPhoneNumbersOptedOut.html).
-func (p *SNS) OptedOut(ctx context.Context, each func(message.Recipient) error) error {
+func (p *SNS) OptedOut(ctx context.Context, each func(message.Address) error) error {
 	var next *string
 	for {
 		call := p.client.Call(ctx, noBase)
 		page, err := p.api.ListPhoneNumbersOptedOut(ctx, &sns.ListPhoneNumbersOptedOutInput{NextToken: next}, func(o *sns.Options) { o.HTTPClient = call })
 		if err != nil {
-			return failure(call, err, snsCode)
+			return classify(call, err, snsCode)
 		}
 		for _, number := range page.PhoneNumbers {
 			if !listed.MatchString(number) {
 				continue
 			}
-			if err := each(message.Recipient(number)); err != nil {
+			if err := each(message.Address(number)); err != nil {
 				return err
 			}
 		}
@@ -121,7 +122,7 @@ func (p *SNS) OptedOut(ctx context.Context, each func(message.Recipient) error) 
 }
 
 // snsCode reads the codes of SNS's own (docs.aws.amazon.com/sns/latest/api/API_Publish.html).
-func snsCode(code, text string) (provider.Error, bool) {
+func snsCode(code, text string) (failure.Error, bool) {
 	switch code {
 	case "InvalidParameter", "InvalidParameterException", "ParameterValueInvalid", "InvalidParameterValue", "InvalidParameterValueException":
 		if strings.Contains(text, "PhoneNumber") {
@@ -129,9 +130,9 @@ func snsCode(code, text string) (provider.Error, bool) {
 		}
 		return request, true
 	case "OptedOut", "OptedOutException":
-		return provider.Error{Class: provider.Permanent, Reason: provider.ReasonOptedOut, Suppress: true}, true
+		return failure.Error{Class: failure.Permanent, Reason: failure.ReasonOptedOut, Suppress: true}, true
 	case "UserError", "VerificationException":
 		return recipient, true
 	}
-	return provider.Error{}, false
+	return failure.Error{}, false
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/sethvargo/go-envconfig"
 
+	"ringup.dev/ringup/internal/config"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/provider"
 	"ringup.dev/ringup/internal/provider/aws"
@@ -18,7 +19,6 @@ import (
 	"ringup.dev/ringup/internal/provider/transport"
 	"ringup.dev/ringup/internal/provider/twilio"
 	"ringup.dev/ringup/internal/provider/whatsapp"
-	"ringup.dev/ringup/internal/settings"
 )
 
 // Dependencies are what providers share.
@@ -114,12 +114,12 @@ func New(ctx context.Context, channel message.Channel, variable string, names []
 			errs = append(errs, fmt.Errorf("%s names %q twice", variable, name))
 			continue
 		}
-		config := e.config()
-		if err := settings.Read(ctx, env, config); err != nil {
+		own := e.config()
+		if err := config.Read(ctx, env, own); err != nil {
 			errs = append(errs, fmt.Errorf("provider %s: %w", name, err))
 			continue
 		}
-		p, err := e.build(config, d)
+		p, err := e.build(own, d)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("provider %s: %w", name, err))
 			continue

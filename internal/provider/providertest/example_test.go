@@ -10,11 +10,12 @@ import (
 	"strings"
 	"testing"
 
+	"ringup.dev/ringup/internal/config/secret"
+	"ringup.dev/ringup/internal/failure"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/provider"
 	"ringup.dev/ringup/internal/provider/providertest"
 	"ringup.dev/ringup/internal/provider/transport"
-	"ringup.dev/ringup/internal/secret"
 	"ringup.dev/ringup/test/emulator"
 )
 
@@ -56,7 +57,7 @@ func New(c Config, client *transport.Client) (*Provider, error) {
 func (p *Provider) Send(ctx context.Context, m message.Message) (provider.Receipt, error) {
 	body, err := json.Marshal(map[string]string{"from": p.config.From, "to": m.To.Reveal(), "text": m.Text})
 	if err != nil {
-		return provider.Receipt{}, &provider.Error{Class: provider.Permanent, Reason: provider.ReasonContent}
+		return provider.Receipt{}, &failure.Error{Class: failure.Permanent, Reason: failure.ReasonContent}
 	}
 	call := p.do(ctx, http.MethodPost, "/messages", body)
 	var answer struct {
@@ -64,7 +65,7 @@ func (p *Provider) Send(ctx context.Context, m message.Message) (provider.Receip
 	}
 	switch {
 	case call.Failure != nil || call.Status != http.StatusCreated:
-		return provider.Receipt{}, failure(call)
+		return provider.Receipt{}, classify(call)
 	case json.Unmarshal(call.Body, &answer) != nil || answer.ID == "":
 		return provider.Receipt{}, call.Unclear() // it may have gone out
 	}
@@ -79,11 +80,11 @@ func (p *Provider) Probe(ctx context.Context) error {
 	}
 	switch {
 	case call.Failure != nil || call.Status != http.StatusOK:
-		return failure(call)
+		return classify(call)
 	case json.Unmarshal(call.Body, &account) != nil || account.Active == nil:
 		return call.Unclear()
 	case !*account.Active:
-		return &provider.Error{Class: provider.Account, Reason: provider.ReasonSuspended, Status: call.Status}
+		return &failure.Error{Class: failure.Account, Reason: failure.ReasonSuspended, Status: call.Status}
 	}
 	return nil
 }
@@ -108,14 +109,14 @@ func (p *Provider) do(ctx context.Context, method, path string, body []byte) *tr
 }
 
 // codes are Acme's (docs.acme.example/errors).
-var codes = map[string]provider.Error{
-	"no_such_number": {Class: provider.Permanent, Reason: provider.ReasonRecipient},
-	"stopped":        {Class: provider.Permanent, Reason: provider.ReasonOptedOut, Suppress: true},
-	"no_credit":      {Class: provider.Account, Reason: provider.ReasonBalance},
-	"internal":       {Class: provider.Transient, Reason: provider.ReasonOutage},
+var codes = map[string]failure.Error{
+	"no_such_number": {Class: failure.Permanent, Reason: failure.ReasonRecipient},
+	"stopped":        {Class: failure.Permanent, Reason: failure.ReasonOptedOut, Suppress: true},
+	"no_credit":      {Class: failure.Account, Reason: failure.ReasonBalance},
+	"internal":       {Class: failure.Transient, Reason: failure.ReasonOutage},
 }
 
-func failure(call *transport.Call) error {
+func classify(call *transport.Call) error {
 	var answer struct {
 		Code string `json:"code"`
 	}
@@ -173,9 +174,9 @@ func TestAcme(t *testing.T) {
 			return New(Config{Key: secret.String(key), From: "+15005550006", BaseURL: url}, client)
 		},
 		Failures: []providertest.Failure{
-			{Answer: emulator.Refusal{Status: 400, Code: "no_such_number"}, Want: provider.Error{Class: provider.Permanent, Reason: provider.ReasonRecipient}},
-			{Answer: emulator.Refusal{Status: 400, Code: "stopped"}, Want: provider.Error{Class: provider.Permanent, Reason: provider.ReasonOptedOut, Suppress: true}},
-			{Answer: emulator.Refusal{Status: 402, Code: "no_credit"}, Want: provider.Error{Class: provider.Account, Reason: provider.ReasonBalance}},
+			{Answer: emulator.Refusal{Status: 400, Code: "no_such_number"}, Want: failure.Error{Class: failure.Permanent, Reason: failure.ReasonRecipient}},
+			{Answer: emulator.Refusal{Status: 400, Code: "stopped"}, Want: failure.Error{Class: failure.Permanent, Reason: failure.ReasonOptedOut, Suppress: true}},
+			{Answer: emulator.Refusal{Status: 402, Code: "no_credit"}, Want: failure.Error{Class: failure.Account, Reason: failure.ReasonBalance}},
 		},
 	})
 }

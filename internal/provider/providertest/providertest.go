@@ -21,6 +21,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"ringup.dev/ringup/internal/failure"
 	"ringup.dev/ringup/internal/job"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/provider"
@@ -51,11 +52,11 @@ type Adapter struct {
 // is the adapter's own affair.
 type Failure struct {
 	Answer emulator.Refusal
-	Want   provider.Error
+	Want   failure.Error
 }
 
 // to and text must not be found in any error.
-var to = map[message.Channel]message.Recipient{message.SMS: "+12025550143", message.WhatsApp: "+12025550143", message.Email: "jane.roe@example.com"}
+var to = map[message.Channel]message.Address{message.SMS: "+12025550143", message.WhatsApp: "+12025550143", message.Email: "jane.roe@example.com"}
 
 const text = "Thank you, Zoë! ☕ مرحبا <b>&amp; \"more\"\nTotal: $1,250.00"
 
@@ -255,7 +256,7 @@ func (a *Adapter) probes(t *testing.T) {
 		t.Errorf("a healthy provider: %v", err)
 	}
 	b.emulator.Fail(emulator.Fault{Probes: true, Kind: emulator.Page, Refusal: emulator.Refusal{Status: http.StatusServiceUnavailable}})
-	a.is(t, b.provider.Probe(within(t, 10*time.Second)), provider.Ambiguous, provider.ReasonOutage)
+	a.is(t, b.provider.Probe(within(t, 10*time.Second)), failure.Ambiguous, failure.ReasonOutage)
 	b.emulator.Fail(emulator.Fault{Probes: true, Kind: emulator.Garbage})
 	if err := b.provider.Probe(within(t, 10*time.Second)); err == nil {
 		// A probe that only looks at the status would call a captive portal healthy.
@@ -273,8 +274,8 @@ func (a *Adapter) wrongCredentials(t *testing.T) {
 	t.Parallel()
 	b := a.open(t, "wrong"+a.Secret)
 	_, err := b.provider.Send(within(t, 10*time.Second), a.message())
-	a.is(t, err, provider.Account, provider.ReasonCredentials)
-	a.is(t, b.provider.Probe(within(t, 10*time.Second)), provider.Account, provider.ReasonCredentials)
+	a.is(t, err, failure.Account, failure.ReasonCredentials)
+	a.is(t, b.provider.Probe(within(t, 10*time.Second)), failure.Account, failure.ReasonCredentials)
 }
 
 // faults are the ways to fail that all providers have.
@@ -287,21 +288,21 @@ func (a *Adapter) faults(t *testing.T) {
 	limited.Header = http.Header{"Retry-After": {"7"}}
 	for name, c := range map[string]struct {
 		fault  emulator.Fault
-		class  provider.Class
-		reason provider.Reason
+		class  failure.Class
+		reason failure.Reason
 		pause  time.Duration
 		taken  int
 	}{
-		"too many requests":        {emulator.Fault{Refusal: limited}, provider.Throttled, provider.ReasonRateLimit, 7 * time.Second, 0},
-		"its own internal error":   {emulator.Fault{Refusal: status(500)}, provider.Transient, provider.ReasonOutage, 0, 0},
-		"a proxy's page":           {emulator.Fault{Kind: emulator.Page, Refusal: status(502)}, provider.Ambiguous, provider.ReasonOutage, 0, 0},
-		"an empty 503":             {emulator.Fault{Kind: emulator.Empty, Refusal: status(503)}, provider.Ambiguous, provider.ReasonOutage, 0, 0},
-		"a redirect":               {emulator.Fault{Kind: emulator.Empty, Refusal: status(302)}, provider.Ambiguous, provider.ReasonUnreadable, 0, 0},
-		"gone before it was taken": {emulator.Fault{Kind: emulator.DropBefore}, provider.Ambiguous, provider.ReasonNetwork, 0, 0},
-		"gone after it was taken":  {emulator.Fault{Kind: emulator.DropAfter}, provider.Ambiguous, provider.ReasonNetwork, 0, 1},
-		"half an answer":           {emulator.Fault{Kind: emulator.Half}, provider.Ambiguous, provider.ReasonNetwork, 0, 1},
-		"garbage":                  {emulator.Fault{Kind: emulator.Garbage}, provider.Ambiguous, provider.ReasonUnreadable, 0, 1},
-		"an answer without end":    {emulator.Fault{Kind: emulator.Oversize}, provider.Ambiguous, provider.ReasonUnreadable, 0, 1},
+		"too many requests":        {emulator.Fault{Refusal: limited}, failure.Throttled, failure.ReasonRateLimit, 7 * time.Second, 0},
+		"its own internal error":   {emulator.Fault{Refusal: status(500)}, failure.Transient, failure.ReasonOutage, 0, 0},
+		"a proxy's page":           {emulator.Fault{Kind: emulator.Page, Refusal: status(502)}, failure.Ambiguous, failure.ReasonOutage, 0, 0},
+		"an empty 503":             {emulator.Fault{Kind: emulator.Empty, Refusal: status(503)}, failure.Ambiguous, failure.ReasonOutage, 0, 0},
+		"a redirect":               {emulator.Fault{Kind: emulator.Empty, Refusal: status(302)}, failure.Ambiguous, failure.ReasonUnreadable, 0, 0},
+		"gone before it was taken": {emulator.Fault{Kind: emulator.DropBefore}, failure.Ambiguous, failure.ReasonNetwork, 0, 0},
+		"gone after it was taken":  {emulator.Fault{Kind: emulator.DropAfter}, failure.Ambiguous, failure.ReasonNetwork, 0, 1},
+		"half an answer":           {emulator.Fault{Kind: emulator.Half}, failure.Ambiguous, failure.ReasonNetwork, 0, 1},
+		"garbage":                  {emulator.Fault{Kind: emulator.Garbage}, failure.Ambiguous, failure.ReasonUnreadable, 0, 1},
+		"an answer without end":    {emulator.Fault{Kind: emulator.Oversize}, failure.Ambiguous, failure.ReasonUnreadable, 0, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -330,8 +331,8 @@ func (a *Adapter) nobodyListens(t *testing.T) {
 	}
 	p := a.build(t, "http://"+address, a.Secret)
 	_, err = p.Send(within(t, 10*time.Second), a.message())
-	a.is(t, err, provider.Transient, provider.ReasonNetwork)
-	a.is(t, p.Probe(within(t, 10*time.Second)), provider.Transient, provider.ReasonNetwork)
+	a.is(t, err, failure.Transient, failure.ReasonNetwork)
+	a.is(t, p.Probe(within(t, 10*time.Second)), failure.Transient, failure.ReasonNetwork)
 }
 
 func (a *Adapter) tooSlow(t *testing.T) {
@@ -339,7 +340,7 @@ func (a *Adapter) tooSlow(t *testing.T) {
 	b := a.open(t, a.Secret)
 	b.emulator.Fail(emulator.Fault{Kind: emulator.Slow, Latency: time.Minute})
 	_, err := b.provider.Send(within(t, 300*time.Millisecond), a.message())
-	a.is(t, err, provider.Ambiguous, provider.ReasonTimeout)
+	a.is(t, err, failure.Ambiguous, failure.ReasonTimeout)
 	a.once(t, b, 0)
 }
 
@@ -349,7 +350,7 @@ func (a *Adapter) noTime(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, err := b.provider.Send(ctx, a.message())
-	a.is(t, err, provider.Transient, provider.ReasonTimeout)
+	a.is(t, err, failure.Transient, failure.ReasonTimeout)
 	if n := b.emulator.Requests()[a.Dialect]; n != 0 {
 		t.Errorf("%d requests", n)
 	}
@@ -377,7 +378,7 @@ func (a *Adapter) documented(t *testing.T) {
 			if want.Status == 0 {
 				want.Status = f.Answer.Status
 			}
-			if diff := cmp.Diff(want, e, cmpopts.IgnoreFields(provider.Error{}, "Detail")); diff != "" {
+			if diff := cmp.Diff(want, e, cmpopts.IgnoreFields(failure.Error{}, "Detail")); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 			a.once(t, b, 0)
@@ -397,9 +398,9 @@ func (a *Adapter) once(t *testing.T, b *bench, taken int) {
 }
 
 // is looks at an error: in the contract's terms, of this kind, and silent about people and secrets in every way it can be printed.
-func (a *Adapter) is(t *testing.T, err error, class provider.Class, reason provider.Reason) provider.Error {
+func (a *Adapter) is(t *testing.T, err error, class failure.Class, reason failure.Reason) failure.Error {
 	t.Helper()
-	var e *provider.Error
+	var e *failure.Error
 	if !errors.As(err, &e) {
 		t.Fatalf("%v (%T) is no *provider.Error", err, err)
 	}
@@ -441,12 +442,12 @@ func Fuzz(f *testing.F, a Adapter) {
 		}))
 		defer server.Close()
 		receipt, err := a.build(t, server.URL, a.Secret).Send(within(t, 10*time.Second), a.message())
-		var e *provider.Error
+		var e *failure.Error
 		switch {
 		case err == nil && receipt.MessageID == "":
 			t.Error("a receipt without an id")
 		case err == nil:
-		case !errors.As(err, &e) || e.Class < provider.Permanent || e.Class > provider.Ambiguous || e.Reason == "":
+		case !errors.As(err, &e) || e.Class < failure.Permanent || e.Class > failure.Ambiguous || e.Reason == "":
 			t.Errorf("not classified: %#v", err)
 		case e.RetryAfter < 0 || e.RetryAfter > time.Hour:
 			t.Errorf("asks for a pause of %s", e.RetryAfter)

@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"ringup.dev/ringup/internal/failure"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/provider"
 	"ringup.dev/ringup/internal/queue"
@@ -59,16 +60,16 @@ type Outbox interface {
 // fault is a share of the sends that fail in one way.
 type fault struct {
 	share float64
-	err   provider.Error
+	err   failure.Error
 }
 
 // kinds are the errors that SANDBOX_FAIL can ask for, one of each class.
-var kinds = []provider.Error{
-	{Class: provider.Permanent, Reason: provider.ReasonRecipient},
-	{Class: provider.Transient, Reason: provider.ReasonOutage},
-	{Class: provider.Throttled, Reason: provider.ReasonRateLimit, RetryAfter: time.Second},
-	{Class: provider.Account, Reason: provider.ReasonCredentials},
-	{Class: provider.Ambiguous, Reason: provider.ReasonTimeout},
+var kinds = []failure.Error{
+	{Class: failure.Permanent, Reason: failure.ReasonRecipient},
+	{Class: failure.Transient, Reason: failure.ReasonOutage},
+	{Class: failure.Throttled, Reason: failure.ReasonRateLimit, RetryAfter: time.Second},
+	{Class: failure.Account, Reason: failure.ReasonCredentials},
+	{Class: failure.Ambiguous, Reason: failure.ReasonTimeout},
 }
 
 // parseFaults reads SANDBOX_FAIL. The error names every part that cannot be read.
@@ -98,7 +99,7 @@ func parseFault(text string) (fault, error) {
 	if given {
 		share, err = strconv.ParseFloat(number, 64)
 	}
-	i := slices.IndexFunc(kinds, func(e provider.Error) bool { return e.Class.String() == name })
+	i := slices.IndexFunc(kinds, func(e failure.Error) bool { return e.Class.String() == name })
 	// NaN is neither in the range nor out of it, hence the negation.
 	if i < 0 || err != nil || !(share >= 0 && share <= 1) {
 		return fault{}, fmt.Errorf("SANDBOX_FAIL has %q: set permanent, transient, throttled, account or ambiguous, "+
@@ -140,18 +141,18 @@ func (p *Provider) Send(ctx context.Context, m message.Message) (provider.Receip
 		return provider.Receipt{}, err
 	}
 	if p.limit != nil && !p.limit.Allow() {
-		return provider.Receipt{}, &provider.Error{Class: provider.Throttled, Reason: provider.ReasonRateLimit,
+		return provider.Receipt{}, &failure.Error{Class: failure.Throttled, Reason: failure.ReasonRateLimit,
 			RetryAfter: time.Second, Detail: "SANDBOX_RATE_LIMIT is reached"}
 	}
-	failure := p.draw()
-	if failure != nil && failure.Class != provider.Ambiguous {
-		return provider.Receipt{}, failure
+	drawn := p.draw()
+	if drawn != nil && drawn.Class != failure.Ambiguous {
+		return provider.Receipt{}, drawn
 	}
 	if err := p.put(ctx, m); err != nil {
 		return provider.Receipt{}, err
 	}
-	if failure != nil {
-		return provider.Receipt{}, failure
+	if drawn != nil {
+		return provider.Receipt{}, drawn
 	}
 	return provider.Receipt{MessageID: "sandbox-" + m.JobID}, nil
 }
@@ -162,7 +163,7 @@ func (p *Provider) Probe(ctx context.Context) error {
 		return err
 	}
 	for _, f := range p.faults {
-		if f.err.Class == provider.Account && f.share > 0 {
+		if f.err.Class == failure.Account && f.share > 0 {
 			failure := f.err
 			return &failure
 		}
@@ -184,13 +185,13 @@ func (p *Provider) wait(ctx context.Context) error {
 		}
 	}
 	if ctx.Err() != nil {
-		return &provider.Error{Class: provider.Transient, Reason: provider.ReasonTimeout, Detail: "ended before the message was taken"}
+		return &failure.Error{Class: failure.Transient, Reason: failure.ReasonTimeout, Detail: "ended before the message was taken"}
 	}
 	return nil
 }
 
 // draw decides whether a send fails, and how; nil when it does not.
-func (p *Provider) draw() *provider.Error {
+func (p *Provider) draw() *failure.Error {
 	dice := rand.Float64() //nolint:gosec // chance, no secret
 	for _, f := range p.faults {
 		if dice -= f.share; dice < 0 {
@@ -210,7 +211,7 @@ func (p *Provider) put(ctx context.Context, m message.Message) error {
 		Provider: "sandbox", SentAt: time.Now().UTC(),
 	})
 	if err != nil {
-		return &provider.Error{Class: provider.Transient, Reason: provider.ReasonOutage, Detail: "the outbox cannot be written"}
+		return &failure.Error{Class: failure.Transient, Reason: failure.ReasonOutage, Detail: "the outbox cannot be written"}
 	}
 	return nil
 }

@@ -13,8 +13,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"ringup.dev/ringup/internal/failure"
 	"ringup.dev/ringup/internal/message"
-	"ringup.dev/ringup/internal/provider"
 	"ringup.dev/ringup/internal/provider/sandbox"
 	"ringup.dev/ringup/internal/queue"
 )
@@ -93,32 +93,32 @@ func TestFail(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		fail  []string
-		want  *provider.Error // nil: accepted
+		want  *failure.Error // nil: accepted
 		taken int
 	}{
-		"permanent": {[]string{"permanent"}, &provider.Error{Class: provider.Permanent, Reason: provider.ReasonRecipient}, 0},
-		"transient": {[]string{"transient:1"}, &provider.Error{Class: provider.Transient, Reason: provider.ReasonOutage}, 0},
+		"permanent": {[]string{"permanent"}, &failure.Error{Class: failure.Permanent, Reason: failure.ReasonRecipient}, 0},
+		"transient": {[]string{"transient:1"}, &failure.Error{Class: failure.Transient, Reason: failure.ReasonOutage}, 0},
 		"throttled": {
-			[]string{"throttled"}, &provider.Error{Class: provider.Throttled, Reason: provider.ReasonRateLimit, RetryAfter: time.Second}, 0,
+			[]string{"throttled"}, &failure.Error{Class: failure.Throttled, Reason: failure.ReasonRateLimit, RetryAfter: time.Second}, 0,
 		},
-		"account": {[]string{"account"}, &provider.Error{Class: provider.Account, Reason: provider.ReasonCredentials}, 0},
+		"account": {[]string{"account"}, &failure.Error{Class: failure.Account, Reason: failure.ReasonCredentials}, 0},
 		// The answer is lost, the message is not: what ON_UNCERTAIN is there for.
-		"ambiguous takes it":      {[]string{"ambiguous"}, &provider.Error{Class: provider.Ambiguous, Reason: provider.ReasonTimeout}, 1},
+		"ambiguous takes it":      {[]string{"ambiguous"}, &failure.Error{Class: failure.Ambiguous, Reason: failure.ReasonTimeout}, 1},
 		"share of none":           {[]string{"transient:0"}, nil, 1},
 		"no faults":               {nil, nil, 1},
-		"the second of two":       {[]string{"permanent:0", " transient:1 "}, &provider.Error{Class: provider.Transient, Reason: provider.ReasonOutage}, 0},
-		"shares that make just 1": {[]string{"account:0.7", "account:0.2", "account:0.1"}, &provider.Error{Class: provider.Account, Reason: provider.ReasonCredentials}, 0},
+		"the second of two":       {[]string{"permanent:0", " transient:1 "}, &failure.Error{Class: failure.Transient, Reason: failure.ReasonOutage}, 0},
+		"shares that make just 1": {[]string{"account:0.7", "account:0.2", "account:0.1"}, &failure.Error{Class: failure.Account, Reason: failure.ReasonCredentials}, 0},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p, box := open(t, sandbox.Config{OutboxSize: 1, Fail: test.fail})
 			_, err := p.Send(t.Context(), receipt)
-			var got *provider.Error
+			var got *failure.Error
 			if err != nil && !errors.As(err, &got) {
 				t.Fatalf("error is a %T, want *provider.Error", err)
 			}
-			if diff := cmp.Diff(test.want, got, cmpopts.IgnoreFields(provider.Error{}, "Detail")); diff != "" {
+			if diff := cmp.Diff(test.want, got, cmpopts.IgnoreFields(failure.Error{}, "Detail")); diff != "" {
 				t.Errorf("error (-want +got):\n%s", diff)
 			}
 			if n := box.taken(); n != test.taken {
@@ -132,9 +132,9 @@ func TestErrorsAreNotShared(t *testing.T) {
 	t.Parallel()
 	p, _ := open(t, sandbox.Config{Fail: []string{"throttled"}})
 	_, first := p.Send(t.Context(), receipt)
-	provider.AsError(first).RetryAfter = time.Hour
+	failure.AsError(first).RetryAfter = time.Hour
 	_, second := p.Send(t.Context(), receipt)
-	if got := provider.AsError(second).RetryAfter; got != time.Second {
+	if got := failure.AsError(second).RetryAfter; got != time.Second {
 		t.Errorf("what was done to one error shows in the next: retry after %s", got)
 	}
 }
@@ -147,7 +147,7 @@ func TestOutboxThatCannotBeWritten(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = p.Send(t.Context(), receipt)
-	if got := provider.AsError(err); got.Class != provider.Transient || got.Reason != provider.ReasonOutage {
+	if got := failure.AsError(err); got.Class != failure.Transient || got.Reason != failure.ReasonOutage {
 		t.Errorf("class %s, reason %s; want transient, outage", got.Class, got.Reason)
 	}
 	if text := err.Error(); strings.Contains(text, "hunter2") || strings.Contains(text, "jo@example.com") {
@@ -165,7 +165,7 @@ func TestRateLimit(t *testing.T) {
 			}
 		}
 		_, err := p.Send(t.Context(), receipt)
-		if got := provider.AsError(err); got.Class != provider.Throttled || got.RetryAfter != time.Second {
+		if got := failure.AsError(err); got.Class != failure.Throttled || got.RetryAfter != time.Second {
 			t.Errorf("beyond the limit: %v, retry after %s; want throttled, 1s", got, got.RetryAfter)
 		}
 		<-time.After(time.Second)
@@ -196,8 +196,8 @@ func TestLatency(t *testing.T) {
 			"send":  func() error { _, err := p.Send(ctx, receipt); return err },
 			"probe": func() error { return p.Probe(ctx) },
 		} {
-			got := provider.AsError(call())
-			if got.Class != provider.Transient || got.Reason != provider.ReasonTimeout {
+			got := failure.AsError(call())
+			if got.Class != failure.Transient || got.Reason != failure.ReasonTimeout {
 				t.Errorf("%s that ended before the latency did: %v, want transient, timeout", what, got)
 			}
 		}
@@ -212,7 +212,7 @@ func TestSendAfterItsContextEnded(t *testing.T) {
 	p, box := open(t, sandbox.Config{OutboxSize: 1})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := p.Send(ctx, receipt); provider.AsError(err).Reason != provider.ReasonTimeout {
+	if _, err := p.Send(ctx, receipt); failure.AsError(err).Reason != failure.ReasonTimeout {
 		t.Errorf("error %v, want a timeout", err)
 	}
 	if n := box.taken(); n != 0 {
@@ -228,7 +228,7 @@ func TestProbe(t *testing.T) {
 		if (err == nil) != healthy {
 			t.Errorf("SANDBOX_FAIL=%s: probe says %v, want healthy: %t", fail, err, healthy)
 		}
-		if err != nil && provider.AsError(err).Class != provider.Account {
+		if err != nil && failure.AsError(err).Class != failure.Account {
 			t.Errorf("SANDBOX_FAIL=%s: probe says %v, want an account error", fail, err)
 		}
 	}

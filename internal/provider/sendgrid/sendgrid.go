@@ -15,11 +15,12 @@ import (
 	"github.com/sendgrid/rest"
 	"github.com/sendgrid/sendgrid-go/helpers/mail"
 
-	"ringup.dev/ringup/internal/delivery"
+	"ringup.dev/ringup/internal/config/secret"
+	"ringup.dev/ringup/internal/failure"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/provider"
 	"ringup.dev/ringup/internal/provider/transport"
-	"ringup.dev/ringup/internal/secret"
+	"ringup.dev/ringup/internal/report"
 )
 
 // Config has the key, and from whom e-mails come.
@@ -75,7 +76,7 @@ func (p *Provider) do(ctx context.Context, method rest.Method, path string, body
 func (p *Provider) Send(ctx context.Context, m message.Message) (provider.Receipt, error) {
 	call := p.do(ctx, rest.Post, "/v3/mail/send", mail.GetRequestBody(p.mail(m)))
 	if call.Failure != nil || call.Status != http.StatusAccepted {
-		return provider.Receipt{}, failure(call)
+		return provider.Receipt{}, classify(call)
 	}
 	id := call.Header.Get("X-Message-Id")
 	if id == "" {
@@ -89,7 +90,7 @@ func (p *Provider) mail(m message.Message) *mail.SGMailV3 {
 	to := mail.NewPersonalization()
 	to.AddTos(mail.NewEmail("", m.To.Reveal()))
 	// In the personalization: the specification has custom_args at the top as a string.
-	to.SetCustomArg(delivery.JobField, m.JobID)
+	to.SetCustomArg(report.JobField, m.JobID)
 	v3 := mail.NewV3Mail()
 	v3.SetFrom(p.from)
 	v3.Subject = m.Subject
@@ -104,7 +105,7 @@ func (p *Provider) mail(m message.Message) *mail.SGMailV3 {
 func (p *Provider) Probe(ctx context.Context) error {
 	call := p.do(ctx, rest.Get, "/v3/scopes", nil)
 	if call.Failure != nil || call.Status != http.StatusOK {
-		return failure(call)
+		return classify(call)
 	}
 	var answer struct {
 		Scopes []string `json:"scopes"`
@@ -113,7 +114,7 @@ func (p *Provider) Probe(ctx context.Context) error {
 		return call.Unclear()
 	}
 	if !slices.Contains(answer.Scopes, "mail.send") {
-		return &provider.Error{Class: provider.Account, Reason: provider.ReasonCredentials, Status: call.Status,
+		return &failure.Error{Class: failure.Account, Reason: failure.ReasonCredentials, Status: call.Status,
 			Detail: "the key lacks the permission mail.send"}
 	}
 	return nil
@@ -124,9 +125,9 @@ func (p *Provider) Traits() provider.Traits {
 	return provider.Traits{Sender: p.from.Address, Reports: true}
 }
 
-// failure classifies by the HTTP status, and where that means several things by the message
+// classify classifies by the HTTP status, and where that means several things by the message
 // (twilio.com/docs/sendgrid/api-reference/how-to-use-the-sendgrid-v3-api/responses).
-func failure(call *transport.Call) *provider.Error {
+func classify(call *transport.Call) *failure.Error {
 	if call.Failure != nil {
 		return call.Failure
 	}
@@ -134,24 +135,24 @@ func failure(call *transport.Call) *provider.Error {
 	e := call.ByStatus()
 	switch {
 	case call.Status >= 500 && own:
-		e.Class = provider.Transient
+		e.Class = failure.Transient
 	case call.Status == http.StatusTooManyRequests:
 		// Retry-After is not documented, this is (…/rate-limits).
 		if e.RetryAfter == 0 {
 			e.RetryAfter = call.Until("X-RateLimit-Reset")
 		}
 	case call.Status == http.StatusUnauthorized && strings.Contains(text, "Maximum credits exceeded"):
-		e.Reason = provider.ReasonBalance
+		e.Reason = failure.ReasonBalance
 	case call.Status == http.StatusForbidden && strings.Contains(text, "Sender Identity"):
-		e.Reason, e.Detail = provider.ReasonSender, "EMAIL_FROM is not a verified sender"
+		e.Reason, e.Detail = failure.ReasonSender, "EMAIL_FROM is not a verified sender"
 	case call.Status == http.StatusRequestEntityTooLarge:
-		e.Reason = provider.ReasonContent
+		e.Reason = failure.ReasonContent
 	case call.Status == http.StatusBadRequest && strings.HasPrefix(field, "personalizations") && strings.Contains(field, ".to"):
-		e.Reason = provider.ReasonRecipient
+		e.Reason = failure.ReasonRecipient
 	case call.Status == http.StatusBadRequest && strings.HasPrefix(field, "from"):
-		e.Class, e.Reason, e.Detail = provider.Account, provider.ReasonSender, "EMAIL_FROM is refused"
+		e.Class, e.Reason, e.Detail = failure.Account, failure.ReasonSender, "EMAIL_FROM is refused"
 	case call.Status == http.StatusBadRequest && (strings.HasPrefix(field, "content") || field == "subject"):
-		e.Reason = provider.ReasonContent
+		e.Reason = failure.ReasonContent
 	}
 	return e
 }

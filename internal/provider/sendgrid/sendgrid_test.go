@@ -7,12 +7,13 @@ import (
 	"testing"
 	"time"
 
+	"ringup.dev/ringup/internal/config/secret"
+	"ringup.dev/ringup/internal/failure"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/provider"
 	"ringup.dev/ringup/internal/provider/providertest"
 	"ringup.dev/ringup/internal/provider/sendgrid"
 	"ringup.dev/ringup/internal/provider/transport"
-	"ringup.dev/ringup/internal/secret"
 	"ringup.dev/ringup/test/emulator"
 )
 
@@ -40,22 +41,22 @@ func adapter() providertest.Adapter {
 		},
 		Failures: []providertest.Failure{
 			{Answer: refusal(400, "personalizations.0.to.0.email", "Does not contain a valid address."),
-				Want: provider.Error{Class: provider.Permanent, Reason: provider.ReasonRecipient}},
+				Want: failure.Error{Class: failure.Permanent, Reason: failure.ReasonRecipient}},
 			{Answer: refusal(400, "from.email", "The from email does not contain a valid address."),
-				Want: provider.Error{Class: provider.Account, Reason: provider.ReasonSender}},
+				Want: failure.Error{Class: failure.Account, Reason: failure.ReasonSender}},
 			{Answer: refusal(400, "content.0.value", "The content value must be a string."),
-				Want: provider.Error{Class: provider.Permanent, Reason: provider.ReasonContent}},
-			{Answer: refusal(400, "", "Bad Request"), Want: provider.Error{Class: provider.Permanent, Reason: provider.ReasonRequest}},
+				Want: failure.Error{Class: failure.Permanent, Reason: failure.ReasonContent}},
+			{Answer: refusal(400, "", "Bad Request"), Want: failure.Error{Class: failure.Permanent, Reason: failure.ReasonRequest}},
 			{Answer: refusal(401, "", "The provided authorization grant is invalid, expired, or revoked"),
-				Want: provider.Error{Class: provider.Account, Reason: provider.ReasonCredentials}},
-			{Answer: refusal(401, "", "Maximum credits exceeded"), Want: provider.Error{Class: provider.Account, Reason: provider.ReasonBalance}},
+				Want: failure.Error{Class: failure.Account, Reason: failure.ReasonCredentials}},
+			{Answer: refusal(401, "", "Maximum credits exceeded"), Want: failure.Error{Class: failure.Account, Reason: failure.ReasonBalance}},
 			{Answer: refusal(403, "from", "The from address does not match a verified Sender Identity."),
-				Want: provider.Error{Class: provider.Account, Reason: provider.ReasonSender}},
-			{Answer: refusal(403, "", "access forbidden"), Want: provider.Error{Class: provider.Account, Reason: provider.ReasonCredentials}},
-			{Answer: refusal(413, "", "Payload too large"), Want: provider.Error{Class: provider.Permanent, Reason: provider.ReasonContent}},
+				Want: failure.Error{Class: failure.Account, Reason: failure.ReasonSender}},
+			{Answer: refusal(403, "", "access forbidden"), Want: failure.Error{Class: failure.Account, Reason: failure.ReasonCredentials}},
+			{Answer: refusal(413, "", "Payload too large"), Want: failure.Error{Class: failure.Permanent, Reason: failure.ReasonContent}},
 			// No longer than the transport's bound, however far away the reset is.
-			{Answer: reset, Want: provider.Error{Class: provider.Throttled, Reason: provider.ReasonRateLimit, RetryAfter: time.Hour}},
-			{Answer: refusal(503, "", "unavailable"), Want: provider.Error{Class: provider.Transient, Reason: provider.ReasonOutage}},
+			{Answer: reset, Want: failure.Error{Class: failure.Throttled, Reason: failure.ReasonRateLimit, RetryAfter: time.Hour}},
+			{Answer: refusal(503, "", "unavailable"), Want: failure.Error{Class: failure.Transient, Reason: failure.ReasonOutage}},
 		},
 	}
 }

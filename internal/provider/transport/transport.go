@@ -17,7 +17,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"ringup.dev/ringup/internal/provider"
+	"ringup.dev/ringup/internal/failure"
 )
 
 const (
@@ -75,7 +75,7 @@ type Call struct {
 	Header http.Header
 	Body   []byte
 	// Failure is why there was no whole answer; nil when there was.
-	Failure *provider.Error
+	Failure *failure.Error
 }
 
 // Call prepares a request that ends with ctx. base, if it is not nil, takes the place of the scheme and host that the SDK knows.
@@ -113,13 +113,13 @@ func (c *Call) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	resp, err := c.client.pool.RoundTrip(r)
 	if err != nil {
-		c.Failure = failure(err, written.Load())
+		c.Failure = broken(err, written.Load())
 		return nil, c.Failure
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	_ = resp.Body.Close()
 	if err != nil {
-		c.Failure = failure(err, true)
+		c.Failure = broken(err, true)
 		return nil, c.Failure
 	}
 	c.Status, c.Header = resp.StatusCode, resp.Header
@@ -142,24 +142,24 @@ func joinPath(base, path string) string {
 	return joined
 }
 
-// failure says what a broken exchange means: before anything was written the message is certainly not on its way, afterwards
+// broken says what a broken exchange means: before anything was written the message is certainly not on its way, afterwards
 // nobody knows.
-func failure(err error, written bool) *provider.Error {
-	e := &provider.Error{Class: provider.Transient, Reason: provider.ReasonNetwork, Detail: "no connection"}
+func broken(err error, written bool) *failure.Error {
+	e := &failure.Error{Class: failure.Transient, Reason: failure.ReasonNetwork, Detail: "no connection"}
 	if written {
-		e.Class, e.Detail = provider.Ambiguous, "the connection broke before the whole answer had come"
+		e.Class, e.Detail = failure.Ambiguous, "the connection broke before the whole answer had come"
 	}
 	var timeout net.Error
 	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) || errors.As(err, &timeout) && timeout.Timeout() {
-		e.Reason, e.Detail = provider.ReasonTimeout, "no answer in time"
+		e.Reason, e.Detail = failure.ReasonTimeout, "no answer in time"
 	}
 	return e
 }
 
 // Known is the error that a provider's own code stands for, with the code, the status and, when it asks to wait, the pause.
-func (c *Call) Known(meaning provider.Error, code string) *provider.Error {
+func (c *Call) Known(meaning failure.Error, code string) *failure.Error {
 	meaning.Code, meaning.Status = code, c.Status
-	if meaning.Class == provider.Throttled && meaning.RetryAfter == 0 {
+	if meaning.Class == failure.Throttled && meaning.RetryAfter == 0 {
 		meaning.RetryAfter = c.RetryAfter()
 	}
 	return &meaning
@@ -167,31 +167,31 @@ func (c *Call) Known(meaning provider.Error, code string) *provider.Error {
 
 // Unclear is the error of an answer that is no clear one: a 5xx without the provider's own body, or a 2xx that cannot be read. The
 // message may have been taken. A request that the SDK refused to make was certainly not.
-func (c *Call) Unclear() *provider.Error {
+func (c *Call) Unclear() *failure.Error {
 	switch {
 	case c.Failure != nil:
 		return c.Failure
 	case !c.sent:
-		return &provider.Error{Class: provider.Permanent, Reason: provider.ReasonRequest, Detail: "the request could not be made"}
+		return &failure.Error{Class: failure.Permanent, Reason: failure.ReasonRequest, Detail: "the request could not be made"}
 	}
-	e := &provider.Error{Class: provider.Ambiguous, Reason: provider.ReasonUnreadable, Status: c.Status}
+	e := &failure.Error{Class: failure.Ambiguous, Reason: failure.ReasonUnreadable, Status: c.Status}
 	if c.Status >= 500 {
-		e.Reason = provider.ReasonOutage
+		e.Reason = failure.ReasonOutage
 	}
 	return e
 }
 
 // ByStatus is the error of an answer of which only the status can be understood.
-func (c *Call) ByStatus() *provider.Error {
+func (c *Call) ByStatus() *failure.Error {
 	switch {
 	case c.Failure != nil:
 		return c.Failure
 	case c.Status == http.StatusTooManyRequests:
-		return &provider.Error{Class: provider.Throttled, Reason: provider.ReasonRateLimit, Status: c.Status, RetryAfter: c.RetryAfter()}
+		return &failure.Error{Class: failure.Throttled, Reason: failure.ReasonRateLimit, Status: c.Status, RetryAfter: c.RetryAfter()}
 	case c.Status == http.StatusUnauthorized, c.Status == http.StatusForbidden:
-		return &provider.Error{Class: provider.Account, Reason: provider.ReasonCredentials, Status: c.Status}
+		return &failure.Error{Class: failure.Account, Reason: failure.ReasonCredentials, Status: c.Status}
 	case c.Status >= 400 && c.Status < 500:
-		return &provider.Error{Class: provider.Permanent, Reason: provider.ReasonRequest, Status: c.Status}
+		return &failure.Error{Class: failure.Permanent, Reason: failure.ReasonRequest, Status: c.Status}
 	}
 	return c.Unclear()
 }

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"ringup.dev/ringup/internal/provider"
+	"ringup.dev/ringup/internal/failure"
 	"ringup.dev/ringup/internal/provider/transport"
 )
 
@@ -51,7 +51,7 @@ func TestOneCallIsOneRequest(t *testing.T) {
 	if call.Sent() {
 		t.Error("sent before anything was")
 	}
-	if e := call.Unclear(); e.Class != provider.Permanent || e.Reason != provider.ReasonRequest {
+	if e := call.Unclear(); e.Class != failure.Permanent || e.Reason != failure.ReasonRequest {
 		t.Errorf("a request that was not made: %v", e)
 	}
 	if err := get(t, call, server.URL); err != nil || call.Status != http.StatusFound {
@@ -71,7 +71,7 @@ func TestAnswersAreBounded(t *testing.T) {
 	if len(call.Body) != 0 {
 		t.Errorf("%d bytes were kept", len(call.Body))
 	}
-	if e := call.Unclear(); e.Class != provider.Ambiguous || e.Reason != provider.ReasonUnreadable {
+	if e := call.Unclear(); e.Class != failure.Ambiguous || e.Reason != failure.ReasonUnreadable {
 		t.Errorf("%v", e)
 	}
 }
@@ -99,7 +99,7 @@ func TestPauses(t *testing.T) {
 			w.WriteHeader(http.StatusTooManyRequests)
 		})
 		e := call.ByStatus()
-		if e.Class != provider.Throttled || e.RetryAfter < want[0] || e.RetryAfter > want[1] {
+		if e.Class != failure.Throttled || e.RetryAfter < want[0] || e.RetryAfter > want[1] {
 			t.Errorf("Retry-After %q: %v, %s, want %s to %s", value, e, e.RetryAfter, want[0], want[1])
 		}
 	}
@@ -118,9 +118,9 @@ func TestPauses(t *testing.T) {
 
 func TestStatuses(t *testing.T) {
 	t.Parallel()
-	for status, want := range map[int]provider.Class{
-		400: provider.Permanent, 404: provider.Permanent, 401: provider.Account, 403: provider.Account, 429: provider.Throttled,
-		500: provider.Ambiguous, 503: provider.Ambiguous, 200: provider.Ambiguous, 302: provider.Ambiguous,
+	for status, want := range map[int]failure.Class{
+		400: failure.Permanent, 404: failure.Permanent, 401: failure.Account, 403: failure.Account, 429: failure.Throttled,
+		500: failure.Ambiguous, 503: failure.Ambiguous, 200: failure.Ambiguous, 302: failure.Ambiguous,
 	} {
 		call := exchange(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) })
 		if e := call.ByStatus(); e.Class != want || e.Status != status {
@@ -137,7 +137,7 @@ func TestCancelled(t *testing.T) {
 	if err := get(t, call, "http://127.0.0.1:9"); err == nil {
 		t.Error("sent")
 	}
-	if call.Failure == nil || call.Failure.Class != provider.Transient || call.Failure.Reason != provider.ReasonTimeout {
+	if call.Failure == nil || call.Failure.Class != failure.Transient || call.Failure.Reason != failure.ReasonTimeout {
 		t.Errorf("%v", call.Failure)
 	}
 }

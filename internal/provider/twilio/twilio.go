@@ -14,11 +14,12 @@ import (
 	"github.com/twilio/twilio-go/client"
 	openapi "github.com/twilio/twilio-go/rest/api/v2010"
 
+	"ringup.dev/ringup/internal/config/secret"
+	"ringup.dev/ringup/internal/failure"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/provider"
 	"ringup.dev/ringup/internal/provider/transport"
 	"ringup.dev/ringup/internal/provider/twilio/codes"
-	"ringup.dev/ringup/internal/secret"
 )
 
 // Config has the account, and from whom messages come.
@@ -123,7 +124,7 @@ func (p *Provider) Send(ctx context.Context, m message.Message) (provider.Receip
 	created, err := p.api(call).CreateMessage(params)
 	switch {
 	case err != nil:
-		return provider.Receipt{}, failure(call, err)
+		return provider.Receipt{}, classify(call, err)
 	case created.Sid == nil || *created.Sid == "":
 		return provider.Receipt{}, call.Unclear()
 	}
@@ -152,7 +153,7 @@ func (p *Provider) params(m message.Message) (*openapi.CreateMessageParams, erro
 	}
 	text, err := json.Marshal(variables)
 	if err != nil {
-		return nil, &provider.Error{Class: provider.Permanent, Reason: provider.ReasonTemplate, Detail: "its parameters cannot be written as JSON"}
+		return nil, &failure.Error{Class: failure.Permanent, Reason: failure.ReasonTemplate, Detail: "its parameters cannot be written as JSON"}
 	}
 	return params.SetContentSid(m.Template.Name).SetContentVariables(string(text)), nil
 }
@@ -172,11 +173,11 @@ func (p *Provider) Probe(ctx context.Context) error {
 	account, err := p.api(call).FetchAccount(p.config.AccountSID)
 	switch {
 	case err != nil:
-		return failure(call, err)
+		return classify(call, err)
 	case account.Status == nil:
 		return call.Unclear()
 	case *account.Status != "active":
-		return &provider.Error{Class: provider.Account, Reason: provider.ReasonSuspended, Status: call.Status, Detail: "the account is not active"}
+		return &failure.Error{Class: failure.Account, Reason: failure.ReasonSuspended, Status: call.Status, Detail: "the account is not active"}
 	}
 	return nil
 }
@@ -190,8 +191,8 @@ func (p *Provider) Traits() provider.Traits {
 	return provider.Traits{Sender: sender, Reports: p.config.PublicURL != ""}
 }
 
-// failure classifies by Twilio's code, then by the HTTP status.
-func failure(call *transport.Call, err error) *provider.Error {
+// classify classifies by Twilio's code, then by the HTTP status.
+func classify(call *transport.Call, err error) *failure.Error {
 	var answer *client.TwilioRestError
 	if !call.Sent() || call.Failure != nil || !errors.As(err, &answer) || answer.Code == 0 {
 		return call.ByStatus()
@@ -202,7 +203,7 @@ func failure(call *transport.Call, err error) *provider.Error {
 	}
 	if call.Status >= 500 {
 		// With a body of Twilio's own: it knows that it failed.
-		return call.Known(provider.Error{Class: provider.Transient, Reason: provider.ReasonOutage}, code)
+		return call.Known(failure.Error{Class: failure.Transient, Reason: failure.ReasonOutage}, code)
 	}
 	e := call.ByStatus()
 	e.Code = code

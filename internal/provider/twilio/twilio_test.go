@@ -8,12 +8,13 @@ import (
 	"testing"
 	"time"
 
+	"ringup.dev/ringup/internal/config/secret"
+	"ringup.dev/ringup/internal/failure"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/provider"
 	"ringup.dev/ringup/internal/provider/providertest"
 	"ringup.dev/ringup/internal/provider/transport"
 	"ringup.dev/ringup/internal/provider/twilio"
-	"ringup.dev/ringup/internal/secret"
 	"ringup.dev/ringup/test/emulator"
 )
 
@@ -23,12 +24,12 @@ func config(url, token string) twilio.Config {
 }
 
 // failures are of twilio.com/docs/api/errors.
-func failures(class provider.Class, reason provider.Reason, suppress bool, codes ...int) []providertest.Failure {
+func failures(class failure.Class, reason failure.Reason, suppress bool, codes ...int) []providertest.Failure {
 	var out []providertest.Failure
 	for _, code := range codes {
 		out = append(out, providertest.Failure{
 			Answer: emulator.Refusal{Status: http.StatusBadRequest, Code: strconv.Itoa(code), Text: "Refused"},
-			Want:   provider.Error{Class: class, Reason: reason, Suppress: suppress},
+			Want:   failure.Error{Class: class, Reason: reason, Suppress: suppress},
 		})
 	}
 	return out
@@ -37,25 +38,25 @@ func failures(class provider.Class, reason provider.Reason, suppress bool, codes
 func documented() []providertest.Failure {
 	limited := emulator.Refusal{Status: http.StatusTooManyRequests, Code: "20429", Header: http.Header{"Retry-After": {"3"}}}
 	out := []providertest.Failure{
-		{Answer: limited, Want: provider.Error{Class: provider.Throttled, Reason: provider.ReasonRateLimit, RetryAfter: 3 * time.Second}},
-		{Answer: emulator.Refusal{Status: 401, Code: "20003"}, Want: provider.Error{Class: provider.Account, Reason: provider.ReasonCredentials}},
-		{Answer: emulator.Refusal{Status: 403, Code: "20403"}, Want: provider.Error{Class: provider.Account, Reason: provider.ReasonSuspended}},
-		{Answer: emulator.Refusal{Status: 503, Code: "20503"}, Want: provider.Error{Class: provider.Transient, Reason: provider.ReasonOutage}},
+		{Answer: limited, Want: failure.Error{Class: failure.Throttled, Reason: failure.ReasonRateLimit, RetryAfter: 3 * time.Second}},
+		{Answer: emulator.Refusal{Status: 401, Code: "20003"}, Want: failure.Error{Class: failure.Account, Reason: failure.ReasonCredentials}},
+		{Answer: emulator.Refusal{Status: 403, Code: "20403"}, Want: failure.Error{Class: failure.Account, Reason: failure.ReasonSuspended}},
+		{Answer: emulator.Refusal{Status: 503, Code: "20503"}, Want: failure.Error{Class: failure.Transient, Reason: failure.ReasonOutage}},
 		// Codes that nobody has heard of go by the status.
-		{Answer: emulator.Refusal{Status: 400, Code: "29999"}, Want: provider.Error{Class: provider.Permanent, Reason: provider.ReasonRequest}},
-		{Answer: emulator.Refusal{Status: 500, Code: "59999"}, Want: provider.Error{Class: provider.Transient, Reason: provider.ReasonOutage}},
+		{Answer: emulator.Refusal{Status: 400, Code: "29999"}, Want: failure.Error{Class: failure.Permanent, Reason: failure.ReasonRequest}},
+		{Answer: emulator.Refusal{Status: 500, Code: "59999"}, Want: failure.Error{Class: failure.Transient, Reason: failure.ReasonOutage}},
 	}
-	out = append(out, failures(provider.Permanent, provider.ReasonRecipient, false, 21211, 21217, 21604, 21608, 21612, 21614, 63003, 63015, 63024, 63031)...)
-	out = append(out, failures(provider.Permanent, provider.ReasonOptedOut, true, 21610, 63014)...)
-	out = append(out, failures(provider.Permanent, provider.ReasonContent, false, 21602, 21617, 30007, 63013)...)
-	out = append(out, failures(provider.Permanent, provider.ReasonTemplate, false, 63016, 63027, 63028)...)
-	out = append(out, failures(provider.Permanent, provider.ReasonRegion, false, 21408)...)
-	out = append(out, failures(provider.Transient, provider.ReasonOutage, false, 63012, 63023)...)
-	out = append(out, failures(provider.Throttled, provider.ReasonRateLimit, false, 21611, 30022, 63017, 63018)...)
-	out = append(out, failures(provider.Account, provider.ReasonSender, false, 21606, 21212, 30034, 63007)...)
-	out = append(out, failures(provider.Account, provider.ReasonBalance, false, 20005)...)
-	out = append(out, failures(provider.Account, provider.ReasonQuota, false, 30023, 63038)...)
-	return append(out, failures(provider.Account, provider.ReasonSuspended, false, 10001, 90010)...)
+	out = append(out, failures(failure.Permanent, failure.ReasonRecipient, false, 21211, 21217, 21604, 21608, 21612, 21614, 63003, 63015, 63024, 63031)...)
+	out = append(out, failures(failure.Permanent, failure.ReasonOptedOut, true, 21610, 63014)...)
+	out = append(out, failures(failure.Permanent, failure.ReasonContent, false, 21602, 21617, 30007, 63013)...)
+	out = append(out, failures(failure.Permanent, failure.ReasonTemplate, false, 63016, 63027, 63028)...)
+	out = append(out, failures(failure.Permanent, failure.ReasonRegion, false, 21408)...)
+	out = append(out, failures(failure.Transient, failure.ReasonOutage, false, 63012, 63023)...)
+	out = append(out, failures(failure.Throttled, failure.ReasonRateLimit, false, 21611, 30022, 63017, 63018)...)
+	out = append(out, failures(failure.Account, failure.ReasonSender, false, 21606, 21212, 30034, 63007)...)
+	out = append(out, failures(failure.Account, failure.ReasonBalance, false, 20005)...)
+	out = append(out, failures(failure.Account, failure.ReasonQuota, false, 30023, 63038)...)
+	return append(out, failures(failure.Account, failure.ReasonSuspended, false, 10001, 90010)...)
 }
 
 func TestSMS(t *testing.T) {

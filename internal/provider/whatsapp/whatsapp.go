@@ -13,11 +13,12 @@ import (
 	"strconv"
 	"strings"
 
+	"ringup.dev/ringup/internal/config/secret"
+	"ringup.dev/ringup/internal/failure"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/provider"
 	"ringup.dev/ringup/internal/provider/transport"
 	"ringup.dev/ringup/internal/provider/whatsapp/codes"
-	"ringup.dev/ringup/internal/secret"
 )
 
 // Config has the sender and its token.
@@ -137,11 +138,11 @@ func (p *Provider) do(ctx context.Context, method string, target *url.URL, body 
 func (p *Provider) Send(ctx context.Context, m message.Message) (provider.Receipt, error) {
 	body, err := json.Marshal(write(m))
 	if err != nil {
-		return provider.Receipt{}, &provider.Error{Class: provider.Permanent, Reason: provider.ReasonContent, Detail: "it cannot be written as JSON"}
+		return provider.Receipt{}, &failure.Error{Class: failure.Permanent, Reason: failure.ReasonContent, Detail: "it cannot be written as JSON"}
 	}
 	call := p.do(ctx, http.MethodPost, p.url.JoinPath("messages"), body)
 	if call.Failure != nil || call.Status != http.StatusOK {
-		return provider.Receipt{}, failure(call)
+		return provider.Receipt{}, classify(call)
 	}
 	var answer struct {
 		// message_status may say that Meta holds the message for an assessment of the template: it has it, and reports what follows.
@@ -161,7 +162,7 @@ func (p *Provider) Probe(ctx context.Context) error {
 	target.RawQuery = "fields=id"
 	call := p.do(ctx, http.MethodGet, &target, nil)
 	if call.Failure != nil || call.Status != http.StatusOK {
-		return failure(call)
+		return classify(call)
 	}
 	var answer struct {
 		ID string `json:"id"`
@@ -193,8 +194,8 @@ func parse(body []byte) (e answered, own bool) {
 // noSuchObject is the subcode of codes.InvalidParameter for a wrong id.
 const noSuchObject = 33
 
-// failure classifies by Meta's code, as Meta asks for; the HTTP status only decides where the code is not a known one.
-func failure(call *transport.Call) *provider.Error {
+// classify classifies by Meta's code, as Meta asks for; the HTTP status only decides where the code is not a known one.
+func classify(call *transport.Call) *failure.Error {
 	if call.Failure != nil {
 		return call.Failure
 	}
@@ -206,11 +207,11 @@ func failure(call *transport.Call) *provider.Error {
 	meaning, known := codes.Answer(code)
 	switch {
 	case code == codes.InvalidParameter && answer.Subcode == noSuchObject:
-		meaning = provider.Error{Class: provider.Account, Reason: provider.ReasonSender,
+		meaning = failure.Error{Class: failure.Account, Reason: failure.ReasonSender,
 			Detail: "WHATSAPP_PHONE_NUMBER_ID does not exist, or the token may not use it"}
 	case known:
 	case answer.Transient, call.Status >= 500:
-		meaning = provider.Error{Class: provider.Transient, Reason: provider.ReasonOutage}
+		meaning = failure.Error{Class: failure.Transient, Reason: failure.ReasonOutage}
 	default:
 		meaning = *call.ByStatus()
 	}

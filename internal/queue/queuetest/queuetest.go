@@ -20,7 +20,7 @@ type Producer interface {
 
 // Consumer is a worker's side.
 type Consumer interface {
-	Exchange(context.Context, []queue.Settlement, []queue.ProviderReport, *queue.ClaimRequest) (*queue.Settled, *queue.Claim, error)
+	Exchange(context.Context, []queue.Settlement, []queue.ProviderHealth, *queue.ClaimRequest) (*queue.Settled, *queue.Claim, error)
 	Renew(context.Context, []*queue.Claimed) ([]int, error)
 	Wait(context.Context, time.Duration) error
 }
@@ -126,7 +126,7 @@ func (f *fixture) submission(priority, n int) *queue.Submission {
 	}
 	for i := range n {
 		s.Channels[0].Recipients = append(s.Channels[0].Recipients,
-			queue.Addressee{To: message.Recipient(fmt.Sprintf("+1555010%04d", i)), Audience: message.Customer})
+			message.Recipient{Address: message.Address(fmt.Sprintf("+1555010%04d", i)), Audience: message.Customer})
 	}
 	return s
 }
@@ -163,7 +163,7 @@ func (f *fixture) claimOne() *queue.Claimed {
 	return got
 }
 
-func (f *fixture) settle(reports []queue.ProviderReport, s ...queue.Settlement) *queue.Settled {
+func (f *fixture) settle(reports []queue.ProviderHealth, s ...queue.Settlement) *queue.Settled {
 	f.Helper()
 	settled, _, err := f.Consumer.Exchange(f.Context(), s, reports, nil)
 	f.must(err)
@@ -259,7 +259,7 @@ func forgets(_ *testing.T, f *fixture) {
 func completes(_ *testing.T, f *fixture) {
 	f.enqueue(1)
 	s := f.submission(1, 1)
-	s.Channels = append(s.Channels, queue.ChannelSubmission{Channel: message.Email, Recipients: []queue.Addressee{{To: "a@example.com", Audience: message.Staff}}})
+	s.Channels = append(s.Channels, queue.ChannelSubmission{Channel: message.Email, Recipients: []message.Recipient{{Address: "a@example.com", Audience: message.Staff}}})
 	_, err := f.Producer.Enqueue(f.Context(), s)
 	var fullErr *queue.FullError
 	if !errors.As(err, &fullErr) || fullErr.Channel != message.SMS {
@@ -503,18 +503,18 @@ func pauses(_ *testing.T, f *fixture) {
 }
 
 // report claims a job and settles it as deferred, with a report.
-func (f *fixture) report(r queue.ProviderReport) *queue.Settled {
+func (f *fixture) report(r queue.ProviderHealth) *queue.Settled {
 	f.Helper()
 	c := f.claimOne()
 	r.Probed = c.Probe
-	return f.settle([]queue.ProviderReport{r}, queue.Settlement{Claimed: c, Action: queue.Defer, Delay: time.Millisecond})
+	return f.settle([]queue.ProviderHealth{r}, queue.Settlement{Claimed: c, Action: queue.Defer, Delay: time.Millisecond})
 }
 
 func breaks(_ *testing.T, f *fixture) {
 	for range 5 {
 		f.enqueue(1)
 	}
-	bad := queue.ProviderReport{Provider: "only", Failed: 1, Reason: "transient: outage"}
+	bad := queue.ProviderHealth{Provider: "only", Failed: 1, Reason: "transient: outage"}
 	f.want(len(f.report(bad).Breakers), 0)
 	f.want(len(f.report(bad).Breakers), 0)
 	f.want(f.report(bad).Breakers["only"].State, "open")
@@ -523,7 +523,7 @@ func breaks(_ *testing.T, f *fixture) {
 	probe := f.claimOne()
 	f.want(probe.Probe, true)
 	f.want(len(f.claim(5).Jobs), 0) // one at a time
-	f.settle([]queue.ProviderReport{{Provider: "only", Sent: 1, Probed: true}}, queue.Settlement{Claimed: probe, Action: queue.Complete})
+	f.settle([]queue.ProviderHealth{{Provider: "only", Sent: 1, Probed: true}}, queue.Settlement{Claimed: probe, Action: queue.Complete})
 	f.want(f.depth().Halted, "")
 	f.eventually("the others follow", func() bool { f.claim(5); return f.depth().Inflight == 4 })
 }
@@ -531,27 +531,27 @@ func breaks(_ *testing.T, f *fixture) {
 func reopens(_ *testing.T, f *fixture) {
 	f.enqueue(1)
 	f.enqueue(1)
-	f.report(queue.ProviderReport{Provider: "only", Account: true, Failed: 1, Reason: "account: credentials"})
+	f.report(queue.ProviderHealth{Provider: "only", Account: true, Failed: 1, Reason: "account: credentials"})
 	first := f.claimOne()
-	s := f.settle([]queue.ProviderReport{{Provider: "only", Failed: 1, Probed: true, Reason: "still"}},
+	s := f.settle([]queue.ProviderHealth{{Provider: "only", Failed: 1, Probed: true, Reason: "still"}},
 		queue.Settlement{Claimed: first, Action: queue.Defer, Delay: time.Millisecond})
 	f.want([]any{first.Probe, s.Breakers["only"].State, s.Breakers["only"].Reason}, []any{true, "open", "still"})
 	// A probe that said nothing about the provider makes room for another.
 	probe := f.claimOne()
-	f.settle([]queue.ProviderReport{{Provider: "only", Probed: true}}, queue.Settlement{Claimed: probe, Action: queue.Fail})
+	f.settle([]queue.ProviderHealth{{Provider: "only", Probed: true}}, queue.Settlement{Claimed: probe, Action: queue.Fail})
 	f.want(f.claimOne().Probe, true)
 }
 
 func account(_ *testing.T, f *fixture) {
 	f.enqueue(1)
-	s := f.report(queue.ProviderReport{Provider: "only", Account: true, Failed: 1, Reason: "account: credentials"})
+	s := f.report(queue.ProviderHealth{Provider: "only", Account: true, Failed: 1, Reason: "account: credentials"})
 	f.want([]any{s.Breakers["only"].State, f.depth().Halted}, []any{"open", "only: account: credentials"})
 }
 
 func mostlyWell(_ *testing.T, f *fixture) {
 	f.enqueue(1)
 	for range 5 {
-		f.want(len(f.report(queue.ProviderReport{Provider: "only", Failed: 1, Sent: 2, Reason: "x"}).Breakers), 0)
+		f.want(len(f.report(queue.ProviderHealth{Provider: "only", Failed: 1, Sent: 2, Reason: "x"}).Breakers), 0)
 	}
 }
 
@@ -561,7 +561,7 @@ func failsOver(_ *testing.T, f *fixture) {
 	}
 	c := f.claimOne()
 	f.want(c.Provider, 0)
-	f.settle([]queue.ProviderReport{{Provider: "first", Account: true, Failed: 1, Reason: "x"}},
+	f.settle([]queue.ProviderHealth{{Provider: "first", Account: true, Failed: 1, Reason: "x"}},
 		queue.Settlement{Claimed: c, Action: queue.Defer, Delay: time.Millisecond})
 	f.want(f.claimOne().Provider, 1)
 	f.want(f.depth().Halted, "")
@@ -574,7 +574,7 @@ func failsOver(_ *testing.T, f *fixture) {
 
 func holds(_ *testing.T, f *fixture) {
 	f.enqueue(1)
-	f.report(queue.ProviderReport{Provider: "only", HoldFor: 200 * time.Millisecond, Reason: "throttled"})
+	f.report(queue.ProviderHealth{Provider: "only", HoldFor: 200 * time.Millisecond, Reason: "throttled"})
 	claim := f.claim(1)
 	if len(claim.Jobs) != 0 || claim.Wait <= 0 || claim.Wait > 200*time.Millisecond {
 		f.Fatalf("claimed %d, wait %s: want none, and a wait until the hold ends", len(claim.Jobs), claim.Wait)
@@ -611,7 +611,7 @@ func notifications(_ *testing.T, f *fixture) {
 	for i, n := range of() {
 		f.want(n.Status, queue.StatusQueued)
 		f.want(n.ID, fmt.Sprintf("%s:sms:%d", s.WebhookID, i+1))
-		f.want(n.Recipient, s.Channels[0].Recipients[i].To.String())
+		f.want(n.Recipient, s.Channels[0].Recipients[i].Address.String())
 	}
 	claim := f.claim(3)
 	for _, n := range of() {

@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"ringup.dev/ringup/internal/delivery"
+	"ringup.dev/ringup/internal/report"
 )
 
 // maxValue is the longest value of a tag (docs.aws.amazon.com/ses/latest/APIReference-V2/API_MessageTag.html).
@@ -72,9 +72,9 @@ func Decode(tags map[string][]string) string {
 // name is that of the tag with a part of the id: ringup_job, ringup_job_2, and so on.
 func name(part int) string {
 	if part == 0 {
-		return delivery.JobField
+		return report.JobField
 	}
-	return delivery.JobField + "_" + strconv.Itoa(part+1)
+	return report.JobField + "_" + strconv.Itoa(part+1)
 }
 
 func plain(c byte) bool {

@@ -5,24 +5,24 @@ package codes
 import (
 	"strconv"
 
-	"ringup.dev/ringup/internal/provider"
+	"ringup.dev/ringup/internal/failure"
 )
 
 // Answer says what a code means in an answer of the API; false for a code that is not known.
-func Answer(code int) (provider.Error, bool) {
+func Answer(code int) (failure.Error, bool) {
 	meaning, known := answers[code]
 	return meaning, known
 }
 
 // Report says what a code means in a status callback of a message that failed, the code included. By then Twilio has tried: a passing
 // fault may be over at another try. A code that is not known is permanent, since nothing says that another try would help.
-func Report(code int) provider.Error {
+func Report(code int) failure.Error {
 	meaning, known := reports[code]
 	if !known {
 		meaning, known = answers[code]
 	}
 	if !known {
-		meaning = provider.Error{Class: provider.Permanent, Reason: provider.ReasonUnreadable, Detail: "it failed for a reason that is not known"}
+		meaning = failure.Error{Class: failure.Permanent, Reason: failure.ReasonUnreadable, Detail: "it failed for a reason that is not known"}
 	}
 	if code != 0 {
 		meaning.Code = strconv.Itoa(code)
@@ -32,26 +32,26 @@ func Report(code int) provider.Error {
 
 // What the codes mean.
 var (
-	recipient   = provider.Error{Class: provider.Permanent, Reason: provider.ReasonRecipient}
-	content     = provider.Error{Class: provider.Permanent, Reason: provider.ReasonContent}
-	template    = provider.Error{Class: provider.Permanent, Reason: provider.ReasonTemplate}
-	optedOut    = provider.Error{Class: provider.Permanent, Reason: provider.ReasonOptedOut, Suppress: true}
-	outage      = provider.Error{Class: provider.Transient, Reason: provider.ReasonOutage}
-	throttled   = provider.Error{Class: provider.Throttled, Reason: provider.ReasonRateLimit}
-	credentials = provider.Error{Class: provider.Account, Reason: provider.ReasonCredentials}
-	suspended   = provider.Error{Class: provider.Account, Reason: provider.ReasonSuspended}
-	quota       = provider.Error{Class: provider.Account, Reason: provider.ReasonQuota}
-	sender      = provider.Error{Class: provider.Account, Reason: provider.ReasonSender}
+	recipient   = failure.Error{Class: failure.Permanent, Reason: failure.ReasonRecipient}
+	content     = failure.Error{Class: failure.Permanent, Reason: failure.ReasonContent}
+	template    = failure.Error{Class: failure.Permanent, Reason: failure.ReasonTemplate}
+	optedOut    = failure.Error{Class: failure.Permanent, Reason: failure.ReasonOptedOut, Suppress: true}
+	outage      = failure.Error{Class: failure.Transient, Reason: failure.ReasonOutage}
+	throttled   = failure.Error{Class: failure.Throttled, Reason: failure.ReasonRateLimit}
+	credentials = failure.Error{Class: failure.Account, Reason: failure.ReasonCredentials}
+	suspended   = failure.Error{Class: failure.Account, Reason: failure.ReasonSuspended}
+	quota       = failure.Error{Class: failure.Account, Reason: failure.ReasonQuota}
+	sender      = failure.Error{Class: failure.Account, Reason: failure.ReasonSender}
 )
 
 // detailed is a meaning with an explanation.
-func detailed(meaning provider.Error, detail string) provider.Error {
+func detailed(meaning failure.Error, detail string) failure.Error {
 	meaning.Detail = detail
 	return meaning
 }
 
 // answers are the codes that an answer can have (twilio.com/docs/api/errors). Unlisted ones go by the HTTP status.
-var answers = map[int]provider.Error{
+var answers = map[int]failure.Error{
 	21211: recipient, 21217: recipient, 21604: recipient, 21612: recipient, 21614: recipient, 21619: recipient,
 	63003: recipient, 63024: recipient, 63031: recipient, 63032: recipient,
 	// A trial account, or one without an approved profile, reaches verified numbers only; those still work.
@@ -62,7 +62,7 @@ var answers = map[int]provider.Error{
 
 	21610: optedOut, 63014: optedOut,
 
-	21408: {Class: provider.Permanent, Reason: provider.ReasonRegion, Detail: "the country is not enabled in Geo Permissions"},
+	21408: {Class: failure.Permanent, Reason: failure.ReasonRegion, Detail: "the country is not enabled in Geo Permissions"},
 
 	63016: detailed(template, "outside the 24-hour window: an approved template is needed"),
 	63027: template, 63028: template, 63029: template, 63030: template,
@@ -74,7 +74,7 @@ var answers = map[int]provider.Error{
 
 	20003: credentials, 20006: credentials, 20008: credentials, 70051: credentials, 63001: credentials,
 	10001: suspended, 20403: suspended, 90010: suspended, 63020: suspended,
-	20005: {Class: provider.Account, Reason: provider.ReasonBalance, Detail: "the account is inactive or without funds"},
+	20005: {Class: failure.Account, Reason: failure.ReasonBalance, Detail: "the account is inactive or without funds"},
 	30023: quota, 63038: quota,
 
 	21212: sender, 21601: sender, 21603: sender, 21606: sender, 30034: sender, 63002: sender, 63007: sender, 63022: sender,
@@ -83,10 +83,10 @@ var answers = map[int]provider.Error{
 }
 
 // reports are the codes that only a status callback has (twilio.com/docs/sms/api/message-resource, "Delivery-related errors").
-var reports = map[int]provider.Error{
+var reports = map[int]failure.Error{
 	30001: detailed(throttled, "the sender's queue was full"),
 	30002: detailed(suspended, "the account was suspended after the message was queued"),
-	30003: {Class: provider.Transient, Reason: provider.ReasonRecipient, Detail: "the handset is off or out of reach"},
+	30003: {Class: failure.Transient, Reason: failure.ReasonRecipient, Detail: "the handset is off or out of reach"},
 	30004: detailed(recipient, "the number blocks the message, or may not get any"),
 	30005: detailed(recipient, "the number is not in use"),
 	30006: detailed(recipient, "a landline, or a network that cannot be reached"),

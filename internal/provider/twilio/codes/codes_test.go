@@ -3,29 +3,29 @@ package codes_test
 import (
 	"testing"
 
-	"ringup.dev/ringup/internal/provider"
+	"ringup.dev/ringup/internal/failure"
 	"ringup.dev/ringup/internal/provider/twilio/codes"
 )
 
 // TestReport: what the codes of a status callback mean (twilio.com/docs/api/errors).
 func TestReport(t *testing.T) {
 	t.Parallel()
-	for code, want := range map[int]provider.Error{
-		30001: {Class: provider.Throttled, Reason: provider.ReasonRateLimit, Code: "30001"},
-		30002: {Class: provider.Account, Reason: provider.ReasonSuspended, Code: "30002"},
-		30003: {Class: provider.Transient, Reason: provider.ReasonRecipient, Code: "30003"},
-		30004: {Class: provider.Permanent, Reason: provider.ReasonRecipient, Code: "30004"},
-		30005: {Class: provider.Permanent, Reason: provider.ReasonRecipient, Code: "30005"},
-		30006: {Class: provider.Permanent, Reason: provider.ReasonRecipient, Code: "30006"},
-		30007: {Class: provider.Permanent, Reason: provider.ReasonContent, Code: "30007"},
-		30008: {Class: provider.Transient, Reason: provider.ReasonOutage, Code: "30008"},
+	for code, want := range map[int]failure.Error{
+		30001: {Class: failure.Throttled, Reason: failure.ReasonRateLimit, Code: "30001"},
+		30002: {Class: failure.Account, Reason: failure.ReasonSuspended, Code: "30002"},
+		30003: {Class: failure.Transient, Reason: failure.ReasonRecipient, Code: "30003"},
+		30004: {Class: failure.Permanent, Reason: failure.ReasonRecipient, Code: "30004"},
+		30005: {Class: failure.Permanent, Reason: failure.ReasonRecipient, Code: "30005"},
+		30006: {Class: failure.Permanent, Reason: failure.ReasonRecipient, Code: "30006"},
+		30007: {Class: failure.Permanent, Reason: failure.ReasonContent, Code: "30007"},
+		30008: {Class: failure.Transient, Reason: failure.ReasonOutage, Code: "30008"},
 		// Those of an answer arrive later too.
-		21610: {Class: provider.Permanent, Reason: provider.ReasonOptedOut, Suppress: true, Code: "21610"},
-		63016: {Class: provider.Permanent, Reason: provider.ReasonTemplate, Code: "63016"},
-		63018: {Class: provider.Throttled, Reason: provider.ReasonRateLimit, Code: "63018"},
+		21610: {Class: failure.Permanent, Reason: failure.ReasonOptedOut, Suppress: true, Code: "21610"},
+		63016: {Class: failure.Permanent, Reason: failure.ReasonTemplate, Code: "63016"},
+		63018: {Class: failure.Throttled, Reason: failure.ReasonRateLimit, Code: "63018"},
 		// Nothing says that another try would help.
-		39999: {Class: provider.Permanent, Reason: provider.ReasonUnreadable, Code: "39999"},
-		0:     {Class: provider.Permanent, Reason: provider.ReasonUnreadable},
+		39999: {Class: failure.Permanent, Reason: failure.ReasonUnreadable, Code: "39999"},
+		0:     {Class: failure.Permanent, Reason: failure.ReasonUnreadable},
 	} {
 		got := codes.Report(code)
 		got.Detail = ""

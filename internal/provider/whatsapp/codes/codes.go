@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"time"
 
-	"ringup.dev/ringup/internal/provider"
+	"ringup.dev/ringup/internal/failure"
 )
 
 // InvalidParameter is what Meta calls several things; its subcode tells them apart.
@@ -16,7 +16,7 @@ const InvalidParameter = 100
 const pairPause = 6 * time.Second
 
 // Answer says what a code means; false for a code that is not known.
-func Answer(code int) (provider.Error, bool) {
+func Answer(code int) (failure.Error, bool) {
 	meaning, known := codes[code]
 	if !known && code >= 200 && code <= 299 {
 		return credentials, true // permissions
@@ -26,10 +26,10 @@ func Answer(code int) (provider.Error, bool) {
 
 // Report says what a code means in the status of a message that failed, the code included. A code that is not known is permanent, since
 // nothing says that another try would help.
-func Report(code int) provider.Error {
+func Report(code int) failure.Error {
 	meaning, known := Answer(code)
 	if !known {
-		meaning = provider.Error{Class: provider.Permanent, Reason: provider.ReasonUnreadable, Detail: "it failed for a reason that is not known"}
+		meaning = failure.Error{Class: failure.Permanent, Reason: failure.ReasonUnreadable, Detail: "it failed for a reason that is not known"}
 	}
 	meaning.Code = strconv.Itoa(code)
 	return meaning
@@ -37,42 +37,42 @@ func Report(code int) provider.Error {
 
 // What the codes mean.
 var (
-	recipient   = provider.Error{Class: provider.Permanent, Reason: provider.ReasonRecipient}
-	content     = provider.Error{Class: provider.Permanent, Reason: provider.ReasonContent}
-	request     = provider.Error{Class: provider.Permanent, Reason: provider.ReasonRequest}
-	approved    = provider.Error{Class: provider.Permanent, Reason: provider.ReasonTemplate}
-	region      = provider.Error{Class: provider.Permanent, Reason: provider.ReasonRegion}
-	outage      = provider.Error{Class: provider.Transient, Reason: provider.ReasonOutage}
-	throttled   = provider.Error{Class: provider.Throttled, Reason: provider.ReasonRateLimit}
-	credentials = provider.Error{Class: provider.Account, Reason: provider.ReasonCredentials}
-	suspended   = provider.Error{Class: provider.Account, Reason: provider.ReasonSuspended}
-	sender      = provider.Error{Class: provider.Account, Reason: provider.ReasonSender}
+	recipient   = failure.Error{Class: failure.Permanent, Reason: failure.ReasonRecipient}
+	content     = failure.Error{Class: failure.Permanent, Reason: failure.ReasonContent}
+	request     = failure.Error{Class: failure.Permanent, Reason: failure.ReasonRequest}
+	approved    = failure.Error{Class: failure.Permanent, Reason: failure.ReasonTemplate}
+	region      = failure.Error{Class: failure.Permanent, Reason: failure.ReasonRegion}
+	outage      = failure.Error{Class: failure.Transient, Reason: failure.ReasonOutage}
+	throttled   = failure.Error{Class: failure.Throttled, Reason: failure.ReasonRateLimit}
+	credentials = failure.Error{Class: failure.Account, Reason: failure.ReasonCredentials}
+	suspended   = failure.Error{Class: failure.Account, Reason: failure.ReasonSuspended}
+	sender      = failure.Error{Class: failure.Account, Reason: failure.ReasonSender}
 )
 
 // codes are Meta's (developers.facebook.com/docs/whatsapp/cloud-api/support/error-codes).
-var codes = map[int]provider.Error{
+var codes = map[int]failure.Error{
 	131021: recipient, 131026: recipient, 130472: recipient,
 	InvalidParameter: request, 131008: request, 131009: request,
 	131051: content, 131052: content, 131053: content, 135000: content,
 
-	131047: {Class: provider.Permanent, Reason: provider.ReasonTemplate, Detail: "outside the 24-hour window: an approved template is needed"},
+	131047: {Class: failure.Permanent, Reason: failure.ReasonTemplate, Detail: "outside the 24-hour window: an approved template is needed"},
 	132000: approved, 132001: approved, 132005: approved, 132007: approved, 132012: approved, 132015: approved, 132016: approved,
 	132068: approved, 132069: approved,
 
 	// They stopped marketing; receipts and the like are another category, so the person is not suppressed.
-	131050: {Class: provider.Permanent, Reason: provider.ReasonOptedOut, Detail: "the person stopped marketing messages"},
+	131050: {Class: failure.Permanent, Reason: failure.ReasonOptedOut, Detail: "the person stopped marketing messages"},
 	// Meta asks to wait a day at least, after which no till's message is of use.
-	131049: {Class: provider.Permanent, Reason: provider.ReasonQuota, Detail: "Meta delivers no more marketing messages to this person for now"},
+	131049: {Class: failure.Permanent, Reason: failure.ReasonQuota, Detail: "Meta delivers no more marketing messages to this person for now"},
 	130497: region,
 
 	1: outage, 2: outage, 131000: outage, 131016: outage, 131057: outage, 133004: outage,
 
 	4: throttled, 80007: throttled, 130429: throttled,
-	131056: {Class: provider.Throttled, Reason: provider.ReasonRateLimit, RecipientOnly: true, RetryAfter: pairPause},
+	131056: {Class: failure.Throttled, Reason: failure.ReasonRateLimit, RecipientOnly: true, RetryAfter: pairPause},
 
 	0: credentials, 3: credentials, 10: credentials, 190: credentials, 131005: credentials,
 	368: suspended, 131031: suspended,
-	131042: {Class: provider.Account, Reason: provider.ReasonBalance},
-	131048: {Class: provider.Account, Reason: provider.ReasonQuota, Detail: "the number's spam limit is reached"},
+	131042: {Class: failure.Account, Reason: failure.ReasonBalance},
+	131048: {Class: failure.Account, Reason: failure.ReasonQuota, Detail: "the number's spam limit is reached"},
 	33:     sender, 131045: sender, 133010: sender,
 }

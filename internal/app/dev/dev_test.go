@@ -1,0 +1,125 @@
+package dev
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/sethvargo/go-envconfig"
+
+	"ringup.dev/ringup/internal/event"
+	"ringup.dev/ringup/internal/queue"
+	"ringup.dev/ringup/internal/redistest"
+)
+
+type output struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.String()
+}
+
+func get(t *testing.T, url, accept string) (string, http.Header) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Accept", accept)
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != http.StatusOK {
+		t.Fatalf("%s: HTTP %d, %v", url, resp.StatusCode, err)
+	}
+	return string(body), resp.Header
+}
+
+// TestFirstMinutes does what a newcomer does: starts it, posts the documented sample, looks at the outbox.
+func TestFirstMinutes(t *testing.T) {
+	t.Parallel()
+	var out output
+	ctx, cancel := context.WithCancel(t.Context())
+	s, err := New(ctx, envconfig.MapLookuper(map[string]string{"PORT": "0", "ADMIN_PORT": "0", "OPS_PORT": "0"}), &out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx) }()
+	redistest.Eventually(t, "it greets", func() bool { return strings.Contains(out.String(), "Ctrl-C") })
+	if !strings.Contains(out.String(), s.Curl()[:60]) || !strings.Contains(s.Curl(), "Authorization: Bearer "+s.token) {
+		t.Errorf("no curl line to paste in %s", out.String())
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, s.IngestURL()+"/webhooks/pos", bytes.NewReader(event.Sample(event.POSSave)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Authorization", "Bearer "+s.token)
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusAccepted {
+		t.Fatalf("HTTP %d", resp.StatusCode)
+	}
+	var entries []queue.OutboxEntry
+	redistest.Eventually(t, "three messages are in the outbox", func() bool {
+		text, _ := get(t, s.AdminURL()+"/outbox", "application/json")
+		if err := json.Unmarshal([]byte(text), &entries); err != nil {
+			t.Fatal(err)
+		}
+		return len(entries) == 3
+	})
+	for _, e := range entries {
+		if e.EventID != "webhook_12345" || !strings.Contains(e.Text, "125.50") || (e.Channel == "email") != (e.HTML != "" && e.Subject != "") {
+			t.Errorf("%+v", e)
+		}
+	}
+	page, header := get(t, s.AdminURL()+"/outbox", "text/html")
+	if !strings.Contains(page, "Hi John Doe") || !strings.Contains(page, "<b>Luna Coffee</b>") || !strings.Contains(page, "srcdoc=") ||
+		!strings.Contains(header.Get("Content-Security-Policy"), "default-src 'none'") {
+		t.Errorf("the page: %s", page)
+	}
+	redistest.Eventually(t, "the messages are printed", func() bool {
+		return strings.Count(out.String(), "webhook") > 0 && strings.Contains(out.String(), "Your receipt")
+	})
+	cancel()
+	if err := <-ended; err != nil {
+		t.Errorf("after Ctrl-C: %v", err)
+	}
+}
+
+func TestPortTaken(t *testing.T) {
+	t.Parallel()
+	var out output
+	first, err := New(t.Context(), envconfig.MapLookuper(map[string]string{"PORT": "0", "ADMIN_PORT": "0", "OPS_PORT": "0"}), &out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer first.close()
+	port := first.IngestURL()[strings.LastIndex(first.IngestURL(), ":")+1:]
+	_, err = New(t.Context(), envconfig.MapLookuper(map[string]string{"PORT": port, "ADMIN_PORT": "0", "OPS_PORT": "0"}), &out)
+	if err == nil || !strings.Contains(err.Error(), "PORT "+port+" cannot be bound") {
+		t.Errorf("got %v", err)
+	}
+}

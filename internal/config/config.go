@@ -1,0 +1,95 @@
+// Package settings reads the environment into structs, and says all that is wrong with it at once, each with what to set.
+package config
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/sethvargo/go-envconfig"
+)
+
+// Read fills structs whose fields have env tags (github.com/sethvargo/go-envconfig). The error has every variable that cannot be read.
+func Read(ctx context.Context, env envconfig.Lookuper, targets ...any) error {
+	var errs []error
+	for _, target := range targets {
+		l := &lookup{env: env, unreadable: map[string]bool{}}
+		// envconfig stops at the first: leave that out, and go on.
+		for {
+			err := envconfig.ProcessWith(ctx, &envconfig.Config{Target: target, Lookuper: l})
+			if err == nil {
+				break
+			}
+			if l.name == "" || l.unreadable[l.name] {
+				errs = append(errs, err) // a mistake in the struct itself
+				break
+			}
+			l.unreadable[l.name] = true
+			errs = append(errs, fmt.Errorf("%s is %q: set %s", l.name, l.value, expected(reflect.TypeOf(target).Elem(), l.name)))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// lookup remembers which variable was asked for last: the one that could not be read.
+type lookup struct {
+	env         envconfig.Lookuper
+	name, value string
+	unreadable  map[string]bool
+}
+
+// Lookup returns a variable's value. An empty one is as good as none.
+func (l *lookup) Lookup(name string) (string, bool) {
+	if l.unreadable[name] {
+		return "", false
+	}
+	value, found := l.env.Lookup(name)
+	if value == "" {
+		return "", false
+	}
+	l.name, l.value = name, value
+	return value, found
+}
+
+// expected says what a variable's field takes.
+func expected(typ reflect.Type, name string) string {
+	for i := range typ.NumField() {
+		field := typ.Field(i)
+		tag, found := field.Tag.Lookup("env")
+		if !found && field.Type.Kind() == reflect.Struct {
+			if text := expected(field.Type, name); text != "" {
+				return text
+			}
+		}
+		if variable, _, _ := strings.Cut(tag, ","); variable != name {
+			continue
+		}
+		return words(field.Type)
+	}
+	return ""
+}
+
+func words(typ reflect.Type) string {
+	switch {
+	case typ == reflect.TypeFor[time.Duration]():
+		return "a time, as 500ms, 30s or 24h"
+	case typ.Kind() == reflect.Slice:
+		return "a list with commas between, each " + words(typ.Elem())
+	case typ.Kind() == reflect.Map:
+		return "a list of name:value with commas between, each value " + words(typ.Elem())
+	}
+	switch typ.Kind() {
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
+		return "a whole number"
+	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
+		return "a whole number that is not negative"
+	case reflect.Float32, reflect.Float64:
+		return "a number"
+	}
+	return "another value"
+}

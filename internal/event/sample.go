@@ -1,0 +1,15 @@
+package event
+
+import "embed"
+
+//go:embed samples/*.json
+var samples embed.FS
+
+// Sample returns a valid payload of POST /webhooks/pos for an event type; nil for an unknown one.
+func Sample(t Type) []byte {
+	payload, err := samples.ReadFile("samples/" + string(t) + ".json")
+	if err != nil {
+		return nil
+	}
+	return payload
+}

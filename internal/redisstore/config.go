@@ -1,0 +1,204 @@
+package redisstore
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
+
+	"ringup.dev/ringup/internal/config/secret"
+	"ringup.dev/ringup/internal/message"
+)
+
+// Config says where Redis is, and what ingest and workers have to agree on about the queue.
+type Config struct {
+	// URL of Redis: redis://user:password@host:port/db, rediss:// with TLS. Takes the place of REDIS_HOST and the others.
+	URL secret.String `env:"REDIS_URL"`
+	// Host of a standalone Redis.
+	Host string `env:"REDIS_HOST, default=localhost"`
+	// Port of a standalone Redis.
+	Port int `env:"REDIS_PORT, default=6379"`
+	// Username of an ACL user.
+	Username string `env:"REDIS_USERNAME"`
+	// Password for Redis.
+	Password secret.String `env:"REDIS_PASSWORD"`
+	// DB is the number of the database; a cluster has only 0.
+	DB int `env:"REDIS_DB, default=0"`
+	// Addrs are host:port of the sentinels (with REDIS_SENTINEL_MASTER), or of some nodes of a cluster.
+	Addrs []string `env:"REDIS_ADDRS"`
+	// SentinelMaster is the name under which the sentinels know the master.
+	SentinelMaster string `env:"REDIS_SENTINEL_MASTER"`
+	// SentinelUsername of the sentinels themselves.
+	SentinelUsername string `env:"REDIS_SENTINEL_USERNAME"`
+	// SentinelPassword of the sentinels themselves.
+	SentinelPassword secret.String `env:"REDIS_SENTINEL_PASSWORD"`
+	// TLS turns TLS on where REDIS_URL does not say it.
+	TLS bool `env:"REDIS_TLS, default=false"`
+	// CAFile is a PEM file with the authorities that may have signed Redis's certificate; the system's when empty.
+	CAFile string `env:"REDIS_CA_FILE"`
+
+	// Prefix of every key.
+	Prefix string `env:"RINGUP_PREFIX, default=ringup"`
+	// DedupeTTL is how long a webhook id is remembered.
+	DedupeTTL time.Duration `env:"DEDUPE_TTL, default=24h"`
+	// StatusTTL is how long the state of a webhook's notifications can be asked for.
+	StatusTTL time.Duration `env:"STATUS_TTL, default=24h"`
+	// MaxQueueDepth is how many jobs may wait on a channel before ingest answers 503; 0 for no bound.
+	MaxQueueDepth int `env:"MAX_QUEUE_DEPTH, default=0"`
+	// KeepCompleted is how many finished jobs are kept, newest first.
+	KeepCompleted int `env:"KEEP_COMPLETED, default=100"`
+	// KeepFailed is how many failed jobs are kept, newest first; one that falls off is logged and counted.
+	KeepFailed int `env:"KEEP_FAILED, default=50"`
+	// Retention is how long failed and completed jobs, the audit record and the sandbox's outbox are kept at most, as 720h; 0 for as long as their
+	// numbers allow (KEEP_FAILED, KEEP_COMPLETED).
+	Retention time.Duration `env:"RETENTION, default=0s"`
+	// MaxCrashes is how many workers a job may take down before it fails.
+	MaxCrashes int `env:"MAX_CRASHES, default=5"`
+	// OnUncertain says what happens to a job that may have gone out already: resend, or fail (set aside for a person).
+	OnUncertain string `env:"ON_UNCERTAIN, default=resend"`
+	// FallbackChannel says which channel takes over, once, what another one could not deliver, as whatsapp:sms.
+	FallbackChannel map[string]string `env:"FALLBACK_CHANNEL"`
+	// FallbackWithin is how old a message may be for another channel to take it over.
+	FallbackWithin time.Duration `env:"FALLBACK_WITHIN, default=15m"`
+}
+
+// fallback returns the channel that takes over what one could not deliver.
+func (c *Config) fallback(channel message.Channel) (message.Channel, bool) {
+	to, configured := c.FallbackChannel[string(channel)]
+	return message.Channel(to), configured
+}
+
+// Moves says whether another channel takes over what one could not deliver.
+func (c *Config) Moves(channel message.Channel) bool {
+	_, configured := c.fallback(channel)
+	return configured
+}
+
+// The values of ON_UNCERTAIN.
+const (
+	Resend = "resend"
+	SetOut = "fail"
+)
+
+// Validate reports every setting that cannot work, each with its variable.
+func (c *Config) Validate() error {
+	var errs []error
+	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	if _, err := c.options(); err != nil {
+		errs = append(errs, err)
+	}
+	if c.Prefix == "" || strings.ContainsAny(c.Prefix, "{} \t\r\n*?[]") {
+		bad("RINGUP_PREFIX is %q: set a word without braces, spaces or glob characters", c.Prefix)
+	}
+	if c.DedupeTTL < time.Second {
+		bad("DEDUPE_TTL is %s: set at least 1s", c.DedupeTTL)
+	}
+	if c.StatusTTL < time.Second {
+		bad("STATUS_TTL is %s: set at least 1s", c.StatusTTL)
+	}
+	if c.MaxQueueDepth < 0 {
+		bad("MAX_QUEUE_DEPTH is %d: set 0 (no bound) or more", c.MaxQueueDepth)
+	}
+	if c.KeepCompleted < 0 {
+		bad("KEEP_COMPLETED is %d: set 0 or more", c.KeepCompleted)
+	}
+	if c.KeepFailed < 1 {
+		bad("KEEP_FAILED is %d: set 1 or more", c.KeepFailed)
+	}
+	if c.Retention != 0 && c.Retention < time.Minute {
+		bad("RETENTION is %s: set at least 1m, or 0s for no limit", c.Retention)
+	}
+	if c.MaxCrashes < 1 || c.MaxCrashes > 250 {
+		bad("MAX_CRASHES is %d: set 1 to 250", c.MaxCrashes)
+	}
+	if c.OnUncertain != Resend && c.OnUncertain != SetOut {
+		bad("ON_UNCERTAIN is %q: set resend or fail", c.OnUncertain)
+	}
+	for from, to := range c.FallbackChannel {
+		// Both write to numbers; an e-mail address is none.
+		if (from != "whatsapp" || to != "sms") && (from != "sms" || to != "whatsapp") {
+			bad("FALLBACK_CHANNEL has %s:%s: set whatsapp:sms, or sms:whatsapp", from, to)
+		}
+	}
+	if len(c.FallbackChannel) > 1 {
+		bad("FALLBACK_CHANNEL has both ways: set one of whatsapp:sms, sms:whatsapp")
+	}
+	if len(c.FallbackChannel) > 0 && c.FallbackWithin <= 0 {
+		bad("FALLBACK_WITHIN is %s: set a time above 0, as 15m", c.FallbackWithin)
+	}
+	return errors.Join(errs...)
+}
+
+// options turns the settings into go-redis's.
+func (c *Config) options() (*redis.UniversalOptions, error) {
+	o := &redis.UniversalOptions{
+		Username: c.Username, Password: c.Password.Reveal(), DB: c.DB,
+		MasterName: c.SentinelMaster, SentinelUsername: c.SentinelUsername, SentinelPassword: c.SentinelPassword.Reveal(),
+		Addrs: c.Addrs, IsClusterMode: len(c.Addrs) > 0 && c.SentinelMaster == "",
+		DialTimeout: 2 * time.Second, DialerRetries: 1, WriteTimeout: 2 * time.Second, PoolTimeout: 3 * time.Second,
+		// Every call has a deadline of its own; this only has to be longer than a worker blocks for.
+		ReadTimeout: 15 * time.Second,
+		// A command is repeated only by who knows that it may be: a claim whose answer was lost must not run twice.
+		MaxRetries: -1, ContextTimeoutEnabled: true, DisableIdentity: true,
+		// RESP2 is what every supported version and the embedded server speak.
+		Protocol:                 2,
+		PipelinePoolSize:         -1,
+		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
+	}
+	if c.TLS {
+		o.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12}
+	}
+	if url := c.URL.Reveal(); url != "" {
+		if len(c.Addrs) > 0 {
+			return nil, errors.New("REDIS_URL and REDIS_ADDRS are both set: keep REDIS_URL for a standalone Redis, REDIS_ADDRS for Sentinel or Cluster")
+		}
+		u, err := redis.ParseURL(url)
+		if err != nil {
+			// The library's text may quote the URL, password and all.
+			return nil, errors.New("REDIS_URL cannot be read: set redis://[user:password@]host[:port][/db], or rediss:// for TLS")
+		}
+		o.Addrs, o.Username, o.Password, o.DB = []string{u.Addr}, u.Username, u.Password, u.DB
+		if u.TLSConfig != nil {
+			o.TLSConfig = u.TLSConfig
+		}
+	} else if len(c.Addrs) == 0 {
+		if c.SentinelMaster != "" {
+			return nil, errors.New("REDIS_SENTINEL_MASTER is set without REDIS_ADDRS: set the sentinels' addresses, as host:26379,host:26379")
+		}
+		if c.Port < 1 || c.Port > 65535 {
+			return nil, fmt.Errorf("REDIS_PORT is %d: set a port, as 6379", c.Port)
+		}
+		o.Addrs = []string{net.JoinHostPort(c.Host, strconv.Itoa(c.Port))}
+	}
+	for _, addr := range c.Addrs {
+		if _, _, err := net.SplitHostPort(addr); err != nil {
+			return nil, fmt.Errorf("REDIS_ADDRS has %q: set host:port, separated by commas", addr)
+		}
+	}
+	if o.IsClusterMode && c.DB != 0 {
+		return nil, fmt.Errorf("REDIS_DB is %d: a cluster has only database 0", c.DB)
+	}
+	if c.CAFile != "" {
+		if o.TLSConfig == nil {
+			return nil, errors.New("REDIS_CA_FILE is set, but TLS is off: use rediss:// in REDIS_URL, or set REDIS_TLS=true")
+		}
+		pem, err := os.ReadFile(c.CAFile)
+		if err != nil {
+			return nil, fmt.Errorf("REDIS_CA_FILE cannot be read: %w", err)
+		}
+		pool := x509.NewCertPool()
+		if !pool.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("REDIS_CA_FILE %s has no PEM certificate", c.CAFile)
+		}
+		o.TLSConfig.RootCAs = pool
+	}
+	return o, nil
+}

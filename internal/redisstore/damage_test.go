@@ -1,0 +1,128 @@
+package redisstore
+
+import (
+	"fmt"
+	"runtime"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"ringup.dev/ringup/internal/redistest"
+)
+
+// damages break a script on purpose, each where the script calls Redis: Lua that stands in the shim (protocol_test.go), with the name of the
+// command and its arguments. The model has to notice every one.
+var damages = []struct{ name, lua string }{
+	{"settle does not look at the lease", `
+		if 'SCRIPT' == 'settle' and name == 'ZMSCORE' then
+		  local all = {}
+		  for i = 2, select('#', ...) do all[i - 1] = '1' end
+		  return all
+		end`},
+	{"a lease that is taken back leaves the job's bytes as they were", `
+		if 'SCRIPT' == 'claim' and name == 'LPUSH' then
+		  local a = {...}
+		  for i = 2, #a do
+		    local crashes = string.byte(a[i], 4)
+		    if crashes > 0 then a[i] = string.sub(a[i], 1, 3) .. string.char(crashes - 1) .. string.sub(a[i], 5) end
+		  end
+		  return real.call(name, unpack(a))
+		end`},
+	{"a claim leaves the jobs in their list", `
+		if 'SCRIPT' == 'claim' and name == 'LPOP' then
+		  local key, n = ...
+		  return real.call('LRANGE', key, 0, n - 1)
+		end`},
+	{"a due retry stays where it was, too", `
+		if 'SCRIPT' == 'claim' and name == 'ZREM' and string.find(..., ':retry') then return 0 end`},
+	{"a renewal revives a lease that is no more", `
+		if 'SCRIPT' == 'renew' and name == 'ZMSCORE' then
+		  local all = {}
+		  for i = 2, select('#', ...) do all[i - 1] = '1' end
+		  return all
+		end
+		if 'SCRIPT' == 'renew' and name == 'ZADD' then
+		  local key, _, score, job = ...
+		  return real.call('ZADD', key, score, job)
+		end`},
+	{"a job that is set aside goes nowhere", `
+		if 'SCRIPT' == 'claim' and name == 'ZADD' and string.find(..., ':failed') then return 0 end`},
+	{"a webhook is added each time that it comes", `
+		if 'SCRIPT' == 'enqueue' and name == 'HSETNX' then
+		  real.call(name, ...)
+		  return 1
+		end`},
+	{"a shared body goes with the first but one of its jobs", `
+		if name == 'HINCRBY' and string.find(..., ':body:') then
+		  local key, field, n = ...
+		  if tonumber(n) < 0 then return real.call(name, key, field, -2) end
+		end`},
+	{"a shared body stays for ever", `
+		if name == 'DEL' and string.find(..., ':body:') then return 0 end`},
+	{"nobody is woken", `
+		if name == 'RPUSH' and string.find(..., ':wake') then return 0 end`},
+	{"the rate limit's tokens are not taken", `
+		if 'SCRIPT' == 'claim' and name == 'HSET' and select(2, ...) == 'tokens' then return 0 end`},
+	{"two probes at a time", `
+		if 'SCRIPT' == 'claim' and name == 'HSET' and string.find(select(2, ...), 'b:') then return 0 end`},
+	{"released jobs go to the end of their list", `
+		if 'SCRIPT' == 'settle' and name == 'LPUSH' then return real.call('RPUSH', ...) end`},
+	{"the last priority goes first", `
+		if 'SCRIPT' == 'claim' and (name == 'LPOP' or name == 'LINDEX') then
+		  local a = {...}
+		  a[1] = string.gsub(a[1], 'queue:([14])', {['1'] = 'queue:4', ['4'] = 'queue:1'})
+		  return real.call(name, unpack(a))
+		end`},
+	{"a purge leaves no word in the jobs' logs", `
+		if 'SCRIPT' == 'purge' and name == 'HSET' then return 1 end`},
+}
+
+// onlooker is a test that only takes note of its failure.
+type onlooker struct {
+	*testing.T
+	text strings.Builder
+	bad  bool
+}
+
+func (o *onlooker) Logf(format string, args ...any)   { fmt.Fprintf(&o.text, format+"\n", args...) }
+func (o *onlooker) Errorf(format string, args ...any) { o.bad = true; o.Logf(format, args...) }
+func (o *onlooker) Fatalf(format string, args ...any) { o.Errorf(format, args...); runtime.Goexit() }
+func (o *onlooker) Fail()                             { o.bad = true }
+func (o *onlooker) FailNow()                          { o.bad = true; runtime.Goexit() }
+func (o *onlooker) Failed() bool                      { return o.bad }
+
+// TestModelNoticesDamage proves that the model can fail, and by what: `-v` shows what it said of each.
+func TestModelNoticesDamage(t *testing.T) {
+	for name, value := range map[string]string{"rapid.checks": "200", "rapid.steps": "60", "rapid.nofailfile": "true"} {
+		byDefault(t, name, value)
+	}
+	server := redistest.Start(t)
+	client := server.Client()
+	for _, d := range damages {
+		t.Run(d.name, func(t *testing.T) {
+			o := &onlooker{T: t}
+			done := make(chan struct{})
+			lives, noticed := 0, false
+			go func() {
+				defer close(done)
+				rapid.Check(o, func(r *rapid.T) {
+					if noticed {
+						return // once is enough: no shorter life is looked for, which rapid takes for a test that fails at random
+					}
+					noticed = true
+					lives++
+					life(r, url(server.Addr()), client, d.lua)
+					noticed = false
+				})
+			}()
+			<-done
+			if !noticed {
+				t.Fatalf("it was not noticed in %d lives", lives)
+			}
+			_, said, _ := strings.Cut(o.text.String(), "Original traceback (")
+			said, _, _ = strings.Cut(said, "):\n")
+			t.Logf("noticed in life %d: %s", lives, said)
+		})
+	}
+}

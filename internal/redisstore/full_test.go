@@ -1,0 +1,77 @@
+package redisstore
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/redis/go-redis/v9"
+
+	"ringup.dev/ringup/internal/message"
+	"ringup.dev/ringup/internal/queue"
+)
+
+// TestRedisFull: where Redis has no memory left, nothing is accepted, and everything that was accepted gets on: it is claimed, renewed,
+// taken back, settled with whatever there is to report, retried and deleted.
+func TestRedisFull(t *testing.T) {
+	t.Parallel()
+	s := openShop(t)
+	limited := s.store.Consumer(message.SMS, ConsumerConfig{Lease: 30 * time.Second, PriorityAging: time.Minute, RateLimit: 10, RateBurst: 2,
+		Breaker: BreakerConfig{Failures: 2, Window: 10 * time.Second, OpenMin: time.Second, OpenMax: time.Second}}, []string{"first"})
+	for _, id := range []string{"a", "b", "c", "d", "e", "f"} {
+		s.enqueue(id, 2)
+	}
+	_, claim, err := limited.Exchange(t.Context(), nil, nil, &queue.ClaimRequest{Max: 2})
+	s.must(err)
+	s.must(s.store.client.ConfigSet(t.Context(), "maxmemory", "1mb").Err())
+
+	producer := s.store.Producer(prometheus.NewRegistry())
+	t.Cleanup(producer.Close)
+	if _, err := producer.Enqueue(t.Context(), webhook("more")); !errors.Is(err, queue.ErrUnavailable) {
+		t.Errorf("a webhook for a full Redis: %v", err)
+	}
+	lost, err := limited.Renew(t.Context(), claim.Jobs)
+	if err != nil || len(lost) != 0 {
+		t.Errorf("renewed, but for %v, %v", lost, err)
+	}
+	settled, _, err := limited.Exchange(t.Context(), []queue.Settlement{
+		{Claimed: claim.Jobs[0], Action: queue.Fail, Error: "permanent", ExtraTokens: 2}, {Claimed: claim.Jobs[1], Action: queue.Retry, Error: "outage", Delay: time.Hour},
+	}, []queue.ProviderHealth{{Provider: "first", Failed: 2, Reason: "outage"}}, nil)
+	if err != nil || len(settled.Lost) != 0 || settled.Breakers["first"].State != "open" {
+		t.Errorf("settled %+v, %v", settled, err)
+	}
+	s.must(s.store.CloseBreaker(t.Context(), message.SMS, "first"))
+	// No token is left: nothing is claimed, and that is no error.
+	if _, claim, err := limited.Exchange(t.Context(), nil, nil, &queue.ClaimRequest{Max: 2, Reap: true}); err != nil || len(claim.Jobs) != 0 || !claim.Throttled {
+		t.Errorf("claim %+v, %v", claim, err)
+	}
+	for range 4 {
+		s.settle(queue.Settlement{Action: queue.Complete, Provider: "first", MessageID: "SM1"})
+	}
+	_, claim, err = s.consumer.Exchange(t.Context(), nil, nil, &queue.ClaimRequest{Max: 2})
+	s.must(err)
+	s.must(s.store.client.ConfigSet(t.Context(), "maxmemory", "0").Err())
+	for _, one := range claim.Jobs { // their leases end
+		s.must(s.store.client.ZAdd(t.Context(), s.store.keys[message.SMS].Inflight, redis.Z{Score: 0, Member: one.Raw}).Err())
+	}
+	s.must(s.store.client.ConfigSet(t.Context(), "maxmemory", "1mb").Err())
+	if swept, err := s.store.Sweep(t.Context(), message.SMS, true); err != nil || swept.Reaped != 2 {
+		t.Errorf("swept %+v, %v", swept, err)
+	}
+	for _, place := range []queue.State{queue.Failed, queue.Retrying} {
+		jobs, err := s.store.List(t.Context(), message.SMS, place, 0, 0, 10)
+		s.must(err)
+		if n, err := s.store.Retry(t.Context(), jobs, "ann"); err != nil || n != 1 {
+			t.Errorf("%d %s retried, %v", n, place, err)
+		}
+	}
+	before := s.state().Waiting[0]
+	if n, err := s.store.Purge(t.Context(), message.SMS, 1, "ann"); err != nil || int64(n) != before || n != 8 {
+		t.Errorf("purged %d of %d, %v", n, before, err)
+	}
+	s.must(s.store.client.ConfigSet(t.Context(), "maxmemory", "0").Err())
+	if _, err := producer.Enqueue(t.Context(), webhook("more")); err != nil {
+		t.Errorf("with memory again: %v", err)
+	}
+}

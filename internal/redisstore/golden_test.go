@@ -1,0 +1,147 @@
+package redisstore
+
+import (
+	"encoding/hex"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"ringup.dev/ringup/internal/job"
+	"ringup.dev/ringup/internal/message"
+	"ringup.dev/ringup/internal/queue"
+)
+
+// What waits in somebody's Redis keeps its meaning: testdata/golden has a webhook's records and the lines of a job's log as every released
+// version wrote them.
+
+func golden(t *testing.T, file string) map[string]string {
+	t.Helper()
+	text, err := os.ReadFile("testdata/golden/" + file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := map[string]string{}
+	for line := range strings.Lines(string(text)) {
+		if name, value, ok := strings.Cut(strings.TrimSpace(line), " "); ok && name != "#" {
+			out[name] = value
+		}
+	}
+	return out
+}
+
+func goldenSubmissions() map[string]*queue.Submission {
+	at := time.UnixMilli(1704110400123)
+	customer := func(to string) message.Recipient {
+		return message.Recipient{Address: message.Address(to), Audience: message.Customer}
+	}
+	staff := func(to string) message.Recipient {
+		return message.Recipient{Address: message.Address(to), Audience: message.Staff}
+	}
+	return map[string]*queue.Submission{
+		"nobody": {WebhookID: "w", Priority: 1, AcceptedAt: at, Channels: []queue.ChannelSubmission{{Channel: message.SMS}}},
+		"one": {WebhookID: "w", Priority: 4, AcceptedAt: at, Channels: []queue.ChannelSubmission{
+			{Channel: message.SMS, Recipients: []message.Recipient{customer("+1234567890")}}}},
+		"every-channel": {WebhookID: "w", Priority: 3, AcceptedAt: at, Channels: []queue.ChannelSubmission{
+			{Channel: message.SMS, Recipients: []message.Recipient{customer("+1234567890"), staff("+15550100000")}},
+			{Channel: message.Email, Recipients: []message.Recipient{customer("john.doe@example.com")}},
+			{Channel: message.WhatsApp, Recipients: []message.Recipient{customer("+1234567890")}}}},
+		"skipped": {WebhookID: "w", Priority: 2, AcceptedAt: at, Channels: []queue.ChannelSubmission{
+			{Channel: message.SMS, Skipped: []queue.Skipped{{Channel: message.SMS, Address: "•••", Reason: "not a phone number"}}},
+			{Channel: message.Email, Recipients: []message.Recipient{staff("a@example.com")}}}},
+	}
+}
+
+func TestGoldenRecords(t *testing.T) {
+	t.Parallel()
+	records := golden(t, "records.txt")
+	if n := len(goldenSubmissions()); len(records) != n {
+		t.Errorf("the file has %d records, the test %d", len(records), n)
+	}
+	for name, s := range goldenSubmissions() {
+		var parts []*queue.ChannelSubmission
+		var jobs []queue.Accepted
+		var skipped []queue.Skipped
+		for i := range s.Channels {
+			part := &s.Channels[i]
+			parts = append(parts, part)
+			for k, r := range part.Recipients {
+				jobs = append(jobs, queue.Accepted{ID: job.ID("w", part.Channel, k+1), Channel: part.Channel, Recipient: r.Address.String()})
+			}
+			skipped = append(skipped, part.Skipped...)
+		}
+		raw, err := hex.DecodeString(records[name])
+		if err != nil {
+			t.Fatal(err)
+		}
+		gotJobs, gotSkipped := decodeRecord("w", string(raw))
+		if diff := cmp.Diff(jobs, gotJobs) + cmp.Diff(skipped, gotSkipped); diff != "" {
+			t.Errorf("%s has another meaning now (+):\n%s", name, diff)
+		}
+		if again := encodeRecord(s, parts); hex.EncodeToString(again) != records[name] {
+			t.Errorf("%s has other bytes now:\n%s %x", name, name, again)
+		}
+	}
+}
+
+// TestRecordOfANewerVersion: what it says beyond what we know is left out, and it stands for its webhook all the same.
+func TestRecordOfANewerVersion(t *testing.T) {
+	t.Parallel()
+	raw, err := hex.DecodeString(golden(t, "records.txt")["one"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	known, _ := decodeRecord("w", string(raw))
+	jobs, skipped := decodeRecord("w", string(raw)+"\xe0\x05hello\x00\x03abc")
+	if diff := cmp.Diff(known, jobs); diff != "" || len(skipped) != 0 {
+		t.Errorf("skipped %v, jobs:\n%s", skipped, diff)
+	}
+}
+
+func goldenSettlements() map[string]queue.Settlement {
+	one := &queue.Claimed{Job: &job.Job{WebhookID: "w", Channel: message.SMS, Index: 1, Attempts: 2}}
+	return map[string]queue.Settlement{
+		"sent":     {Claimed: one, Action: queue.Complete, Provider: "twilio", MessageID: "SM1", Took: 80 * time.Millisecond, Worker: "pod-1/7"},
+		"retry":    {Claimed: one, Action: queue.Retry, Provider: "twilio", Took: time.Second, Worker: "pod-1/7", Error: "transient: outage (HTTP 503)"},
+		"deferred": {Claimed: one, Action: queue.Defer, Provider: "twilio", Error: "throttled: rate (HTTP 429)"},
+		"failed":   {Claimed: one, Action: queue.Fail, Error: `permanent: invalid_recipient: "x"`},
+		"dropped":  {Claimed: one, Action: queue.Drop, Error: "older than MESSAGE_TTL"},
+	}
+}
+
+func TestGoldenLogs(t *testing.T) {
+	t.Parallel()
+	lines := golden(t, "log.txt")
+	at := time.UnixMilli(1704110400123)
+	for name, s := range goldenSettlements() {
+		if got := event(at, &s); got != lines[name]+"\n" {
+			t.Errorf("%s is written otherwise now:\n%s %s", name, name, got)
+		}
+	}
+	// As the lines follow each other in a life; those that scripts write, and people's, and one that a newer version may write.
+	log := ""
+	for _, name := range []string{"newer", "lost", "deferred", "retry", "failed", "retried", "garbage", "sent"} {
+		if lines[name] == "" {
+			t.Fatalf("the file has no %s", name)
+		}
+		log += lines[name] + "\n"
+	}
+	n := queue.Notification{Status: queue.StatusQueued}
+	play(&n, log, "")
+	var what []string
+	for _, e := range n.History {
+		what = append(what, e.What)
+	}
+	want := queue.Notification{Status: queue.StatusSent, Attempts: 3, Provider: "twilio", MessageID: "SM1", Reports: "yes", UpdatedAt: at, History: n.History}
+	if diff := cmp.Diff(want, n) + cmp.Diff([]string{"parked", "lost", "deferred", "retry", "failed", "retried", "sent"}, what); diff != "" {
+		t.Errorf("the log has another meaning now (+):\n%s", diff)
+	}
+	for name, status := range map[string]queue.Status{"failed": queue.StatusFailed, "dropped": queue.StatusFailed, "deleted": queue.StatusFailed, "lost": queue.StatusQueued} {
+		n := queue.Notification{}
+		if play(&n, lines[name]+"\n", ""); n.Status != status {
+			t.Errorf("%s: %q, want %q", name, n.Status, status)
+		}
+	}
+}

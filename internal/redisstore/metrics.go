@@ -1,0 +1,193 @@
+package redisstore
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/redis/go-redis/v9"
+
+	"ringup.dev/ringup/internal/message"
+)
+
+// metrics of what the store does for one program.
+type metrics struct {
+	seconds *prometheus.HistogramVec
+	errors  prometheus.Counter
+}
+
+// Instrument registers the metrics of this program's use of Redis. Call it once, before the store is used.
+func (s *Store) Instrument(reg prometheus.Registerer) {
+	s.metrics = &metrics{
+		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "ringup_redis_duration_seconds", Help: "Round trips to Redis, by the script that was run (settle: with a claim, mostly).",
+			Buckets: []float64{.0002, .0005, .001, .0025, .005, .01, .025, .05, .1, .5, 1, 3},
+		}, []string{"script"}),
+		errors: prometheus.NewCounter(prometheus.CounterOpts{Name: "ringup_redis_errors_total", Help: "Round trips to Redis that failed."}),
+	}
+	pool := func(name, help string, value func(*redis.PoolStats) uint32) prometheus.Collector {
+		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return float64(value(s.client.PoolStats())) })
+	}
+	reg.MustRegister(s.metrics.seconds, s.metrics.errors,
+		pool("ringup_redis_pool_connections", "Connections to Redis that are open.", func(p *redis.PoolStats) uint32 { return p.TotalConns }),
+		pool("ringup_redis_pool_idle_connections", "Connections to Redis that nobody uses just now.", func(p *redis.PoolStats) uint32 { return p.IdleConns }),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "ringup_redis_pool_timeouts_total", Help: "Times that no connection to Redis came free in time."},
+			func() float64 { return float64(s.client.PoolStats().Timeouts) }))
+}
+
+// observe notes a round trip.
+func (m *metrics) observe(script string, took time.Duration, err error) {
+	if m == nil {
+		return
+	}
+	m.seconds.WithLabelValues(script).Observe(took.Seconds())
+	if err != nil {
+		m.errors.Inc()
+	}
+}
+
+const (
+	// reporterTerm is how long a program reports the state of the queues that has not been asked for it since; longer than any usual
+	// interval of scrapes.
+	reporterTerm = 75 * time.Second
+	// collectTimeout bounds what a scrape waits for Redis.
+	collectTimeout = 3 * time.Second
+)
+
+// queueMetrics are the state of the queues, which all programs share: however many could report it, one does.
+type queueMetrics struct {
+	store *Store
+	id    string
+	desc  map[string]*prometheus.Desc
+}
+
+// QueueCollector reports the state of the queues, unless another program with another id does so already.
+func (s *Store) QueueCollector(id string) prometheus.Collector {
+	q := &queueMetrics{store: s, id: id, desc: map[string]*prometheus.Desc{}}
+	for _, d := range []struct {
+		name, help string
+		labels     []string
+	}{
+		{"ringup_queue_waiting", "Jobs that wait in the lists.", []string{"channel", "priority"}},
+		{"ringup_queue_oldest_seconds", "Age of the first job of each list, since it was accepted; 0 when it is empty.", []string{"channel", "priority"}},
+		{"ringup_queue_jobs", "Jobs that do not wait in the lists: retry, held, sending, failed, completed.", []string{"channel", "state"}},
+		{"ringup_queue_settled_total", "Jobs that were settled, by what followed: sent, failed, retried, dropped, held, suppressed (the recipient gets nothing).", []string{"channel", "outcome"}},
+		{"ringup_queue_paused", "1 while somebody has paused the channel.", []string{"channel"}},
+		{"ringup_queue_workers", "Workers that are alive.", []string{"channel"}},
+		{"ringup_queue_breaker_open", "1 for each provider whose breaker is open or half open.", []string{"channel", "provider"}},
+		{"ringup_queue_breaker_recovering", "1 for each provider that has recovered and gets its messages back by degrees (BREAKER_RAMP).", []string{"channel", "provider"}},
+		{"ringup_queue_suppressed_addresses", "Addresses that get nothing.", []string{"channel"}},
+		{"ringup_queue_reports_waiting", "Reports of providers that are taken and not yet applied.", []string{"channel"}},
+		{"ringup_redis_memory_bytes", "Memory that Redis uses.", nil},
+		{"ringup_redis_memory_limit_bytes", "Redis's maxmemory; 0 for none.", nil},
+		{"ringup_redis_evicted_keys_total", "Keys that Redis evicted: each may have been a job.", nil},
+	} {
+		q.desc[d.name] = prometheus.NewDesc(d.name, d.help, d.labels, nil)
+	}
+	return q
+}
+
+// Describe implements prometheus.Collector.
+func (q *queueMetrics) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range q.desc {
+		ch <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (q *queueMetrics) Collect(ch chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), collectTimeout)
+	defer cancel()
+	if !q.chosen(ctx) {
+		return
+	}
+	gauge := func(name string, value float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(q.desc[name], prometheus.GaugeValue, value, labels...)
+	}
+	counter := func(name string, value float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(q.desc[name], prometheus.CounterValue, value, labels...)
+	}
+	for _, channel := range message.Channels {
+		state, err := q.store.State(ctx, channel)
+		if err != nil {
+			return
+		}
+		c := string(channel)
+		for i := range state.Waiting {
+			priority := strconv.Itoa(i + 1)
+			gauge("ringup_queue_waiting", float64(state.Waiting[i]), c, priority)
+			gauge("ringup_queue_oldest_seconds", state.Oldest[i].Seconds(), c, priority)
+		}
+		for name, n := range map[string]int64{"retry": state.Retry, "held": state.Held, "sending": state.Inflight, "failed": state.Failed, "completed": state.Completed} {
+			gauge("ringup_queue_jobs", float64(n), c, name)
+		}
+		t := state.Totals
+		for name, n := range map[string]int64{"sent": t.Sent, "failed": t.Failed, "retried": t.Retried, "dropped": t.Dropped, "held": t.Held, "suppressed": t.Suppressed} {
+			counter("ringup_queue_settled_total", float64(n), c, name)
+		}
+		paused := 0.0
+		if strings.HasPrefix(state.Halted, "paused") {
+			paused = 1
+		}
+		gauge("ringup_queue_paused", paused, c)
+		gauge("ringup_queue_workers", float64(len(state.Workers)), c)
+		for provider, b := range state.Breakers {
+			switch b.State {
+			case "open", "half-open":
+				gauge("ringup_queue_breaker_open", 1, c, provider)
+			case "recovering":
+				gauge("ringup_queue_breaker_recovering", 1, c, provider)
+			}
+		}
+		suppressed, waiting, err := q.store.afterwards(ctx, channel)
+		if err != nil {
+			return
+		}
+		gauge("ringup_queue_suppressed_addresses", float64(suppressed), c)
+		gauge("ringup_queue_reports_waiting", float64(waiting), c)
+	}
+	info, err := q.store.client.Info(ctx, "memory", "stats").Result()
+	if err != nil {
+		return // not every user may ask
+	}
+	for line := range strings.Lines(info) {
+		name, text, _ := strings.Cut(strings.TrimSpace(line), ":")
+		value, err := strconv.ParseFloat(text, 64)
+		if err != nil {
+			continue
+		}
+		switch name {
+		case "used_memory":
+			gauge("ringup_redis_memory_bytes", value)
+		case "maxmemory":
+			gauge("ringup_redis_memory_limit_bytes", value)
+		case "evicted_keys":
+			counter("ringup_redis_evicted_keys_total", value)
+		}
+	}
+}
+
+// afterwards counts the addresses that get nothing, and the reports that wait.
+func (s *Store) afterwards(ctx context.Context, channel message.Channel) (suppressed, waiting int64, err error) {
+	k := s.keys[channel]
+	pipe := s.client.Pipeline()
+	addresses, reports := pipe.HLen(ctx, k.Suppressed), pipe.LLen(ctx, k.Reports)
+	_, err = pipe.Exec(ctx)
+	return addresses.Val(), reports.Val(), unavailable(err)
+}
+
+// chosen says whether this program is the one that reports: the first that was asked, as long as it goes on being asked.
+func (q *queueMetrics) chosen(ctx context.Context) bool {
+	k := q.store.keys[message.Channels[0]]
+	key := k.Base + ":reporter"
+	pipe := q.store.client.Pipeline()
+	pipe.SetNX(ctx, key, q.id, reporterTerm)
+	holder := pipe.Get(ctx, key)
+	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) || holder.Val() != q.id {
+		return false
+	}
+	return q.store.client.PExpire(ctx, key, reporterTerm).Err() == nil
+}

@@ -1,0 +1,61 @@
+package redisstore
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+
+	"github.com/redis/go-redis/v9"
+
+	"ringup.dev/ringup/internal/message"
+	"ringup.dev/ringup/internal/queue"
+)
+
+// Outbox keeps what the sandbox provider took, where any process can show it.
+type Outbox struct {
+	store *Store
+	keep  int
+}
+
+// Outbox returns an outbox that keeps the newest messages of each channel, and shows as many; with 0 it shows all that are kept.
+func (s *Store) Outbox(keep int) *Outbox { return &Outbox{store: s, keep: keep} }
+
+// Put adds a message.
+func (o *Outbox) Put(ctx context.Context, entry queue.OutboxEntry) error {
+	text, err := json.Marshal(entry)
+	if err != nil {
+		return err
+	}
+	key := o.store.keys[entry.Channel].Outbox
+	pipe := o.store.client.Pipeline()
+	pipe.LPush(ctx, key, text)
+	pipe.LTrim(ctx, key, 0, int64(o.keep)-1)
+	_, err = pipe.Exec(ctx)
+	return unavailable(err)
+}
+
+// List returns the newest messages of all channels, newest first, at most the number that is kept.
+func (o *Outbox) List(ctx context.Context) ([]queue.OutboxEntry, error) {
+	pipe := o.store.client.Pipeline()
+	var lists []*redis.StringSliceCmd
+	for _, channel := range message.Channels {
+		lists = append(lists, pipe.LRange(ctx, o.store.keys[channel].Outbox, 0, int64(o.keep)-1))
+	}
+	if _, err := pipe.Exec(ctx); err != nil {
+		return nil, unavailable(err)
+	}
+	entries := []queue.OutboxEntry{}
+	for _, list := range lists {
+		for _, text := range list.Val() {
+			var e queue.OutboxEntry
+			if json.Unmarshal([]byte(text), &e) == nil {
+				entries = append(entries, e)
+			}
+		}
+	}
+	slices.SortStableFunc(entries, func(a, b queue.OutboxEntry) int { return b.SentAt.Compare(a.SentAt) })
+	if o.keep > 0 {
+		entries = entries[:min(len(entries), o.keep)]
+	}
+	return entries, nil
+}

@@ -1,0 +1,295 @@
+package redisstore
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"ringup.dev/ringup/internal/job"
+	"ringup.dev/ringup/internal/message"
+	"ringup.dev/ringup/internal/queue"
+)
+
+const (
+	// inlineBody is the largest body that travels inside its job. Larger ones would make every look at the head of a list, and
+	// every settlement, copy them.
+	inlineBody = 4096
+	// jobOverhead is what a job's bytes take besides its texts.
+	jobOverhead = 24
+	// groupWebhooks and groupBytes bound what shares one round trip, so that no script holds Redis for long: some 2 ms.
+	groupWebhooks = 256
+	groupBytes    = 4 << 20
+	// gatherFor is how long, after a group of several webhooks, the next one gathers: where some came together more will. One that comes
+	// alone never waits.
+	gatherFor = time.Millisecond
+	// flushTimeout bounds one round trip of a group.
+	flushTimeout = 3 * time.Second
+	// flushTries: an enqueue whose answer was lost is simply repeated, since a webhook is added once.
+	flushTries = 2
+	// FlushTime is the longest that a group takes to be answered.
+	FlushTime = flushTries * flushTimeout
+)
+
+// Producer adds webhooks to the queues. Concurrent calls share round trips: while one is under way the others gather for the next.
+type Producer struct {
+	store *Store
+	size  prometheus.Histogram
+
+	mu       sync.Mutex
+	waiting  []*pending
+	flushing bool
+	closed   bool
+	idle     sync.WaitGroup
+}
+
+// pending is a submission on its way.
+type pending struct {
+	submission *queue.Submission
+	shares     [][]any // by slot: the arguments of the enqueue script; nil when there is nothing for the slot
+	bytes      int
+	done       chan struct{}
+	acceptance *queue.Acceptance
+	err        error
+}
+
+// Producer returns a producer whose metrics are registered with reg.
+func (s *Store) Producer(reg prometheus.Registerer) *Producer {
+	p := &Producer{store: s, size: prometheus.NewHistogram(prometheus.HistogramOpts{
+		Name: "ringup_enqueue_group_webhooks", Help: "Webhooks that shared one round trip to Redis.",
+		Buckets: []float64{1, 2, 4, 8, 16, 32, 64, 128, 256},
+	})}
+	reg.MustRegister(p.size)
+	return p
+}
+
+// Enqueue adds the jobs of a webhook, each channel's atomically, and returns when Redis has them all. The same webhook again,
+// within DEDUPE_TTL, adds what an earlier try left out, or nothing. Errors: queue.ErrUnavailable, *queue.FullError; some channels may
+// have taken their jobs then, and a repetition completes the others.
+func (p *Producer) Enqueue(ctx context.Context, s *queue.Submission) (*queue.Acceptance, error) {
+	item := &pending{submission: s, shares: make([][]any, len(p.store.slots)), done: make(chan struct{})}
+	for i, channels := range p.store.slots {
+		if err := p.encode(item, i, channels); err != nil {
+			return nil, err
+		}
+	}
+	p.mu.Lock()
+	if p.closed {
+		p.mu.Unlock()
+		return nil, fmt.Errorf("%w: shutting down", queue.ErrUnavailable)
+	}
+	p.waiting = append(p.waiting, item)
+	if !p.flushing {
+		p.flushing = true
+		p.idle.Go(p.flushAll)
+	}
+	p.mu.Unlock()
+	select {
+	case <-item.done:
+		return item.acceptance, item.err
+	case <-ctx.Done():
+		return nil, fmt.Errorf("%w: %w", queue.ErrUnavailable, ctx.Err())
+	}
+}
+
+// Close waits for what is on its way; later calls of Enqueue fail.
+func (p *Producer) Close() {
+	p.mu.Lock()
+	p.closed = true
+	p.mu.Unlock()
+	p.idle.Wait()
+}
+
+// encode makes the arguments of the enqueue script for the channels of one slot.
+func (p *Producer) encode(item *pending, slot int, channels []message.Channel) error {
+	s := item.submission
+	parts := make([]*queue.ChannelSubmission, 0, 4)
+	jobs := 0
+	for i := range s.Channels {
+		if slices.Contains(channels, s.Channels[i].Channel) {
+			parts = append(parts, &s.Channels[i])
+			jobs += len(s.Channels[i].Recipients)
+		}
+	}
+	if len(parts) == 0 {
+		return nil
+	}
+	field, bucket := place(s.WebhookID)
+	args := append(make([]any, 0, 4+2*len(parts)+jobs), field, bucket, encodeRecord(s, parts), nil)
+	shape := make([]byte, 0, 4*len(parts))
+	for _, part := range parts {
+		if len(part.Recipients) == 0 {
+			continue
+		}
+		keys := p.store.keys[part.Channel]
+		j := job.Job{
+			WebhookID: s.WebhookID, Channel: part.Channel, Priority: s.Priority, AcceptedAt: s.AcceptedAt, Trace: s.Trace,
+			SharedBody: len(part.Recipients) > 1 || len(s.Body) > inlineBody, Body: s.Body,
+		}
+		apart, room := byte(0), len(s.Body)
+		if j.SharedBody {
+			apart, room = 1, 0
+			item.bytes += len(s.Body)
+			args = append(args, keys.body(&j), s.Body)
+		}
+		shape = append(shape, byte(slices.Index(channels, part.Channel)+1), apart, byte(len(part.Recipients)>>8), byte(len(part.Recipients)))
+		for i, r := range part.Recipients {
+			j.Index, j.Recipient, j.Audience = i+1, r.Address, r.Audience
+			raw, err := j.AppendBinary(make([]byte, 0, jobOverhead+len(s.WebhookID)+len(r.Address)+len(s.Trace)+room))
+			if err != nil {
+				return fmt.Errorf("webhook cannot become a job: %w", err)
+			}
+			item.bytes += len(raw)
+			args = append(args, raw)
+		}
+	}
+	args[3] = shape
+	item.shares[slot] = args
+	return nil
+}
+
+// flushAll sends groups until nobody waits.
+func (p *Producer) flushAll() {
+	for {
+		p.mu.Lock()
+		group := p.next()
+		if len(group) == 0 {
+			p.flushing = false
+			p.mu.Unlock()
+			return
+		}
+		p.mu.Unlock()
+		p.size.Observe(float64(len(group)))
+		p.flush(group)
+		if len(group) > 1 {
+			<-time.After(gatherFor)
+		}
+	}
+}
+
+// next takes the next group off those who wait.
+func (p *Producer) next() []*pending {
+	bytes, n := 0, 0
+	for n < len(p.waiting) && n < groupWebhooks && (n == 0 || bytes+p.waiting[n].bytes <= groupBytes) {
+		bytes += p.waiting[n].bytes
+		n++
+	}
+	group := p.waiting[:n:n]
+	p.waiting = p.waiting[n:]
+	if len(p.waiting) == 0 {
+		p.waiting = nil
+	}
+	return group
+}
+
+// flush sends a group in one round trip and tells each webhook what became of it.
+func (p *Producer) flush(group []*pending) {
+	var calls []call
+	var members [][]*pending // by call
+	var slots [][]message.Channel
+	for slot, channels := range p.store.slots {
+		var in []*pending
+		args := p.header(channels)
+		for _, item := range group {
+			if item.shares[slot] != nil {
+				in = append(in, item)
+				args = append(args, item.shares[slot]...)
+			}
+		}
+		if len(in) == 0 {
+			continue
+		}
+		args[4] = len(in)
+		calls = append(calls, call{&p.store.enqueue, p.store.enqueueKeys(channels), args})
+		members = append(members, in)
+		slots = append(slots, channels)
+	}
+	for _, item := range group {
+		item.acceptance = &queue.Acceptance{Duplicate: true}
+	}
+	for try := 1; ; try++ {
+		ctx, cancel := context.WithTimeout(context.Background(), flushTimeout)
+		answers, err := p.store.run(ctx, calls)
+		cancel()
+		if err != nil && try < flushTries {
+			continue
+		}
+		for i := range calls {
+			if callErr := answers[i].Err(); callErr != nil {
+				for _, item := range members[i] {
+					item.err = unavailable(callErr)
+				}
+				continue
+			}
+			results, _ := answers[i].Slice()
+			p.distribute(slots[i], members[i], results)
+		}
+		break
+	}
+	for _, item := range group {
+		close(item.done)
+	}
+}
+
+// enqueueKeys lists the keys of the enqueue script for some channels, in its order.
+func (s *Store) enqueueKeys(channels []message.Channel) []string {
+	keys := make([]string, 0, 5*len(channels))
+	for _, channel := range channels {
+		k := s.keys[channel]
+		keys = append(append(keys, k.Queue[:]...), k.Wake)
+	}
+	return keys
+}
+
+// header makes the arguments that stand in front of a call's webhooks.
+func (p *Producer) header(channels []message.Channel) []any {
+	c := p.store.config
+	// A generation has to outlive both uses of its records.
+	period := max(c.DedupeTTL, c.StatusTTL)
+	return []any{p.store.keys[channels[0]].Base, period.Milliseconds(), c.DedupeTTL.Milliseconds(), c.MaxQueueDepth, 0}
+}
+
+// distribute reads the enqueue script's answer.
+func (p *Producer) distribute(channels []message.Channel, members []*pending, results []any) {
+	if len(results) != len(members)+len(channels) {
+		for _, item := range members {
+			item.err = fmt.Errorf("%w: Redis answered %d results for %d webhooks", queue.ErrUnavailable, len(results)-len(channels), len(members))
+		}
+		return
+	}
+	for i, item := range members {
+		switch result := results[i].(type) {
+		case string:
+			jobs, skipped := decodeRecord(item.submission.WebhookID, result)
+			item.acceptance.Jobs = append(item.acceptance.Jobs, jobs...)
+			item.acceptance.Skipped = append(item.acceptance.Skipped, skipped...)
+		case int64:
+			if full := int(result); full > 0 {
+				item.err = &queue.FullError{Channel: channels[full-1], Depth: number(results[len(members)+full-1])}
+				continue
+			}
+			item.acceptance.Duplicate = false
+			accept(item, channels)
+		default:
+			item.err = fmt.Errorf("%w: Redis answered a %s", queue.ErrUnavailable, strconv.Quote(fmt.Sprintf("%T", result)))
+		}
+	}
+}
+
+// accept adds the jobs of some channels, just added, to the acceptance.
+func accept(item *pending, channels []message.Channel) {
+	for _, c := range item.submission.Channels {
+		if !slices.Contains(channels, c.Channel) {
+			continue
+		}
+		for i, r := range c.Recipients {
+			item.acceptance.Jobs = append(item.acceptance.Jobs,
+				queue.Accepted{ID: job.ID(item.submission.WebhookID, c.Channel, i+1), Channel: c.Channel, Recipient: r.Address.String()})
+		}
+		item.acceptance.Skipped = append(item.acceptance.Skipped, c.Skipped...)
+	}
+}

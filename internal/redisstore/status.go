@@ -1,0 +1,204 @@
+package redisstore
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"ringup.dev/ringup/internal/job"
+	"ringup.dev/ringup/internal/message"
+	"ringup.dev/ringup/internal/queue"
+)
+
+// maxInflight bounds how many of the jobs being sent are looked through for those of one webhook.
+const maxInflight = 1000
+
+// Notifications returns the state of a webhook's notifications: what was accepted, and what happened since. Errors:
+// *queue.NotFoundError, queue.ErrUnavailable.
+func (s *Store) Notifications(ctx context.Context, webhookID string) (*queue.Notifications, error) {
+	out := &queue.Notifications{WebhookID: webhookID, Notifications: []queue.Notification{}, Skipped: []queue.Skipped{}}
+	pipe := s.client.Pipeline()
+	var records []*redis.StringCmd
+	inflight := map[message.Channel]*redis.StringSliceCmd{}
+	for _, channel := range message.Channels {
+		k := s.keys[channel]
+		inflight[channel] = pipe.ZRange(ctx, k.Inflight, 0, maxInflight-1)
+		records = append(records, s.records(ctx, pipe, k, webhookID)...)
+	}
+	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
+		return nil, unavailable(err)
+	}
+	for _, record := range records {
+		text := record.Val()
+		if len(text) < recordHeader {
+			continue
+		}
+		out.AcceptedAt = millis(text[:6])
+		jobs, skipped := decodeRecord(webhookID, text)
+		out.Skipped = append(out.Skipped, skipped...)
+		for _, j := range jobs {
+			if slices.ContainsFunc(out.Notifications, func(n queue.Notification) bool { return n.ID == j.ID }) {
+				continue // of an older generation
+			}
+			out.Notifications = append(out.Notifications, accepted(j.ID, j.Channel, j.Recipient, out.AcceptedAt))
+		}
+	}
+	if out.AcceptedAt.IsZero() {
+		return nil, &queue.NotFoundError{WebhookID: webhookID}
+	}
+	sending := map[string]bool{}
+	for channel, raws := range inflight {
+		for _, raw := range raws.Val() {
+			if j, err := job.Decode(channel, []byte(raw)); err == nil {
+				sending[j.ID()] = true
+			}
+		}
+	}
+	// A job that another channel took over is known from the log of the one that gave it away.
+	for from := 0; from < len(out.Notifications); {
+		moved, err := s.playAll(ctx, webhookID, out.Notifications[from:])
+		if err != nil {
+			return nil, err
+		}
+		from = len(out.Notifications)
+		out.Notifications = append(out.Notifications, moved...)
+	}
+	for i := range out.Notifications {
+		if n := &out.Notifications[i]; sending[n.ID] {
+			n.Status = queue.StatusSending
+		}
+	}
+	return out, nil
+}
+
+// accepted is a notification of which nothing is known yet but that it was accepted.
+func accepted(id string, channel message.Channel, recipient string, at time.Time) queue.Notification {
+	return queue.Notification{ID: id, Channel: channel, Recipient: recipient, Status: queue.StatusQueued, UpdatedAt: at,
+		History: []queue.Event{{At: at, What: "accepted"}}}
+}
+
+// recordKeys are those under which the record of a channel's webhooks is: on one Redis the first channel's.
+func (s *Store) recordKeys(channel message.Channel) Keys {
+	for _, channels := range s.slots {
+		if slices.Contains(channels, channel) {
+			return s.keys[channels[0]]
+		}
+	}
+	return s.keys[channel]
+}
+
+// records asks for a webhook's records, the latest first. Redis's clock names the generations, and ours may be off by some: the one after
+// is looked at, too.
+func (s *Store) records(ctx context.Context, pipe redis.Pipeliner, k Keys, webhookID string) []*redis.StringCmd {
+	field, bucket := place(webhookID)
+	generation := time.Now().UnixMilli() / max(s.config.DedupeTTL, s.config.StatusTTL).Milliseconds()
+	var out []*redis.StringCmd
+	for g := generation + 1; g >= generation-1; g-- {
+		out = append(out, pipe.HGet(ctx, fmt.Sprintf("%s:seen:%d:%s", k.Base, g, bucket), string(field)))
+	}
+	return out
+}
+
+// playAll plays their logs over notifications, and returns those that came of them on other channels.
+func (s *Store) playAll(ctx context.Context, webhookID string, notifications []queue.Notification) (moved []queue.Notification, err error) {
+	pipe := s.client.Pipeline()
+	logs := make([]*redis.SliceCmd, len(notifications))
+	for i := range notifications {
+		n := &notifications[i]
+		_, _, index, err := job.ParseID(n.ID)
+		if err != nil {
+			return nil, err
+		}
+		k := s.keys[n.Channel]
+		key, name := k.log(webhookID, index, n.History[0].At)
+		logs[i] = pipe.HMGet(ctx, key, name, name+":r")
+	}
+	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
+		return nil, unavailable(err)
+	}
+	for i := range notifications {
+		n := &notifications[i]
+		both := logs[i].Val()
+		if len(both) < 2 {
+			continue
+		}
+		at := n.History[0].At
+		play(n, text(both[0]), text(both[1]))
+		for _, e := range n.History {
+			if _, channel, _, err := job.ParseID(e.Error); err == nil && e.What == "moved" {
+				moved = append(moved, accepted(e.Error, channel, n.Recipient, at))
+			}
+		}
+	}
+	return moved, nil
+}
+
+// play plays a job's log, and what providers reported, over what was accepted.
+func play(n *queue.Notification, log, reports string) {
+	for line := range strings.Lines(log + reports) {
+		var e logEntry
+		if json.Unmarshal([]byte(line), &e) != nil {
+			continue // of another version
+		}
+		n.Attempts = max(n.Attempts, e.Attempt)
+		n.History = append(n.History, queue.Event{
+			At: time.UnixMilli(e.At), What: e.State, Attempt: e.Attempt, TookMs: e.TookMs, Provider: e.Provider, MessageID: e.MessageID, Worker: e.Worker, Error: e.Error,
+		})
+		if e.EventID != "" {
+			continue
+		}
+		n.Error = e.Error
+		if e.Provider != "" {
+			n.Provider = e.Provider
+		}
+		if e.MessageID != "" {
+			n.MessageID = e.MessageID
+		}
+		switch e.State {
+		case "sent":
+			n.Status, n.Reports = queue.StatusSent, "yes"
+			if e.Unreported {
+				n.Reports = "no"
+			}
+		case "failed", "dropped", "deleted":
+			n.Status = queue.StatusFailed
+		case "suppressed":
+			n.Status = queue.StatusSuppressed
+		case "held":
+			// Until its hold ends; then it waits like any other.
+			if n.Status = queue.StatusQueued; time.Now().UnixMilli() < e.Until {
+				n.Status = queue.StatusScheduled
+			}
+		case "moved":
+			n.Error = ""
+		default:
+			n.Status = queue.StatusQueued
+		}
+	}
+	// Reports come late, twice and out of order: the furthest that was reported counts, and a failure only where nothing better is known,
+	// and only of what was the last to be sent.
+	for _, e := range n.History {
+		switch e.What {
+		case "read":
+			n.Status, n.Error = queue.StatusRead, ""
+		case "delivered":
+			if n.Status != queue.StatusRead {
+				n.Status, n.Error = queue.StatusDelivered, ""
+			}
+		case "undelivered":
+			if n.Status == queue.StatusSent && (e.MessageID == "" || strings.HasPrefix(e.MessageID, n.MessageID)) {
+				n.Status, n.Error = queue.StatusFailed, e.Error
+			}
+		}
+	}
+	slices.SortStableFunc(n.History, func(a, b queue.Event) int { return a.At.Compare(b.At) })
+	if last := len(n.History) - 1; last >= 0 {
+		n.UpdatedAt = n.History[last].At
+	}
+}

@@ -1,0 +1,69 @@
+package redisstore
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/redis/go-redis/v9"
+
+	"ringup.dev/ringup/internal/config/secret"
+	"ringup.dev/ringup/internal/message"
+	"ringup.dev/ringup/internal/queue"
+	"ringup.dev/ringup/internal/redistest"
+)
+
+// TestUsersInACluster gives the documented users what docs/security.md adds for a cluster: as them, webhooks go in and messages come out.
+func TestUsersInACluster(t *testing.T) {
+	t.Parallel()
+	const more = "+cluster|slots +cluster|shards +readonly +command"
+	root := filepath.Join("..", "..", "..", "docs")
+	page, err := os.ReadFile(filepath.Join(root, "security.md"))
+	if err != nil || !strings.Contains(string(page), "`"+more+"`") {
+		t.Fatalf("docs/security.md does not say what a cluster needs: %v", err)
+	}
+	users, err := os.ReadFile(filepath.Join(root, "operations", "users.acl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	addrs := redistest.StartCluster(t)
+	for _, addr := range addrs {
+		client := redis.NewClient(&redis.Options{Addr: addr})
+		for line := range strings.Lines(string(users)) {
+			words := strings.Fields(line + " " + more)
+			if words[1] == "default" || words[1] == "keda" {
+				continue
+			}
+			args := []any{"ACL", "SETUSER"}
+			for _, word := range words[1:] {
+				args = append(args, strings.ReplaceAll(word, "~{ringup:", "~{any:"))
+			}
+			if err := client.Do(t.Context(), args...).Err(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		_ = client.Close()
+	}
+	as := func(name string) *Store {
+		return open(t, Config{Addrs: addrs, Username: name}, func(c *Config) { c.Prefix, c.Password = "any", secret.String("change-me-"+name) })
+	}
+	producer := as("ingest").Producer(prometheus.NewRegistry())
+	t.Cleanup(producer.Close)
+	if _, err := producer.Enqueue(t.Context(), webhook("a")); err != nil {
+		t.Fatal(err)
+	}
+	consumer := as("worker").Consumer(message.SMS, ConsumerConfig{Lease: 30 * time.Second, PriorityAging: time.Minute}, []string{"p"})
+	_, claim, err := consumer.Exchange(t.Context(), nil, nil, &queue.ClaimRequest{Max: 1})
+	if err != nil || len(claim.Jobs) != 1 {
+		t.Fatalf("%+v, %v", claim, err)
+	}
+	if _, _, err := consumer.Exchange(t.Context(), []queue.Settlement{{Claimed: claim.Jobs[0], Action: queue.Complete}}, nil, nil); err != nil {
+		t.Error(err)
+	}
+	if state, err := as("admin").State(t.Context(), message.SMS); err != nil || state.Completed != 1 {
+		t.Errorf("%+v, %v", state, err)
+	}
+}

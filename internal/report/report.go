@@ -1,0 +1,48 @@
+// Package report has the nouns of what providers say after the send. It knows nothing of HTTP, of Redis or of any provider's format: the
+// providers' callbacks make these, the store applies them.
+package report
+
+import (
+	"time"
+
+	"ringup.dev/ringup/internal/failure"
+	"ringup.dev/ringup/internal/message"
+	"ringup.dev/ringup/internal/suppress"
+)
+
+// JobField is the name under which a job's id goes along with a message, where a provider has named fields that it returns with its reports.
+const JobField = "ringup_job"
+
+// State is how far a message has come, as its provider reports it.
+type State string
+
+// The states, in the order of a message's life.
+const (
+	Sent      State = "sent"      // handed on to the network or the mail server
+	Delivered State = "delivered" // it arrived
+	Read      State = "read"      // it was opened or read
+	Failed    State = "failed"    // it will not arrive
+)
+
+// Report is what a provider says about one message. Providers repeat reports, and send them out of order.
+type Report struct {
+	// EventID tells a repetition from news; unique within the provider.
+	EventID string
+	// Provider is the catalogue's name: twilio, sendgrid, aws, business.
+	Provider string
+	Channel  message.Channel
+	// JobID is the correlation value that was sent along; "" where the provider returns none (the Cloud API): then MessageID has to do.
+	JobID string
+	// MessageID is the provider's.
+	MessageID string
+	State     State
+	At        time.Time // when it happened; zero when the provider does not say
+	// Err says why, for Failed: Permanent, Transient (another try may succeed), Throttled, Account. Suppress as at a send.
+	Err *failure.Error
+}
+
+// Update is all that one callback says. A callback may say nothing that matters: both lists are empty then.
+type Update struct {
+	Reports     []Report
+	Preferences []suppress.Preference
+}

@@ -1,0 +1,42 @@
+package generic
+
+import (
+	"testing"
+	"time"
+
+	"ringup.dev/ringup/internal/event"
+)
+
+func TestSamplesAreValid(t *testing.T) {
+	t.Parallel()
+	for _, e := range event.Types {
+		if w, err := Decode(event.Sample(e)); err != nil || w.EventType != e {
+			t.Errorf("%s: %v", e, err)
+		}
+	}
+	if event.Sample("refund") != nil {
+		t.Error("a sample of an event that is none")
+	}
+}
+
+func TestWithDefaults(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	body, err := WithDefaults([]byte(`{"event_type":"order_create","data":{"customerName":"Ana","customerPhone":null}}`), "sim_1", now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := Decode(body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w.ID != "sim_1" || w.EventType != event.OrderCreate || !w.Timestamp.Equal(now) || w.Data.CustomerName != "Ana" || w.Data.CustomerPhone != "" ||
+		w.Data.OrderID != "ORD_1" {
+		t.Errorf("%+v", w)
+	}
+	for _, bad := range []string{``, `{`, `[]`, `"x"`} {
+		if _, err := WithDefaults([]byte(bad), "x", now); err == nil {
+			t.Errorf("%q was taken", bad)
+		}
+	}
+}

@@ -1,0 +1,56 @@
+// Package suppress is the contract of the suppression list: which addresses are not written to on a channel, and why.
+package suppress
+
+import (
+	"time"
+
+	"ringup.dev/ringup/internal/message"
+)
+
+// Kind of a preference.
+type Kind string
+
+// The kinds.
+const (
+	OptOut Kind = "opt_out" // no more messages
+	OptIn  Kind = "opt_in"  // messages are welcome again
+)
+
+// Why a person, or their address, is on the list of those who get nothing.
+type Why string
+
+// The reasons for a suppression.
+const (
+	StopWord    Why = "stop"         // they answered STOP, or a word like it
+	Unsubscribe Why = "unsubscribe"  // they used the link or the header of an e-mail, or a provider's own list
+	Complaint   Why = "complaint"    // they reported an e-mail as spam
+	HardBounce  Why = "hard_bounce"  // the address does not exist or refuses for good
+	Refused     Why = "refused"      // the provider refuses to send to them (Twilio 21610, a block on WhatsApp)
+	OptOutList  Why = "opt_out_list" // they are on the provider's own list (Amazon SNS; the account's suppression list of SES)
+	Operator    Why = "operator"     // somebody of the shop put them there
+	Import      Why = "import"       // from a file
+)
+
+// Preference is that somebody wants no more messages, or wants them again.
+type Preference struct {
+	EventID  string
+	Provider string
+	Channel  message.Channel
+	// Address is theirs: E.164, or an e-mail address.
+	Address message.Address
+	// Sender is ours, which they answered: the number, the messaging service, the Cloud API's phone number id; "" for all.
+	Sender string
+	Kind   Kind
+	Why    Why       // of an opt-out
+	At     time.Time // when they said it; where the provider does not say, when it was received
+}
+
+// Entry is one of the list of those who get nothing on a channel.
+type Entry struct {
+	Channel message.Channel
+	Address message.Address
+	Why     Why
+	Sender  string // ours, to which they said so; "" for all
+	By      string // the provider that told us, or the person who made the entry
+	At      time.Time
+}
