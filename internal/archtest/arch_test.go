@@ -1,151 +1,193 @@
-// Package archtest holds the import rules: who may know whom. docs/architecture.md says why the folders are as they are.
+// Package archtest holds the code to its structure: the floors that packages are on, what must never be imported, how secrets are compared.
+// docs/architecture.md shows the floors.
 package archtest
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
+	"io"
 	"os/exec"
-	"slices"
 	"strings"
 	"testing"
 )
 
 const module = "ringup.dev/ringup/"
 
-// rule: none of a package's dependencies, its own ones or theirs, may begin with one of these, but for the tables.
-type rule struct {
-	pkg       string
-	forbidden []string
-	reason    string
+// pkg is what `go list` says of a package: what its files import, and all that it links.
+type pkg struct {
+	ImportPath    string
+	Imports, Deps []string
 }
 
-const redis = "github.com/redis/go-redis"
-
-var sdks = []string{"github.com/twilio/", "github.com/sendgrid/", "github.com/aws/"}
-
-// tables are what adapters and callbacks both know of a provider: what its codes mean, how an id is written as tags. They lie below the
-// adapters and know nothing of them, so whoever may not know an adapter may still know these.
-var tables = []string{module + "internal/provider/twilio/codes", module + "internal/provider/whatsapp/codes", module + "internal/provider/aws/tags"}
-
-var rules = []rule{
-	{"internal/message", []string{module + "internal/"}, "the nouns know nobody"},
-	{"internal/config/secret", []string{module + "internal/"}, "it knows nobody"},
-	{"internal/job", []string{redis, module + "internal/queue", module + "internal/provider"}, "a job's bytes outlive store and providers"},
-	{"internal/event", []string{redis, "net/http", module + "internal/"}, "an event is not HTTP"},
-	{"internal/address", []string{redis, "net/http", module + "internal/queue", module + "internal/provider"}, "pure"},
-	{"internal/person", []string{redis, module + "internal/queue", module + "internal/provider"}, "pure"},
-	{"internal/render", []string{redis, module + "internal/queue", module + "internal/provider"}, "pure"},
-	{"internal/pricing", []string{redis, "net/http", module + "internal/queue", module + "internal/provider", "github.com/nyaruka/phonenumbers"}, "pure"},
-	{"internal/quiet", []string{redis, "net/http", module + "internal/queue", module + "internal/provider", "github.com/nyaruka/phonenumbers"},
-		"pure, and the library's numbering plans would cost every worker memory and time"},
-	{"internal/unsubscribe", []string{redis, "github.com/go-chi/", module + "internal/queue", module + "internal/ingest", module + "internal/render"},
-		"ingest serves the page, and workers make the links"},
-	{"internal/queue", []string{redis, "net/http", module + "internal/provider/", module + "internal/worker"}, "the contract outlives the store"},
-	{"internal/redisstore", []string{module + "internal/worker", module + "internal/ingest", module + "internal/provider/"}, "storage has no policy"},
-	{"internal/callback", append([]string{redis, module + "internal/provider/", module + "internal/queue", module + "internal/worker", module + "internal/ingest",
-		module + "internal/render"}, sdks...), "it reads what providers say, and hands it on"},
-	{"internal/provider/twilio/codes", append([]string{redis, "net/http", module + "internal/provider/"}, sdks...), "a table"},
-	{"internal/provider/whatsapp/codes", append([]string{redis, "net/http", module + "internal/provider/"}, sdks...), "a table"},
-	{"internal/provider/aws/tags", append([]string{redis, "net/http", module + "internal/provider/"}, sdks...), "a way to write"},
-	// The contract, internal/provider itself, it may know: callbacks say in its words why a message failed.
-	{"internal/ingest", append([]string{redis, module + "internal/provider/", module + "internal/worker", module + "internal/render"}, sdks...),
-		"ingest stays stateless and small"},
-	{"internal/worker", append([]string{redis, module + "internal/redisstore", module + "internal/provider/", module + "internal/ingest"}, sdks...),
-		"policy without mechanism"},
-	{"internal/provider", []string{"net/http", redis, module + "internal/queue", module + "internal/worker"}, "the contract"},
-	{"internal/provider/sandbox", []string{redis, module + "internal/worker", module + "internal/redisstore"}, "an adapter sends, once"},
-	{"internal/provider/transport", append([]string{redis, module + "internal/queue"}, sdks...), "it knows no provider"},
-	{"internal/provider/twilio", adapter("twilio"), "an adapter sends, once"},
-	{"internal/provider/aws", adapter("aws"), "an adapter sends, once"},
-	{"internal/provider/sendgrid", adapter("sendgrid"), "an adapter sends, once"},
-	{"internal/provider/whatsapp", adapter("whatsapp"), "an adapter sends, once"},
-	{"internal/opsserver", []string{redis, module + "internal/"}, "it serves whatever it is handed"},
-	{"internal/admin", append([]string{redis, module + "internal/redisstore", module + "internal/worker", module + "internal/provider/"}, sdks...),
-		"pages over the queue's contract"},
-	{"cmd/admin", append([]string{module + "internal/worker", module + "internal/ingest", "github.com/alicebob/"}, sdks...), "it sends nothing"},
-	{"cmd/ingest", append([]string{module + "internal/worker", module + "internal/provider/", module + "internal/render", "github.com/alicebob/"}, sdks...),
-		"ingest links no provider's SDK and no worker code"},
-	{"cmd/worker", []string{module + "internal/ingest", "github.com/alicebob/", "github.com/go-chi/", module + "test/"}, "a worker takes no webhooks"},
-}
-
-// adapter is what an adapter must not know: the queue, the worker, and the other adapters.
-func adapter(name string) []string {
-	forbidden := []string{redis, module + "internal/queue", module + "internal/worker", module + "internal/ingest"}
-	for _, other := range []string{"twilio", "aws", "sendgrid", "whatsapp", "sandbox"} {
-		if other != name {
-			forbidden = append(forbidden, module+"internal/provider/"+other)
-		}
-	}
-	return forbidden
-}
-
-// covered says whether a rule speaks of a dependency; a package and what lies below it are its own.
-func covered(r rule, dep, prefix string) bool {
-	if slices.Contains(tables, dep) {
-		return false
-	}
-	return strings.HasPrefix(dep, prefix) && dep != module+r.pkg && !strings.HasPrefix(dep, module+r.pkg+"/")
-}
-
-func TestImports(t *testing.T) {
-	t.Parallel()
-	for _, r := range rules {
-		t.Run(r.pkg, func(t *testing.T) {
-			t.Parallel()
-			out, err := exec.Command("go", "list", "-json=Deps", module+r.pkg).Output()
-			if err != nil {
-				t.Fatalf("the rule names a package that is not there: %v", err)
-			}
-			var listed struct{ Deps []string }
-			if err := json.Unmarshal(out, &listed); err != nil {
-				t.Fatal(err)
-			}
-			for _, dep := range listed.Deps {
-				for _, prefix := range r.forbidden {
-					if covered(r, dep, prefix) {
-						t.Errorf("%s depends on %s: %s", r.pkg, dep, r.reason)
-					}
-				}
-			}
-		})
-	}
-}
-
-// TestOnlyTheQueueSpeaksRedis looks at direct imports, of the code that is shipped.
-func TestOnlyTheQueueSpeaksRedis(t *testing.T) {
-	t.Parallel()
-	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}}`, module+"...").Output()
+// listed asks `go list` about packages.
+func listed(t *testing.T, patterns ...string) []pkg {
+	t.Helper()
+	out, err := exec.Command("go", append([]string{"list", "-json=ImportPath,Imports,Deps"}, patterns...)...).Output()
 	if err != nil {
 		t.Fatal(err)
 	}
-	found := false
-	for line := range strings.Lines(string(out)) {
-		pkg, imports, _ := strings.Cut(line, " ")
-		switch speaks := strings.Contains(imports, redis); {
-		case speaks && pkg == module+"internal/redisstore":
-			found = true
-		case speaks && pkg != module+"internal/redistest" && !strings.HasPrefix(pkg, module+"test/"):
-			t.Errorf("%s speaks to Redis: all that knows of Redis is in redisstore", pkg)
+	var all []pkg
+	for decoder := json.NewDecoder(bytes.NewReader(out)); ; {
+		var p pkg
+		if err := decoder.Decode(&p); errors.Is(err, io.EOF) {
+			return all
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, p)
+	}
+}
+
+// under says whether a package is one of some, or below one. A star stands for one part of a path.
+func under(path string, patterns ...string) bool {
+	parts := strings.Split(path, "/")
+	for _, pattern := range patterns {
+		want := strings.Split(pattern, "/")
+		if len(parts) < len(want) {
+			continue
+		}
+		fits := true
+		for i := range want {
+			fits = fits && (want[i] == "*" || want[i] == parts[i])
+		}
+		if fits {
+			return true
 		}
 	}
-	if !found {
-		t.Error("redisstore does not import go-redis: this test looks at the wrong thing")
+	return false
+}
+
+var (
+	redis = []string{"github.com/redis"}
+	sdks  = []string{"github.com/twilio", "github.com/sendgrid", "github.com/aws"}
+	tests = []string{module + "test", module + "internal/redistest"}
+)
+
+// never is a rule without exception: of the packages named, none links what is forbidden. With direct, none imports it; what they import may.
+type never struct {
+	packages  []string // but for those of except
+	except    []string
+	forbidden []string
+	direct    bool
+	reason    string
+}
+
+var nevers = []never{
+	{
+		packages: []string{module + "*"}, except: append([]string{module + "internal/redisstore"}, tests...), forbidden: redis, direct: true,
+		reason: "all that ringup knows of Redis is in redisstore",
+	},
+	{
+		packages: []string{module + "*"}, except: []string{module + "internal/provider/*/send", module + "test"}, forbidden: sdks, direct: true,
+		reason: "a provider's SDK is linked by its send package alone",
+	},
+	{
+		packages: []string{module + "internal/sender"}, forbidden: []string{module + "internal/provider"},
+		reason: "senders and providers do not know each other",
+	},
+	{
+		packages: []string{module + "internal/provider"}, forbidden: []string{module + "internal/sender"},
+		reason: "senders and providers do not know each other",
+	},
+	{
+		packages:  []string{module + "internal/ingest", module + "internal/app/ingest", module + "cmd/ingest"},
+		forbidden: append([]string{module + "internal/provider/*/send", module + "internal/worker", module + "internal/render", "github.com/alicebob"}, sdks...),
+		reason:    "ingest takes webhooks; it renders and sends nothing",
+	},
+	{
+		packages: []string{
+			module + "internal/gate", module + "internal/plan", module + "internal/event", module + "internal/job", module + "internal/pricing",
+		},
+		forbidden: append([]string{"net/http"}, redis...),
+		reason:    "it decides, and talks to nobody",
+	},
+	{
+		packages: []string{module + "*"}, except: tests, forbidden: []string{module + "test"}, direct: true,
+		reason: "only tests import what is below test/",
+	},
+	{
+		packages: []string{module + "internal/*"},
+		except: []string{
+			module + "internal/ingest", module + "internal/app", module + "internal/cli", module + "internal/sender", module + "internal/admin/pages",
+			module + "internal/configdoc", module + "internal/metricsdoc",
+		},
+		forbidden: []string{module + "internal/sender/generic"}, direct: true,
+		reason: "behind ingest there are events; a till's own JSON stops there",
+	},
+	{
+		packages:  []string{module + "cmd/worker"},
+		forbidden: []string{module + "internal/ingest", "github.com/alicebob", "github.com/go-chi"},
+		reason:    "a worker takes no webhooks",
+	},
+	{
+		packages:  []string{module + "cmd/admin"},
+		forbidden: append([]string{module + "internal/worker", module + "internal/ingest", "github.com/alicebob"}, sdks...),
+		reason:    "it sends nothing",
+	},
+	{
+		packages: []string{module + "internal/gate"}, forbidden: []string{"github.com/nyaruka"},
+		reason: "the library's numbering plans would cost every worker memory and time",
+	},
+}
+
+// TestNever holds every package to the rules without exception.
+func TestNever(t *testing.T) {
+	t.Parallel()
+	all := listed(t, module+"...")
+	for _, n := range nevers {
+		looked := 0
+		for _, p := range all {
+			if !under(p.ImportPath, n.packages...) || under(p.ImportPath, n.except...) {
+				continue
+			}
+			looked++
+			links := p.Deps
+			if n.direct {
+				links = p.Imports
+			}
+			for _, path := range links {
+				if under(path, n.forbidden...) && !under(path, p.ImportPath) {
+					t.Errorf("%s depends on %s: %s", p.ImportPath, path, n.reason)
+				}
+			}
+		}
+		if looked == 0 {
+			t.Errorf("no package is any of %v: this rule looks at nothing", n.packages)
+		}
+	}
+}
+
+// TestNeverLooksAtSomething: the libraries that the rules forbid are linked where they are allowed, by the names that the rules have.
+func TestNeverLooksAtSomething(t *testing.T) {
+	t.Parallel()
+	for pkg, wanted := range map[string][]string{
+		module + "internal/redisstore": redis, module + "cmd/worker": sdks, module + "cmd/ringup": {"github.com/alicebob"},
+		module + "cmd/ingest": {"github.com/go-chi", "github.com/nyaruka"},
+	} {
+		deps := listed(t, pkg)[0].Deps
+		for _, want := range wanted {
+			found := false
+			for _, path := range deps {
+				found = found || under(path, want)
+			}
+			if !found {
+				t.Errorf("%s does not link %s: a rule that forbids it elsewhere looks at nothing", pkg, want)
+			}
+		}
 	}
 }
 
 // TestTwilioIsNotLinkedWhole: the SDK's umbrella package links every product that Twilio has.
 func TestTwilioIsNotLinkedWhole(t *testing.T) {
 	t.Parallel()
-	out, err := exec.Command("go", "list", "-deps", module+"cmd/worker").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
 	found := false
-	for pkg := range strings.Lines(string(out)) {
-		switch pkg = strings.TrimSpace(pkg); {
-		case pkg == "github.com/twilio/twilio-go/rest/api/v2010":
+	for _, path := range listed(t, module+"cmd/worker")[0].Deps {
+		switch {
+		case path == "github.com/twilio/twilio-go/rest/api/v2010":
 			found = true
-		case strings.HasPrefix(pkg, "github.com/twilio/twilio-go/rest"), pkg == "github.com/twilio/twilio-go":
-			t.Errorf("the worker links %s", pkg)
+		case strings.HasPrefix(path, "github.com/twilio/twilio-go/rest"), path == "github.com/twilio/twilio-go":
+			t.Errorf("the worker links %s", path)
 		}
 	}
 	if !found {
