@@ -49,7 +49,7 @@ func (k key) String() string { return k.event + "." + k.channel + "." + k.audien
 
 // set are the templates of one event, channel, audience and locale.
 type set struct {
-	text, subject, html, approved *ready
+	text, subject, html, approved *compiled
 }
 
 // Renderer makes messages. It is safe for concurrent use.
@@ -148,7 +148,7 @@ func (r *Renderer) add(name string, files map[string]string) error {
 	if err != nil {
 		return err
 	}
-	one = one.lean()
+	one = one.checked().dropSource()
 	switch parts[5] {
 	case "txt":
 		s.text = one
@@ -162,14 +162,14 @@ func (r *Renderer) add(name string, files map[string]string) error {
 	return nil
 }
 
-func prepare(name string, files map[string]string) (*ready, error) {
+func prepare(name string, files map[string]string) (*compiled, error) {
 	if strings.HasSuffix(name, ".html") {
 		return parseHTML(name, files[layoutFile], files[name])
 	}
 	return parseText(name, files[name])
 }
 
-func parseText(name, text string) (*ready, error) {
+func parseText(name, text string) (*compiled, error) {
 	t, err := template.New(name).Option("missingkey=zero").Funcs(template.FuncMap{"json": func(s string) (string, error) {
 		quoted, err := json.Marshal(s)
 		return string(quoted), err
@@ -177,10 +177,10 @@ func parseText(name, text string) (*ready, error) {
 	if err != nil {
 		return nil, err
 	}
-	return readyText(t), nil
+	return compileText(t), nil
 }
 
-func parseHTML(name, layout, text string) (*ready, error) {
+func parseHTML(name, layout, text string) (*compiled, error) {
 	t, err := htmltemplate.New(name).Option("missingkey=zero").Parse(layout)
 	if err == nil {
 		t, err = t.Parse(text)
@@ -188,7 +188,7 @@ func parseHTML(name, layout, text string) (*ready, error) {
 	if err != nil {
 		return nil, err
 	}
-	return readyHTML(t), nil
+	return compileHTML(t), nil
 }
 
 // check renders every set with a full payload and with one that has only what is required, and looks for gaps.
@@ -352,7 +352,7 @@ func (r *Renderer) find(id key, locale string) (*set, string) {
 }
 
 // approved renders the name and the parameters of a template that WhatsApp has approved.
-func approved(t *ready, v *view) (*message.Template, error) {
+func approved(t *compiled, v *view) (*message.Template, error) {
 	if t == nil {
 		return nil, nil
 	}
