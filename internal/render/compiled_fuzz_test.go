@@ -24,7 +24,7 @@ var includes = [][]string{dotView: {"a", "b", "layout"}, dotLine: {"line"}, dotT
 // no more, it takes the first choice everywhere, which ends the template.
 type grammar struct {
 	choices []byte
-	odd     int // how many more things that the compiler leaves to the library may come; few, or else a template has no other faults to find
+	odd     int // how many odd nodes may still come; few, because with two of them it takes two faults of the compiler to show one
 	depth   int
 }
 
@@ -283,8 +283,8 @@ func (g *grammar) text() string {
 		"<style>p{color:red}/* b */</style>", "<script>x = '<!--' // c\n</script>", "</title>", "</p>", " \t ", "<", "</", "https://a.example/?b=c", "javascript:", "0", "a-b")
 }
 
-// generated are the two templates of a source, compiled but not checked by the probes, which would hide a difference; nil for one that has an
-// error.
+// generated are the templates of a source for text and for HTML, without those that cannot be parsed. They are not checked by the probes, which
+// would hide a difference.
 func generated(source string) []*compiled {
 	var all []*compiled
 	if c, err := parseText("text", source); err == nil {
@@ -358,12 +358,12 @@ func randomBytes(random *rand.Rand, n int) []byte {
 	return b
 }
 
-// TestGeneratedTemplates runs the fuzz test on as many templates as a test has time for, and sees to it that many of them are compiled and
-// many are not: a grammar that no longer reaches the compiler would find nothing.
+// TestGeneratedTemplates compares two thousand generated templates. Between a quarter and three quarters of them have to be compiled: a grammar
+// that no longer reaches the compiler would find nothing.
 func TestGeneratedTemplates(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(3, 4))
-	const all = 3000
+	const all = 2000
 	var texts, pages int
 	for i := range all {
 		a, b := hostile[random.IntN(len(hostile))], hostile[random.IntN(len(hostile))]
