@@ -258,18 +258,18 @@ func (v *view) Field(name string) string {
 	return field(v.channel, text)
 }
 
-// draft is what a message is made from; the next one takes its place.
-type draft struct {
+// scratch is the memory in which a message is made; the next message reuses it.
+type scratch struct {
 	payload webhook.Webhook
 	view    view
 }
 
-var drafts = sync.Pool{New: func() any { return new(draft) }}
+var scratches = sync.Pool{New: func() any { return new(scratch) }}
 
 // Render makes the message of a job. Errors name the template, and nobody.
 func (r *Renderer) Render(j *job.Job) (message.Message, error) {
-	d := drafts.Get().(*draft)
-	defer drafts.Put(d)
+	d := scratches.Get().(*scratch)
+	defer scratches.Put(d)
 	w, v := &d.payload, &d.view
 	err := webhook.Reread(j.Body, w)
 	if err != nil {
