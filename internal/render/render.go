@@ -50,7 +50,7 @@ func (k key) String() string { return k.event + "." + k.channel + "." + k.audien
 
 // set are the templates of one event, channel, audience and locale.
 type set struct {
-	text, subject, html, approved *ready
+	text, subject, html, approved *compiled
 }
 
 // Renderer makes messages. It is safe for concurrent use.
@@ -149,7 +149,7 @@ func (r *Renderer) add(name string, files map[string]string) error {
 	if err != nil {
 		return err
 	}
-	one = one.lean()
+	one = one.checked().dropSource()
 	switch parts[5] {
 	case "txt":
 		s.text = one
@@ -163,14 +163,14 @@ func (r *Renderer) add(name string, files map[string]string) error {
 	return nil
 }
 
-func prepare(name string, files map[string]string) (*ready, error) {
+func prepare(name string, files map[string]string) (*compiled, error) {
 	if strings.HasSuffix(name, ".html") {
 		return parseHTML(name, files[layoutFile], files[name])
 	}
 	return parseText(name, files[name])
 }
 
-func parseText(name, text string) (*ready, error) {
+func parseText(name, text string) (*compiled, error) {
 	t, err := template.New(name).Option("missingkey=zero").Funcs(template.FuncMap{"json": func(s string) (string, error) {
 		quoted, err := json.Marshal(s)
 		return string(quoted), err
@@ -178,10 +178,10 @@ func parseText(name, text string) (*ready, error) {
 	if err != nil {
 		return nil, err
 	}
-	return readyText(t), nil
+	return compileText(t), nil
 }
 
-func parseHTML(name, layout, text string) (*ready, error) {
+func parseHTML(name, layout, text string) (*compiled, error) {
 	t, err := htmltemplate.New(name).Option("missingkey=zero").Parse(layout)
 	if err == nil {
 		t, err = t.Parse(text)
@@ -189,7 +189,7 @@ func parseHTML(name, layout, text string) (*ready, error) {
 	if err != nil {
 		return nil, err
 	}
-	return readyHTML(t), nil
+	return compileHTML(t), nil
 }
 
 // check renders every set with a full payload and with one that has only what is required, and looks for gaps.
@@ -259,18 +259,18 @@ func (v *view) Field(name string) string {
 	return field(v.channel, text)
 }
 
-// draft is what a message is made from; the next one takes its place.
-type draft struct {
+// scratch is the memory in which a message is made; the next message reuses it.
+type scratch struct {
 	payload generic.Webhook
 	view    view
 }
 
-var drafts = sync.Pool{New: func() any { return new(draft) }}
+var scratches = sync.Pool{New: func() any { return new(scratch) }}
 
 // Render makes the message of a job. Errors name the template, and nobody.
 func (r *Renderer) Render(j *job.Job) (message.Message, error) {
-	d := drafts.Get().(*draft)
-	defer drafts.Put(d)
+	d := scratches.Get().(*scratch)
+	defer scratches.Put(d)
 	w, v := &d.payload, &d.view
 	err := generic.Reread(j.Body, w)
 	if err != nil {
@@ -353,7 +353,7 @@ func (r *Renderer) find(id key, locale string) (*set, string) {
 }
 
 // approved renders the name and the parameters of a template that WhatsApp has approved.
-func approved(t *ready, v *view) (*message.Template, error) {
+func approved(t *compiled, v *view) (*message.Template, error) {
 	if t == nil {
 		return nil, nil
 	}
