@@ -95,10 +95,10 @@ func (s *set) templateOf(t *testing.T, part string) **compiled {
 }
 
 // payloads are bodies of an event: the barest, the richest, and for each hostile text the same with that text everywhere.
-func payloads(t *testing.T, event event.Type) [][]byte {
+func payloads(t *testing.T, kind event.Type) [][]byte {
 	t.Helper()
 	body := func(data map[string]any, source string) []byte {
-		b, err := json.Marshal(map[string]any{"id": "x", "event_type": event, "timestamp": "2024-01-01T12:00:00Z", "source": source, "data": data})
+		b, err := json.Marshal(map[string]any{"id": "x", "event_type": kind, "timestamp": "2024-01-01T12:00:00Z", "source": source, "data": data})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -111,7 +111,7 @@ func payloads(t *testing.T, event event.Type) [][]byte {
 		}
 		return body(map[string]any{"customerName": text, "orderId": text, "transactionId": text, "status": text, "amount": 1234.5, "currency": "EUR", "items": items}, text)
 	}
-	all := [][]byte{event.Sample(event), body(map[string]any{}, ""), rich("Zoë O'Neil & Söhne", 1.5)}
+	all := [][]byte{event.Sample(kind), body(map[string]any{}, ""), rich("Zoë O'Neil & Söhne", 1.5)}
 	for _, text := range hostile {
 		all = append(all, rich("x"+strings.ToValidUTF8(text, "?"), 2))
 	}
@@ -138,8 +138,8 @@ func TestMessagesAreAsTheLibraryMakesThem(t *testing.T) {
 			*library.sets[id].templateOf(t, parts[5]) = libraryOnly(t, name, files)
 		}
 	}
-	for _, event := range event.Types {
-		for _, body := range payloads(t, event) {
+	for _, kind := range event.Types {
+		for _, body := range payloads(t, kind) {
 			for _, channel := range message.Channels {
 				for _, audience := range message.Audiences {
 					got, err := compiled.Render(jobOf(channel, audience, string(body)))
@@ -147,7 +147,7 @@ func TestMessagesAreAsTheLibraryMakesThem(t *testing.T) {
 						t.Fatalf("%v of %s", err, body)
 					}
 					if want, err := library.Render(jobOf(channel, audience, string(body))); err != nil || !reflect.DeepEqual(got, want) {
-						t.Errorf("%s %s %s: %+v, the library makes %+v, %v", event, channel, audience, got, want, err)
+						t.Errorf("%s %s %s: %+v, the library makes %+v, %v", kind, channel, audience, got, want, err)
 					}
 				}
 			}
