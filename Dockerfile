@@ -1,4 +1,4 @@
-# One image a program: docker build --target ingest -t ringup/ingest . (also worker, admin, ringup, emulator).
+# One image per program: docker build --target ingest -t ringup/ingest . (also worker, admin, ringup, emulator).
 # For another architecture: docker buildx build --platform linux/amd64,linux/arm64. The programs are cross-compiled, so nothing is emulated.
 #
 # Pin the base by digest where you build: --build-arg GO_IMAGE=golang@sha256:…

@@ -1,4 +1,4 @@
-// The linters of manifests, in a module of their own: what they depend on is nobody else's business.
+// The linters of manifests, in a module of their own, so that their dependencies stay out of every other module.
 module ringup.dev/ringup/tools/kubernetes
 
 go 1.26.0
