@@ -51,11 +51,11 @@ var (
 	comment         = regexp.MustCompile(`\x01[^\n]*(\n[ \t]*\x01[^\n]*)*`)
 	described       = regexp.MustCompile(`\b(summary|description): [^>\n][^\n]*`)
 	folded          = regexp.MustCompile(`\bdescription: >-\n[^\n]*\n([^\n:]*\n)?`)
-	describedJSON   = regexp.MustCompile(`"(title|description)"\s*:\s*"(?:[^"\\]|\\.)*"`)
+	describedJSON   = regexp.MustCompile(`"(title|description|legendFormat)"\s*:\s*"(?:[^"\\]|\\.)*"`)
 	style           = regexp.MustCompile(`(?s)<(style|script)\b.*?</(style|script)>`)
 	tag             = regexp.MustCompile(`<[^>]*>`)
 	attribute       = regexp.MustCompile(`\b(aria-label|placeholder|title|alt)="[^"]*"`)
-	code            = regexp.MustCompile("(?s)`[^`]*`")
+	code            = regexp.MustCompile("`[^`\n]*(\n[^`\n]+)?`")
 	link            = regexp.MustCompile(`\]\([^)]*\)`)
 )
 
@@ -85,7 +85,7 @@ func blank(text []byte, pattern *regexp.Regexp) []byte {
 	return out
 }
 
-// keep wipes everything but what one of the patterns finds.
+// keep wipes everything but what one of the patterns finds, and code in backticks there.
 func keep(text []byte, patterns ...*regexp.Regexp) []byte {
 	out := bytes.Clone(text)
 	wipe(out, 0, len(out))
@@ -94,7 +94,7 @@ func keep(text []byte, patterns ...*regexp.Regexp) []byte {
 			copy(out[at[0]:at[1]], text[at[0]:at[1]])
 		}
 	}
-	return bytes.ReplaceAll(out, []byte{1}, []byte(" "))
+	return blank(bytes.ReplaceAll(out, []byte{1}, []byte(" ")), code)
 }
 
 // maskMarkdown leaves out blocks of code, code in a line, and where links lead.
@@ -145,13 +145,18 @@ func maskGo(text []byte) []byte {
 		for _, c := range group.List {
 			copy(out[offset(c.Pos()):], "  ")
 		}
+		copy(out[from:to], blank(out[from:to], code))
 	}
 	var gaps [][2]int // between the pieces of one text
 	ast.Inspect(file, func(n ast.Node) bool {
 		switch n := n.(type) {
 		case *ast.BasicLit:
 			if n.Kind == token.STRING && len(strings.Fields(n.Value)) > 2 {
-				copy(out[offset(n.Pos()):offset(n.End())], n.Value)
+				value := []byte(n.Value)
+				if value[0] == '"' {
+					value = blank(value, code)
+				}
+				copy(out[offset(n.Pos()):offset(n.End())], value)
 			}
 		case *ast.BinaryExpr:
 			x, left := n.X.(*ast.BasicLit)
@@ -185,12 +190,12 @@ func TestMasks(t *testing.T) {
 	}{
 		{"a.go", "// Package a: the address is\n// none.\npackage a\n\nvar x = \"the address is none\" // fine\n", []int{1, 5}},
 		{"a.go", "package a\n\nvar x = \"the address given is \" +\n\t\"none so far\"\nvar y = `is none`\n", []int{3}},
-		{"a.go", "package a\n\nfunc takeJoined() {}\n", nil},
+		{"a.go", "package a\n\n// takeJoined is `is none`.\nfunc takeJoined() {}\n", nil},
 		{"a_test.go", "package a // " + bad, nil},
 		{"a.md", "# A\n\nthe address\nis none, `is none`, [x](is none)\n\n    is none\n\n```\nis none\n```\n", []int{4}},
 		{"a.html", "<p class=\"is none\">{{is none}} the address is none</p><style>is none</style><input aria-label=\"is none\">", []int{1, 1}},
 		{"a.yaml", "# the address is\n# none\nx: is none\ny: 1 # is none\ndescription: \"is none\"\n", []int{1, 4, 5}},
-		{"a.json", "{\"title\": \"is none\", \"x\": \"is none\", \"description\": \"is none\"}", []int{1, 1}},
+		{"a.json", "{\"title\": \"is none\", \"x\": \"is none\", \"description\": \"is none, `is none`\"}", []int{1, 1}},
 		{"a.lua", "-- is none\nlocal x = 'is none' -- is none\n", []int{1, 2}},
 		{"hack/a", "# is\n# none\necho is none\n", []int{1}},
 		{"Dockerfile", "# is none\nRUN is none\n", []int{1}},
