@@ -1,4 +1,4 @@
-# ringup: `make help` lists what there is.
+# ringup: `make help` lists the targets.
 
 GO ?= go
 LINT := $(GO) tool -modfile=tools/go.mod golangci-lint
@@ -10,27 +10,27 @@ help: ## show this help
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  \033[1m%-15s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: run
-run: ## everything in one process: embedded Redis, sandbox providers, the outbox to look at
+run: ## run everything in one process: embedded Redis, sandbox providers, the outbox
 	@$(GO) run ./cmd/ringup dev
 
 .PHONY: build
-build: ## the programs, static, into bin/
+build: ## build the programs, static, into bin/
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w' -o bin/ ./cmd/...
 
 .PHONY: image-rootfs
-image-rootfs: ## what the images hold, as folders in dist/rootfs, without a registry
+image-rootfs: ## build the contents of the images as directories in dist/rootfs, without a registry
 	@hack/image-rootfs dist/rootfs
 
 .PHONY: test
-test: ## install what the tests need, and run all of them with the race detector
+test: ## install the tools that the tests need, and run all tests with the race detector
 	@hack/test
 
 .PHONY: upgrade-test
-upgrade-test: ## the programs of the release before beside these, under load: upgrade, and roll back
+upgrade-test: ## upgrade from the previous release under load, and roll back
 	@hack/upgrade-test
 
 .PHONY: lint
-lint: ## formatting, vet, golangci-lint, tidy go.mods, the manifests
+lint: ## check formatting, vet, golangci-lint, go.mod files and manifests
 	$(GO) mod tidy -diff
 	$(GO) mod tidy -C test/manifests -diff
 	$(GO) mod tidy -C test/bench -diff
@@ -42,34 +42,34 @@ lint: ## formatting, vet, golangci-lint, tidy go.mods, the manifests
 	cd test/manifests && $(GO) tool -modfile=../../tools/go.mod golangci-lint run --config ../../.golangci.yml ./...
 
 .PHONY: vulnerabilities
-vulnerabilities: ## known vulnerabilities in what is linked (it asks vuln.go.dev, so it is not a part of lint)
+vulnerabilities: ## look for known vulnerabilities in linked code (not part of lint, because it asks vuln.go.dev)
 	$(GO) tool -modfile=tools/go.mod govulncheck ./...
 
 .PHONY: alerts
-alerts: ## what makes each alert fire, by promtool; it takes five minutes to compile, once
+alerts: ## test with promtool when each alert fires; the first run compiles for five minutes
 	cd tools/prometheus && $(GO) tool promtool check rules ../../dashboards/alerts.yaml
 	cd tools/prometheus && $(GO) tool promtool test rules ../../dashboards/alerts_test.yaml
 
 .PHONY: chaos
-chaos: ## break things under load for three minutes and count every message (CHAOSFLAGS="-topology all -seed 1 -duration 1h")
+chaos: ## inject faults under load for three minutes, and count every message (CHAOSFLAGS="-topology all -seed 1 -duration 1h")
 	@hack/chaos $(CHAOSFLAGS)
 
 .PHONY: chaos-broken
-chaos-broken: ## the same against builds that are broken on purpose: each has to be caught
+chaos-broken: ## the same with builds that are broken on purpose; the run has to notice each
 	@hack/chaos -duration 40s -broken all $(CHAOSFLAGS)
 
 .PHONY: fuzz
-fuzz: ## each fuzz target for ten seconds
+fuzz: ## run each fuzz target for ten seconds
 	@hack/fuzz
 
 .PHONY: bench
-bench: ## what a webhook costs, beside BullMQ, asynq and a bare handler: a table, in a quarter of an hour
+bench: ## measure the cost of a webhook, next to BullMQ, asynq and a bare handler, in a quarter of an hour
 	@cd test/bench && $(GO) run . $(BENCHFLAGS)
 
 .PHONY: growth
-growth: ## how the costs grow with what waits, replicas, shards, recipients and payloads; draws docs/pictures/growth.svg
+growth: ## measure how the cost grows with waiting jobs, replicas, shards, recipients and payloads; draws docs/pictures/growth.svg
 	@cd test/bench && $(GO) run . -growth ../../docs/pictures/growth.svg $(BENCHFLAGS)
 
 .PHONY: e2e
-e2e: ## on a real Kubernetes with KEDA: KUBECONFIG, or see hack/e2e
+e2e: ## test on a real Kubernetes with KEDA: set KUBECONFIG, or see hack/e2e
 	@hack/e2e
