@@ -166,11 +166,12 @@ func (f finding) String() string { return fmt.Sprintf("%s:%d: %s", f.file, f.lin
 // check returns the findings in prose, which is a file's text with everything else blanked.
 func (g glossary) check(file string, prose []byte) (found []finding) {
 	for _, p := range g.phrases {
+		matches := p.pattern.FindAllIndex(prose, -1)
 		var allowed [][]int
-		if p.allowed != nil {
+		if p.allowed != nil && len(matches) > 0 {
 			allowed = p.allowed.FindAllIndex(prose, -1)
 		}
-		for _, at := range p.pattern.FindAllIndex(prose, -1) {
+		for _, at := range matches {
 			if slices.ContainsFunc(allowed, func(a []int) bool { return a[0] <= at[0] && at[1] <= a[1] }) {
 				continue
 			}
