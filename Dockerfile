@@ -1,7 +1,7 @@
 # One image per program: docker build --target ingest -t ringup/ingest . (also worker, admin, ringup, emulator).
-# For another architecture: docker buildx build --platform linux/amd64,linux/arm64. The programs are cross-compiled, so nothing is emulated.
+# For other architectures: docker buildx build --platform linux/amd64,linux/arm64. The programs are cross-compiled, without emulation.
 #
-# Pin the base by digest where you build: --build-arg GO_IMAGE=golang@sha256:…
+# Pin the base image by digest in your build: --build-arg GO_IMAGE=golang@sha256:…
 ARG GO_IMAGE=golang:1.26.8-bookworm
 FROM --platform=$BUILDPLATFORM ${GO_IMAGE} AS build
 WORKDIR /src
@@ -13,7 +13,7 @@ ARG TARGETOS TARGETARCH
 RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
     GOOS=$TARGETOS GOARCH=$TARGETARCH hack/image-rootfs /rootfs
 
-# Nothing but the program, the authorities it trusts, a user and a place for temporary files.
+# Each image has only the program, the certificate authorities, a user, and a directory for temporary files.
 FROM scratch AS ingest
 COPY --from=build /rootfs/ingest /
 USER 65532:65532
@@ -32,13 +32,13 @@ USER 65532:65532
 EXPOSE 8080 9090
 ENTRYPOINT ["/admin"]
 
-# The commands for people; the chart's test sends a webhook with it.
+# The command line tool. The chart's test sends a webhook with it.
 FROM scratch AS ringup
 COPY --from=build /rootfs/ringup /
 USER 65532:65532
 ENTRYPOINT ["/ringup"]
 
-# The providers' emulator, for tests on a cluster.
+# The emulator of the providers, for tests on a cluster.
 FROM scratch AS emulator
 COPY --from=build /rootfs/emulator /
 USER 65532:65532

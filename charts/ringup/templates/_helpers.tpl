@@ -16,18 +16,18 @@ app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version }}
 {{- end }}
 
-{{/* What is wrong with values that each alone are right. */}}
+{{/* Refuses combinations of values that are valid one by one. */}}
 {{- define "ringup.check" -}}
 {{- $r := .Values.redis }}
 {{- if and (eq $r.mode "standalone") (not $r.host) }}{{ fail "redis.host is empty: set the address of your Redis (or redis.mode to sentinel or cluster, and redis.addrs)" }}{{ end }}
-{{- if and (ne $r.mode "standalone") (not $r.addrs) }}{{ fail (printf "redis.addrs is empty: with redis.mode=%s set host:port, with commas between" $r.mode) }}{{ end }}
+{{- if and (ne $r.mode "standalone") (not $r.addrs) }}{{ fail (printf "redis.addrs is empty: with redis.mode=%s set host:port, separated by commas" $r.mode) }}{{ end }}
 {{- if and (eq $r.mode "sentinel") (not $r.sentinelMaster) }}{{ fail "redis.sentinelMaster is empty: set the name under which the sentinels know the master" }}{{ end }}
 {{- $possible := dict "sms" "twilio, aws" "email" "sendgrid, aws" "whatsapp" "twilio, business" }}
 {{- $some := false }}
 {{- range $channel, $c := .Values.channels }}
 {{- if $c.enabled }}
 {{- $some = true }}
-{{- if not $c.providers }}{{ fail (printf "channels.%s.providers is empty: set one or more of %s (or sandbox, for trying out), or channels.%s.enabled=false" $channel (get $possible $channel) $channel) }}{{ end }}
+{{- if not $c.providers }}{{ fail (printf "channels.%s.providers is empty: set one or more of %s (or sandbox, to try ringup out), or channels.%s.enabled=false" $channel (get $possible $channel) $channel) }}{{ end }}
 {{- if gt (int $c.minReplicas) (int $c.maxReplicas) }}{{ fail (printf "channels.%s.minReplicas is above its maxReplicas" $channel) }}{{ end }}
 {{- end }}
 {{- end }}
