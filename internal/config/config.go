@@ -1,4 +1,4 @@
-// Package settings reads the environment into structs, and says all that is wrong with it at once, each with what to set.
+// Package config reads the environment into structs, and says all that is wrong with it at once, each with what to set.
 package config
 
 import (

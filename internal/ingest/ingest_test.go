@@ -21,6 +21,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/time/rate"
 
+	"ringup.dev/ringup/internal/config/secret"
 	"ringup.dev/ringup/internal/event"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/queue"
@@ -73,7 +74,7 @@ func setup(t *testing.T, change func(*Config)) *bundle {
 	if change != nil {
 		change(&config)
 	}
-	verifier, err := generic.New(generic.Config{Tokens: "token", Secrets: "secret"}, time.Now)
+	verifier, err := generic.New(generic.Config{Tokens: secret.ParseList("token"), Secrets: secret.ParseList("secret")}, time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -278,7 +279,7 @@ func TestTestEndpoints(t *testing.T) {
 
 // BenchmarkAccept is the whole handler but for the queue.
 func BenchmarkAccept(b *testing.B) {
-	verifier, err := generic.New(generic.Config{Tokens: "token", Secrets: "secret"}, time.Now)
+	verifier, err := generic.New(generic.Config{Tokens: secret.ParseList("token"), Secrets: secret.ParseList("secret")}, time.Now)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -369,7 +370,7 @@ func (s *slowQueue) Enqueue(ctx context.Context, submission *queue.Submission) (
 func TestInflight(t *testing.T) {
 	t.Parallel()
 	slow := &slowQueue{entered: make(chan struct{}), leave: make(chan struct{})}
-	verifier, err := generic.New(generic.Config{Tokens: "token"}, time.Now)
+	verifier, err := generic.New(generic.Config{Tokens: secret.ParseList("token")}, time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,7 +22,7 @@ type Config struct {
 	PublicURL string `env:"PUBLIC_URL"`
 	// Secrets that unsubscribe links are sealed with, separated by commas: the first seals, any of them opens. A link works for as long as
 	// its secret is here. Without one e-mails have no such link.
-	Secrets secret.String `env:"UNSUBSCRIBE_SECRET"`
+	Secrets secret.List `env:"UNSUBSCRIBE_SECRET"`
 }
 
 // minSecret is how many characters a secret has at least: everybody with a link could try shorter ones out at home.
@@ -30,28 +30,17 @@ const minSecret = 16
 
 // Validate reports every setting that cannot work, each with its variable.
 func (c *Config) Validate() error {
-	secrets := split(c.Secrets)
-	if len(secrets) == 0 {
+	if len(c.Secrets) == 0 {
 		return nil
 	}
 	var errs []error
-	for i, s := range secrets {
+	for i, s := range c.Secrets {
 		if len(s) < minSecret {
 			errs = append(errs, fmt.Errorf("UNSUBSCRIBE_SECRET: number %d has %d characters: set %d or more at random", i+1, len(s), minSecret))
 		}
 	}
 	_, err := base(c.PublicURL)
 	return errors.Join(append(errs, err)...)
-}
-
-func split(s secret.String) []string {
-	var out []string
-	for part := range strings.SplitSeq(s.Reveal(), ",") {
-		if part = strings.TrimSpace(part); part != "" {
-			out = append(out, part)
-		}
-	}
-	return out
 }
 
 // base reads PUBLIC_URL. Mail programs act on https only (RFC 8058, section 3.1); where nobody from outside could come, http will do.
@@ -90,8 +79,7 @@ func New(c Config) (*Links, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	secrets := split(c.Secrets)
-	if len(secrets) == 0 {
+	if len(c.Secrets) == 0 {
 		return nil, nil
 	}
 	u, err := base(c.PublicURL)
@@ -99,8 +87,8 @@ func New(c Config) (*Links, error) {
 		return nil, err
 	}
 	l := &Links{base: u}
-	for _, s := range secrets {
-		key := sha256.Sum256([]byte(s))
+	for _, s := range c.Secrets {
+		key := sha256.Sum256([]byte(s.Reveal()))
 		block, err := aes.NewCipher(key[:])
 		if err != nil {
 			return nil, err
