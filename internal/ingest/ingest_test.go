@@ -375,7 +375,7 @@ func TestInflight(t *testing.T) {
 		t.Fatal(err)
 	}
 	h, err := NewHandler(Options{
-		Config: Config{Channels: []string{"sms"}, MaxBodyBytes: 2 * leastRoom, MaxInflightBytes: 3 * leastRoom, MaxConnections: 10},
+		Config: Config{Channels: []string{"sms"}, MaxBodyBytes: 2 * minInflightCost, MaxInflightBytes: 3 * minInflightCost, MaxConnections: 10},
 		Region: "US", Verifier: verifier, Enqueuer: slow, Notifier: slow, Registerer: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
@@ -392,7 +392,7 @@ func TestInflight(t *testing.T) {
 		return w
 	}
 	answers := make(chan *httptest.ResponseRecorder, 2)
-	for _, size := range []int{0, 2 * leastRoom} {
+	for _, size := range []int{0, 2 * minInflightCost} {
 		go func() { answers <- post(fmt.Sprint("w", size), size) }()
 		<-slow.entered
 	}
@@ -405,7 +405,7 @@ func TestInflight(t *testing.T) {
 			t.Errorf("HTTP %d %s", w.Code, w.Body)
 		}
 	}
-	go func() { answers <- post("more", 2*leastRoom) }()
+	go func() { answers <- post("more", 2*minInflightCost) }()
 	<-slow.entered
 	slow.leave <- struct{}{}
 	if w := <-answers; w.Code != http.StatusAccepted {
@@ -413,7 +413,7 @@ func TestInflight(t *testing.T) {
 	}
 }
 
-// TestQuietSourcesAreForgotten: names that somebody makes up do not take the place of sources for ever.
+// TestQuietSourcesAreForgotten: made-up names do not take the place of sources for ever.
 func TestQuietSourcesAreForgotten(t *testing.T) {
 	t.Parallel()
 	l := limits{perSecond: 0.001, burst: 1, sources: map[string]*rate.Limiter{}}

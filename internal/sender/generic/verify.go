@@ -1,5 +1,4 @@
 // Package generic is the sender of POST /webhooks/pos: a till that posts the payload that ringup documents. It verifies, decodes and validates.
-
 package generic
 
 import (
