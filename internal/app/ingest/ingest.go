@@ -28,6 +28,7 @@ import (
 	"ringup.dev/ringup/internal/sender/generic"
 	"ringup.dev/ringup/internal/telemetry/otlp"
 	"ringup.dev/ringup/internal/unsubscribe"
+	"ringup.dev/ringup/internal/unsubscribe/page"
 )
 
 // Server is where ingest listens, and how it stops.
@@ -56,7 +57,7 @@ type Config struct {
 	Tracing   otlp.Config
 	Callbacks callbacks.Config
 	Links     unsubscribe.Config
-	Page      unsubscribe.PageConfig
+	Page      page.Config
 }
 
 // Load reads the configuration. The error has every problem, each with what to set.
@@ -130,8 +131,8 @@ func New(c Config, log *slog.Logger) (*Ingest, error) {
 		return nil, err
 	}
 	if links != nil {
-		page := unsubscribe.NewPage(unsubscribe.Options{Config: c.Page, Links: links, Sink: deliveries, Log: log})
-		routes = append(routes, func(r chi.Router) { r.Handle(unsubscribe.Pattern, page) })
+		handler := page.New(page.Options{Config: c.Page, Links: links, Sink: deliveries, Log: log})
+		routes = append(routes, func(r chi.Router) { r.Handle(page.Pattern, handler) })
 	}
 	handler, err := ingest.NewHandler(ingest.Options{
 		Config: c.Ingest, Region: c.Address.DefaultRegion, Verifier: verifier, Enqueuer: producer, Notifier: store, Registerer: registry, Log: log,

@@ -1,4 +1,4 @@
-package unsubscribe_test
+package page_test
 
 import (
 	"bytes"
@@ -21,13 +21,15 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"ringup.dev/ringup/internal/config/secret"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/report"
 	"ringup.dev/ringup/internal/suppress"
 	"ringup.dev/ringup/internal/unsubscribe"
+	"ringup.dev/ringup/internal/unsubscribe/page"
 )
 
-// sink keeps what it takes, or refuses it.
+// sink remembers preferences, or refuses them.
 type sink struct {
 	taken []suppress.Preference
 	err   error
@@ -39,6 +41,20 @@ func (s *sink) Take(_ context.Context, n report.Update) error {
 	}
 	s.taken = append(s.taken, n.Preferences...)
 	return nil
+}
+
+const (
+	public = "https://hooks.example.com"
+	to     = message.Address("jane.roe@example.com")
+)
+
+func links(t *testing.T) *unsubscribe.Links {
+	t.Helper()
+	l, err := unsubscribe.New(unsubscribe.Config{PublicURL: public, Secrets: secret.List{"the-secret-of-the-tests"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
 }
 
 var now = time.Date(2026, 1, 15, 12, 0, 0, 0, time.UTC)
@@ -54,10 +70,10 @@ type bench struct {
 func open(t *testing.T) *bench {
 	t.Helper()
 	b := &bench{sink: &sink{}, log: &bytes.Buffer{}}
-	l := links(t, public, first)
+	l := links(t)
 	router := chi.NewRouter()
-	router.Handle(unsubscribe.Pattern, unsubscribe.NewPage(unsubscribe.Options{
-		Config: unsubscribe.PageConfig{BusinessName: `Luna <b>& "Co"`}, Links: l, Sink: b.sink, Log: slog.New(slog.NewJSONHandler(b.log, nil)),
+	router.Handle(page.Pattern, page.New(page.Options{
+		Config: page.Config{BusinessName: `Luna <b>& "Co"`}, Links: l, Sink: b.sink, Log: slog.New(slog.NewJSONHandler(b.log, nil)),
 		Now: func() time.Time { return now },
 	}))
 	b.server = httptest.NewServer(router)
@@ -105,7 +121,7 @@ func (b *bench) took(t *testing.T, want ...suppress.Preference) {
 	seen := map[string]bool{"": true}
 	for _, p := range b.sink.taken {
 		if seen[p.EventID] {
-			t.Errorf("the event id %q tells nothing apart", p.EventID)
+			t.Errorf("the event id %q is not unique", p.EventID)
 		}
 		seen[p.EventID] = true
 	}
@@ -119,9 +135,9 @@ var (
 func TestOneClick(t *testing.T) {
 	t.Parallel()
 	b := open(t)
-	resp, page := b.ask(t, http.MethodPost, b.link, "List-Unsubscribe=One-Click")
-	if resp.StatusCode != http.StatusOK || !strings.Contains(page, "You will get no more e-mails at <strong>j•••@example.com</strong>") {
-		t.Errorf("%d %s", resp.StatusCode, page)
+	resp, html := b.ask(t, http.MethodPost, b.link, "List-Unsubscribe=One-Click")
+	if resp.StatusCode != http.StatusOK || !strings.Contains(html, "You will get no more e-mails at <strong>j•••@example.com</strong>") {
+		t.Errorf("%d %s", resp.StatusCode, html)
 	}
 	b.took(t, out)
 	// The other form that RFC 8058 allows.
@@ -150,19 +166,19 @@ func buttonOf(t *testing.T, page string) string {
 func TestByHand(t *testing.T) {
 	t.Parallel()
 	b := open(t)
-	resp, page := b.ask(t, http.MethodGet, b.link, "")
-	if resp.StatusCode != http.StatusOK || !strings.Contains(page, "j•••@example.com") || !strings.Contains(page, "Luna &lt;b&gt;&amp; &#34;Co&#34;") {
-		t.Errorf("%d %s", resp.StatusCode, page)
+	resp, html := b.ask(t, http.MethodGet, b.link, "")
+	if resp.StatusCode != http.StatusOK || !strings.Contains(html, "j•••@example.com") || !strings.Contains(html, "Luna &lt;b&gt;&amp; &#34;Co&#34;") {
+		t.Errorf("%d %s", resp.StatusCode, html)
 	}
 	b.took(t) // programs that look for dangerous links open them all
-	_, page = b.ask(t, http.MethodPost, b.link, buttonOf(t, page))
+	_, html = b.ask(t, http.MethodPost, b.link, buttonOf(t, html))
 	b.took(t, out)
-	_, page = b.ask(t, http.MethodPost, b.link, buttonOf(t, page))
-	if !strings.Contains(page, "subscribed again") {
-		t.Errorf("%s", page)
+	_, html = b.ask(t, http.MethodPost, b.link, buttonOf(t, html))
+	if !strings.Contains(html, "subscribed again") {
+		t.Errorf("%s", html)
 	}
 	b.took(t, out, in)
-	_, _ = b.ask(t, http.MethodPost, b.link, buttonOf(t, page))
+	_, _ = b.ask(t, http.MethodPost, b.link, buttonOf(t, html))
 	b.took(t, out, in, out)
 }
 
@@ -186,26 +202,26 @@ func TestNothingIsDone(t *testing.T) {
 		"a cut link's one click": {http.MethodPost, cut, "List-Unsubscribe=One-Click", 404, "This link does not work"},
 		"another method":         {http.MethodDelete, b.link, "", 405, ""},
 	} {
-		resp, page := b.ask(t, tt.method, tt.link, tt.form)
-		if resp.StatusCode != tt.status || !strings.Contains(page, tt.page) {
-			t.Errorf("%s: %d %s", name, resp.StatusCode, page)
+		resp, html := b.ask(t, tt.method, tt.link, tt.form)
+		if resp.StatusCode != tt.status || !strings.Contains(html, tt.page) {
+			t.Errorf("%s: %d %s", name, resp.StatusCode, html)
 		}
 	}
 	b.took(t)
 }
 
-// TestNotTaken: nobody is told that they are unsubscribed when they are not.
+// TestNotTaken: a person is not told that they are unsubscribed when they are not.
 func TestNotTaken(t *testing.T) {
 	t.Parallel()
 	b := open(t)
 	b.sink.err = errors.New("Redis is away")
 	for _, form := range []string{"List-Unsubscribe=One-Click", "wish=resubscribe"} {
-		resp, page := b.ask(t, http.MethodPost, b.link, form)
-		if resp.StatusCode != http.StatusServiceUnavailable || resp.Header.Get("Retry-After") == "" || !strings.Contains(page, "Nothing was changed") {
-			t.Errorf("%d %s", resp.StatusCode, page)
+		resp, html := b.ask(t, http.MethodPost, b.link, form)
+		if resp.StatusCode != http.StatusServiceUnavailable || resp.Header.Get("Retry-After") == "" || !strings.Contains(html, "Nothing was changed") {
+			t.Errorf("%d %s", resp.StatusCode, html)
 		}
 		b.sink.err = nil
-		_, _ = b.ask(t, http.MethodPost, b.link, buttonOf(t, page))
+		_, _ = b.ask(t, http.MethodPost, b.link, buttonOf(t, html))
 		b.sink.err = errors.New("Redis is away")
 	}
 	b.took(t, out, in)
@@ -214,12 +230,12 @@ func TestNotTaken(t *testing.T) {
 	}
 }
 
-// TestHeaders: the page loads nothing, gives nothing away, and nobody keeps it.
+// TestHeaders: the page loads nothing, gives nothing away, and is not cached.
 func TestHeaders(t *testing.T) {
 	t.Parallel()
 	b := open(t)
 	for _, tt := range [][2]string{{http.MethodGet, ""}, {http.MethodPost, "List-Unsubscribe=One-Click"}, {http.MethodPost, "wish=resubscribe"}, {http.MethodPost, ""}} {
-		resp, page := b.ask(t, tt[0], b.link, tt[1])
+		resp, html := b.ask(t, tt[0], b.link, tt[1])
 		for name, want := range map[string]string{
 			"Content-Type": "text/html; charset=utf-8", "Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex",
 			"X-Content-Type-Options": "nosniff",
@@ -228,7 +244,7 @@ func TestHeaders(t *testing.T) {
 				t.Errorf("%s is %q", name, got)
 			}
 		}
-		_, rest, _ := strings.Cut(page, "<style>")
+		_, rest, _ := strings.Cut(html, "<style>")
 		style, _, _ := strings.Cut(rest, "</style>")
 		hash := sha256.Sum256([]byte(style))
 		policy := resp.Header.Get("Content-Security-Policy")
@@ -238,8 +254,8 @@ func TestHeaders(t *testing.T) {
 			}
 		}
 		for _, bad := range []string{"<script", "http://", "https://", " style=", "onclick", to.Reveal(), "<b>"} {
-			if strings.Contains(page, bad) {
-				t.Errorf("%q is in %s", bad, page)
+			if strings.Contains(html, bad) {
+				t.Errorf("%q is in %s", bad, html)
 			}
 		}
 	}
@@ -251,9 +267,9 @@ func TestHeaders(t *testing.T) {
 // TestAnyRouter: the pattern is the standard library's, too.
 func TestAnyRouter(t *testing.T) {
 	t.Parallel()
-	l := links(t, public, first)
+	l := links(t)
 	mux := http.NewServeMux()
-	mux.Handle(unsubscribe.Pattern, unsubscribe.NewPage(unsubscribe.Options{Links: l, Sink: &sink{}, Log: slog.New(slog.DiscardHandler)}))
+	mux.Handle(page.Pattern, page.New(page.Options{Links: l, Sink: &sink{}, Log: slog.New(slog.DiscardHandler)}))
 	w := httptest.NewRecorder()
 	mux.ServeHTTP(w, httptest.NewRequest(http.MethodGet, l.URL(to), nil))
 	if w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "j•••@example.com") {

@@ -1,4 +1,5 @@
-package unsubscribe
+// Package page is where unsubscribe links lead: it takes a person off a shop's e-mails with one click (RFC 8058), or back onto them.
+package page
 
 import (
 	"bytes"
@@ -14,40 +15,42 @@ import (
 	"strings"
 	"time"
 
+	"ringup.dev/ringup/internal/inbound"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/report"
 	"ringup.dev/ringup/internal/suppress"
+	"ringup.dev/ringup/internal/unsubscribe"
 )
 
-// PageConfig is what the page says.
-type PageConfig struct {
+// Config is what the page shows.
+type Config struct {
 	// BusinessName is the shop's name, as messages show it.
 	BusinessName string `env:"BUSINESS_NAME, default=Your shop"`
 }
 
-// Sink takes what people want. It is safe for concurrent use; an error means that it was not taken.
+// Sink applies what people want: the queue. It is safe for concurrent use; an error means that nothing was changed.
 type Sink interface {
 	Take(context.Context, report.Update) error
 }
 
 // Options are what the page is made of. All are required but Now.
 type Options struct {
-	Config PageConfig
-	Links  *Links
+	Config Config
+	Links  *unsubscribe.Links
 	Sink   Sink
 	Log    *slog.Logger
-	Now    func() time.Time // nil: the real time
+	Now    func() time.Time // nil is time.Now
 }
 
-// Pattern is where the page is served: {token} is its path's value.
-const Pattern = path + "/{token}"
+// Pattern is where the page is served: {token} is a value of the path.
+const Pattern = unsubscribe.Path + "/{token}"
 
 const (
-	// maxBody: the longest that is posted is one short pair, in whatever form a mail provider sends it.
+	// maxBody is above the longest form: one short pair, in any of the encodings that mail providers use.
 	maxBody = 4 << 10
-	// takeTimeout: mail providers wait some ten seconds, and people less.
-	takeTimeout = 5 * time.Second
-	// retryAfter is what somebody is asked to wait when a wish could not be taken, in seconds.
+	// applyTimeout is for the queue: mail providers wait some ten seconds, and people less.
+	applyTimeout = 5 * time.Second
+	// retryAfter is the pause that a caller is asked for when nothing was changed, in seconds.
 	retryAfter = 30
 )
 
@@ -61,21 +64,21 @@ const (
 // page answers for links.
 type page struct{ Options }
 
-// NewPage returns what answers at Pattern. A GET shows what can be done and does nothing, since programs that look for dangerous links
+// New returns the handler of Pattern. A GET shows what can be done and does nothing, since programs that look for dangerous links
 // follow all of them; a POST does it.
-func NewPage(o Options) http.Handler {
+func New(o Options) http.Handler {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
 	return &page{o}
 }
 
-// view is what the template sees.
+// view is what the template shows.
 type view struct {
-	State    string // ask, out, in, lost, failed
-	Business string
-	Address  string // masked
-	Again    string // the wish that could not be taken
+	State     string // ask, out, in, lost, failed
+	Business  string
+	Address   string // masked
+	RetryWish string // of the state failed: what to post once more
 }
 
 func (p *page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -83,7 +86,7 @@ func (p *page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case http.MethodGet, http.MethodHead, http.MethodPost:
 	default:
 		w.Header().Set("Allow", "GET, HEAD, POST")
-		http.Error(w, http.StatusText(http.StatusMethodNotAllowed), http.StatusMethodNotAllowed)
+		inbound.New(http.StatusMethodNotAllowed, "", "this address takes GET, HEAD and POST").Write(w)
 		return
 	}
 	to, err := p.Links.Open(r.PathValue("token"))
@@ -95,6 +98,11 @@ func (p *page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		p.show(w, r, http.StatusOK, view{State: "ask", Address: to.String()})
 		return
 	}
+	p.change(w, r, to)
+}
+
+// change does what was posted for an address.
+func (p *page) change(w http.ResponseWriter, r *http.Request, to message.Address) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 	wish := r.PostFormValue(wishField)
 	if r.PostFormValue(oneClickField) == oneClick {
@@ -109,23 +117,23 @@ func (p *page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case wishIn:
 		kind, state = suppress.OptIn, "in"
 	default:
-		// Neither a mail program's nor the page's: somebody may find a button of use.
+		// Neither a mail program's nor the page's form. A person may still use the button.
 		p.show(w, r, http.StatusBadRequest, view{State: "ask", Address: to.String()})
 		return
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), takeTimeout)
+	ctx, cancel := context.WithTimeout(r.Context(), applyTimeout)
 	defer cancel()
-	err = p.Sink.Take(ctx, report.Update{Preferences: []suppress.Preference{{
-		// The same link may be used again, with another wish between: each time it is news.
+	err := p.Sink.Take(ctx, report.Update{Preferences: []suppress.Preference{{
+		// The same link may be used once more, after an opt-in between: each use is an event of its own.
 		EventID: rand.Text(), Provider: "ringup", Channel: message.Email, Address: to, Kind: kind, Why: why, At: p.Now(),
 	}}})
 	if err != nil {
-		p.Log.Error("an unsubscribe link's wish was not taken", "wish", wish, "to", to, "error", err)
+		p.Log.Error("preference not applied", "wish", wish, "to", to, "error", err)
 		w.Header().Set("Retry-After", strconv.Itoa(retryAfter))
-		p.show(w, r, http.StatusServiceUnavailable, view{State: "failed", Address: to.String(), Again: wish})
+		p.show(w, r, http.StatusServiceUnavailable, view{State: "failed", Address: to.String(), RetryWish: wish})
 		return
 	}
-	p.Log.Info("an unsubscribe link was used", "wish", wish, "to", to)
+	p.Log.Info("preference applied", "wish", wish, "to", to)
 	// No redirect: a mail program follows none (RFC 8058, section 3.1).
 	p.show(w, r, http.StatusOK, view{State: state, Address: to.String()})
 }
@@ -135,7 +143,7 @@ var pageText string
 
 var pageTemplate = template.Must(template.New("page").Parse(pageText))
 
-// policy allows the page's own style, by its hash, and its forms; nothing is loaded from anywhere.
+// policy allows the page's own style, by its hash, and its forms. The page loads nothing.
 var policy = func() string {
 	_, rest, _ := strings.Cut(pageText, "<style>")
 	style, _, _ := strings.Cut(rest, "</style>")
@@ -148,8 +156,8 @@ func (p *page) show(w http.ResponseWriter, r *http.Request, status int, v view) 
 	v.Business = p.Config.BusinessName
 	var b bytes.Buffer
 	if err := pageTemplate.Execute(&b, v); err != nil {
-		p.Log.Error("the unsubscribe page cannot be rendered", "error", err)
-		http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
+		p.Log.Error("page not rendered", "error", err)
+		inbound.AsProblem(err).Write(w)
 		return
 	}
 	header := w.Header()
@@ -159,7 +167,7 @@ func (p *page) show(w http.ResponseWriter, r *http.Request, status int, v view) 
 	header.Set("X-Content-Type-Options", "nosniff")
 	header.Set("Cache-Control", "no-store")
 	header.Set("X-Robots-Tag", "noindex")
-	// The address of the page is somebody's token.
+	// The address of the page has the person's token.
 	header.Set("Referrer-Policy", "no-referrer")
 	w.WriteHeader(status)
 	if r.Method != http.MethodHead {
