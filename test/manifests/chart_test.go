@@ -17,6 +17,9 @@ import (
 	"helm.sh/helm/v3/pkg/chartutil"
 	"helm.sh/helm/v3/pkg/engine"
 	"sigs.k8s.io/yaml"
+
+	"ringup.dev/ringup/internal/message"
+	"ringup.dev/ringup/internal/provider/catalog"
 )
 
 // helm renders the chart, as `helm template` does, with values as YAML.
@@ -186,6 +189,46 @@ func TestBadValues(t *testing.T) {
 		_, err := helm(t, values)
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want it to say %q", values, err, want)
+		}
+	}
+}
+
+// TestTheSchemaKnowsTheProviders: a channel takes the catalog's names, in the catalog's order, and so says the refusal of a channel without any.
+func TestTheSchemaKnowsTheProviders(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile(filepath.Join(root, "charts/ringup/values.schema.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var schema struct {
+		Properties struct {
+			Channels struct {
+				Properties map[message.Channel]struct {
+					Properties struct {
+						Providers struct {
+							Items struct{ Enum []string }
+						}
+					}
+				}
+			}
+		}
+	}
+	if err := yaml.Unmarshal(text, &schema); err != nil {
+		t.Fatal(err)
+	}
+	for _, channel := range message.Channels {
+		names := catalog.Names(channel)
+		if diff := cmp.Diff(names, schema.Properties.Channels.Properties[channel].Properties.Providers.Items.Enum); diff != "" {
+			t.Errorf("values.schema.json, channels.%s.providers (-catalog +schema):\n%s", channel, diff)
+		}
+		values := "redis: {host: r}\nchannels:\n"
+		for _, other := range message.Channels {
+			values += fmt.Sprintf("  %s: {enabled: %t}\n", other, other == channel)
+		}
+		real := slices.DeleteFunc(names, func(name string) bool { return name == "sandbox" })
+		want := fmt.Sprintf("channels.%s.providers is empty: set one or more of %s (or sandbox", channel, strings.Join(real, ", "))
+		if _, err := helm(t, values); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want it to say %q", err, want)
 		}
 	}
 }
