@@ -240,9 +240,13 @@ func TestTheSchemaKnowsTheVariables(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	type config struct{ Properties map[string]any }
 	var schema struct {
 		Properties struct {
-			Config struct{ Properties map[string]any }
+			Config   config
+			Channels struct {
+				Properties map[message.Channel]struct{ Properties struct{ Config config } }
+			}
 		}
 	}
 	if err := yaml.Unmarshal(text, &schema); err != nil {
@@ -266,5 +270,10 @@ func TestTheSchemaKnowsTheVariables(t *testing.T) {
 	slices.Sort(want)
 	if diff := cmp.Diff(want, slices.Sorted(maps.Keys(schema.Properties.Config.Properties))); diff != "" {
 		t.Errorf("values.schema.json, config (-code +schema):\n%s", diff)
+	}
+	for _, channel := range message.Channels {
+		if diff := cmp.Diff(want, slices.Sorted(maps.Keys(schema.Properties.Channels.Properties[channel].Properties.Config.Properties))); diff != "" {
+			t.Errorf("values.schema.json, channels.%s.config (-code +schema):\n%s", channel, diff)
+		}
 	}
 }
