@@ -4,14 +4,12 @@ package address
 import (
 	"errors"
 	"fmt"
-	"net/mail"
 	"strings"
 	"unicode"
 
 	"github.com/nyaruka/phonenumbers"
-	"golang.org/x/net/idna"
 
-	"ringup.dev/ringup/internal/job"
+	"ringup.dev/ringup/internal/address/email"
 	"ringup.dev/ringup/internal/message"
 )
 
@@ -21,7 +19,7 @@ type Config struct {
 	DefaultRegion string `env:"DEFAULT_REGION, default=US"`
 }
 
-// Validate reports a region that is none.
+// Validate reports a region that does not exist.
 func (c *Config) Validate() error {
 	if phonenumbers.GetCountryCodeForRegion(c.DefaultRegion) == 0 {
 		return fmt.Errorf("DEFAULT_REGION is %q: set a country by ISO 3166-1, as US or DE", c.DefaultRegion)
@@ -29,10 +27,10 @@ func (c *Config) Validate() error {
 	return nil
 }
 
-// The reasons why a number or an address is none; answers and records show them.
+// The errors of a text that is not a phone number or not an e-mail address; answers and records show them.
 var (
 	ErrPhone = errors.New("not a phone number: use + and 7 to 15 digits, or a number of the default region")
-	ErrEmail = errors.New("not an e-mail address")
+	ErrEmail = email.Err
 )
 
 // ITU-T E.164 allows 15 digits; the shortest international numbers in use have 7.
@@ -68,24 +66,5 @@ func Phone(raw, region string) (message.Address, error) {
 	return message.Address(phonenumbers.Format(number, phonenumbers.E164)), nil
 }
 
-// Email returns a bare address (RFC 5322 addr-spec), its domain in ASCII (RFC 5891). Errors: ErrEmail.
-func Email(raw string) (message.Address, error) {
-	raw = strings.TrimSpace(raw)
-	if len(raw) > job.MaxRecipient || strings.ContainsFunc(raw, unicode.IsControl) || strings.ContainsAny(raw, "<>\" ,;") {
-		return "", ErrEmail
-	}
-	parsed, err := mail.ParseAddress(raw)
-	if err != nil || parsed.Name != "" || parsed.Address != raw {
-		return "", ErrEmail
-	}
-	at := strings.LastIndexByte(raw, '@')
-	local, domain := raw[:at], raw[at+1:]
-	ascii, err := idna.Lookup.ToASCII(domain)
-	if err != nil || !strings.Contains(strings.Trim(ascii, "."), ".") || strings.HasSuffix(ascii, ".") || len(local) > 64 {
-		return "", ErrEmail
-	}
-	if strings.ContainsFunc(local, func(r rune) bool { return r > unicode.MaxASCII }) {
-		return "", ErrEmail // SMTPUTF8, which none of the providers takes
-	}
-	return message.Address(local + "@" + ascii), nil
-}
+// Email returns a bare e-mail address, as email.Parse does. Errors: ErrEmail.
+func Email(raw string) (message.Address, error) { return email.Parse(raw) }

@@ -1,4 +1,4 @@
-// Package settings reads the environment into structs, and says all that is wrong with it at once, each with what to set.
+// Package config reads the environment into structs, and says all that is wrong with it at once, each with what to set.
 package config
 
 import (
@@ -32,6 +32,17 @@ func Read(ctx context.Context, env envconfig.Lookuper, targets ...any) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// NonEmpty returns the entries of a list variable without the spaces around them, and without those that are empty.
+func NonEmpty(values []string) []string {
+	var out []string
+	for _, value := range values {
+		if value = strings.TrimSpace(value); value != "" {
+			out = append(out, value)
+		}
+	}
+	return out
 }
 
 // lookup remembers which variable was asked for last: the one that could not be read.

@@ -45,7 +45,11 @@ func sections(t *testing.T) []*section {
 		docs, typeDoc := comments(t, typ)
 		s := byType[typ]
 		if s == nil {
-			s = &section{title: filepath.Base(typ.PkgPath()) + "." + typ.Name(), doc: typeDoc}
+			pkg := filepath.Base(typ.PkgPath())
+			if pkg == "send" { // there is one for each vendor
+				pkg = filepath.Base(filepath.Dir(typ.PkgPath())) + "/" + pkg
+			}
+			s = &section{title: pkg + "." + typ.Name(), doc: typeDoc}
 			byType[typ] = s
 			out = append(out, s)
 		}

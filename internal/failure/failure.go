@@ -5,6 +5,7 @@ package failure
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -96,6 +97,20 @@ func (e *Error) Error() string {
 	}
 	if e.Detail != "" {
 		text += ": " + e.Detail
+	}
+	return text
+}
+
+// maxCode is longer than any code that a provider documents.
+const maxCode = 64
+
+// Code returns text where it looks like a code: letters, digits, points, hyphens and underscores, at most 64 of them. Otherwise it is "", since a
+// provider's words may quote the recipient.
+func Code(text string) string {
+	if len(text) > maxCode || strings.ContainsFunc(text, func(r rune) bool {
+		return (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z') && r != '.' && r != '-' && r != '_'
+	}) {
+		return ""
 	}
 	return text
 }

@@ -3,15 +3,11 @@
 package ingest
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
-	"mime"
 	"net/http"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -22,6 +18,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"ringup.dev/ringup/internal/address"
+	"ringup.dev/ringup/internal/inbound"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/queue"
 	"ringup.dev/ringup/internal/sender/generic"
@@ -106,7 +103,7 @@ type Options struct {
 	Registerer prometheus.Registerer
 	Log        *slog.Logger
 	Tracer     trace.Tracer // nil: no tracing
-	// Routes add what else the public port serves: callbacks, the page to unsubscribe.
+	// Routes add the other endpoints of the public port: callbacks, the unsubscribe page.
 	Routes []func(chi.Router)
 }
 
@@ -114,6 +111,7 @@ type Options struct {
 type handler struct {
 	Options
 	channels []channel
+	body     inbound.Body
 	limits   limits
 	inflight atomic.Int64 // bytes, by MaxInflightBytes
 	webhooks *prometheus.CounterVec
@@ -134,6 +132,7 @@ func NewHandler(o Options) (http.Handler, error) {
 	}
 	h := &handler{
 		Options: o,
+		body:    inbound.Body{MediaTypes: []string{inbound.JSON}, Limit: o.Config.MaxBodyBytes, Setting: "MAX_BODY_BYTES"},
 		limits:  limits{perSecond: o.Config.SourceRateLimit, burst: o.Config.SourceRateBurst, sources: map[string]*rate.Limiter{}},
 		webhooks: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "ringup_webhooks_total", Help: "Webhooks, by event type and what was answered; duplicate is one that was not sent twice.",
@@ -159,7 +158,7 @@ func NewHandler(o Options) (http.Handler, error) {
 	}
 	r := chi.NewRouter()
 	r.NotFound(func(w http.ResponseWriter, _ *http.Request) {
-		problem(http.StatusNotFound, "", "there is nothing here").write(w)
+		inbound.New(http.StatusNotFound, "", "there is nothing here").Write(w)
 	})
 	r.MethodNotAllowed(notAllowed)
 	r.Post("/webhooks/pos", h.serve(true))
@@ -169,30 +168,10 @@ func NewHandler(o Options) (http.Handler, error) {
 	}
 	if o.Config.TestEndpoints {
 		r.Post("/test/simulate-webhook", h.serve(false))
-		r.Post("/webhooks/test", h.understand)
+		r.Post("/webhooks/test", h.dryRun)
 		r.Get("/test/webhook-sample", h.samples)
 	}
 	return r, nil
-}
-
-// Server returns the public server around a handler, with its limits.
-func Server(h http.Handler, log *slog.Logger) *http.Server {
-	return &http.Server{
-		Handler: oneOfChunks(h), ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
-		MaxHeaderBytes: maxHeaderBytes, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
-	}
-}
-
-// oneOfChunks ends the connection after a chunked request. One that gives its length, too, is read by its chunks, and net/http forgets the
-// length: whoever stands in front may have gone by that, and what follows may be a request that somebody smuggled in (RFC 9112, section
-// 6.1, asks for the connection to be closed).
-func oneOfChunks(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if len(r.TransferEncoding) > 0 {
-			w.Header().Set("Connection", "close")
-		}
-		next.ServeHTTP(w, r)
-	})
 }
 
 // accepted is the answer to a webhook that was taken.
@@ -221,24 +200,21 @@ func (h *handler) serve(real bool) http.HandlerFunc {
 		}
 		var outcome string
 		if err != nil {
-			var p *Problem
-			if !errors.As(err, &p) {
-				p = problem(http.StatusInternalServerError, "error", "")
-			}
-			outcome = p.outcome
+			p := inbound.AsProblem(err)
+			outcome = p.Outcome
 			if p.Status == http.StatusUnauthorized {
 				w.Header().Set("WWW-Authenticate", "Bearer")
 			}
-			p.write(w)
-			h.Log.Warn("webhook refused", "status", p.Status, "event", event, "reason", p.outcome)
+			p.Write(w)
+			h.Log.Warn("webhook refused", "status", p.Status, "event", event, "reason", p.Outcome)
 		} else {
 			outcome = answer.Status
-			writeJSON(w, http.StatusAccepted, "application/json", answer)
+			inbound.WriteJSON(w, http.StatusAccepted, inbound.JSON, answer)
 			h.Log.Info("webhook "+answer.Status, "webhook", answer.ID, "event", event, "jobs", len(answer.Jobs), "skipped", len(answer.Skipped),
 				"took", time.Since(start))
 		}
 		if span != nil {
-			span.SetAttributes(attribute.String("ringup.event", event), attribute.String("ringup.outcome", outcome))
+			span.SetAttributes(attribute.String("ringup.event", event), attribute.String("ringup.Outcome", outcome))
 			if hook != nil {
 				span.SetAttributes(attribute.String("ringup.webhook", hook.ID))
 			}
@@ -248,26 +224,26 @@ func (h *handler) serve(real bool) http.HandlerFunc {
 	}
 }
 
-// accept takes a webhook or says why not; every error is a *Problem.
+// accept takes a webhook or says why not; every error is a *inbound.Problem.
 func (h *handler) accept(r *http.Request, real bool) (*accepted, *generic.Webhook, error) {
 	if real {
 		if err := h.Verifier.Token(r.Header); err != nil {
-			return nil, nil, problem(http.StatusUnauthorized, "unauthorized", err.Error())
+			return nil, nil, inbound.New(http.StatusUnauthorized, "unauthorized", err.Error())
 		}
 	}
-	room := h.room(r)
-	defer h.inflight.Add(-room)
-	if h.inflight.Add(room) > h.Config.MaxInflightBytes {
-		return nil, nil, problem(http.StatusServiceUnavailable, "busy", "more webhooks come than are taken (MAX_INFLIGHT_BYTES); send it again").later()
+	cost := h.inflightCost(r)
+	defer h.inflight.Add(-cost)
+	if h.inflight.Add(cost) > h.Config.MaxInflightBytes {
+		return nil, nil, inbound.New(http.StatusServiceUnavailable, "busy", "more webhooks come than are taken (MAX_INFLIGHT_BYTES); send it again")
 	}
-	body, err := h.body(r)
+	body, err := h.body.Read(r)
 	if err != nil {
 		return nil, nil, err
 	}
 	if real {
 		err = h.Verifier.Signature(r.Header, body)
 		if err != nil {
-			return nil, nil, problem(http.StatusUnauthorized, "unauthorized", err.Error())
+			return nil, nil, inbound.New(http.StatusUnauthorized, "unauthorized", err.Error())
 		}
 	} else if body, err = generic.WithDefaults(body, "simulated_"+newID(), time.Now()); err != nil {
 		return nil, nil, invalid(err)
@@ -277,7 +253,7 @@ func (h *handler) accept(r *http.Request, real bool) (*accepted, *generic.Webhoo
 		return nil, nil, invalid(err)
 	}
 	if !h.limits.allow(hook.Source) {
-		return nil, hook, problem(http.StatusTooManyRequests, "rate_limited", "this source sends more than it may (SOURCE_RATE_LIMIT)").later()
+		return nil, hook, inbound.New(http.StatusTooManyRequests, "rate_limited", "this source sends more than it may (SOURCE_RATE_LIMIT)")
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), enqueueTimeout)
 	defer cancel()
@@ -289,10 +265,10 @@ func (h *handler) accept(r *http.Request, real bool) (*accepted, *generic.Webhoo
 	var full *queue.FullError
 	switch {
 	case errors.As(err, &full):
-		return nil, hook, problem(http.StatusServiceUnavailable, "full", full.Error()+"; nothing is lost, send it again later").later()
+		return nil, hook, inbound.New(http.StatusServiceUnavailable, "full", full.Error()+"; nothing is lost, send it again later")
 	case err != nil:
-		h.Log.Error("webhook not taken: the queue is unavailable", "webhook", hook.ID, "error", err)
-		return nil, hook, problem(http.StatusServiceUnavailable, "unavailable", "the queue cannot take it now; send it again").later()
+		h.Log.Error("enqueue failed", "webhook", hook.ID, "error", err)
+		return nil, hook, inbound.Unavailable("the queue cannot take it now; send it again")
 	}
 	answer := &accepted{ID: hook.ID, Status: "accepted", Jobs: acceptance.Jobs, Skipped: acceptance.Skipped}
 	if acceptance.Duplicate {
@@ -311,49 +287,17 @@ func (h *handler) accept(r *http.Request, real bool) (*accepted, *generic.Webhoo
 	return answer, hook, nil
 }
 
-// room is what a webhook counts for while it is worked on: its size, which for a chunked one is not known before.
-func (h *handler) room(r *http.Request) int64 {
-	if r.ContentLength < 0 {
-		return h.Config.MaxBodyBytes
-	}
-	return max(leastRoom, min(r.ContentLength, h.Config.MaxBodyBytes))
-}
-
 // invalid turns what is wrong with a payload into an answer.
-func invalid(err error) *Problem {
+func invalid(err error) *inbound.Problem {
 	var fields *generic.InvalidError
 	if errors.As(err, &fields) {
-		p := problem(http.StatusUnprocessableEntity, "invalid", "the payload is not a valid webhook; errors names each wrong field")
-		p.Errors = fields.Problems
+		p := inbound.New(http.StatusUnprocessableEntity, "invalid", "the payload is not a valid webhook; errors names each wrong field")
+		for _, field := range fields.Problems {
+			p.Errors = append(p.Errors, inbound.FieldError(field))
+		}
 		return p
 	}
-	return problem(http.StatusBadRequest, "malformed", err.Error())
-}
-
-// body reads a request's JSON; every error is a *Problem.
-func (h *handler) body(r *http.Request) ([]byte, error) {
-	kind, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if charset := params["charset"]; err != nil || kind != "application/json" || charset != "" && charset != "utf-8" && charset != "UTF-8" {
-		return nil, problem(http.StatusUnsupportedMediaType, "media_type", "send Content-Type: application/json, in UTF-8")
-	}
-	if encoding := r.Header.Get("Content-Encoding"); encoding != "" && encoding != "identity" {
-		return nil, problem(http.StatusUnsupportedMediaType, "media_type", "send the body without Content-Encoding")
-	}
-	tooLarge := problem(http.StatusRequestEntityTooLarge, "too_large", fmt.Sprintf("the body is larger than %d bytes (MAX_BODY_BYTES)", h.Config.MaxBodyBytes))
-	if r.ContentLength > h.Config.MaxBodyBytes {
-		return nil, tooLarge
-	}
-	// Room for what is announced, but not much before it has come.
-	var buffer bytes.Buffer
-	buffer.Grow(int(min(max(r.ContentLength, 0), 32<<10)) + bytes.MinRead)
-	_, err = buffer.ReadFrom(io.LimitReader(r.Body, h.Config.MaxBodyBytes+1))
-	if int64(buffer.Len()) > h.Config.MaxBodyBytes {
-		return nil, tooLarge
-	}
-	if err != nil {
-		return nil, problem(http.StatusBadRequest, "malformed", "the body ended before it was whole, or came too slowly")
-	}
-	return buffer.Bytes(), nil
+	return inbound.Malformed(err.Error())
 }
 
 // fanOut says who gets a message on which channel: the customer, where the payload has their address, and the default recipients.
@@ -396,50 +340,4 @@ func (h *handler) address(c message.Channel, raw string) (message.Address, error
 		return address.Email(raw)
 	}
 	return address.Phone(raw, h.Region)
-}
-
-// limits are the rate limits of the sources, for one replica.
-type limits struct {
-	perSecond float64
-	burst     int
-	mu        sync.Mutex
-	sources   map[string]*rate.Limiter
-	cleared   time.Time
-}
-
-func (l *limits) allow(source string) bool {
-	if l.perSecond == 0 {
-		return true
-	}
-	l.mu.Lock()
-	if len(l.sources) >= maxSources && l.sources[source] == nil {
-		l.clear(time.Now())
-	}
-	if len(l.sources) >= maxSources && l.sources[source] == nil {
-		source = ""
-	}
-	limiter := l.sources[source]
-	if limiter == nil {
-		burst := l.burst
-		if burst == 0 {
-			burst = max(1, int(l.perSecond))
-		}
-		limiter = rate.NewLimiter(rate.Limit(l.perSecond), burst)
-		l.sources[source] = limiter
-	}
-	l.mu.Unlock()
-	return limiter.Allow()
-}
-
-// clear forgets the sources that have all their tokens again, which a new limiter has too. At most once a second: it looks at all of them.
-func (l *limits) clear(now time.Time) {
-	if now.Sub(l.cleared) < time.Second {
-		return
-	}
-	l.cleared = now
-	for source, limiter := range l.sources {
-		if limiter.TokensAt(now) >= float64(limiter.Burst()) {
-			delete(l.sources, source)
-		}
-	}
 }

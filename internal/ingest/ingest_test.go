@@ -21,6 +21,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/time/rate"
 
+	"ringup.dev/ringup/internal/config/secret"
 	"ringup.dev/ringup/internal/event"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/queue"
@@ -73,7 +74,7 @@ func setup(t *testing.T, change func(*Config)) *bundle {
 	if change != nil {
 		change(&config)
 	}
-	verifier, err := generic.New(generic.Config{Tokens: "token", Secrets: "secret"}, time.Now)
+	verifier, err := generic.New(generic.Config{Tokens: secret.ParseList("token"), Secrets: secret.ParseList("secret")}, time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -278,7 +279,7 @@ func TestTestEndpoints(t *testing.T) {
 
 // BenchmarkAccept is the whole handler but for the queue.
 func BenchmarkAccept(b *testing.B) {
-	verifier, err := generic.New(generic.Config{Tokens: "token", Secrets: "secret"}, time.Now)
+	verifier, err := generic.New(generic.Config{Tokens: secret.ParseList("token"), Secrets: secret.ParseList("secret")}, time.Now)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -369,12 +370,12 @@ func (s *slowQueue) Enqueue(ctx context.Context, submission *queue.Submission) (
 func TestInflight(t *testing.T) {
 	t.Parallel()
 	slow := &slowQueue{entered: make(chan struct{}), leave: make(chan struct{})}
-	verifier, err := generic.New(generic.Config{Tokens: "token"}, time.Now)
+	verifier, err := generic.New(generic.Config{Tokens: secret.ParseList("token")}, time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
 	h, err := NewHandler(Options{
-		Config: Config{Channels: []string{"sms"}, MaxBodyBytes: 2 * leastRoom, MaxInflightBytes: 3 * leastRoom, MaxConnections: 10},
+		Config: Config{Channels: []string{"sms"}, MaxBodyBytes: 2 * minInflightCost, MaxInflightBytes: 3 * minInflightCost, MaxConnections: 10},
 		Region: "US", Verifier: verifier, Enqueuer: slow, Notifier: slow, Registerer: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
@@ -391,7 +392,7 @@ func TestInflight(t *testing.T) {
 		return w
 	}
 	answers := make(chan *httptest.ResponseRecorder, 2)
-	for _, size := range []int{0, 2 * leastRoom} {
+	for _, size := range []int{0, 2 * minInflightCost} {
 		go func() { answers <- post(fmt.Sprint("w", size), size) }()
 		<-slow.entered
 	}
@@ -404,7 +405,7 @@ func TestInflight(t *testing.T) {
 			t.Errorf("HTTP %d %s", w.Code, w.Body)
 		}
 	}
-	go func() { answers <- post("more", 2*leastRoom) }()
+	go func() { answers <- post("more", 2*minInflightCost) }()
 	<-slow.entered
 	slow.leave <- struct{}{}
 	if w := <-answers; w.Code != http.StatusAccepted {
@@ -412,7 +413,7 @@ func TestInflight(t *testing.T) {
 	}
 }
 
-// TestQuietSourcesAreForgotten: names that somebody makes up do not take the place of sources for ever.
+// TestQuietSourcesAreForgotten: made-up names do not take the place of sources for ever.
 func TestQuietSourcesAreForgotten(t *testing.T) {
 	t.Parallel()
 	l := limits{perSecond: 0.001, burst: 1, sources: map[string]*rate.Limiter{}}

@@ -3,13 +3,13 @@ package ingest
 import (
 	"crypto/rand"
 	"encoding/json"
-	"errors"
 	"maps"
 	"net/http"
 	"slices"
 	"strings"
 
 	"ringup.dev/ringup/internal/event"
+	"ringup.dev/ringup/internal/inbound"
 	"ringup.dev/ringup/internal/job"
 	"ringup.dev/ringup/internal/queue"
 	"ringup.dev/ringup/internal/sender/generic"
@@ -18,34 +18,33 @@ import (
 // newID is unguessable and unique.
 func newID() string { return strings.ToLower(rand.Text()[:16]) }
 
-// understand answers what it understood of any JSON object, and sends nothing.
-func (h *handler) understand(w http.ResponseWriter, r *http.Request) {
-	body, err := h.body(r)
-	var refused *Problem
-	if errors.As(err, &refused) {
-		refused.write(w)
+// dryRun answers with what a webhook would do, or with all that is wrong with it, and sends nothing.
+func (h *handler) dryRun(w http.ResponseWriter, r *http.Request) {
+	body, err := h.body.Read(r)
+	if err != nil {
+		inbound.AsProblem(err).Write(w)
 		return
 	}
 	var object map[string]json.RawMessage
 	if json.Unmarshal(body, &object) != nil || object == nil {
-		problem(http.StatusBadRequest, "", "the body is not a JSON object").write(w)
+		inbound.New(http.StatusBadRequest, "", "the body is not a JSON object").Write(w)
 		return
 	}
 	answer := struct {
-		Valid    bool              `json:"valid"`
-		Fields   []string          `json:"fields"`
-		Problems []generic.Problem `json:"problems"`
-		Would    *accepted         `json:"would,omitempty"`
-	}{Fields: []string{}, Problems: []generic.Problem{}}
+		Valid    bool                 `json:"valid"`
+		Fields   []string             `json:"fields"`
+		Problems []inbound.FieldError `json:"problems"`
+		Would    *accepted            `json:"would,omitempty"`
+	}{Fields: []string{}, Problems: []inbound.FieldError{}}
 	answer.Fields = append(answer.Fields, slices.Sorted(maps.Keys(object))...)
 	hook, err := generic.Decode(body)
 	if err != nil {
 		p := invalid(err)
 		answer.Problems = p.Errors
 		if p.Errors == nil {
-			answer.Problems = []generic.Problem{{Message: p.Detail}}
+			answer.Problems = []inbound.FieldError{{Message: p.Detail}}
 		}
-		writeJSON(w, http.StatusOK, "application/json", answer)
+		inbound.WriteJSON(w, http.StatusOK, inbound.JSON, answer)
 		return
 	}
 	answer.Valid = true
@@ -57,7 +56,7 @@ func (h *handler) understand(w http.ResponseWriter, r *http.Request) {
 		would.Skipped = append(would.Skipped, part.Skipped...)
 	}
 	answer.Would = would
-	writeJSON(w, http.StatusOK, "application/json", answer)
+	inbound.WriteJSON(w, http.StatusOK, inbound.JSON, answer)
 }
 
 // samples answers a valid payload for each event type.
@@ -66,5 +65,5 @@ func (h *handler) samples(w http.ResponseWriter, _ *http.Request) {
 	for _, e := range event.Types {
 		all[e] = event.Sample(e)
 	}
-	writeJSON(w, http.StatusOK, "application/json", all)
+	inbound.WriteJSON(w, http.StatusOK, inbound.JSON, all)
 }

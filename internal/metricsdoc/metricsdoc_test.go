@@ -17,7 +17,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"ringup.dev/ringup/internal/callback"
+	"ringup.dev/ringup/internal/config/secret"
 	"ringup.dev/ringup/internal/ingest"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/redisstore"
@@ -99,7 +99,7 @@ func all(t *testing.T) map[string]*metric {
 		t.Fatal(err)
 	}
 	defer func() { _ = store.Close() }()
-	verifier, err := generic.New(generic.Config{Tokens: "x"}, time.Now)
+	verifier, err := generic.New(generic.Config{Tokens: secret.ParseList("x")}, time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,9 +115,7 @@ func all(t *testing.T) map[string]*metric {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := callback.New(callback.Options{Registerer: &in, Log: slog.New(slog.DiscardHandler)}); err != nil {
-		t.Fatal(err)
-	}
+	ingest.NewCallbacks(ingest.CallbackOptions{Registerer: &in, Log: slog.New(slog.DiscardHandler)})
 	store.Instrument(&out)
 	worker.NewMetrics(&out, message.SMS)
 	store.Instrument(&desk)

@@ -11,7 +11,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 
 	"ringup.dev/ringup/internal/config/secret"
@@ -20,9 +19,9 @@ import (
 // Config is what a POS is given. Of several values separated by commas, the first is used.
 type Config struct {
 	// Token goes along as Authorization: Bearer.
-	Token secret.String `env:"WEBHOOK_AUTH_TOKEN"`
+	Token secret.List `env:"WEBHOOK_AUTH_TOKEN"`
 	// Secret signs the body.
-	Secret secret.String `env:"WEBHOOK_SECRET"`
+	Secret secret.List `env:"WEBHOOK_SECRET"`
 }
 
 // Answer is ingest's.
@@ -47,11 +46,11 @@ func Post(ctx context.Context, c Config, base string, payload []byte) (Answer, e
 		return Answer{}, err
 	}
 	r.Header.Set("Content-Type", "application/json")
-	if token := first(c.Token); token != "" {
-		r.Header.Set("Authorization", "Bearer "+token)
+	if token := c.Token.First(); token != "" {
+		r.Header.Set("Authorization", "Bearer "+token.Reveal())
 	}
-	if key := first(c.Secret); key != "" {
-		mac := hmac.New(sha256.New, []byte(key))
+	if key := c.Secret.First(); key != "" {
+		mac := hmac.New(sha256.New, []byte(key.Reveal()))
 		mac.Write(payload)
 		r.Header.Set("X-Webhook-Signature", "sha256="+hex.EncodeToString(mac.Sum(nil)))
 	}
@@ -65,9 +64,4 @@ func Post(ctx context.Context, c Config, base string, payload []byte) (Answer, e
 		return Answer{}, fmt.Errorf("ingest's answer broke off: %w", err)
 	}
 	return Answer{Status: resp.StatusCode, Body: body}, nil
-}
-
-func first(s secret.String) string {
-	value, _, _ := strings.Cut(s.Reveal(), ",")
-	return strings.TrimSpace(value)
 }

@@ -1,5 +1,9 @@
-// Package provider is the contract between the worker and whoever carries a message away. An adapter knows one provider's
-// dialect: it sends once, never waits, and says what kind of failure it saw; the worker decides what follows.
+// Package provider is the contract with the services that carry messages away, in both directions. A Provider knows one service's dialect: it
+// sends once, never waits, and says what kind of failure it saw; the worker decides what follows. A Callback reads what the service reports
+// afterwards; ingest serves it.
+//
+// Each service has one folder: what both directions know, and the callback, in the folder itself, which links no SDK; the adapter, with the
+// SDK, below it in send.
 package provider
 
 import (
@@ -12,7 +16,7 @@ import (
 //
 // Send hands the message to the provider once: no retry, no waiting, no longer than ctx allows. It is safe for concurrent
 // use. A nil error means that the provider accepted the message (delivery is known later, if ever). Every other error is a
-// *Error; its text holds no secret and no recipient.
+// *failure.Error; its text holds no secret and no recipient.
 //
 // Probe asks, as cheaply as the provider's API allows, whether a send could work: credentials, account state. Errors are as
 // of Send.
@@ -24,10 +28,10 @@ type Provider interface {
 	Traits() Traits
 }
 
-// Traits are what a provider is, as it is configured.
+// Traits are the properties of a provider as it is configured.
 type Traits struct {
-	// Sender is from whom its messages come: a number, a messaging service, an e-mail address, the Cloud API's phone number id. A
-	// delivery.Preference names the same one; never empty.
+	// Sender is the address that its messages come from: a number, a messaging service, an e-mail address, the Cloud API's phone number id. A
+	// suppress.Preference names the same one; never empty.
 	Sender string
 	// Reports says that the provider reports deliveries, later and by callback; otherwise an accepted message is the last that is heard of it.
 	Reports bool
@@ -35,15 +39,16 @@ type Traits struct {
 	NamesMessage bool
 }
 
-// OptOutLister is a Provider with a list of its own of people who want no more messages, to whom it drops messages without a word.
+// OptOutLister is a Provider with a list of its own of people who want no more messages, whose messages it drops without a word.
 //
-// OptedOut hands every person on the list to each, in no order, and perhaps somebody twice when the list changes meanwhile. It asks page
-// by page, and no further once ctx or each says so. Errors are those of each, or as of Send; what was handed over until then is true.
+// OptedOut hands every person on the list to each, in no order, and perhaps a person twice when the list changes meanwhile. It asks page
+// by page, and no further once ctx ends or each returns an error. Errors are those of each, or as of Send; what was handed over until then is
+// true.
 type OptOutLister interface {
 	OptedOut(ctx context.Context, each func(message.Address) error) error
 }
 
-// Receipt is what an accepted message got.
+// Receipt is what the provider said of an accepted message.
 type Receipt struct {
 	MessageID string // the provider's id, by which delivery reports name the message
 }

@@ -1,4 +1,4 @@
-// Package report has the nouns of what providers say after the send. It knows nothing of HTTP, of Redis or of any provider's format: the
+// Package report has the nouns of what providers tell after the send. It knows nothing of HTTP, of Redis or of any provider's format: the
 // providers' callbacks make these, the store applies them.
 package report
 
@@ -26,12 +26,12 @@ const (
 
 // Report is what a provider says about one message. Providers repeat reports, and send them out of order.
 type Report struct {
-	// EventID tells a repetition from news; unique within the provider.
+	// EventID tells a repetition from a new event; unique within the provider.
 	EventID string
 	// Provider is the catalogue's name: twilio, sendgrid, aws, business.
 	Provider string
 	Channel  message.Channel
-	// JobID is the correlation value that was sent along; "" where the provider returns none (the Cloud API): then MessageID has to do.
+	// JobID is the correlation value that was sent along; "" where the provider returns none (the Cloud API), and MessageID names the message.
 	JobID string
 	// MessageID is the provider's.
 	MessageID string
@@ -41,8 +41,11 @@ type Report struct {
 	Err *failure.Error
 }
 
-// Update is all that one callback says. A callback may say nothing that matters: both lists are empty then.
+// Update has all that one callback says. Both lists are empty where it says nothing that matters.
 type Update struct {
 	Reports     []Report
 	Preferences []suppress.Preference
 }
+
+// Empty says that there is nothing to apply.
+func (u *Update) Empty() bool { return len(u.Reports) == 0 && len(u.Preferences) == 0 }

@@ -1,4 +1,5 @@
-// Package suppress is the contract of the suppression list: which addresses are not written to on a channel, and why.
+// Package suppress is the contract of the suppression list: which addresses get no messages on a channel, and why. It knows the words by which
+// people ask to be on it.
 package suppress
 
 import (
@@ -16,7 +17,7 @@ const (
 	OptIn  Kind = "opt_in"  // messages are welcome again
 )
 
-// Why a person, or their address, is on the list of those who get nothing.
+// Why an address is on the suppression list.
 type Why string
 
 // The reasons for a suppression.
@@ -27,11 +28,11 @@ const (
 	HardBounce  Why = "hard_bounce"  // the address does not exist or refuses for good
 	Refused     Why = "refused"      // the provider refuses to send to them (Twilio 21610, a block on WhatsApp)
 	OptOutList  Why = "opt_out_list" // they are on the provider's own list (Amazon SNS; the account's suppression list of SES)
-	Operator    Why = "operator"     // somebody of the shop put them there
+	Operator    Why = "operator"     // an operator of the shop added them
 	Import      Why = "import"       // from a file
 )
 
-// Preference is that somebody wants no more messages, or wants them again.
+// Preference is a person's wish to get no more messages, or to get them again.
 type Preference struct {
 	EventID  string
 	Provider string
@@ -45,12 +46,12 @@ type Preference struct {
 	At     time.Time // when they said it; where the provider does not say, when it was received
 }
 
-// Entry is one of the list of those who get nothing on a channel.
+// Entry is an entry of the suppression list of a channel.
 type Entry struct {
 	Channel message.Channel
 	Address message.Address
 	Why     Why
 	Sender  string // ours, to which they said so; "" for all
-	By      string // the provider that told us, or the person who made the entry
+	By      string // the provider that told us, or the operator who made the entry
 	At      time.Time
 }

@@ -1,4 +1,5 @@
-// Package unsubscribe ends e-mails with one click (RFC 8058): links whose tokens only ringup can read, and the page they lead to.
+// Package unsubscribe makes and reads the links that end e-mails with one click (RFC 8058). Only ringup can read their tokens. Workers make them;
+// ingest serves the page below.
 package unsubscribe
 
 import (
@@ -16,26 +17,25 @@ import (
 	"ringup.dev/ringup/internal/message"
 )
 
-// Config says where links lead, and with what they are sealed.
+// Config says where links lead, and has the secrets that seal them.
 type Config struct {
 	// PublicURL is what the world calls ingest by, as https://hooks.example.com: delivery reports come there, and unsubscribe links lead there.
 	PublicURL string `env:"PUBLIC_URL"`
 	// Secrets that unsubscribe links are sealed with, separated by commas: the first seals, any of them opens. A link works for as long as
 	// its secret is here. Without one e-mails have no such link.
-	Secrets secret.String `env:"UNSUBSCRIBE_SECRET"`
+	Secrets secret.List `env:"UNSUBSCRIBE_SECRET"`
 }
 
-// minSecret is how many characters a secret has at least: everybody with a link could try shorter ones out at home.
+// minSecret is how many characters a secret has at least: a person with a link could find a shorter one by trying.
 const minSecret = 16
 
 // Validate reports every setting that cannot work, each with its variable.
 func (c *Config) Validate() error {
-	secrets := split(c.Secrets)
-	if len(secrets) == 0 {
+	if len(c.Secrets) == 0 {
 		return nil
 	}
 	var errs []error
-	for i, s := range secrets {
+	for i, s := range c.Secrets {
 		if len(s) < minSecret {
 			errs = append(errs, fmt.Errorf("UNSUBSCRIBE_SECRET: number %d has %d characters: set %d or more at random", i+1, len(s), minSecret))
 		}
@@ -44,17 +44,7 @@ func (c *Config) Validate() error {
 	return errors.Join(append(errs, err)...)
 }
 
-func split(s secret.String) []string {
-	var out []string
-	for part := range strings.SplitSeq(s.Reveal(), ",") {
-		if part = strings.TrimSpace(part); part != "" {
-			out = append(out, part)
-		}
-	}
-	return out
-}
-
-// base reads PUBLIC_URL. Mail programs act on https only (RFC 8058, section 3.1); where nobody from outside could come, http will do.
+// base reads PUBLIC_URL. Mail programs act on https only (RFC 8058, section 3.1); http will do for a host that cannot be reached from outside.
 func base(public string) (*url.URL, error) {
 	u, err := url.Parse(public)
 	switch {
@@ -65,13 +55,13 @@ func base(public string) (*url.URL, error) {
 	case u.Scheme == "http" && !inside(u.Hostname()):
 		return nil, errors.New("PUBLIC_URL begins with http: mail programs unsubscribe over https only, so set it as https://hooks.example.com")
 	}
-	return u.JoinPath(path), nil
+	return u.JoinPath(Path), nil
 }
 
-// path is where links lead, below PUBLIC_URL.
-const path = "/unsubscribe"
+// Path is where links lead, below PUBLIC_URL.
+const Path = "/unsubscribe"
 
-// inside says whether a host is of this machine, this network or this cluster.
+// inside reports whether a host is of this machine, this network or this cluster.
 func inside(host string) bool {
 	if ip := net.ParseIP(host); ip != nil {
 		return ip.IsLoopback() || ip.IsPrivate()
@@ -79,7 +69,7 @@ func inside(host string) bool {
 	return !strings.Contains(host, ".") || strings.HasSuffix(host, ".localhost") || strings.HasSuffix(host, ".svc") || strings.HasSuffix(host, ".cluster.local")
 }
 
-// Links makes links, and reads them. It is safe for concurrent use; the nil one makes none and reads none.
+// Links makes links, and reads them. It is safe for concurrent use. A nil one makes "" and opens nothing.
 type Links struct {
 	base *url.URL
 	keys []cipher.AEAD
@@ -90,8 +80,7 @@ func New(c Config) (*Links, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	secrets := split(c.Secrets)
-	if len(secrets) == 0 {
+	if len(c.Secrets) == 0 {
 		return nil, nil
 	}
 	u, err := base(c.PublicURL)
@@ -99,8 +88,8 @@ func New(c Config) (*Links, error) {
 		return nil, err
 	}
 	l := &Links{base: u}
-	for _, s := range secrets {
-		key := sha256.Sum256([]byte(s))
+	for _, s := range c.Secrets {
+		key := sha256.Sum256([]byte(s.Reveal()))
 		block, err := aes.NewCipher(key[:])
 		if err != nil {
 			return nil, err
@@ -115,15 +104,15 @@ func New(c Config) (*Links, error) {
 	return l, nil
 }
 
-// A token is base64url of a version and what is sealed, with the version sealed along: the nonce, the address, the tag. It has no expiry:
-// whoever finds an old e-mail may end them, too.
+// A token is base64url of a version, a nonce, the sealed address and the tag; the version is authenticated too. It has no expiry: a person
+// who finds an old e-mail may unsubscribe with it.
 const (
 	version = 1
 	// maxToken is the length of the longest address's: 254 bytes (RFC 5321), the version, a nonce of 12 and a tag of 16.
 	maxToken = (254 + 1 + 12 + 16 + 2) / 3 * 4
 )
 
-// URL returns the link for an address.
+// URL returns the link for an address; each call makes another one. It is "" of nil.
 func (l *Links) URL(to message.Address) string {
 	if l == nil {
 		return ""
@@ -132,8 +121,8 @@ func (l *Links) URL(to message.Address) string {
 	return l.base.JoinPath(base64.RawURLEncoding.EncodeToString(token)).String()
 }
 
-// ErrToken is the error of a token that is none of ours, or of a secret that is no more.
-var ErrToken = errors.New("no unsubscribe token")
+// ErrToken is the error of a token that was not made with one of the secrets.
+var ErrToken = errors.New("not an unsubscribe token")
 
 // Open returns the address that a token was made for. Errors: ErrToken.
 func (l *Links) Open(token string) (message.Address, error) {

@@ -19,7 +19,7 @@ const (
 
 func links(t testing.TB, url string, secrets ...string) *unsubscribe.Links {
 	t.Helper()
-	l, err := unsubscribe.New(unsubscribe.Config{PublicURL: url, Secrets: secret.String(strings.Join(secrets, ", "))})
+	l, err := unsubscribe.New(unsubscribe.Config{PublicURL: url, Secrets: secret.ParseList(strings.Join(secrets, ", "))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +117,7 @@ func TestValidate(t *testing.T) {
 		"short secrets":             {public, first + ",short,0123456789abcde", []string{"number 2 has 5", "number 3 has 15"}},
 		"all of it":                 {"", "short", []string{"PUBLIC_URL", "number 1 has 5"}},
 	} {
-		config := unsubscribe.Config{PublicURL: tt.url, Secrets: secret.String(tt.secrets)}
+		config := unsubscribe.Config{PublicURL: tt.url, Secrets: secret.ParseList(tt.secrets)}
 		err := config.Validate()
 		if (err == nil) != (len(tt.want) == 0) {
 			t.Errorf("%s: %v", name, err)

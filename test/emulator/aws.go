@@ -17,7 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 
-	"ringup.dev/ringup/internal/provider/aws/tags"
+	awsprovider "ringup.dev/ringup/internal/provider/aws"
 )
 
 // signed looks whether a request has the right Signature Version 4: it signs the same request and compares.
@@ -138,6 +138,7 @@ var (
 // sesDialect is Amazon SES v2 (docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html).
 var sesDialect = Dialect{
 	Name:    "ses",
+	Report:  sesReport,
 	Routes:  []string{"POST /v2/email/outbound-emails", "GET /v2/email/account"},
 	IsProbe: func(r *http.Request, _ []byte) bool { return r.Method == http.MethodGet },
 	Check: func(r *http.Request, body []byte) *Refusal {
@@ -196,7 +197,7 @@ var sesDialect = Dialect{
 			}
 			m.Fields[tag.Name], returned[tag.Name] = tag.Value, []string{tag.Value}
 		}
-		m.JobID = tags.Decode(returned)
+		m.JobID = awsprovider.DecodeTags(returned)
 		return m, nil
 	},
 	Accept: func(w http.ResponseWriter, m Message) {

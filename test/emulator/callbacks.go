@@ -20,7 +20,7 @@ import (
 	"time"
 )
 
-// WhatsAppAppSecret signs what the Cloud API sends; WhatsAppVerifyToken is what Meta's page was told to ask with.
+// WhatsAppAppSecret signs the callbacks of the Cloud API; WhatsAppVerifyToken is the token of its challenge.
 const (
 	WhatsAppAppSecret   = "app-secret-for-the-emulator"
 	WhatsAppVerifyToken = "verify-token-for-the-emulator"
@@ -51,7 +51,7 @@ type Event struct {
 	At   time.Time `json:"at,omitzero"`    // now when it is zero
 }
 
-// Inbound is a message that somebody sends to the shop's number.
+// Inbound is a person's message to the shop's number.
 type Inbound struct {
 	Provider   string `json:"provider"` // twilio, whatsapp
 	Channel    string `json:"channel"`  // sms, whatsapp
@@ -90,8 +90,8 @@ type signers struct {
 	whatsapp string
 }
 
-// keys are made once a process: an RSA key takes a while.
-var keys = sync.OnceValues(func() (made [2]signers, err error) {
+// madeKeys are made once in a process: an RSA key takes a while.
+var madeKeys = sync.OnceValues(func() (made [2]signers, err error) {
 	for i := range made {
 		sendgrid, ecdsaErr := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 		sns, rsaErr := rsa.GenerateKey(rand.Reader, 2048)
@@ -104,7 +104,7 @@ var keys = sync.OnceValues(func() (made [2]signers, err error) {
 
 // Callbacks begins to be the providers' other half, which reports.
 func (s *Server) Callbacks(o CallbackOptions) (*Callbacks, error) {
-	made, err := keys()
+	made, err := madeKeys()
 	if err != nil {
 		return nil, err
 	}
@@ -140,12 +140,16 @@ func (c *Callbacks) Confirmed() []string { return c.amazon.confirmed() }
 // Fetched returns how often the certificate was asked for.
 func (c *Callbacks) Fetched() int { return c.amazon.fetched() }
 
-// Environment is what ingest has to be told, so that it believes these callbacks.
+// Environment are the variables that ingest needs to trust these callbacks.
 func (c *Callbacks) Environment() map[string]string {
-	return map[string]string{
+	out := map[string]string{
 		"PUBLIC_URL": c.o.Public, "TWILIO_AUTH_TOKEN": c.right.twilio, "SENDGRID_WEBHOOK_PUBLIC_KEY": sendgridPublicKey(c.right.sendgrid),
 		"WHATSAPP_APP_SECRET": c.right.whatsapp, "WHATSAPP_VERIFY_TOKEN": WhatsAppVerifyToken, "SES_TOPIC_ARN": SESTopicARN,
 	}
+	for _, d := range c.server.dialects {
+		maps.Copy(out, d.Environment)
+	}
+	return out
 }
 
 // Callback is one request of a provider's.
@@ -157,27 +161,40 @@ type Callback struct {
 	Body     []byte
 
 	// sign makes the headers and the body anew, with other keys or at another time.
-	sign  func(s signers, at time.Time) (http.Header, []byte)
-	wrong signers
-	now   time.Time
+	sign func(genuine bool, at time.Time) (http.Header, []byte)
+	now  time.Time
 }
 
-// made signs a callback with the right keys.
-func (c *Callbacks) made(provider, target string, sign func(s signers, at time.Time) (http.Header, []byte)) Callback {
-	out := Callback{Provider: provider, Method: http.MethodPost, URL: target, sign: sign, wrong: c.wrong, now: c.o.Now()}
-	out.Header, out.Body = sign(c.right, out.now)
+// Sign makes a POST of a provider to a path below PUBLIC_URL. sign returns its headers and its body, signed with the provider's key at a time, or
+// with another key where the callback is not genuine.
+func (c *Callbacks) Sign(provider, path string, sign func(genuine bool, at time.Time) (http.Header, []byte)) Callback {
+	return c.signURL(provider, strings.TrimSuffix(c.o.Public, "/")+path, sign)
+}
+
+// signURL makes a POST to an address.
+func (c *Callbacks) signURL(provider, target string, sign func(genuine bool, at time.Time) (http.Header, []byte)) Callback {
+	out := Callback{Provider: provider, Method: http.MethodPost, URL: target, sign: sign, now: c.o.Now()}
+	out.Header, out.Body = sign(true, out.now)
 	return out
 }
 
-// Forged is the same callback, signed by somebody who does not have the key.
+// keys are those that the built-in dialects sign with: the right ones, or others.
+func (c *Callbacks) keys(genuine bool) signers {
+	if genuine {
+		return c.right
+	}
+	return c.wrong
+}
+
+// Forged is the same callback, signed with another key.
 func (cb Callback) Forged() Callback {
-	cb.Header, cb.Body = cb.sign(cb.wrong, cb.now)
+	cb.Header, cb.Body = cb.sign(false, cb.now)
 	return cb
 }
 
 // SignedAt is the same callback as it would be signed at another time, where a provider signs the time.
 func (c *Callbacks) SignedAt(cb Callback, at time.Time) Callback {
-	cb.Header, cb.Body = cb.sign(c.right, at)
+	cb.Header, cb.Body = cb.sign(true, at)
 	return cb
 }
 
@@ -254,24 +271,18 @@ func (c *Callbacks) moment(e Event) time.Time {
 	return e.At
 }
 
-// Report returns what a message's provider says about events of it, in their order: one callback for each, and one for all of them from
-// SendGrid, which sends batches. The error says what the provider would not report.
+// Report returns what a message's provider says about events of it, in their order: one callback for each, or one for all of them from a
+// provider that sends batches. The error says what the provider would not report.
 func (c *Callbacks) Report(m Message, events ...Event) ([]Callback, error) {
-	switch m.Provider {
-	case "twilio":
-		return each(events, func(e Event) (Callback, error) { return c.twilioStatus(m, e) })
-	case "sendgrid":
-		cb, err := c.sendgridBatch(m, events)
-		return []Callback{cb}, err
-	case "ses":
-		return each(events, func(e Event) (Callback, error) { return c.sesEvent(m, e) })
-	case "whatsapp":
-		return each(events, func(e Event) (Callback, error) { return c.whatsappEvent(m, e) })
+	d := c.server.dialect(m.Provider)
+	if d.Report == nil {
+		return nil, fmt.Errorf("%s reports nothing", m.Provider)
 	}
-	return nil, fmt.Errorf("%s reports nothing", m.Provider)
+	return d.Report(c, m, events)
 }
 
-func each(events []Event, build func(Event) (Callback, error)) ([]Callback, error) {
+// Each returns the callbacks of events, one for each: the Report of a provider that sends no batches.
+func Each(events []Event, build func(Event) (Callback, error)) ([]Callback, error) {
 	var out []Callback
 	for _, e := range events {
 		cb, err := build(e)
@@ -283,20 +294,18 @@ func each(events []Event, build func(Event) (Callback, error)) ([]Callback, erro
 	return out, nil
 }
 
-// unsupported is the error of an event that a provider does not report.
-func unsupported(provider string, kind EventKind) error {
+// Unsupported is the error of an event that a provider does not report.
+func Unsupported(provider string, kind EventKind) error {
 	return fmt.Errorf("%s does not report %q", provider, kind)
 }
 
-// Receive returns the callback of somebody's message to the shop.
+// Receive returns the callback of a person's message to the shop.
 func (c *Callbacks) Receive(in Inbound) (Callback, error) {
-	switch in.Provider {
-	case "twilio":
-		return c.twilioInbound(in), nil
-	case "whatsapp":
-		return c.whatsappInbound(in), nil
+	d := c.server.dialect(in.Provider)
+	if d.Receive == nil {
+		return Callback{}, fmt.Errorf("%s takes no messages of people", in.Provider)
 	}
-	return Callback{}, fmt.Errorf("%s takes no messages of people", in.Provider)
+	return d.Receive(c, in), nil
 }
 
 // Plan is what happens to every message that was taken and fits.
@@ -351,13 +360,13 @@ func (c *Callbacks) Play(ctx context.Context, plan Plan) (Played, error) {
 	return played, nil
 }
 
-// serveCallbacks answers whoever runs the emulator as a process: what ingest has to be told, a plan, a message to the shop.
+// serveCallbacks serves the emulator as a process: the environment of ingest, a plan, a message to the shop.
 func (s *Server) serveCallbacks(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	c := s.callbacks
 	s.mu.Unlock()
 	if c == nil {
-		http.Error(w, "the emulator does not know where ingest is: begin it with -ingest", http.StatusNotFound)
+		http.Error(w, "the emulator does not know where ingest is: start it with -ingest", http.StatusNotFound)
 		return
 	}
 	if r.Method == http.MethodGet {

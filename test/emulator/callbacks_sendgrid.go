@@ -10,8 +10,9 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
+
+	"ringup.dev/ringup/internal/provider/sendgrid"
 )
 
 // sendgridPublicKey is the key as SendGrid's settings page shows it.
@@ -23,9 +24,9 @@ func sendgridPublicKey(key *ecdsa.PrivateKey) string {
 	return base64.StdEncoding.EncodeToString(der)
 }
 
-// sendgridBatch is one request of the event webhook (twilio.com/docs/sendgrid/for-developers/tracking-events/event). A message's custom
+// sendgridReport is one request of the event webhook (twilio.com/docs/sendgrid/for-developers/tracking-events/event). A message's custom
 // arguments stand beside SendGrid's own fields.
-func (c *Callbacks) sendgridBatch(m Message, events []Event) (Callback, error) {
+func sendgridReport(c *Callbacks, m Message, events []Event) ([]Callback, error) {
 	batch := []map[string]any{}
 	for i, e := range events {
 		event := map[string]any{"email": m.To, "timestamp": c.moment(e).Unix(), "smtp-id": "<" + m.ID + "@geopod-ismtpd-1>",
@@ -62,21 +63,20 @@ func (c *Callbacks) sendgridBatch(m Message, events []Event) (Callback, error) {
 		case EventResubscribe:
 			event["event"], event["asm_group_id"] = "group_resubscribe", 10
 		default:
-			return Callback{}, unsupported("sendgrid", e.Kind)
+			return nil, Unsupported("sendgrid", e.Kind)
 		}
 		batch = append(batch, event)
 	}
 	text, err := json.Marshal(batch)
 	if err != nil {
-		return Callback{}, err
+		return nil, err
 	}
 	// SendGrid ends its bodies like this, and signs that too.
 	body := append(text, '\r', '\n')
-	target := strings.TrimSuffix(c.o.Public, "/") + "/callbacks/sendgrid"
-	return c.made("sendgrid", target, func(s signers, at time.Time) (http.Header, []byte) {
+	return []Callback{c.Sign("sendgrid", sendgrid.CallbackPath, func(genuine bool, at time.Time) (http.Header, []byte) {
 		stamp := strconv.FormatInt(at.Unix(), 10)
 		hash := sha256.Sum256(append([]byte(stamp), body...))
-		signature, err := ecdsa.SignASN1(rand.Reader, s.sendgrid, hash[:])
+		signature, err := ecdsa.SignASN1(rand.Reader, c.keys(genuine).sendgrid, hash[:])
 		if err != nil {
 			panic(err) // a key of P-256 can sign
 		}
@@ -85,5 +85,5 @@ func (c *Callbacks) sendgridBatch(m Message, events []Event) (Callback, error) {
 			"X-Twilio-Email-Event-Webhook-Timestamp": {stamp},
 			"X-Twilio-Email-Event-Webhook-Signature": {base64.StdEncoding.EncodeToString(signature)},
 		}, body
-	}), nil
+	})}, nil
 }

@@ -23,6 +23,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	awsprovider "ringup.dev/ringup/internal/provider/aws"
 )
 
 // The topic that SES's events come through, and what Amazon calls its parts.
@@ -142,8 +144,7 @@ func (c *Callbacks) Notify(version, text string) Callback {
 // snsMessage is an envelope (docs.aws.amazon.com/sns/latest/dg/sns-message-and-json-formats.html), signed as
 // docs.aws.amazon.com/sns/latest/dg/sns-verify-signature-of-message.html says.
 func (c *Callbacks) snsMessage(version, kind, id string, fields map[string]string) Callback {
-	target := strings.TrimSuffix(c.o.Public, "/") + "/callbacks/ses"
-	return c.made("ses", target, func(s signers, at time.Time) (http.Header, []byte) {
+	return c.Sign("ses", awsprovider.CallbackPath, func(genuine bool, at time.Time) (http.Header, []byte) {
 		envelope := map[string]string{"Type": kind, "MessageId": id, "TopicArn": SESTopicARN, "Timestamp": at.UTC().Format("2006-01-02T15:04:05.000Z"),
 			"SignatureVersion": version, "SigningCertURL": "https://" + snsHost + snsCertPath}
 		for name, value := range fields {
@@ -162,7 +163,7 @@ func (c *Callbacks) snsMessage(version, kind, id string, fields map[string]strin
 			old := sha1.Sum([]byte(signed.String()))
 			hash, digest = crypto.SHA1, old[:]
 		}
-		signature, err := rsa.SignPKCS1v15(rand.Reader, s.sns, hash, digest)
+		signature, err := rsa.SignPKCS1v15(rand.Reader, c.keys(genuine).sns, hash, digest)
 		if err != nil {
 			panic(err) // the key is long enough
 		}
@@ -174,6 +175,11 @@ func (c *Callbacks) snsMessage(version, kind, id string, fields map[string]strin
 		return http.Header{"Content-Type": {"text/plain; charset=UTF-8"}, "User-Agent": {"Amazon Simple Notification Service Agent"},
 			"X-Amz-Sns-Message-Type": {kind}, "X-Amz-Sns-Message-Id": {id}, "X-Amz-Sns-Topic-Arn": {SESTopicARN}}, body
 	})
+}
+
+// sesReport returns a notification of SNS for each event.
+func sesReport(c *Callbacks, m Message, events []Event) ([]Callback, error) {
+	return Each(events, func(e Event) (Callback, error) { return c.sesEvent(m, e) })
 }
 
 // sesEvent is an event that a configuration set publishes
@@ -227,7 +233,7 @@ func (c *Callbacks) sesEvent(m Message, e Event) (Callback, error) {
 		event["subscription"] = map[string]any{"contactList": "ringup", "timestamp": at, "source": "UnsubscribeHeader",
 			"newTopicPreferences": map[string]any{"unsubscribeAll": all}, "oldTopicPreferences": map[string]any{"unsubscribeAll": !all}}
 	default:
-		return Callback{}, unsupported("ses", e.Kind)
+		return Callback{}, Unsupported("ses", e.Kind)
 	}
 	text, err := json.Marshal(event)
 	if err != nil {

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"ringup.dev/ringup/internal/provider/twilio"
 )
 
 // twilioSignature is what Twilio documents (twilio.com/docs/usage/security#validating-requests): the address, then every field's name and
@@ -25,12 +27,17 @@ func twilioSignature(token, address string, form url.Values) string {
 }
 
 func (c *Callbacks) twilioCallback(address string, form url.Values) Callback {
-	return c.made("twilio", address, func(s signers, _ time.Time) (http.Header, []byte) {
+	return c.signURL("twilio", address, func(genuine bool, _ time.Time) (http.Header, []byte) {
 		return http.Header{
 			"Content-Type": {"application/x-www-form-urlencoded; charset=UTF-8"}, "User-Agent": {"TwilioProxy/1.1"},
-			"X-Twilio-Signature": {twilioSignature(s.twilio, address, form)}, "I-Twilio-Idempotency-Token": {c.id()},
+			"X-Twilio-Signature": {twilioSignature(c.keys(genuine).twilio, address, form)}, "I-Twilio-Idempotency-Token": {c.id()},
 		}, []byte(form.Encode())
 	})
+}
+
+// twilioReport returns a status callback for each event.
+func twilioReport(c *Callbacks, m Message, events []Event) ([]Callback, error) {
+	return Each(events, func(e Event) (Callback, error) { return c.twilioStatus(m, e) })
 }
 
 // twilioStatus is a status callback (twilio.com/docs/messaging/guides/track-outbound-message-status).
@@ -40,7 +47,7 @@ func (c *Callbacks) twilioStatus(m Message, e Event) (Callback, error) {
 	}
 	status, known := map[EventKind]string{EventSent: "sent", EventDelivered: "delivered", EventRead: "read", EventFailed: "undelivered"}[e.Kind]
 	if !known || e.Kind == EventRead && m.Channel != "whatsapp" {
-		return Callback{}, unsupported("twilio", e.Kind)
+		return Callback{}, Unsupported("twilio", e.Kind)
 	}
 	id, prefix := "SM"+m.ID, ""
 	form := url.Values{}
@@ -65,7 +72,7 @@ func (c *Callbacks) twilioStatus(m Message, e Event) (Callback, error) {
 	return c.twilioCallback(m.StatusCallback, form), nil
 }
 
-// twilioInbound is somebody's message (twilio.com/docs/messaging/guides/webhook-request).
+// twilioInbound is a person's message (twilio.com/docs/messaging/guides/webhook-request).
 func (c *Callbacks) twilioInbound(in Inbound) Callback {
 	id, prefix := "SM"+c.id(), ""
 	form := url.Values{}
@@ -84,5 +91,5 @@ func (c *Callbacks) twilioInbound(in Inbound) Callback {
 	if in.OptOutType != "" {
 		form.Set("OptOutType", in.OptOutType)
 	}
-	return c.twilioCallback(strings.TrimSuffix(c.o.Public, "/")+"/callbacks/twilio", form)
+	return c.twilioCallback(strings.TrimSuffix(c.o.Public, "/")+twilio.CallbackPath, form)
 }

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"ringup.dev/ringup/internal/provider/whatsapp"
 )
 
 // whatsappHook is a webhook with one change (developers.facebook.com/docs/whatsapp/cloud-api/webhooks/components).
@@ -22,25 +24,26 @@ func (c *Callbacks) whatsappHook(number, field string, value map[string]any) Cal
 	if err != nil {
 		panic(err) // maps of texts can be written
 	}
-	return c.made("whatsapp", c.whatsappURL(), func(s signers, _ time.Time) (http.Header, []byte) {
-		mac := hmac.New(sha256.New, []byte(s.whatsapp))
+	return c.Sign("whatsapp", whatsapp.CallbackPath, func(genuine bool, _ time.Time) (http.Header, []byte) {
+		mac := hmac.New(sha256.New, []byte(c.keys(genuine).whatsapp))
 		mac.Write(body)
 		return http.Header{"Content-Type": {"application/json"}, "User-Agent": {"facebookexternalua"},
 			"X-Hub-Signature-256": {"sha256=" + hex.EncodeToString(mac.Sum(nil))}}, body
 	})
 }
 
-func (c *Callbacks) whatsappURL() string {
-	return strings.TrimSuffix(c.o.Public, "/") + "/callbacks/whatsapp"
-}
-
 // Challenge is Meta's question whether this is the right address.
 func (c *Callbacks) Challenge(token, challenge string) Callback {
 	query := url.Values{"hub.mode": {"subscribe"}, "hub.verify_token": {token}, "hub.challenge": {challenge}}
-	return Callback{Provider: "whatsapp", Method: http.MethodGet, URL: c.whatsappURL() + "?" + query.Encode(), Header: http.Header{}}
+	return Callback{Provider: "whatsapp", Method: http.MethodGet, URL: strings.TrimSuffix(c.o.Public, "/") + whatsapp.CallbackPath + "?" + query.Encode(), Header: http.Header{}}
 }
 
-// whatsappEvent is a status of a message, or somebody's use of the switch for offers and announcements.
+// whatsappReport returns a webhook for each event.
+func whatsappReport(c *Callbacks, m Message, events []Event) ([]Callback, error) {
+	return Each(events, func(e Event) (Callback, error) { return c.whatsappEvent(m, e) })
+}
+
+// whatsappEvent is a status of a message, or a person's use of the switch for offers and announcements.
 func (c *Callbacks) whatsappEvent(m Message, e Event) (Callback, error) {
 	person, seconds := strings.TrimPrefix(m.To, "+"), c.moment(e).Unix()
 	contacts := []any{map[string]any{"wa_id": person, "profile": map[string]string{"name": "Jane Roe"}}}
@@ -53,7 +56,7 @@ func (c *Callbacks) whatsappEvent(m Message, e Event) (Callback, error) {
 		}}}), nil
 	case EventSent, EventDelivered, EventRead, EventFailed:
 	default:
-		return Callback{}, unsupported("whatsapp", e.Kind)
+		return Callback{}, Unsupported("whatsapp", e.Kind)
 	}
 	status := map[string]any{"id": "wamid." + m.ID, "status": string(e.Kind), "timestamp": strconv.FormatInt(seconds, 10), "recipient_id": person}
 	if e.Kind == EventFailed {
@@ -68,7 +71,7 @@ func (c *Callbacks) whatsappEvent(m Message, e Event) (Callback, error) {
 	return c.whatsappHook(WhatsAppNumberID, "messages", map[string]any{"statuses": []any{status}}), nil
 }
 
-// whatsappInbound is somebody's message.
+// whatsappInbound is a person's message.
 func (c *Callbacks) whatsappInbound(in Inbound) Callback {
 	person, number := strings.TrimPrefix(in.From, "+"), in.To
 	if number == "" {

@@ -1,15 +1,15 @@
 // Package emulator stands in for the providers: it answers as they document, refuses what they would refuse, remembers what it took,
 // and can be told to fail in every way they do. The adapters' conformance suite, the system tests and the tests on a cluster use it.
 //
-// Beside the providers' own paths it serves, for whoever runs it as a process:
+// Beside the providers' own paths it serves, for tests that run it as a process:
 //
 //	GET    /_emulator/messages   what was taken (?channel=, ?provider=, ?count=1 for the number only)
 //	DELETE /_emulator/messages   forget it
 //	PUT    /_emulator/faults     a list of Fault, in place of those before
-//	PUT    /_emulator/opted-out  numbers on the list that Amazon SNS keeps of those who answered STOP
+//	PUT    /_emulator/opted-out  the numbers on Amazon SNS's own list of opt-outs
 //	GET    /_emulator/stats      requests by provider
-//	GET    /_emulator/callbacks  what ingest has to be told, so that it believes the reports
-//	POST   /_emulator/callbacks  a Plan: reports of what was taken; or {"inbound": Inbound}, a message to the shop
+//	GET    /_emulator/callbacks  the variables that ingest needs to trust the callbacks
+//	POST   /_emulator/callbacks  a Plan: reports of the messages that were taken; or {"inbound": Inbound}, a message to the shop
 package emulator
 
 import (
@@ -98,7 +98,7 @@ type Refusal struct {
 	Header  http.Header `json:"header,omitempty"`
 }
 
-// Dialect is how one provider speaks.
+// Dialect is how one provider speaks, in both directions: the first part answers what an adapter sends, the second calls back.
 type Dialect struct {
 	Name   string
 	Routes []string // patterns of http.ServeMux
@@ -118,6 +118,14 @@ type Dialect struct {
 	List   func(w http.ResponseWriter, body []byte, optedOut []string)
 	// Refuse answers with an error. A refusal without a code has the provider's usual one for the status.
 	Refuse func(w http.ResponseWriter, r Refusal)
+
+	// Report returns the callbacks of events of a message that was taken, in their order; nil where the provider reports nothing. The error says
+	// which event the provider does not report.
+	Report func(c *Callbacks, m Message, events []Event) ([]Callback, error)
+	// Receive returns the callback of a person's message to the shop; nil where the provider takes none.
+	Receive func(c *Callbacks, in Inbound) Callback
+	// Environment are the variables that ingest needs to trust this dialect's callbacks. Those of the built-in dialects are added by themselves.
+	Environment map[string]string
 }
 
 // Dialects returns the built-in ones.
@@ -127,7 +135,8 @@ func Dialects() []Dialect {
 
 // Server is every provider. It is safe for concurrent use.
 type Server struct {
-	mux *http.ServeMux
+	mux      *http.ServeMux
+	dialects []Dialect
 
 	mu       sync.Mutex
 	messages []Message
@@ -136,14 +145,14 @@ type Server struct {
 	optedOut []string
 	met      int // requests that met the first of the faults
 	ids      int
-	// callbacks is the other half; nil until somebody says where ingest is.
+	// callbacks is the other half; nil until Callbacks says where ingest is.
 	callbacks *Callbacks
 }
 
 // New returns a server of the built-in dialects and of others.
 func New(others ...Dialect) *Server {
-	s := &Server{mux: http.NewServeMux(), requests: map[string]int{}}
-	for _, d := range append(Dialects(), others...) {
+	s := &Server{mux: http.NewServeMux(), dialects: append(Dialects(), others...), requests: map[string]int{}}
+	for _, d := range s.dialects {
 		for _, route := range d.Routes {
 			s.mux.HandleFunc(route, func(w http.ResponseWriter, r *http.Request) { s.serve(d, w, r) })
 		}
@@ -156,6 +165,16 @@ func New(others ...Dialect) *Server {
 	s.mux.HandleFunc("GET /_emulator/callbacks", s.serveCallbacks)
 	s.mux.HandleFunc("POST /_emulator/callbacks", s.serveCallbacks)
 	return s
+}
+
+// dialect returns the one of that name; one without any function where there is none.
+func (s *Server) dialect(name string) Dialect {
+	for _, d := range s.dialects {
+		if d.Name == name {
+			return d
+		}
+	}
+	return Dialect{Name: name}
 }
 
 // ServeHTTP answers a request.

@@ -9,6 +9,7 @@ import (
 // sendgridDialect is api.sendgrid.com (twilio.com/docs/sendgrid/api-reference/mail-send/mail-send).
 var sendgridDialect = Dialect{
 	Name:    "sendgrid",
+	Report:  sendgridReport,
 	Routes:  []string{"POST /v3/mail/send", "GET /v3/scopes"},
 	IsProbe: func(r *http.Request, _ []byte) bool { return r.Method == http.MethodGet },
 	Check: func(r *http.Request, _ []byte) *Refusal {

@@ -18,6 +18,8 @@ var (
 // twilioDialect is api.twilio.com (twilio.com/docs/messaging/api/message-resource).
 var twilioDialect = Dialect{
 	Name:    "twilio",
+	Report:  twilioReport,
+	Receive: (*Callbacks).twilioInbound,
 	Routes:  []string{"POST /2010-04-01/Accounts/{sid}/Messages.json", "GET /2010-04-01/Accounts/{account}"},
 	IsProbe: func(r *http.Request, _ []byte) bool { return r.Method == http.MethodGet },
 	Check: func(r *http.Request, _ []byte) *Refusal {

@@ -9,6 +9,8 @@ import (
 // whatsappDialect is the Cloud API (developers.facebook.com/docs/whatsapp/cloud-api/reference/messages).
 var whatsappDialect = Dialect{
 	Name:    "whatsapp",
+	Report:  whatsappReport,
+	Receive: (*Callbacks).whatsappInbound,
 	Routes:  []string{"POST /v23.0/{number}/messages", "GET /v23.0/{number}"},
 	IsProbe: func(r *http.Request, _ []byte) bool { return r.Method == http.MethodGet },
 	Check: func(r *http.Request, _ []byte) *Refusal {

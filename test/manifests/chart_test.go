@@ -17,6 +17,9 @@ import (
 	"helm.sh/helm/v3/pkg/chartutil"
 	"helm.sh/helm/v3/pkg/engine"
 	"sigs.k8s.io/yaml"
+
+	"ringup.dev/ringup/internal/message"
+	"ringup.dev/ringup/internal/provider/catalog"
 )
 
 // helm renders the chart, as `helm template` does, with values as YAML.
@@ -190,8 +193,8 @@ func TestBadValues(t *testing.T) {
 	}
 }
 
-// TestTheSchemaKnowsTheVariables: config takes what ringup reads, but for secrets and for what has a value of its own.
-func TestTheSchemaKnowsTheVariables(t *testing.T) {
+// TestTheSchemaKnowsTheProviders: a channel takes the catalog's names, in the catalog's order, and so says the refusal of a channel without any.
+func TestTheSchemaKnowsTheProviders(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile(filepath.Join(root, "charts/ringup/values.schema.json"))
 	if err != nil {
@@ -199,7 +202,51 @@ func TestTheSchemaKnowsTheVariables(t *testing.T) {
 	}
 	var schema struct {
 		Properties struct {
-			Config struct{ Properties map[string]any }
+			Channels struct {
+				Properties map[message.Channel]struct {
+					Properties struct {
+						Providers struct {
+							Items struct{ Enum []string }
+						}
+					}
+				}
+			}
+		}
+	}
+	if err := yaml.Unmarshal(text, &schema); err != nil {
+		t.Fatal(err)
+	}
+	for _, channel := range message.Channels {
+		names := catalog.Names(channel)
+		if diff := cmp.Diff(names, schema.Properties.Channels.Properties[channel].Properties.Providers.Items.Enum); diff != "" {
+			t.Errorf("values.schema.json, channels.%s.providers (-catalog +schema):\n%s", channel, diff)
+		}
+		values := "redis: {host: r}\nchannels:\n"
+		for _, other := range message.Channels {
+			values += fmt.Sprintf("  %s: {enabled: %t}\n", other, other == channel)
+		}
+		real := slices.DeleteFunc(names, func(name string) bool { return name == "sandbox" })
+		want := fmt.Sprintf("channels.%s.providers is empty: set one or more of %s (or sandbox", channel, strings.Join(real, ", "))
+		if _, err := helm(t, values); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want it to say %q", err, want)
+		}
+	}
+}
+
+// TestTheSchemaKnowsTheVariables: config takes what ringup reads, but for secrets and for what has a value of its own.
+func TestTheSchemaKnowsTheVariables(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile(filepath.Join(root, "charts/ringup/values.schema.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	type config struct{ Properties map[string]any }
+	var schema struct {
+		Properties struct {
+			Config   config
+			Channels struct {
+				Properties map[message.Channel]struct{ Properties struct{ Config config } }
+			}
 		}
 	}
 	if err := yaml.Unmarshal(text, &schema); err != nil {
@@ -223,5 +270,10 @@ func TestTheSchemaKnowsTheVariables(t *testing.T) {
 	slices.Sort(want)
 	if diff := cmp.Diff(want, slices.Sorted(maps.Keys(schema.Properties.Config.Properties))); diff != "" {
 		t.Errorf("values.schema.json, config (-code +schema):\n%s", diff)
+	}
+	for _, channel := range message.Channels {
+		if diff := cmp.Diff(want, slices.Sorted(maps.Keys(schema.Properties.Channels.Properties[channel].Properties.Config.Properties))); diff != "" {
+			t.Errorf("values.schema.json, channels.%s.config (-code +schema):\n%s", channel, diff)
+		}
 	}
 }

@@ -479,7 +479,7 @@ func (d *day) over() {
 
 // TestADay plays a day of a shop, some two thousand messages, and looks in the end whether each notification is in the state that a person
 // would expect. SES is not among the providers here: its reports are signed with a certificate of Amazon's host, which a program takes from
-// nobody else; internal/callback tests it.
+// nobody else; internal/provider/aws tests it.
 func TestADay(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t, "--appendonly", "yes")

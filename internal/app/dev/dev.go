@@ -22,6 +22,7 @@ import (
 	"ringup.dev/ringup/internal/app/ingest"
 	"ringup.dev/ringup/internal/app/worker"
 	"ringup.dev/ringup/internal/config"
+	"ringup.dev/ringup/internal/config/secret"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/opsserver"
 	"ringup.dev/ringup/internal/pricing"
@@ -73,7 +74,7 @@ func New(ctx context.Context, env envconfig.Lookuper, out io.Writer) (*Server, e
 		return value
 	}
 	values := map[string]string{}
-	s.token, _, _ = strings.Cut(set(values, "WEBHOOK_AUTH_TOKEN", strings.ToLower(rand.Text())), ",")
+	s.token = secret.ParseList(set(values, "WEBHOOK_AUTH_TOKEN", strings.ToLower(rand.Text()))).First().Reveal()
 	set(values, "WEBHOOK_SECRET", strings.ToLower(rand.Text()))
 	set(values, "TEST_ENDPOINTS", "true")
 	set(values, "LOG_FORMAT", "text")

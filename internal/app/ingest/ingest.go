@@ -1,4 +1,4 @@
-// Package ingestd puts the ingest program together: configuration, connections, servers, and the order in which they stop.
+// Package ingest puts the ingest program together: configuration, connections, servers, and the order in which they stop.
 package ingest
 
 import (
@@ -20,14 +20,15 @@ import (
 	"golang.org/x/net/netutil"
 
 	"ringup.dev/ringup/internal/address"
-	"ringup.dev/ringup/internal/callback"
 	"ringup.dev/ringup/internal/config"
 	"ringup.dev/ringup/internal/ingest"
 	"ringup.dev/ringup/internal/opsserver"
+	"ringup.dev/ringup/internal/provider/callbacks"
 	"ringup.dev/ringup/internal/redisstore"
 	"ringup.dev/ringup/internal/sender/generic"
 	"ringup.dev/ringup/internal/telemetry/otlp"
 	"ringup.dev/ringup/internal/unsubscribe"
+	"ringup.dev/ringup/internal/unsubscribe/page"
 )
 
 // Server is where ingest listens, and how it stops.
@@ -45,25 +46,25 @@ func (s *Server) DrainTime() time.Duration {
 	return s.ShutdownDelay + s.ShutdownTimeout + redisstore.FlushTime
 }
 
-// Config is all that ingest is configured by.
+// Config has all settings of ingest.
 type Config struct {
-	Server  Server
-	Auth    generic.Config
-	Ingest  ingest.Config
-	Address address.Config
-	Redis   redisstore.Config
-	Ops     opsserver.Config
-	Tracing otlp.Config
-	Calls   callback.Config
-	Links   unsubscribe.Config
-	Page    unsubscribe.PageConfig
+	Server    Server
+	Auth      generic.Config
+	Ingest    ingest.Config
+	Address   address.Config
+	Redis     redisstore.Config
+	Ops       opsserver.Config
+	Tracing   otlp.Config
+	Callbacks callbacks.Config
+	Links     unsubscribe.Config
+	Page      page.Config
 }
 
 // Load reads the configuration. The error has every problem, each with what to set.
 func Load(ctx context.Context, env envconfig.Lookuper) (Config, error) {
 	var c Config
-	// What cannot be read has its default below, so that everything else is looked at too.
-	errs := []error{config.Read(ctx, env, &c.Server, &c.Auth, &c.Ingest, &c.Address, &c.Redis, &c.Ops, &c.Tracing, &c.Calls, &c.Links, &c.Page)}
+	// A setting that cannot be read has its default below, so that everything else is checked too.
+	errs := []error{config.Read(ctx, env, &c.Server, &c.Auth, &c.Ingest, &c.Address, &c.Redis, &c.Ops, &c.Tracing, &c.Callbacks, &c.Links, &c.Page)}
 	if c.Server.Port < 0 || c.Server.Port > 65535 {
 		errs = append(errs, fmt.Errorf("PORT is %d: set a port, as 3000", c.Server.Port))
 	}
@@ -72,7 +73,7 @@ func Load(ctx context.Context, env envconfig.Lookuper) (Config, error) {
 			c.Server.ShutdownDelay, c.Server.ShutdownTimeout))
 	}
 	region := c.Address.Validate()
-	errs = append(errs, c.Auth.Validate(), region, c.Redis.Validate(), c.Ops.Validate(), c.Tracing.Validate(), c.Calls.Validate(), c.Links.Validate())
+	errs = append(errs, c.Auth.Validate(), region, c.Redis.Validate(), c.Ops.Validate(), c.Tracing.Validate(), c.Callbacks.Validate(), c.Links.Validate())
 	if region == nil {
 		errs = append(errs, c.Ingest.Validate(c.Address.DefaultRegion))
 	}
@@ -91,7 +92,7 @@ type Ingest struct {
 	listener   net.Listener
 	public     *http.Server
 	traces     *otlp.Tracing
-	leaving    atomic.Bool
+	draining   atomic.Bool
 }
 
 // New builds the program from a valid configuration and binds its ports. Redis may be away.
@@ -118,18 +119,20 @@ func New(c Config, log *slog.Logger) (*Ingest, error) {
 	}
 	registry.MustRegister(store.QueueCollector(fmt.Sprintf("%s/%d", host, os.Getpid())))
 	producer, sweeper, deliveries := store.Producer(registry), store.Sweeper(registry), store.Deliveries(registry)
-	calls, err := callback.New(callback.Options{Config: c.Calls, Sink: deliveries, Registerer: registry, Log: log})
+	vendors, err := callbacks.New(c.Callbacks, callbacks.Dependencies{Log: log})
 	if err != nil {
 		return nil, err
 	}
-	routes := []func(chi.Router){calls.Routes}
+	routes := []func(chi.Router){
+		ingest.NewCallbacks(ingest.CallbackOptions{Callbacks: vendors, Sink: deliveries, Registerer: registry, Log: log}).Routes,
+	}
 	links, err := unsubscribe.New(c.Links)
 	if err != nil {
 		return nil, err
 	}
 	if links != nil {
-		page := unsubscribe.NewPage(unsubscribe.Options{Config: c.Page, Links: links, Sink: deliveries, Log: log})
-		routes = append(routes, func(r chi.Router) { r.Handle(unsubscribe.Pattern, page) })
+		handler := page.New(page.Options{Config: c.Page, Links: links, Sink: deliveries, Log: log})
+		routes = append(routes, func(r chi.Router) { r.Handle(page.Pattern, handler) })
 	}
 	handler, err := ingest.NewHandler(ingest.Options{
 		Config: c.Ingest, Region: c.Address.DefaultRegion, Verifier: verifier, Enqueuer: producer, Notifier: store, Registerer: registry, Log: log,
@@ -152,15 +155,15 @@ func New(c Config, log *slog.Logger) (*Ingest, error) {
 		config: c, log: log, store: store, producer: producer, sweeper: sweeper, deliveries: deliveries, traces: traces, ops: operators,
 		listener: netutil.LimitListener(listener, c.Ingest.MaxConnections),
 	}
-	i.public = ingest.Server(i.farewell(handler), log)
+	i.public = ingest.Server(i.closeWhenDraining(handler), log)
 	return i, nil
 }
 
-// farewell asks clients, once ingest is to stop, to connect anew with their next request: by then it goes to somebody else, and none of
-// their requests meets a connection that is being closed.
-func (i *Ingest) farewell(next http.Handler) http.Handler {
+// closeWhenDraining closes connections after their next answer, once ingest is to stop. Clients connect anew, to another replica by then, and
+// none of their requests meets a connection that is being closed.
+func (i *Ingest) closeWhenDraining(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if i.leaving.Load() {
+		if i.draining.Load() {
 			w.Header().Set("Connection", "close")
 		}
 		next.ServeHTTP(w, r)
@@ -198,7 +201,7 @@ func (i *Ingest) Run(ctx context.Context) error {
 	case err = <-failed:
 	}
 	i.ops.Drain()
-	i.leaving.Store(true)
+	i.draining.Store(true)
 	if err == nil && i.config.Server.ShutdownDelay > 0 {
 		i.log.Info("stopping: serving on until load balancers have followed", "delay", i.config.Server.ShutdownDelay)
 		<-time.After(i.config.Server.ShutdownDelay)

@@ -1,4 +1,4 @@
-// Package catalog is the list of providers. To add one is a line here.
+// Package catalog is the list of the providers that send. To add one is a line of entries. Package callbacks is the list of those that call back.
 package catalog
 
 import (
@@ -14,11 +14,15 @@ import (
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/provider"
 	"ringup.dev/ringup/internal/provider/aws"
+	awssend "ringup.dev/ringup/internal/provider/aws/send"
 	"ringup.dev/ringup/internal/provider/sandbox"
 	"ringup.dev/ringup/internal/provider/sendgrid"
+	sendgridsend "ringup.dev/ringup/internal/provider/sendgrid/send"
 	"ringup.dev/ringup/internal/provider/transport"
 	"ringup.dev/ringup/internal/provider/twilio"
+	twiliosend "ringup.dev/ringup/internal/provider/twilio/send"
 	"ringup.dev/ringup/internal/provider/whatsapp"
+	whatsappsend "ringup.dev/ringup/internal/provider/whatsapp/send"
 )
 
 // Dependencies are what providers share.
@@ -37,14 +41,14 @@ type entry struct {
 	build    func(config any, d Dependencies) (provider.Provider, error)
 }
 
-// entries are the providers there are. A name may stand for another adapter on another channel.
+// entries are all providers. A name may stand for another adapter on another channel.
 var entries = []entry{
-	over("twilio", message.SMS, twilio.NewSMS),
-	over("aws", message.SMS, aws.NewSNS),
-	over("sendgrid", message.Email, sendgrid.New),
-	over("aws", message.Email, aws.NewSES),
-	over("twilio", message.WhatsApp, twilio.NewWhatsApp),
-	over("business", message.WhatsApp, whatsapp.New),
+	over(twilio.Name, message.SMS, twiliosend.NewSMS),
+	over(aws.Name, message.SMS, awssend.NewSNS),
+	over(sendgrid.Name, message.Email, sendgridsend.New),
+	over(aws.Name, message.Email, awssend.NewSES),
+	over(twilio.Name, message.WhatsApp, twiliosend.NewWhatsApp),
+	over(whatsapp.Name, message.WhatsApp, whatsappsend.New),
 	of("sandbox", message.Channels, func(c sandbox.Config, d Dependencies) (provider.Provider, error) {
 		return sandbox.New(c, d.Outbox(c.OutboxSize))
 	}),
@@ -90,7 +94,7 @@ type Named struct {
 }
 
 // New builds a channel's providers, in the order named, each configured from the environment. The error has every problem of all
-// of them; variable is the one that names them.
+// of them; variable is the name of the variable that has names.
 func New(ctx context.Context, channel message.Channel, variable string, names []string, env envconfig.Lookuper, d Dependencies) ([]Named, error) {
 	possible := strings.Join(Names(channel), ", ")
 	byName := map[string]entry{}

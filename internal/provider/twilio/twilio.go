@@ -1,211 +1,78 @@
-// Package twilio sends SMS and WhatsApp messages through Twilio's Programmable Messaging API.
+// Package twilio is Twilio's Programmable Messaging, for SMS and WhatsApp: what its error codes mean, and its callbacks. Package send below it
+// sends.
 package twilio
 
 import (
-	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"net/url"
-	"regexp"
-	"strconv"
 	"strings"
 
-	"github.com/twilio/twilio-go/client"
-	openapi "github.com/twilio/twilio-go/rest/api/v2010"
-
 	"ringup.dev/ringup/internal/config/secret"
-	"ringup.dev/ringup/internal/failure"
-	"ringup.dev/ringup/internal/message"
-	"ringup.dev/ringup/internal/provider"
-	"ringup.dev/ringup/internal/provider/transport"
-	"ringup.dev/ringup/internal/provider/twilio/codes"
 )
 
-// Config has the account, and from whom messages come.
-type Config struct {
-	// AccountSID of the Twilio account: AC and 32 hexadecimal digits.
-	AccountSID string `env:"TWILIO_ACCOUNT_SID"`
-	// AuthToken is the token of the Twilio account; while it changes, the new and the old one with a comma between: the first is sent with, either
-	// may have signed a callback.
-	AuthToken secret.String `env:"TWILIO_AUTH_TOKEN"`
-	// SMSFrom is the number that SMS come from, as +15005550006; or set TWILIO_MESSAGING_SERVICE_SID.
-	SMSFrom string `env:"TWILIO_SMS_FROM"`
-	// MessagingServiceSID is the service that chooses the number an SMS comes from: MG and 32 hexadecimal digits.
-	MessagingServiceSID string `env:"TWILIO_MESSAGING_SERVICE_SID"`
-	// WhatsAppFrom is the number that WhatsApp messages come from, as +14155238886.
-	WhatsAppFrom string `env:"TWILIO_WHATSAPP_FROM"`
+// Name is the catalog's.
+const Name = "twilio"
+
+// CallbackPath is where Twilio calls back, below PUBLIC_URL.
+const CallbackPath = "/callbacks/twilio"
+
+// jobParameter is the part of the callback's address that has the job's id.
+const jobParameter = "job"
+
+// CallbackConfig says how Twilio calls back, and what it signs with. Both directions need it: the address goes along with each message, and
+// is part of what is signed.
+type CallbackConfig struct {
 	// PublicURL is what the world calls ingest by, as https://hooks.example.com: delivery reports come there, and unsubscribe links lead there.
 	PublicURL string `env:"PUBLIC_URL"`
-	// BaseURL of a proxy or an emulator in Twilio's place.
-	BaseURL string `env:"TWILIO_BASE_URL"`
+	// AuthToken is the token of the Twilio account; while it changes, the new and the old one with a comma between: the first is sent with, either
+	// may have signed a callback.
+	AuthToken secret.List `env:"TWILIO_AUTH_TOKEN"`
 }
 
-var (
-	accountSID = regexp.MustCompile(`^AC[0-9a-fA-F]{32}$`)
-	serviceSID = regexp.MustCompile(`^MG[0-9a-fA-F]{32}$`)
-	// The SDK refuses other tokens before it sends anything (client.validateCredentials).
-	tokens = regexp.MustCompile(`^[0-9a-zA-Z]+(\s*,\s*[0-9a-zA-Z]+)*$`)
-	// A number, or a short code, or an alphanumeric sender of up to 11 characters (twilio.com/docs/glossary/what-alphanumeric-sender-id).
-	smsFrom      = regexp.MustCompile(`^(\+[1-9][0-9]{6,14}|[0-9]{3,8}|[0-9A-Za-z][0-9A-Za-z &+_-]{0,10})$`)
-	whatsAppFrom = regexp.MustCompile(`^\+[1-9][0-9]{6,14}$`)
-)
-
-// validate reports every setting of a channel that cannot work, each with its variable.
-func (c *Config) validate(channel message.Channel) error {
-	var errs []error
-	if !accountSID.MatchString(c.AccountSID) {
-		errs = append(errs, fmt.Errorf("TWILIO_ACCOUNT_SID is %q: set AC and 32 hexadecimal digits, from the console's first page", c.AccountSID))
-	}
-	if !tokens.MatchString(c.AuthToken.Reveal()) {
-		errs = append(errs, errors.New("TWILIO_AUTH_TOKEN is empty, or not of letters and digits: set it from the console's first page"))
-	}
-	switch {
-	case channel == message.WhatsApp:
-		if !whatsAppFrom.MatchString(c.WhatsAppFrom) {
-			errs = append(errs, fmt.Errorf("TWILIO_WHATSAPP_FROM is %q: set the sender's number, as +14155238886", c.WhatsAppFrom))
-		}
-	case c.SMSFrom == "" && c.MessagingServiceSID == "":
-		errs = append(errs, errors.New("TWILIO_SMS_FROM is empty: set the number that SMS come from, or TWILIO_MESSAGING_SERVICE_SID"))
-	case c.SMSFrom != "" && c.MessagingServiceSID != "":
-		errs = append(errs, errors.New("TWILIO_SMS_FROM and TWILIO_MESSAGING_SERVICE_SID are both set: set one of them"))
-	case c.SMSFrom != "" && !smsFrom.MatchString(c.SMSFrom):
-		errs = append(errs, fmt.Errorf("TWILIO_SMS_FROM is %q: set a number, as +15005550006, a short code or an alphanumeric sender", c.SMSFrom))
-	case c.MessagingServiceSID != "" && !serviceSID.MatchString(c.MessagingServiceSID):
-		errs = append(errs, fmt.Errorf("TWILIO_MESSAGING_SERVICE_SID is %q: set MG and 32 hexadecimal digits", c.MessagingServiceSID))
-	}
-	return errors.Join(errs...)
+// Validate reports every setting that cannot work, each with its variable. Both may be empty: then Twilio does not call back.
+func (c *CallbackConfig) Validate() error {
+	_, err := c.signedURLs()
+	return err
 }
 
-// Provider sends through Twilio.
-type Provider struct {
-	config  Config
-	channel message.Channel
-	client  *transport.Client
-	token   string
-	base    *url.URL
-	public  *url.URL // nil: nobody listens to reports
+// URL returns the address that Twilio calls back; "" without a valid PUBLIC_URL.
+func (c *CallbackConfig) URL() string {
+	urls, err := c.signedURLs()
+	if err != nil || len(urls) == 0 {
+		return ""
+	}
+	return urls[0]
 }
 
-// NewSMS returns the provider of SMS.
-func NewSMS(c Config, client *transport.Client) (*Provider, error) {
-	return build(c, message.SMS, client)
+// StatusCallback returns the address that Twilio reports the status of a job's message to. Twilio calls it as it is, so it has the job's id. It is
+// part of what Twilio signs, so it has only characters that no program on the way writes differently.
+func StatusCallback(callbackURL, jobID string) string {
+	// %20 and not +, which not every program reads as a space.
+	return callbackURL + "?" + jobParameter + "=" + strings.ReplaceAll(url.QueryEscape(jobID), "+", "%20")
 }
 
-// NewWhatsApp returns the provider of WhatsApp messages.
-func NewWhatsApp(c Config, client *transport.Client) (*Provider, error) {
-	return build(c, message.WhatsApp, client)
-}
-
-func build(c Config, channel message.Channel, client *transport.Client) (*Provider, error) {
-	base, err := transport.BaseURL("TWILIO_BASE_URL", c.BaseURL, "")
-	public, publicErr := transport.BaseURL("PUBLIC_URL", c.PublicURL, "")
-	if err := errors.Join(c.validate(channel), err, publicErr); err != nil {
-		return nil, err
+// signedURLs returns the forms in which Twilio may have signed the callback's address: with the port as it is set, without a port, and with the
+// standard port (twilio.com/docs/usage/security says that it differs). There are none without a PUBLIC_URL.
+func (c *CallbackConfig) signedURLs() ([]string, error) {
+	if c.PublicURL == "" {
+		return nil, nil
 	}
-	token, _, _ := strings.Cut(c.AuthToken.Reveal(), ",")
-	return &Provider{config: c, channel: channel, client: client, token: strings.TrimSpace(token), base: base, public: public}, nil
-}
-
-// api is the SDK, bound to one call: it takes no context, and hides the status and headers of an answer.
-func (p *Provider) api(call *transport.Call) *openapi.ApiService {
-	c := &client.Client{Credentials: client.NewCredentials(p.config.AccountSID, p.token), HTTPClient: call.HTTPClient()}
-	c.SetAccountSid(p.config.AccountSID)
-	return openapi.NewApiServiceWithClient(c)
-}
-
-// Send creates a message (POST /2010-04-01/Accounts/{sid}/Messages.json).
-func (p *Provider) Send(ctx context.Context, m message.Message) (provider.Receipt, error) {
-	params, err := p.params(m)
-	if err != nil {
-		return provider.Receipt{}, err
+	u, err := url.Parse(c.PublicURL)
+	if err != nil || u.Hostname() == "" || u.Scheme != "http" && u.Scheme != "https" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
+		return nil, errors.New("PUBLIC_URL is not the address of a host: set it as https://hooks.example.com")
 	}
-	call := p.client.Call(ctx, p.base)
-	created, err := p.api(call).CreateMessage(params)
-	switch {
-	case err != nil:
-		return provider.Receipt{}, classify(call, err)
-	case created.Sid == nil || *created.Sid == "":
-		return provider.Receipt{}, call.Unclear()
+	path := strings.TrimSuffix(u.JoinPath().EscapedPath(), "/") + CallbackPath
+	bare := strings.TrimSuffix(u.Host, ":"+u.Port())
+	hosts := []string{u.Host}
+	if u.Host != bare {
+		hosts = append(hosts, bare)
 	}
-	return provider.Receipt{MessageID: *created.Sid}, nil
-}
-
-func (p *Provider) params(m message.Message) (*openapi.CreateMessageParams, error) {
-	params := &openapi.CreateMessageParams{}
-	switch {
-	case p.channel == message.WhatsApp:
-		params.SetTo("whatsapp:" + m.To.Reveal()).SetFrom("whatsapp:" + p.config.WhatsAppFrom)
-	case p.config.MessagingServiceSID != "":
-		params.SetTo(m.To.Reveal()).SetMessagingServiceSid(p.config.MessagingServiceSID)
-	default:
-		params.SetTo(m.To.Reveal()).SetFrom(p.config.SMSFrom)
+	if standard := bare + map[string]string{"https": ":443", "http": ":80"}[u.Scheme]; u.Host != standard {
+		hosts = append(hosts, standard)
 	}
-	if p.public != nil {
-		params.SetStatusCallback(p.statusCallback(m.JobID))
+	var out []string
+	for _, host := range hosts {
+		out = append(out, u.Scheme+"://"+host+path)
 	}
-	if m.Template == nil {
-		return params.SetBody(m.Text), nil
-	}
-	variables := map[string]string{}
-	for i, value := range m.Template.Parameters {
-		variables[strconv.Itoa(i+1)] = value
-	}
-	text, err := json.Marshal(variables)
-	if err != nil {
-		return nil, &failure.Error{Class: failure.Permanent, Reason: failure.ReasonTemplate, Detail: "its parameters cannot be written as JSON"}
-	}
-	return params.SetContentSid(m.Template.Name).SetContentVariables(string(text)), nil
-}
-
-// statusCallback is where Twilio reports what becomes of a message. It returns the address as it is, so the job's id is in it, and it is
-// part of what Twilio signs: only characters that nobody on the way writes differently.
-func (p *Provider) statusCallback(jobID string) string {
-	at := p.public.JoinPath("callbacks", "twilio")
-	// %20 and not +, which not everybody reads as a space.
-	at.RawQuery = "job=" + strings.ReplaceAll(url.QueryEscape(jobID), "+", "%20")
-	return at.String()
-}
-
-// Probe fetches the account, and looks whether it is active.
-func (p *Provider) Probe(ctx context.Context) error {
-	call := p.client.Call(ctx, p.base)
-	account, err := p.api(call).FetchAccount(p.config.AccountSID)
-	switch {
-	case err != nil:
-		return classify(call, err)
-	case account.Status == nil:
-		return call.Unclear()
-	case *account.Status != "active":
-		return &failure.Error{Class: failure.Account, Reason: failure.ReasonSuspended, Status: call.Status, Detail: "the account is not active"}
-	}
-	return nil
-}
-
-// Traits says from which number messages come, or which messaging service chooses it.
-func (p *Provider) Traits() provider.Traits {
-	sender := p.config.SMSFrom + p.config.MessagingServiceSID // one of them
-	if p.channel == message.WhatsApp {
-		sender = p.config.WhatsAppFrom
-	}
-	return provider.Traits{Sender: sender, Reports: p.config.PublicURL != ""}
-}
-
-// classify classifies by Twilio's code, then by the HTTP status.
-func classify(call *transport.Call, err error) *failure.Error {
-	var answer *client.TwilioRestError
-	if !call.Sent() || call.Failure != nil || !errors.As(err, &answer) || answer.Code == 0 {
-		return call.ByStatus()
-	}
-	code := strconv.Itoa(answer.Code)
-	if meaning, known := codes.Answer(answer.Code); known {
-		return call.Known(meaning, code)
-	}
-	if call.Status >= 500 {
-		// With a body of Twilio's own: it knows that it failed.
-		return call.Known(failure.Error{Class: failure.Transient, Reason: failure.ReasonOutage}, code)
-	}
-	e := call.ByStatus()
-	e.Code = code
-	return e
+	return out, nil
 }

@@ -1,5 +1,4 @@
 // Package generic is the sender of POST /webhooks/pos: a till that posts the payload that ringup documents. It verifies, decodes and validates.
-
 package generic
 
 import (
@@ -21,9 +20,9 @@ import (
 // Config has the keys.
 type Config struct {
 	// Secrets for signatures, separated by commas; any of them counts. One that begins with whsec_ is read as Standard Webhooks does.
-	Secrets secret.String `env:"WEBHOOK_SECRET"`
+	Secrets secret.List `env:"WEBHOOK_SECRET"`
 	// Tokens for Authorization: Bearer, separated by commas; any of them counts.
-	Tokens secret.String `env:"WEBHOOK_AUTH_TOKEN"`
+	Tokens secret.List `env:"WEBHOOK_AUTH_TOKEN"`
 	// RequireSignature refuses a webhook without a signature even when its token is good.
 	RequireSignature bool `env:"WEBHOOK_REQUIRE_SIGNATURE, default=false"`
 }
@@ -31,29 +30,19 @@ type Config struct {
 // Validate refuses a configuration that would let everybody in.
 func (c *Config) Validate() error {
 	switch {
-	case len(split(c.Secrets)) == 0 && len(split(c.Tokens)) == 0:
+	case len(c.Secrets) == 0 && len(c.Tokens) == 0:
 		return errors.New("WEBHOOK_SECRET and WEBHOOK_AUTH_TOKEN are both empty: set at least one, or anybody could send messages")
-	case c.RequireSignature && len(split(c.Secrets)) == 0:
+	case c.RequireSignature && len(c.Secrets) == 0:
 		return errors.New("WEBHOOK_REQUIRE_SIGNATURE is true without a WEBHOOK_SECRET: set the secret that the POS signs with")
 	}
-	for _, s := range split(c.Secrets) {
-		if encoded, found := strings.CutPrefix(s, "whsec_"); found {
+	for _, s := range c.Secrets {
+		if encoded, found := strings.CutPrefix(s.Reveal(), "whsec_"); found {
 			if _, err := base64.StdEncoding.DecodeString(encoded); err != nil {
 				return errors.New("WEBHOOK_SECRET has a whsec_ key that is not base64: copy it whole")
 			}
 		}
 	}
 	return nil
-}
-
-func split(s secret.String) []string {
-	var out []string
-	for part := range strings.SplitSeq(s.Reveal(), ",") {
-		if part = strings.TrimSpace(part); part != "" {
-			out = append(out, part)
-		}
-	}
-	return out
 }
 
 // Error is a refusal. Its text says which step failed, and nothing about a secret.
@@ -78,16 +67,15 @@ func New(c Config, now func() time.Time) (*Verifier, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	tokens, secrets := split(c.Tokens), split(c.Secrets)
 	// Without a token the signature is all there is.
-	v := &Verifier{now: now, requireSignature: c.RequireSignature || len(tokens) == 0}
-	for _, token := range tokens {
-		v.tokens = append(v.tokens, sha256.Sum256([]byte(token)))
+	v := &Verifier{now: now, requireSignature: c.RequireSignature || len(c.Tokens) == 0}
+	for _, token := range c.Tokens {
+		v.tokens = append(v.tokens, sha256.Sum256([]byte(token.Reveal())))
 	}
-	for _, s := range secrets {
-		v.keys = append(v.keys, []byte(s))
-		key := []byte(s)
-		if encoded, found := strings.CutPrefix(s, "whsec_"); found {
+	for _, s := range c.Secrets {
+		key := []byte(s.Reveal())
+		v.keys = append(v.keys, key)
+		if encoded, found := strings.CutPrefix(s.Reveal(), "whsec_"); found {
 			key, _ = base64.StdEncoding.DecodeString(encoded) // checked by Validate
 		}
 		v.standardKeys = append(v.standardKeys, key)

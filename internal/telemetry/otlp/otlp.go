@@ -28,7 +28,7 @@ type Config struct {
 	// Endpoint that traces are sent to by OTLP over HTTP, as http://collector:4318. Empty: there is no tracing, and it costs nothing.
 	Endpoint string `env:"OTEL_EXPORTER_OTLP_ENDPOINT"`
 	// Headers that go along with traces, as Authorization=Bearer%20x,X-Team=shop.
-	Headers secret.String `env:"OTEL_EXPORTER_OTLP_HEADERS"`
+	Headers secret.List `env:"OTEL_EXPORTER_OTLP_HEADERS"`
 }
 
 // Validate reports every setting that cannot work, each with its variable.
@@ -46,11 +46,8 @@ func (c *Config) Validate() error {
 // headers reads the W3C Baggage form that the OpenTelemetry specification asks for.
 func (c *Config) headers() (http.Header, error) {
 	h := http.Header{"Content-Type": {"application/json"}}
-	for i, pair := range strings.Split(c.Headers.Reveal(), ",") {
-		if strings.TrimSpace(pair) == "" {
-			continue
-		}
-		name, value, found := strings.Cut(pair, "=")
+	for i, pair := range c.Headers {
+		name, value, found := strings.Cut(pair.Reveal(), "=")
 		value, err := url.PathUnescape(strings.TrimSpace(value))
 		if !found || err != nil {
 			// Without a name, what is there may be the secret itself.

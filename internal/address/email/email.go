@@ -1,0 +1,52 @@
+// Package email reads e-mail addresses. It lies beside package address, which knows the numbering plans of all countries, so that workers can
+// link it without them.
+package email
+
+import (
+	"errors"
+	"net/mail"
+	"strings"
+	"unicode"
+
+	"golang.org/x/net/idna"
+
+	"ringup.dev/ringup/internal/job"
+	"ringup.dev/ringup/internal/message"
+)
+
+// Err is the error of a text that is not an e-mail address; answers and records show it.
+var Err = errors.New("not an e-mail address")
+
+// maxLocal is the length of the part before the @, in bytes (RFC 5321, section 4.5.3.1.1).
+const maxLocal = 64
+
+// Parse returns a bare address (RFC 5322 addr-spec), its domain in ASCII (RFC 5891). Errors: Err.
+func Parse(text string) (message.Address, error) {
+	text = strings.TrimSpace(text)
+	if len(text) > job.MaxRecipient || strings.ContainsFunc(text, unicode.IsControl) || strings.ContainsAny(text, "<>\" ,;") {
+		return "", Err
+	}
+	parsed, err := mail.ParseAddress(text)
+	if err != nil || parsed.Name != "" || parsed.Address != text {
+		return "", Err
+	}
+	at := strings.LastIndexByte(text, '@')
+	local, domain := text[:at], text[at+1:]
+	ascii, err := idna.Lookup.ToASCII(domain)
+	if err != nil || !strings.Contains(strings.Trim(ascii, "."), ".") || strings.HasSuffix(ascii, ".") || len(local) > maxLocal {
+		return "", Err
+	}
+	if strings.ContainsFunc(local, func(r rune) bool { return r > unicode.MaxASCII }) {
+		return "", Err // SMTPUTF8, which none of the providers takes
+	}
+	return message.Address(local + "@" + ascii), nil
+}
+
+// ParseHeader returns the address in a line of an e-mail's head, as Jane Roe <jane.roe@example.com>, or a bare address; a bounce may quote
+// either. Errors: Err.
+func ParseHeader(text string) (message.Address, error) {
+	if parsed, err := mail.ParseAddress(text); err == nil {
+		text = parsed.Address
+	}
+	return Parse(text)
+}

@@ -1,0 +1,169 @@
+package ingest
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"ringup.dev/ringup/internal/inbound"
+	"ringup.dev/ringup/internal/provider"
+	"ringup.dev/ringup/internal/report"
+)
+
+// applyTimeout is for the queue. Providers wait 15 s (Twilio, Amazon SNS) or somewhat less.
+const applyTimeout = 5 * time.Second
+
+// The outcomes of a callback, beside those that all endpoints share and provider.OutcomeForged.
+const (
+	outcomeTaken   = "taken"
+	outcomeNothing = "nothing" // verified, with no report and no preference in it
+)
+
+// Sink applies what callbacks say: the queue. An error means that it did not, and that the provider has to send the callback again.
+type Sink interface {
+	Take(context.Context, report.Update) error
+}
+
+// CallbackOptions are what Callbacks are made of. All are required.
+type CallbackOptions struct {
+	Callbacks  []provider.Callback
+	Sink       Sink
+	Registerer prometheus.Registerer
+	Log        *slog.Logger
+}
+
+// Callbacks serves the providers' callbacks. It is safe for concurrent use.
+type Callbacks struct {
+	callbacks   []provider.Callback
+	sink        Sink
+	log         *slog.Logger
+	requests    *prometheus.CounterVec
+	reports     *prometheus.CounterVec
+	preferences *prometheus.CounterVec
+}
+
+// NewCallbacks returns the endpoints. Those that are not configured say so once in the log.
+func NewCallbacks(o CallbackOptions) *Callbacks {
+	c := &Callbacks{
+		callbacks: o.Callbacks, sink: o.Sink, log: o.Log,
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "ringup_callbacks_total",
+			Help: "Requests of providers, by outcome. Of a forged one the signature is missing or invalid; one with nothing has no report and no preference.",
+		}, []string{"provider", "outcome"}),
+		reports: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "ringup_delivery_reports_total", Help: "Delivery reports, repeated ones too, by the message's state and, when it failed, why.",
+		}, []string{"provider", "channel", "state", "reason"}),
+		preferences: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "ringup_preferences_total", Help: "Opt-outs and opt-ins that providers passed on, repeated ones too, and why.",
+		}, []string{"provider", "channel", "kind", "why"}),
+	}
+	o.Registerer.MustRegister(c.requests, c.reports, c.preferences)
+	for _, one := range c.callbacks {
+		if one.Read == nil {
+			o.Log.Info("callbacks not configured", "provider", one.Provider, "path", one.Path, "set", strings.Join(one.Settings, ", "))
+			continue
+		}
+		// So that an alert on forged callbacks has a series from the start.
+		for _, outcome := range []string{outcomeTaken, provider.OutcomeForged, inbound.OutcomeUnavailable} {
+			c.requests.WithLabelValues(one.Provider, outcome)
+		}
+	}
+	return c
+}
+
+// Routes adds the endpoints to a router.
+func (c *Callbacks) Routes(r chi.Router) {
+	for _, one := range c.callbacks {
+		r.Post(one.Path, c.serve(one))
+		if one.Challenge != nil {
+			r.Get(one.Path, c.serveChallenge(one))
+		}
+	}
+}
+
+// serve answers the callbacks of one provider.
+func (c *Callbacks) serve(callback provider.Callback) http.HandlerFunc {
+	if callback.Read == nil {
+		return notConfigured(callback.Settings)
+	}
+	return func(w http.ResponseWriter, r *http.Request) {
+		reply, outcome, err := c.apply(callback, r)
+		c.answer(w, callback.Provider, outcome, reply, err)
+	}
+}
+
+// serveChallenge answers one provider's question whether the address is right.
+func (c *Callbacks) serveChallenge(callback provider.Callback) http.HandlerFunc {
+	if callback.Challenge.Answer == nil {
+		return notConfigured(callback.Challenge.Settings)
+	}
+	return func(w http.ResponseWriter, r *http.Request) {
+		reply, err := callback.Challenge.Answer(r)
+		c.answer(w, callback.Provider, outcomeNothing, reply, err)
+	}
+}
+
+// answer counts and writes the answer: the reply with its outcome, or the refusal with its own.
+func (c *Callbacks) answer(w http.ResponseWriter, name, outcome string, reply inbound.Reply, err error) {
+	if refused := inbound.AsProblem(err); refused != nil {
+		c.requests.WithLabelValues(name, refused.Outcome).Inc()
+		refused.Write(w)
+		return
+	}
+	c.requests.WithLabelValues(name, outcome).Inc()
+	reply.Write(w)
+}
+
+// notConfigured is the answer where a provider's settings are missing.
+func notConfigured(settings []string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		inbound.New(http.StatusNotFound, "", "these callbacks are not configured: set "+strings.Join(settings, " and ")).Write(w)
+	}
+}
+
+// read reads and verifies a callback. Errors: *inbound.Problem.
+func read(callback provider.Callback, r *http.Request) (report.Update, inbound.Reply, error) {
+	body, err := callback.Body.Read(r)
+	if err != nil {
+		return report.Update{}, inbound.Reply{}, err
+	}
+	return callback.Read(r, body)
+}
+
+// apply verifies a callback and hands what it says to the queue. Errors: *inbound.Problem.
+func (c *Callbacks) apply(callback provider.Callback, r *http.Request) (inbound.Reply, string, error) {
+	update, reply, err := read(callback, r)
+	if err != nil {
+		refused := inbound.AsProblem(err)
+		c.log.Warn("callback refused", "provider", callback.Provider, "status", refused.Status, "reason", refused.Detail)
+		return inbound.Reply{}, "", refused
+	}
+	if update.Empty() {
+		return reply, outcomeNothing, nil
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), applyTimeout)
+	defer cancel()
+	if err := c.sink.Take(ctx, update); err != nil {
+		c.log.Error("callback not applied", "provider", callback.Provider, "error", err)
+		return inbound.Reply{}, "", inbound.Unavailable("the queue cannot take it now; send it again")
+	}
+	for i := range update.Reports {
+		r := &update.Reports[i]
+		var why string
+		if r.Err != nil {
+			why = string(r.Err.Reason)
+		}
+		c.reports.WithLabelValues(r.Provider, string(r.Channel), string(r.State), why).Inc()
+	}
+	for i := range update.Preferences {
+		p := &update.Preferences[i]
+		c.preferences.WithLabelValues(p.Provider, string(p.Channel), string(p.Kind), string(p.Why)).Inc()
+	}
+	c.log.Debug("callback applied", "provider", callback.Provider, "reports", len(update.Reports), "preferences", len(update.Preferences))
+	return reply, outcomeTaken, nil
+}

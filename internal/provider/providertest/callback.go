@@ -1,0 +1,407 @@
+package providertest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/sethvargo/go-envconfig"
+
+	"ringup.dev/ringup/internal/failure"
+	"ringup.dev/ringup/internal/inbound"
+	"ringup.dev/ringup/internal/message"
+	"ringup.dev/ringup/internal/provider"
+	"ringup.dev/ringup/internal/provider/transport"
+	"ringup.dev/ringup/internal/report"
+	"ringup.dev/ringup/internal/report/reporttest"
+	"ringup.dev/ringup/internal/suppress"
+	"ringup.dev/ringup/test/emulator"
+)
+
+// Public is the PUBLIC_URL of the suite of callbacks: another host than the one that listens, and a path before the callback's own.
+const Public = "https://hooks.example.com/shop"
+
+// Callback is what the suite of callbacks has to know.
+type Callback struct {
+	// Dialect is the emulator's name for the provider.
+	Dialect string
+	// Dialects are those that the emulator does not have itself.
+	Dialects []emulator.Dialect
+	Channel  message.Channel
+	// Send builds the adapter whose messages are reported, for a base URL.
+	Send func(baseURL string, client *transport.Client) (provider.Provider, error)
+	// New builds the callback. amazon is the way to the emulator's stand-in for Amazon.
+	New func(ctx context.Context, env envconfig.Lookuper, amazon http.RoundTripper, now func() time.Time) (provider.Callback, error)
+	// Correlates says that reports have the job's id.
+	Correlates bool
+	// Reply is the status of the reply to a callback that was taken.
+	Reply int
+	// Events are the ways of a message that the provider reports, each as a report.State.
+	Events []emulator.EventKind
+	// Untimed are those of Events of which the provider does not say when they happened.
+	Untimed []emulator.EventKind
+	// Signature is the header with the signature; "" where it is in the body.
+	Signature string
+	// Window is how far a signed time may be from now; 0 where the provider signs no time.
+	Window time.Duration
+	// Ends are failures and preferences.
+	Ends []End
+}
+
+// End is an event that is no progress, and what the callback has to make of it.
+type End struct {
+	Event emulator.Event
+	Class failure.Class // of the report; 0 where there is none
+	Why   suppress.Why  // of the opt-out; "" where there is none
+}
+
+// RunCallback runs the suite that every callback passes: what the adapter was told when it sent is what a report names, a repetition has the same
+// event id, and nothing is believed that the provider did not sign.
+func RunCallback(t *testing.T, c Callback) {
+	t.Helper()
+	t.Run("settings", c.settings)
+	t.Run("reports", c.reports)
+	t.Run("repetitions", c.repetitions)
+	t.Run("forgeries", c.forgeries)
+	t.Run("replays", c.replays)
+	t.Run("other bodies", c.otherBodies)
+	t.Run("ends", c.ends)
+}
+
+// desk has a callback on one side and the provider, which the adapter sends through, on the other.
+type desk struct {
+	*Callback
+	providers *emulator.Server
+	callbacks *emulator.Callbacks
+	url       string // of the providers
+	callback  provider.Callback
+	now       time.Time
+
+	mu      sync.Mutex
+	updates []report.Update
+	err     error // of the last callback
+}
+
+// open starts both sides. without names a variable that is not set.
+func (c *Callback) open(t *testing.T, without string) *desk {
+	t.Helper()
+	d := &desk{Callback: c, providers: emulator.New(c.Dialects...), now: time.Now().UTC().Truncate(time.Second)}
+	providers := httptest.NewServer(d.providers)
+	t.Cleanup(providers.Close)
+	d.url = providers.URL
+	ingest := httptest.NewServer(http.HandlerFunc(d.serve))
+	t.Cleanup(ingest.Close)
+	clock := func() time.Time { return d.now }
+	var err error
+	if d.callbacks, err = d.providers.Callbacks(emulator.CallbackOptions{Ingest: ingest.URL, Public: Public, Now: clock}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(d.callbacks.Close)
+	environment := maps.Clone(d.callbacks.Environment())
+	delete(environment, without)
+	if d.callback, err = c.New(t.Context(), envconfig.MapLookuper(environment), d.callbacks.Amazon(), clock); err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// serve does what ingest does with a callback, but for the queue.
+func (d *desk) serve(w http.ResponseWriter, r *http.Request) {
+	reply, err := func() (inbound.Reply, error) {
+		if r.Method != http.MethodPost || r.URL.Path != d.callback.Path {
+			return inbound.Reply{}, inbound.New(http.StatusNotFound, "", r.Method+" "+r.URL.Path+" is not the callback's")
+		}
+		body, err := d.callback.Body.Read(r)
+		if err != nil {
+			return inbound.Reply{}, err
+		}
+		update, reply, err := d.callback.Read(r, body)
+		if err == nil && !update.Empty() {
+			d.mu.Lock()
+			d.updates = append(d.updates, update)
+			d.mu.Unlock()
+		}
+		return reply, err
+	}()
+	d.mu.Lock()
+	d.err = err
+	d.mu.Unlock()
+	if err != nil {
+		inbound.AsProblem(err).Write(w)
+		return
+	}
+	reply.Write(w)
+}
+
+// send sends a message through the adapter, and returns it as the provider took it, with the id that the adapter was told.
+func (d *desk) send(t *testing.T, jobID string) (emulator.Message, string) {
+	t.Helper()
+	p, err := d.Send(d.url, transport.New(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := message.Message{JobID: jobID, Channel: d.Channel, To: to[d.Channel], Subject: "Receipt", Text: "Thank you", HTML: "<p>Thank you</p>", Segments: 1}
+	receipt, err := p.Send(within(t, 10*time.Second), m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	taken := d.providers.Messages()
+	return taken[len(taken)-1], receipt.MessageID
+}
+
+// report returns the callbacks of events.
+func (d *desk) report(t *testing.T, m emulator.Message, events ...emulator.Event) []emulator.Callback {
+	t.Helper()
+	callbacks, err := d.callbacks.Report(m, events...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return callbacks
+}
+
+// delivered is the callback of a message that arrived.
+func (d *desk) delivered(t *testing.T) emulator.Callback {
+	t.Helper()
+	m, _ := d.send(t, "webhook_1:"+string(d.Channel)+":1")
+	return d.report(t, m, emulator.Event{Kind: emulator.EventDelivered})[0]
+}
+
+// call makes requests, holds the answers to a status, and returns what was read since the last call.
+func (d *desk) call(t *testing.T, status int, callbacks ...emulator.Callback) []report.Update {
+	t.Helper()
+	for _, cb := range callbacks {
+		answer, err := d.callbacks.Send(t.Context(), cb)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if answer.Status != status {
+			t.Errorf("%s %s: %d %s, want %d", cb.Method, cb.URL, answer.Status, answer.Body, status)
+		}
+		if refused := d.last(); refused != nil {
+			d.refusal(t, cb, refused)
+		}
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	out := d.updates
+	d.updates = nil
+	for _, update := range out {
+		reporttest.Sound(t, update)
+	}
+	return out
+}
+
+// last returns the error of the last callback.
+func (d *desk) last() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.err
+}
+
+// refusal looks at an error: a Problem with an outcome, which says nothing of the recipient or of the signature.
+func (d *desk) refusal(t *testing.T, cb emulator.Callback, err error) {
+	t.Helper()
+	var refused *inbound.Problem
+	if !errors.As(err, &refused) || refused.Outcome == "" || refused.Detail == "" {
+		t.Errorf("%v (%T) is not an *inbound.Problem with an outcome and a detail", err, err)
+		return
+	}
+	private := []string{strings.TrimPrefix(to[d.Channel].Reveal(), "+")}
+	if signature := cb.Header.Get(d.Signature); len(signature) > len("sha256=") {
+		private = append(private, signature)
+	}
+	for _, text := range private {
+		if strings.Contains(refused.Detail, text) {
+			t.Errorf("gives %q away: %s", text, refused.Detail)
+		}
+	}
+}
+
+// settings: without one of them the callback is off, and nothing else is wrong.
+func (c *Callback) settings(t *testing.T) {
+	t.Parallel()
+	d := c.open(t, "")
+	switch got := d.callback; {
+	case got.Provider == "" || !strings.HasPrefix(got.Path, "/callbacks/") || len(got.Settings) == 0 || got.Read == nil:
+		t.Fatalf("%+v", got)
+	case len(got.Body.MediaTypes) == 0 || got.Body.Limit < 1<<10 || got.Body.Limit > 16<<20:
+		t.Errorf("%+v", got.Body)
+	}
+	for _, variable := range d.callback.Settings {
+		if off := c.open(t, variable).callback; off.Read != nil || off.Path != d.callback.Path {
+			t.Errorf("without %s: %+v", variable, off)
+		}
+	}
+}
+
+// reports: what the adapter was told when it sent is what the report names, whatever the job is called.
+func (c *Callback) reports(t *testing.T) {
+	t.Parallel()
+	for _, id := range []string{"webhook_1:%:1", "ORD 12/7&job=x#?%2B+=\"\\<é.3a>,;:@:%:12", strings.Repeat("…/", 50) + ":%:3"} {
+		d := c.open(t, "")
+		job := strings.Replace(id, "%:", string(c.Channel)+":", 1)
+		m, receipt := d.send(t, job)
+		at := d.now.Add(-time.Minute)
+		var events []emulator.Event
+		var want []report.Report
+		for _, kind := range c.Events {
+			events = append(events, emulator.Event{Kind: kind, At: at})
+			r := report.Report{Provider: d.callback.Provider, Channel: c.Channel, MessageID: receipt, State: report.State(kind), At: at}
+			if c.Correlates {
+				r.JobID = job
+			}
+			want = append(want, r)
+		}
+		var got []report.Report
+		seen := map[string]bool{}
+		for _, update := range d.call(t, c.Reply, d.report(t, m, events...)...) {
+			if len(update.Preferences) != 0 {
+				t.Errorf("preferences: %+v", update.Preferences)
+			}
+			for _, r := range update.Reports {
+				if seen[r.EventID] {
+					t.Errorf("two events are called %q", r.EventID)
+				}
+				seen[r.EventID] = true
+				got = append(got, r)
+			}
+		}
+		for i := range want {
+			for _, kind := range c.Untimed {
+				if i < len(got) && want[i].State == report.State(kind) {
+					want[i].At = got[i].At
+				}
+			}
+		}
+		if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(report.Report{}, "EventID")); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	}
+}
+
+// repetitions: the same event has the same id, however often, late or out of order it comes.
+func (c *Callback) repetitions(t *testing.T) {
+	t.Parallel()
+	d := c.open(t, "")
+	const messages, times = 3, 3
+	for range messages {
+		d.send(t, "webhook_1:"+string(c.Channel)+":1")
+	}
+	plan := emulator.Plan{Repeat: times, Shuffle: 7}
+	for _, kind := range c.Events {
+		plan.Events = append(plan.Events, emulator.Event{Kind: kind, At: d.now.Add(-48 * time.Hour)})
+	}
+	played, err := d.callbacks.Play(t.Context(), plan)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if played.Messages != messages || played.Answers[c.Reply] != played.Callbacks || played.Callbacks < messages*times {
+		t.Errorf("%+v", played)
+	}
+	events := map[string]int{}
+	for _, update := range d.call(t, c.Reply) {
+		for _, r := range update.Reports {
+			events[r.EventID]++
+		}
+	}
+	if len(events) != messages*len(c.Events) {
+		t.Errorf("%d events of %d messages: %v", len(events), messages, events)
+	}
+	for id, n := range events {
+		if n != times {
+			t.Errorf("%s came %d times", id, n)
+		}
+	}
+}
+
+// forgeries: nothing is believed that the provider did not sign.
+func (c *Callback) forgeries(t *testing.T) {
+	t.Parallel()
+	d := c.open(t, "")
+	good := d.delivered(t)
+	changed := bytes.Replace(good.Body, []byte("elivered"), []byte("elivers"), 1)
+	if bytes.Equal(changed, good.Body) {
+		t.Fatalf("%s does not say that the message was delivered: this test changes nothing", good.Body)
+	}
+	forged := []emulator.Callback{good.Forged(), good.WithBody(changed)}
+	if c.Signature != "" {
+		signature := good.Header.Get(c.Signature)
+		forged = append(forged, good.WithBody(append(bytes.Clone(good.Body), '&', 'a', '=', 'b')), good.With(c.Signature, ""), good.With(c.Signature, "sha256="),
+			good.With(c.Signature, signature+"AA"), good.With(c.Signature, signature[:12]))
+	}
+	for _, cb := range forged {
+		if updates := d.call(t, http.StatusForbidden, cb); len(updates) != 0 {
+			t.Errorf("believed: %+v", updates)
+		}
+		if refused := inbound.AsProblem(d.last()); refused == nil || refused.Outcome != provider.OutcomeForged {
+			t.Errorf("refused with %+v", refused)
+		}
+	}
+	if updates := d.call(t, c.Reply, good); len(updates) != 1 {
+		t.Errorf("the genuine one: %+v", updates)
+	}
+}
+
+// replays: an old callback is refused, where the provider signs the time; otherwise its event id tells.
+func (c *Callback) replays(t *testing.T) {
+	t.Parallel()
+	d := c.open(t, "")
+	cb := d.delivered(t)
+	old, early := d.callbacks.SignedAt(cb, d.now.Add(-c.Window-time.Second)), d.callbacks.SignedAt(cb, d.now.Add(c.Window+time.Second))
+	if c.Window == 0 {
+		if updates := d.call(t, c.Reply, old, early); len(updates) != 2 || updates[0].Reports[0].EventID != updates[1].Reports[0].EventID {
+			t.Errorf("nothing tells a replay: %+v", updates)
+		}
+		return
+	}
+	d.call(t, http.StatusForbidden, old, early)
+	d.call(t, c.Reply, d.callbacks.SignedAt(cb, d.now.Add(-c.Window)))
+}
+
+// otherBodies: of another media type, compressed, too large.
+func (c *Callback) otherBodies(t *testing.T) {
+	t.Parallel()
+	d := c.open(t, "")
+	good := d.delivered(t)
+	updates := d.call(t, http.StatusUnsupportedMediaType, good.With("Content-Type", "application/xml"), good.With("Content-Type", ""),
+		good.With("Content-Type", "json; ;"), good.With("Content-Encoding", "gzip"))
+	updates = append(updates, d.call(t, http.StatusRequestEntityTooLarge, good.WithBody(bytes.Repeat([]byte(" "), int(d.callback.Body.Limit)+1)))...)
+	if len(updates) != 0 {
+		t.Errorf("%+v", updates)
+	}
+}
+
+// ends: why a message did not arrive, and which address is not to be written to again.
+func (c *Callback) ends(t *testing.T) {
+	t.Parallel()
+	if len(c.Ends) == 0 {
+		t.Fatal("no failures: every provider reports some")
+	}
+	for _, end := range c.Ends {
+		d := c.open(t, "")
+		m, _ := d.send(t, "webhook_1:"+string(c.Channel)+":1")
+		updates := d.call(t, c.Reply, d.report(t, m, end.Event)...)
+		if len(updates) != 1 {
+			t.Fatalf("%v: %+v", end.Event, updates)
+		}
+		switch reports := updates[0].Reports; {
+		case end.Class == 0 && len(reports) == 0:
+		case len(reports) != 1 || reports[0].State != report.Failed || reports[0].Err == nil || reports[0].Err.Class != end.Class:
+			t.Errorf("%v: %+v", end.Event, reports)
+		}
+		switch preferences := updates[0].Preferences; {
+		case end.Why == "" && len(preferences) == 0:
+		case len(preferences) != 1 || preferences[0].Kind != suppress.OptOut || preferences[0].Why != end.Why || preferences[0].Address != to[c.Channel]:
+			t.Errorf("%v: %+v", end.Event, preferences)
+		}
+	}
+}

@@ -1,0 +1,234 @@
+package twilio
+
+import (
+	"crypto/hmac"
+	"crypto/sha1" //nolint:gosec // Twilio's choice; as an HMAC it is not known to be broken
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"maps"
+	"mime"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"ringup.dev/ringup/internal/config/secret"
+	"ringup.dev/ringup/internal/failure"
+	"ringup.dev/ringup/internal/inbound"
+	"ringup.dev/ringup/internal/message"
+	"ringup.dev/ringup/internal/provider"
+	"ringup.dev/ringup/internal/report"
+	"ringup.dev/ringup/internal/suppress"
+)
+
+// maxBody is above what Twilio sends: some thirty fields, of which the text has at most 1600 characters.
+const maxBody = 64 << 10
+
+// callback verifies and reads the callbacks of Programmable Messaging (twilio.com/docs/usage/security#validating-requests). The SDK's own
+// validator would link its REST client into ingest.
+type callback struct {
+	tokens secret.List
+	urls   []string // the forms of the address that Twilio may have signed
+	words  *suppress.Words
+	now    func() time.Time
+}
+
+// NewCallback returns Twilio's callback: statuses of messages, and messages of people, in which the words are looked for. now is the clock.
+// Errors are of the configuration.
+func NewCallback(c CallbackConfig, words *suppress.Words, now func() time.Time) (provider.Callback, error) {
+	urls, err := c.signedURLs()
+	if err != nil {
+		return provider.Callback{}, err
+	}
+	out := provider.Callback{
+		Provider: Name, Path: CallbackPath, Settings: []string{"PUBLIC_URL", "TWILIO_AUTH_TOKEN"},
+		Body: inbound.Body{MediaTypes: []string{"application/x-www-form-urlencoded", "application/json"}, Limit: maxBody},
+	}
+	if len(c.AuthToken) > 0 && len(urls) > 0 {
+		out.Read = (&callback{tokens: c.AuthToken, urls: urls, words: words, now: now}).read
+	}
+	return out, nil
+}
+
+// read verifies a callback and reads it. The reply to a status is 204, and to a person's message an empty document of TwiML, so that Twilio
+// sends no answer.
+func (c *callback) read(r *http.Request, body []byte) (report.Update, inbound.Reply, error) {
+	form, err := c.verify(r, body)
+	if err != nil {
+		return report.Update{}, inbound.Reply{}, err
+	}
+	query, _ := url.ParseQuery(r.URL.RawQuery) // parameters that cannot be read are left out
+	update, fromPerson := parse(query.Get(jobParameter), form, c.words, c.now())
+	if fromPerson {
+		return update, inbound.Reply{Status: http.StatusOK, MediaType: "text/xml", Body: "<Response/>"}, nil
+	}
+	return update, inbound.Reply{Status: http.StatusNoContent}, nil
+}
+
+// verify returns the fields of a callback that Twilio signed. The signature is over the address and, sorted by name, each field and its value; or,
+// for JSON, over the address alone, which then has the body's hash in it.
+func (c *callback) verify(r *http.Request, body []byte) (url.Values, error) {
+	given, err := base64.StdEncoding.DecodeString(r.Header.Get("X-Twilio-Signature"))
+	if err != nil || len(given) != sha1.Size {
+		return nil, provider.Forged("X-Twilio-Signature is missing, or is not the base64 of an HMAC-SHA1")
+	}
+	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")) // checked when the body was read
+	var form url.Values
+	if kind == "application/json" {
+		form, err = formOfJSON(body)
+	} else {
+		form, err = url.ParseQuery(string(body))
+	}
+	if err != nil {
+		return nil, inbound.Malformed("the body cannot be read as its Content-Type says")
+	}
+	var rest strings.Builder
+	if r.URL.RawQuery != "" || r.URL.ForceQuery {
+		rest.WriteString("?" + r.URL.RawQuery)
+	}
+	hash := r.URL.Query().Get("bodySHA256")
+	if hash == "" && kind == "application/json" {
+		return nil, provider.Forged("nothing signs the body: the address has no bodySHA256")
+	}
+	if hash == "" {
+		for _, name := range slices.Sorted(maps.Keys(form)) {
+			// A name that comes twice: each value once, sorted, as Twilio's own libraries do.
+			for _, value := range slices.Compact(slices.Sorted(slices.Values(form[name]))) {
+				rest.WriteString(name + value)
+			}
+		}
+	}
+	good := 0
+	for _, token := range c.tokens {
+		for _, address := range c.urls {
+			mac := hmac.New(sha1.New, []byte(token.Reveal()))
+			mac.Write([]byte(address + rest.String()))
+			good |= subtle.ConstantTimeCompare(mac.Sum(nil), given)
+		}
+	}
+	if hash != "" {
+		sum := sha256.Sum256(body)
+		claimed, _ := hex.DecodeString(hash) // an invalid hash is not equal
+		good &= subtle.ConstantTimeCompare(sum[:], claimed)
+	}
+	if good != 1 {
+		return nil, provider.Forged("X-Twilio-Signature does not fit the address and the body: see that PUBLIC_URL is what Twilio calls")
+	}
+	return form, nil
+}
+
+// formOfJSON reads a JSON object as a form: its strings and numbers.
+func formOfJSON(body []byte) (url.Values, error) {
+	var object map[string]json.RawMessage
+	if err := json.Unmarshal(body, &object); err != nil {
+		return nil, err
+	}
+	form := url.Values{}
+	for name, raw := range object {
+		var text string
+		var number json.Number
+		if json.Unmarshal(raw, &text) == nil {
+			form.Set(name, text)
+		} else if json.Unmarshal(raw, &number) == nil {
+			form.Set(name, number.String())
+		}
+	}
+	return form, nil
+}
+
+// states are the statuses that say how far a message has come (twilio.com/docs/messaging/api/message-resource#message-status-values). The
+// others (accepted, scheduled, queued, sending) are of a message that Twilio still has.
+var states = map[string]report.State{
+	"sent": report.Sent, "delivered": report.Delivered, "partially_delivered": report.Delivered, "read": report.Read,
+	"failed": report.Failed, "undelivered": report.Failed, "canceled": report.Failed,
+}
+
+// parse reads the fields of a callback; fromPerson says that it is a person's message and not a status.
+func parse(jobID string, form url.Values, words *suppress.Words, now time.Time) (update report.Update, fromPerson bool) {
+	id := form.Get("MessageSid")
+	if id == "" {
+		id = form.Get("SmsSid")
+	}
+	status := strings.ToLower(form.Get("MessageStatus"))
+	if status == "" && (form.Has("Body") || form.Has("OptOutType") || form.Get("SmsStatus") == "received") {
+		if p, found := preference(id, form, words, now); found {
+			update.Preferences = []suppress.Preference{p}
+		}
+		return update, true
+	}
+	state, known := states[status]
+	if id == "" || !known {
+		return report.Update{}, false // another product's callback, or a status on the way
+	}
+	to, channel := addressOf(form.Get("To"))
+	r := report.Report{EventID: id + ":" + status, Provider: Name, Channel: channel, MessageID: id, State: state}
+	if job, of := report.JobOf(jobID, message.SMS, message.WhatsApp); job != "" {
+		r.JobID, r.Channel = job, of
+	}
+	if state != report.Failed {
+		return report.Update{Reports: []report.Report{r}}, false
+	}
+	code, _ := strconv.Atoi(form.Get("ErrorCode")) // 0 where it is missing or invalid
+	meaning := ReportCode(code)
+	if status == "canceled" {
+		meaning = failure.Error{Class: failure.Permanent, Reason: failure.ReasonRequest, Detail: "it was canceled at Twilio"}
+	}
+	r.Err = &meaning
+	update.Reports = []report.Report{r}
+	if meaning.Suppress && to != "" {
+		update.Preferences = []suppress.Preference{{EventID: r.EventID + ":" + string(suppress.OptOut), Provider: Name, Channel: r.Channel,
+			Address: to, Sender: senderOf(form, "From"), Kind: suppress.OptOut, Why: suppress.Refused, At: now}}
+	}
+	return update, false
+}
+
+// preference reads a person's message; false where it says neither STOP nor START. Where the account uses Advanced Opt-Out, Twilio itself says
+// what the message means.
+func preference(id string, form url.Values, words *suppress.Words, now time.Time) (suppress.Preference, bool) {
+	from, channel := addressOf(form.Get("From"))
+	if id == "" || from == "" {
+		return suppress.Preference{}, false
+	}
+	kind, found := words.Meaning(form.Get("Body"))
+	switch strings.ToUpper(form.Get("OptOutType")) {
+	case "STOP":
+		kind, found = suppress.OptOut, true
+	case "START":
+		kind, found = suppress.OptIn, true
+	case "HELP":
+		return suppress.Preference{}, false
+	}
+	if !found {
+		return suppress.Preference{}, false
+	}
+	p := suppress.Preference{EventID: id + ":" + string(kind), Provider: Name, Channel: channel, Address: from,
+		Sender: senderOf(form, "To"), Kind: kind, At: now}
+	if kind == suppress.OptOut {
+		p.Why = suppress.StopWord
+	}
+	return p, true
+}
+
+// addressOf reads a person's number; "" where it is invalid.
+func addressOf(text string) (message.Address, message.Channel) {
+	channel := message.SMS
+	number, found := strings.CutPrefix(text, "whatsapp:")
+	if found {
+		channel = message.WhatsApp
+	}
+	address, _ := message.ParseE164(number)
+	return address, channel
+}
+
+// senderOf returns the shop's side: the messaging service where there is one, since the preference is about all of its numbers, or the number.
+func senderOf(form url.Values, field string) string {
+	if service := form.Get("MessagingServiceSid"); service != "" {
+		return service
+	}
+	return strings.TrimPrefix(form.Get(field), "whatsapp:")
+}

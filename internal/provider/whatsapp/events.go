@@ -1,0 +1,166 @@
+package whatsapp
+
+import (
+	"encoding/json"
+	"strings"
+	"time"
+
+	"ringup.dev/ringup/internal/failure"
+	"ringup.dev/ringup/internal/inbound"
+	"ringup.dev/ringup/internal/message"
+	"ringup.dev/ringup/internal/report"
+	"ringup.dev/ringup/internal/suppress"
+)
+
+// hook is a webhook (developers.facebook.com/docs/whatsapp/cloud-api/webhooks/components). The parts are read one by one, so that one of an
+// unknown form does not hold up the others.
+type hook struct {
+	Object string `json:"object"`
+	Entry  []struct {
+		Changes []struct {
+			Field string          `json:"field"`
+			Value json.RawMessage `json:"value"`
+		} `json:"changes"`
+	} `json:"entry"`
+}
+
+type change struct {
+	Metadata struct {
+		PhoneNumberID string `json:"phone_number_id"`
+	} `json:"metadata"`
+	Statuses    []json.RawMessage `json:"statuses"`
+	Messages    []json.RawMessage `json:"messages"`
+	Preferences []json.RawMessage `json:"user_preferences"`
+}
+
+type status struct {
+	ID        string          `json:"id"`
+	Status    string          `json:"status"`
+	Timestamp report.UnixTime `json:"timestamp"`
+	Recipient string          `json:"recipient_id"`
+	Errors    []struct {
+		Code *int `json:"code"`
+	} `json:"errors"`
+}
+
+type incoming struct {
+	From      string          `json:"from"`
+	ID        string          `json:"id"`
+	Timestamp report.UnixTime `json:"timestamp"`
+	Text      struct {
+		Body string `json:"body"`
+	} `json:"text"`
+	// A button of a template, or of an interactive message: its words are as good as typed ones.
+	Button struct {
+		Text string `json:"text"`
+	} `json:"button"`
+	Interactive struct {
+		Reply struct {
+			Title string `json:"title"`
+		} `json:"button_reply"`
+	} `json:"interactive"`
+}
+
+type preference struct {
+	ID        string          `json:"wa_id"`
+	Category  string          `json:"category"`
+	Value     string          `json:"value"`
+	Timestamp report.UnixTime `json:"timestamp"`
+}
+
+// parse reads a webhook. Errors: *inbound.Problem.
+func parse(body []byte, words *suppress.Words, now time.Time) (report.Update, error) {
+	var in hook
+	if err := json.Unmarshal(body, &in); err != nil {
+		return report.Update{}, inbound.Malformed("the body is not a webhook of the Cloud API")
+	}
+	var update report.Update
+	if in.Object != "whatsapp_business_account" {
+		return update, nil // the app's other products
+	}
+	for _, entry := range in.Entry {
+		for _, one := range entry.Changes {
+			var value change
+			if json.Unmarshal(one.Value, &value) != nil {
+				continue
+			}
+			value.read(&update, words, now)
+		}
+	}
+	return update, nil
+}
+
+// read adds what a change says.
+func (c *change) read(update *report.Update, words *suppress.Words, now time.Time) {
+	for _, raw := range c.Statuses {
+		var s status
+		if json.Unmarshal(raw, &s) == nil {
+			c.report(&s, update, now)
+		}
+	}
+	for _, raw := range c.Messages {
+		var m incoming
+		if json.Unmarshal(raw, &m) != nil || m.ID == "" {
+			continue
+		}
+		for _, text := range []string{m.Text.Body, m.Button.Text, m.Interactive.Reply.Title} {
+			if kind, found := words.Meaning(text); found {
+				c.prefer(update, m.ID+":"+string(kind), m.From, kind, suppress.StopWord, m.Timestamp.Time, now)
+				break
+			}
+		}
+	}
+	// A person used WhatsApp's own switch for offers and announcements (developers.facebook.com/docs/whatsapp/cloud-api/webhooks/user_preferences).
+	kinds := map[string]suppress.Kind{"stop": suppress.OptOut, "resume": suppress.OptIn}
+	for _, raw := range c.Preferences {
+		var p preference
+		if json.Unmarshal(raw, &p) != nil || p.Category != "marketing_messages" {
+			continue
+		}
+		if kind, known := kinds[p.Value]; known {
+			c.prefer(update, report.Digest(raw), p.ID, kind, suppress.Unsubscribe, p.Timestamp.Time, now)
+		}
+	}
+}
+
+// states are the statuses that say how far a message has come
+// (developers.facebook.com/docs/whatsapp/cloud-api/webhooks/components#statuses-object).
+var states = map[string]report.State{
+	"sent": report.Sent, "delivered": report.Delivered, "read": report.Read, "played": report.Read, "failed": report.Failed,
+}
+
+func (c *change) report(s *status, update *report.Update, now time.Time) {
+	state, known := states[s.Status]
+	if !known || s.ID == "" {
+		return
+	}
+	r := report.Report{EventID: s.ID + ":" + s.Status, Provider: Name, Channel: message.WhatsApp, MessageID: s.ID, State: state,
+		At: s.Timestamp.Time}
+	if state == report.Failed {
+		r.Err = &failure.Error{Class: failure.Permanent, Reason: failure.ReasonUnreadable, Detail: "it failed, and the provider gave no reason"}
+		if len(s.Errors) > 0 && s.Errors[0].Code != nil {
+			meaning := ReportCode(*s.Errors[0].Code)
+			r.Err = &meaning
+		}
+		if r.Err.Suppress {
+			c.prefer(update, r.EventID+":"+string(suppress.OptOut), s.Recipient, suppress.OptOut, suppress.Refused, r.At, now)
+		}
+	}
+	update.Reports = append(update.Reports, r)
+}
+
+// prefer adds a preference; the Cloud API writes numbers without +.
+func (c *change) prefer(update *report.Update, id, from string, kind suppress.Kind, why suppress.Why, when, now time.Time) {
+	address, valid := message.ParseE164("+" + strings.TrimPrefix(from, "+"))
+	if !valid {
+		return
+	}
+	p := suppress.Preference{EventID: id, Provider: Name, Channel: message.WhatsApp, Address: address, Sender: c.Metadata.PhoneNumberID, Kind: kind, At: when}
+	if kind == suppress.OptOut {
+		p.Why = why
+	}
+	if when.IsZero() {
+		p.At = now
+	}
+	update.Preferences = append(update.Preferences, p)
+}
