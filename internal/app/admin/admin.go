@@ -1,26 +1,25 @@
-// Package admind puts the admin program together.
+// Package admin puts the admin program together: configuration, pages and API, servers, and the order in which they stop.
 package admin
 
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/sethvargo/go-envconfig"
 
 	"ringup.dev/ringup/internal/address"
 	"ringup.dev/ringup/internal/admin"
+	"ringup.dev/ringup/internal/app"
 	"ringup.dev/ringup/internal/config"
 	"ringup.dev/ringup/internal/opsserver"
 	"ringup.dev/ringup/internal/pricing"
 	"ringup.dev/ringup/internal/redisstore"
 	"ringup.dev/ringup/internal/render"
+	"ringup.dev/ringup/internal/telemetry"
 )
 
 // Config is all that the program is configured by.
@@ -31,13 +30,14 @@ type Config struct {
 	Render  render.Config
 	Prices  pricing.Config
 	Ops     opsserver.Config
+	Log     telemetry.LogConfig
 }
 
 // Load reads the configuration. The error has every problem, each with what to set.
 func Load(ctx context.Context, env envconfig.Lookuper) (Config, error) {
 	var c Config
-	return c, errors.Join(config.Read(ctx, env, &c.Admin, &c.Address, &c.Redis, &c.Render, &c.Prices, &c.Ops), c.Admin.Validate(), c.Address.Validate(), c.Redis.Validate(),
-		c.Prices.Validate(), c.Ops.Validate())
+	return c, errors.Join(config.Read(ctx, env, &c.Admin, &c.Address, &c.Redis, &c.Render, &c.Prices, &c.Ops, &c.Log), c.Admin.Validate(), c.Address.Validate(),
+		c.Redis.Validate(), c.Prices.Validate(), c.Ops.Validate(), c.Log.Validate())
 }
 
 // DrainTime is the longest that the program takes to stop.
@@ -55,8 +55,7 @@ type Admin struct {
 
 // New builds the program from a valid configuration and binds its ports. Redis may be away.
 func New(c Config, log *slog.Logger) (*Admin, error) {
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	registry := telemetry.NewRegistry()
 	store, err := redisstore.Open(c.Redis, log)
 	if err != nil {
 		return nil, err
@@ -66,7 +65,7 @@ func New(c Config, log *slog.Logger) (*Admin, error) {
 	if err != nil {
 		return nil, err
 	}
-	operators, err := opsserver.New(opsserver.Options{Config: c.Ops, Gatherer: registry, Log: log, Checks: []opsserver.Check{
+	operators, err := opsserver.New(opsserver.Options{Config: c.Ops, Gatherer: registry, Checks: []opsserver.Check{
 		{Name: "redis", TTL: time.Second, Run: store.Ping},
 	}})
 	if err != nil {
@@ -76,9 +75,9 @@ func New(c Config, log *slog.Logger) (*Admin, error) {
 	if err != nil {
 		return nil, err
 	}
-	listener, err := net.Listen("tcp", c.Admin.Address()) //nolint:noctx // bound once, at start
+	listener, err := app.Listen("ADMIN_PORT", c.Admin.Address())
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("ADMIN_PORT %d cannot be bound: %w", c.Admin.Port, err), operators.Close())
+		return nil, errors.Join(err, operators.Close())
 	}
 	if c.Admin.Token == "" {
 		log.Warn("ADMIN_TOKEN is empty: only this machine is let in", "address", listener.Addr())
@@ -95,25 +94,14 @@ func New(c Config, log *slog.Logger) (*Admin, error) {
 // Addr is where the pages are.
 func (a *Admin) Addr() string { return a.listener.Addr().String() }
 
-// Run serves until ctx ends, and then finishes the requests that are under way.
+// Run serves until ctx ends or a server fails, and then finishes the requests that are under way.
 func (a *Admin) Run(ctx context.Context) error {
-	failed := make(chan error, 2)
-	go func() { failed <- a.ops.Serve() }()
-	go func() {
-		err := a.pages.Serve(a.listener)
-		if errors.Is(err, http.ErrServerClosed) {
-			err = nil
-		}
-		failed <- err
-	}()
-	go a.store.LogWarnings(ctx)
-	go a.admin.Run(ctx)
+	background, stopBackground := context.WithCancel(ctx)
+	defer stopBackground()
+	go a.store.LogWarnings(background)
+	go a.admin.Run(background)
 	a.log.Info("admin serves", "address", a.Addr(), "ops", a.ops.Addr())
-	var err error
-	select {
-	case <-ctx.Done():
-	case err = <-failed:
-	}
+	err := app.RunUntil(ctx, a.ops.Serve, func() error { return app.Serve(a.pages, a.listener) })
 	a.ops.Drain()
 	finish, cancel := context.WithTimeout(context.WithoutCancel(ctx), DrainTime)
 	defer cancel()

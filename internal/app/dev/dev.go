@@ -23,11 +23,11 @@ import (
 	"ringup.dev/ringup/internal/app/worker"
 	"ringup.dev/ringup/internal/config"
 	"ringup.dev/ringup/internal/message"
-	"ringup.dev/ringup/internal/opsserver"
 	"ringup.dev/ringup/internal/pricing"
 	"ringup.dev/ringup/internal/provider/sandbox"
 	"ringup.dev/ringup/internal/redisstore"
 	"ringup.dev/ringup/internal/render"
+	"ringup.dev/ringup/internal/telemetry"
 )
 
 // Server is all of ringup in one process.
@@ -102,7 +102,7 @@ func (s *Server) build(ctx context.Context, pages admin.Config, env overlay) err
 	if err != nil {
 		return fmt.Errorf("the configuration cannot work:\n%w", err)
 	}
-	log := opsserver.NewLogger(c.Ops, s.out)
+	log := telemetry.NewLogger(c.Log, s.out)
 	if s.embedded != nil {
 		log = slog.New(embeddedQuiet{log.Handler()})
 	}

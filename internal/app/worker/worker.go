@@ -1,4 +1,4 @@
-// Package workerd puts the worker program together: configuration, providers, the loop, and the order in which they stop.
+// Package worker puts the worker program together: configuration, providers, the loop, and the order in which they stop.
 package worker
 
 import (
@@ -6,15 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"runtime/debug"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/sethvargo/go-envconfig"
 	"go.opentelemetry.io/otel/attribute"
 
+	"ringup.dev/ringup/internal/app"
 	"ringup.dev/ringup/internal/config"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/opsserver"
@@ -26,6 +24,7 @@ import (
 	"ringup.dev/ringup/internal/quiet"
 	"ringup.dev/ringup/internal/redisstore"
 	"ringup.dev/ringup/internal/render"
+	"ringup.dev/ringup/internal/telemetry"
 	"ringup.dev/ringup/internal/telemetry/otlp"
 	"ringup.dev/ringup/internal/unsubscribe"
 	"ringup.dev/ringup/internal/worker"
@@ -65,6 +64,7 @@ type Config struct {
 	Links    unsubscribe.Config
 	Redis    redisstore.Config
 	Ops      opsserver.Config
+	Log      telemetry.LogConfig
 	Tracing  otlp.Config
 }
 
@@ -76,8 +76,8 @@ func Load(ctx context.Context, env envconfig.Lookuper) (Config, error) {
 	var c Config
 	err := errors.Join(
 		// What cannot be read has its default below, so that everything else is looked at too.
-		config.Read(ctx, env, &c.Channel, &c.Worker, &c.Consumer, &c.Render, &c.Quiet, &c.Prices, &c.Links, &c.Redis, &c.Ops, &c.Tracing),
-		c.Channel.validate(), c.lease(), c.Worker.Validate(), c.Consumer.Validate(), c.Quiet.Validate(), c.Prices.Validate(), c.Links.Validate(), c.Redis.Validate(), c.Ops.Validate(), c.Tracing.Validate(),
+		config.Read(ctx, env, &c.Channel, &c.Worker, &c.Consumer, &c.Render, &c.Quiet, &c.Prices, &c.Links, &c.Redis, &c.Ops, &c.Log, &c.Tracing),
+		c.Channel.validate(), c.lease(), c.Worker.Validate(), c.Consumer.Validate(), c.Quiet.Validate(), c.Prices.Validate(), c.Links.Validate(), c.Redis.Validate(), c.Ops.Validate(), c.Log.Validate(), c.Tracing.Validate(),
 	)
 	if err != nil {
 		// New is not reached, and would have had more to say.
@@ -157,8 +157,7 @@ const probeTTL = time.Minute
 func New(ctx context.Context, c Config, env envconfig.Lookuper, log *slog.Logger) (*Worker, error) {
 	channel := message.Channel(c.Channel.Channel)
 	log = log.With("channel", channel)
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	registry := telemetry.NewRegistry()
 	store, err := redisstore.Open(c.Redis, log)
 	if err != nil {
 		return nil, err
@@ -191,17 +190,13 @@ func New(ctx context.Context, c Config, env envconfig.Lookuper, log *slog.Logger
 		senders = append(senders, worker.Sender{Name: n.Name, Provider: n.Provider})
 		checks = append(checks, opsserver.Check{Name: n.Name, Group: "providers", TTL: probeTTL, Run: n.Provider.Probe})
 	}
-	host, err := os.Hostname()
-	if err != nil {
-		host = "unknown"
-	}
 	loop := worker.New(worker.Options{
-		ID: fmt.Sprintf("%s/%d", host, os.Getpid()), Channel: channel, Config: c.Worker, Lease: c.Consumer.Lease, ResendUncertain: c.Redis.OnUncertain == redisstore.Resend,
+		ID: app.ProcessID(), Channel: channel, Config: c.Worker, Lease: c.Consumer.Lease, ResendUncertain: c.Redis.OnUncertain == redisstore.Resend,
 		Queue: store.Consumer(channel, c.Consumer, names), Renderer: renderer, Providers: senders,
 		Metrics: worker.NewMetrics(registry, channel), Log: log, Tracer: traces.Tracer(),
 		Quiet: hours, Prices: prices, Caps: caps, Moves: c.Redis.Moves(channel), MoveWithin: c.Redis.FallbackWithin,
 	})
-	operators, err := opsserver.New(opsserver.Options{Config: c.Ops, Gatherer: registry, Live: loop.Live, Checks: checks, Log: log})
+	operators, err := opsserver.New(opsserver.Options{Config: c.Ops, Gatherer: registry, Live: loop.Live, Checks: checks})
 	if err != nil {
 		return nil, err
 	}
