@@ -195,7 +195,7 @@ func TestAnotherSite(t *testing.T) {
 	t.Parallel()
 	d := open(t, admin.Config{})
 	d.want(http.StatusForbidden, d.ask(http.MethodPost, "/admin/do", "action=pause&channel=sms", "Sec-Fetch-Site", "cross-site"))
-	if s, err := d.store.State(t.Context(), message.SMS); err != nil || s.Halted != "" {
+	if s, err := d.store.State(t.Context(), message.SMS); err != nil || s.Halted.Kind != queue.NotHalted {
 		t.Errorf("%+v, %v", s, err)
 	}
 }

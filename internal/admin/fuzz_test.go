@@ -33,7 +33,7 @@ func (q *hostileQueue) job() queue.Stored {
 }
 
 func (q *hostileQueue) State(context.Context, message.Channel) (*queue.ChannelState, error) {
-	return &queue.ChannelState{Depth: queue.Depth{Halted: "paused " + q.text}, Breakers: map[string]queue.BreakerState{q.text: {State: "open", Reason: q.text}},
+	return &queue.ChannelState{Depth: queue.Depth{Halted: queue.Halt{Kind: queue.HaltedPause, Why: q.text}}, Breakers: map[string]queue.BreakerState{q.text: {State: "open", Reason: q.text}},
 		Workers: []queue.WorkerState{{ID: q.text, Providers: []string{q.text}}}}, nil
 }
 

@@ -205,7 +205,7 @@ func (a *Admin) channels(ctx context.Context) ([]channelView, error) {
 		if err != nil {
 			return nil, err
 		}
-		v := channelView{Name: name, ChannelState: state, Rates: a.samples.rates(name), Paused: strings.HasPrefix(state.Halted, "paused ")}
+		v := channelView{Name: name, ChannelState: state, Rates: a.samples.rates(name), Paused: state.Halted.Kind == queue.HaltedPause}
 		for i, n := range state.Waiting {
 			p := priorityView{Number: i + 1, Event: eventOf(i + 1), Waiting: n}
 			if n > 0 {

@@ -245,7 +245,7 @@ type Depth struct {
 	Completed int64    `json:"completed"`
 	// Oldest is the age of the job at the head of each list; 0 when the list is empty.
 	Oldest [4]time.Duration `json:"oldest"`
-	Halted string           `json:"halted,omitempty"`
+	Halted Halt             `json:"halted,omitzero"`
 }
 
 // OutboxEntry is a message that the sandbox provider took.

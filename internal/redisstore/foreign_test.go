@@ -104,7 +104,7 @@ func TestKeysOfSomebodyElse(t *testing.T) {
 				if err != nil {
 					t.Fatalf("the channel cannot be looked at: %v", err)
 				}
-				if looked := !slices.Contains([]string{":wake", ":audit", ":outbox", ":reporter", ":status:a:1"}, name); looked != strings.Contains(state.Halted, name) {
+				if looked := !slices.Contains([]string{":wake", ":audit", ":outbox", ":reporter", ":status:a:1"}, name); looked != strings.Contains(state.Halted.String(), name) {
 					t.Errorf("halted %q", state.Halted)
 				}
 				giveBack()

@@ -280,9 +280,9 @@ func (k *Keys) depth(ctx context.Context, pipe redis.Pipeliner) func() queue.Dep
 		d.Held = held.Val()
 		d.Retry, d.Inflight, d.Failed, d.Completed = retry.Val(), inflight.Val(), failed.Val(), completed.Val()
 		if why := halted.Val(); why["paused"] != "" {
-			d.Halted = "paused " + why["paused"]
-		} else {
-			d.Halted = why["breaker"]
+			d.Halted = queue.Halt{Kind: queue.HaltedPause, Why: why["paused"]}
+		} else if why["breaker"] != "" {
+			d.Halted = queue.Halt{Kind: queue.HaltedBreaker, Why: why["breaker"]}
 		}
 		return d
 	}
