@@ -1,0 +1,57 @@
+package inbound
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// Body says which bodies an endpoint reads.
+type Body struct {
+	// MediaTypes that are taken, each without parameters. Text has to be UTF-8, whatever its type.
+	MediaTypes []string
+	// Limit is the size of the largest body, in bytes.
+	Limit int64
+	// Setting is the variable that sets Limit, named in the refusal of a larger body; "" where the limit is fixed.
+	Setting string
+}
+
+// preallocated bounds the memory that an announced length gets before the body has come.
+const preallocated = 32 << 10
+
+// Read returns the body of a request; empty for an empty one. A body that is announced too large is refused before any of it is read, and of
+// one that turns out too large no more than Limit is. Errors: *Problem.
+func (b *Body) Read(r *http.Request) ([]byte, error) {
+	kind, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if charset := params["charset"]; err != nil || !slices.Contains(b.MediaTypes, kind) || charset != "" && !strings.EqualFold(charset, "utf-8") {
+		return nil, New(http.StatusUnsupportedMediaType, OutcomeMediaType, "send Content-Type: "+strings.Join(b.MediaTypes, " or ")+", in UTF-8")
+	}
+	if encoding := r.Header.Get("Content-Encoding"); encoding != "" && encoding != "identity" {
+		return nil, New(http.StatusUnsupportedMediaType, OutcomeMediaType, "send the body without Content-Encoding")
+	}
+	if r.ContentLength > b.Limit {
+		return nil, b.tooLarge()
+	}
+	var buffer bytes.Buffer
+	buffer.Grow(int(min(max(r.ContentLength, 0), preallocated)) + bytes.MinRead)
+	_, err = buffer.ReadFrom(io.LimitReader(r.Body, b.Limit+1))
+	if int64(buffer.Len()) > b.Limit {
+		return nil, b.tooLarge()
+	}
+	if err != nil {
+		return nil, Malformed("the body ended before it was whole, or came too slowly")
+	}
+	return buffer.Bytes(), nil
+}
+
+func (b *Body) tooLarge() *Problem {
+	detail := fmt.Sprintf("the body is larger than %d bytes", b.Limit)
+	if b.Setting != "" {
+		detail += " (" + b.Setting + ")"
+	}
+	return New(http.StatusRequestEntityTooLarge, OutcomeTooLarge, detail)
+}
