@@ -248,19 +248,6 @@ type Depth struct {
 	Halted Halt             `json:"halted,omitzero"`
 }
 
-// OutboxEntry is a message that the sandbox provider took.
-type OutboxEntry struct {
-	Channel  message.Channel `json:"channel"`
-	To       string          `json:"to"`
-	Subject  string          `json:"subject"`
-	Text     string          `json:"text"`
-	HTML     string          `json:"html"`
-	EventID  string          `json:"event_id"`
-	JobID    string          `json:"job_id"`
-	Provider string          `json:"provider"`
-	SentAt   time.Time       `json:"sent_at"`
-}
-
 // NotFoundError means that the store knows nothing of a webhook: it was never accepted, or longer ago than STATUS_TTL.
 type NotFoundError struct{ WebhookID string }
 

@@ -315,13 +315,17 @@ func (s *Store) Resume(ctx context.Context, channel message.Channel) error {
 	return unavailable(resumed.Err())
 }
 
-// LogWarnings logs, once Redis can be reached, what about it may lose jobs.
+// LogWarnings logs, once Redis can be reached, what about it may lose jobs; of an embedded Redis only that it cannot be reached. It returns
+// then, or when ctx ends.
 func (s *Store) LogWarnings(ctx context.Context) {
 	ticker := time.NewTicker(sweepEvery)
 	defer ticker.Stop()
 	said := false
 	for {
 		warnings, err := s.Warnings(ctx)
+		if err == nil && s.config.Embedded {
+			return
+		}
 		if err == nil {
 			for _, w := range warnings {
 				s.log.Warn(w)

@@ -13,6 +13,8 @@ import (
 
 	"ringup.dev/ringup/internal/address"
 	"ringup.dev/ringup/internal/admin"
+	"ringup.dev/ringup/internal/admin/api"
+	"ringup.dev/ringup/internal/admin/pages"
 	"ringup.dev/ringup/internal/app"
 	"ringup.dev/ringup/internal/config"
 	"ringup.dev/ringup/internal/opsserver"
@@ -22,7 +24,7 @@ import (
 	"ringup.dev/ringup/internal/telemetry"
 )
 
-// Config is all that the program is configured by.
+// Config is the whole configuration of the program.
 type Config struct {
 	Admin   admin.Config
 	Address address.Config
@@ -31,13 +33,16 @@ type Config struct {
 	Prices  pricing.Config
 	Ops     opsserver.Config
 	Log     telemetry.LogConfig
+
+	// Local says that ADMIN_TOKEN may be empty without a warning (ringup dev).
+	Local bool
 }
 
 // Load reads the configuration. The error has every problem, each with what to set.
 func Load(ctx context.Context, env envconfig.Lookuper) (Config, error) {
 	var c Config
-	return c, errors.Join(config.Read(ctx, env, &c.Admin, &c.Address, &c.Redis, &c.Render, &c.Prices, &c.Ops, &c.Log), c.Admin.Validate(), c.Address.Validate(),
-		c.Redis.Validate(), c.Prices.Validate(), c.Ops.Validate(), c.Log.Validate())
+	err := config.Read(ctx, env, &c.Admin, &c.Address, &c.Redis, &c.Render, &c.Prices, &c.Ops, &c.Log)
+	return c, errors.Join(err, c.Admin.Validate(), c.Address.Validate(), c.Redis.Validate(), c.Prices.Validate(), c.Ops.Validate(), c.Log.Validate())
 }
 
 // DrainTime is the longest that the program takes to stop.
@@ -61,8 +66,9 @@ func New(c Config, log *slog.Logger) (*Admin, error) {
 		return nil, err
 	}
 	store.Instrument(registry)
-	renderer, err := render.New(c.Render)
-	if err != nil {
+	renderer, renderErr := render.New(c.Render)
+	caps, capErr := pricing.NewCaps(c.Prices)
+	if err := errors.Join(renderErr, capErr); err != nil {
 		return nil, err
 	}
 	operators, err := opsserver.New(opsserver.Options{Config: c.Ops, Gatherer: registry, Checks: []opsserver.Check{
@@ -71,27 +77,23 @@ func New(c Config, log *slog.Logger) (*Admin, error) {
 	if err != nil {
 		return nil, err
 	}
-	caps, err := pricing.NewCaps(c.Prices)
-	if err != nil {
-		return nil, err
-	}
 	listener, err := app.Listen("ADMIN_PORT", c.Admin.Address())
 	if err != nil {
 		return nil, errors.Join(err, operators.Close())
 	}
-	if c.Admin.Token == "" {
+	if c.Admin.Token == "" && !c.Local {
 		log.Warn("ADMIN_TOKEN is empty: only this machine is let in", "address", listener.Addr())
 	}
-	own := admin.New(admin.Options{Config: c.Admin, Region: c.Address.DefaultRegion, Currency: c.Prices.Currency, Caps: caps,
-		Queues: store, Outbox: store.Outbox(0), Renderer: renderer, Log: log})
-	return &Admin{log: log, store: store, ops: operators, admin: own, listener: listener, pages: &http.Server{
-		Handler:           own.Handler(),
+	operations := admin.New(admin.Options{Config: c.Admin, Region: c.Address.DefaultRegion, Currency: c.Prices.Currency, Caps: caps,
+		Queues: store, Renderer: renderer, Log: log})
+	return &Admin{log: log, store: store, ops: operators, admin: operations, listener: listener, pages: &http.Server{
+		Handler:           pages.Handler(operations, store.Outbox(0), api.Path, api.Handler(operations)),
 		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute,
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}}, nil
 }
 
-// Addr is where the pages are.
+// Addr is where the pages and the API are.
 func (a *Admin) Addr() string { return a.listener.Addr().String() }
 
 // Run serves until ctx ends or a server fails, and then finishes the requests that are under way.
