@@ -72,6 +72,9 @@ func (x *Action) Validate() error {
 	return nil
 }
 
+// changeable are the states in which jobs can be retried and deleted.
+var changeable = []queue.State{queue.Failed, queue.Retrying, queue.Scheduled}
+
 // validateJobs checks which jobs are to be retried or deleted.
 func (x *Action) validateJobs() error {
 	for _, id := range x.IDs {
@@ -79,20 +82,13 @@ func (x *Action) validateJobs() error {
 			return refuse("%q is no job of %s", id, x.Channel)
 		}
 	}
-	switch x.State {
-	case queue.Failed, queue.Retrying, queue.Scheduled:
+	switch {
+	case slices.Contains(changeable, x.State), x.State == queue.Completed && x.Name == ActionDelete, x.State == "" && len(x.IDs) > 0:
 		return nil
-	case queue.Completed:
-		if x.Name == ActionDelete {
-			return nil
-		}
-	case "":
-		if len(x.IDs) > 0 {
-			return nil
-		}
-		return refuse("say which jobs: ids, or a place (failed, retry, held)")
+	case x.State == "":
+		return refuse("say which jobs: ids, or a place (%s)", stateList(changeable...))
 	}
-	return refuse("jobs that are %s cannot be changed: only failed, retry and held can be retried, and those and completed deleted", x.State)
+	return refuse("jobs that are %s cannot be changed: %s can be retried or deleted, %s deleted", x.State, stateList(changeable...), queue.Completed)
 }
 
 // target is what the audit log names as changed.

@@ -77,7 +77,7 @@ func (a *Admin) Count(ctx context.Context, x *Action) (int, error) {
 func (a *Admin) jobs(ctx context.Context, x *Action) ([]queue.Stored, error) {
 	var out []queue.Stored
 	for _, id := range x.IDs {
-		k, err := a.changeable(ctx, x, id)
+		k, err := a.named(ctx, x, id)
 		if err != nil {
 			return nil, err
 		}
@@ -103,8 +103,8 @@ func (a *Admin) jobs(ctx context.Context, x *Action) ([]queue.Stored, error) {
 	return out, nil
 }
 
-// changeable finds a job that is named, and refuses one that is not in the queue, or in a state in which it cannot be changed.
-func (a *Admin) changeable(ctx context.Context, x *Action, id string) (*queue.Stored, error) {
+// named finds a job by its id, and refuses one that is not in the queue, or in a state in which it cannot be changed.
+func (a *Admin) named(ctx context.Context, x *Action, id string) (*queue.Stored, error) {
 	webhookID, _, _, err := job.ParseID(id)
 	if err != nil {
 		return nil, err
@@ -120,7 +120,7 @@ func (a *Admin) changeable(ctx context.Context, x *Action, id string) (*queue.St
 	if k == nil {
 		return nil, refuse("job %s is not in the queue any more", id)
 	}
-	if k.State == queue.Waiting || k.State == queue.InFlight || k.State == queue.Completed && x.Name == ActionRetry {
+	if !slices.Contains(changeable, k.State) && (k.State != queue.Completed || x.Name != ActionDelete) {
 		return nil, refuse("job %s is %s: that cannot be changed", id, StateName(k.State))
 	}
 	return k, nil

@@ -77,7 +77,7 @@ func ParseListRequest(channel, state string, query url.Values) (ListRequest, err
 		return q, refuse("%v", err)
 	}
 	if StateName(q.State) == "" {
-		return q, refuse("there is no place %q: there are waiting, retry, held, sending, failed, completed", q.State)
+		return q, refuse("there is no place %q: there are %s", q.State, stateList(queue.States...))
 	}
 	for name, into := range map[string]*int{"priority": &q.Priority, "offset": &q.Offset} {
 		if text := query.Get(name); text != "" {

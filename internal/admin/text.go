@@ -16,6 +16,15 @@ var stateNames = map[queue.State]string{
 // StateName is a state as operators read it, as "in flight"; "" for a text that is no state.
 func StateName(s queue.State) string { return stateNames[s] }
 
+// stateList lists states as the API calls them.
+func stateList(states ...queue.State) string {
+	var names []string
+	for _, s := range states {
+		names = append(names, string(s))
+	}
+	return strings.Join(names, ", ")
+}
+
 // EventName is the event of a priority; "" for a priority without one.
 func EventName(priority int) string {
 	for _, e := range event.Types {

@@ -14,8 +14,8 @@ import (
 )
 
 // notForgotten is the data that forgetting leaves, and why.
-const notForgotten = `Not deleted: the address on the suppression list; the record that prevents a repeated webhook from being
-sent again, with masked addresses, for DEDUPE_TTL; backups of Redis; the data at the providers and the POS.`
+const notForgotten = `Not deleted: the address on the suppression list; the record that keeps a repeated webhook from
+sending twice, with masked addresses, for DEDUPE_TTL; backups of Redis; the data at the providers and the POS.`
 
 // Forget returns the command that deletes a person's data.
 func Forget(env envconfig.Lookuper) *cobra.Command {

@@ -36,7 +36,7 @@ func Queue(env envconfig.Lookuper) *cobra.Command {
 	return cmd
 }
 
-// parseState reads a state: by its name, as scheduled or in-flight, or as the API calls it, as held. Another text is left to the API to refuse.
+// parseState reads a state, by its name, as in-flight, or as the API calls it, as sending. Another text is left to the API to refuse.
 func parseState(text string) queue.State {
 	for _, s := range queue.States {
 		if strings.ReplaceAll(text, "-", " ") == admin.StateName(s) {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -96,6 +97,74 @@ func TestOpenAPI(t *testing.T) {
 		for method := range item.Operations() {
 			if !asked[method+" "+path] {
 				t.Errorf("%s %s is described, and not tried", method, path)
+			}
+		}
+	}
+}
+
+// TestOpenAPITypes holds the description to the types: both have the same fields.
+func TestOpenAPITypes(t *testing.T) {
+	t.Parallel()
+	doc, err := openapi3.NewLoader().LoadFromData(api.Description)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for operation, types := range map[string]struct{ request, answer any }{
+		"GET /admin/api/queues":                   {nil, map[string]admin.Channel{}},
+		"GET /admin/api/queues/{channel}/{state}": {nil, admin.JobList{}},
+		"GET /admin/api/job":                      {nil, admin.Detail{}},
+		"GET /admin/api/search":                   {nil, admin.SearchResult{}},
+		"GET /admin/api/audit":                    {nil, admin.AuditEntries{}},
+		"GET /admin/api/spending":                 {nil, admin.Spending{}},
+		"GET /admin/api/suppressed/{channel}":     {nil, admin.Suppressions{}},
+		"POST /admin/api/suppressed/check":        {admin.SuppressionChange{}, admin.SuppressionCheck{}},
+		"POST /admin/api/suppressed/add":          {admin.SuppressionChange{}, admin.SuppressionChanged{}},
+		"POST /admin/api/suppressed/remove":       {admin.SuppressionChange{}, admin.SuppressionChanged{}},
+		"POST /admin/api/suppressed/import":       {nil, admin.ImportResult{}},
+		"POST /admin/api/suppressed/export":       {admin.ExportRequest{}, nil},
+		"POST /admin/api/actions":                 {admin.ActionRequest{}, admin.ActionResult{}},
+		"POST /admin/api/forget":                  {admin.ForgetRequest{}, admin.ForgetResult{}},
+	} {
+		method, path, _ := strings.Cut(operation, " ")
+		described := doc.Paths.Value(path).GetOperation(method)
+		if types.request != nil {
+			compare(t, operation+": request", described.RequestBody.Value.Content.Get("application/json").Schema.Value, reflect.TypeOf(types.request))
+		}
+		if types.answer != nil {
+			compare(t, operation, described.Responses.Value("200").Value.Content.Get("application/json").Schema.Value, reflect.TypeOf(types.answer))
+		}
+	}
+}
+
+// compare reports fields that only one of a schema and a type has. A schema of an object without properties is taken for any.
+func compare(t *testing.T, where string, schema *openapi3.Schema, typ reflect.Type) {
+	t.Helper()
+	switch typ.Kind() {
+	case reflect.Pointer:
+		compare(t, where, schema, typ.Elem())
+	case reflect.Slice, reflect.Array:
+		compare(t, where+"[]", schema.Items.Value, typ.Elem())
+	case reflect.Map:
+		if more := schema.AdditionalProperties.Schema; more != nil {
+			compare(t, where+"{}", more.Value, typ.Elem())
+		}
+	case reflect.Struct:
+		fields := map[string]reflect.Type{}
+		for _, f := range reflect.VisibleFields(typ) {
+			if name, _, _ := strings.Cut(f.Tag.Get("json"), ","); name != "" && name != "-" {
+				fields[name] = f.Type
+			}
+		}
+		for name := range schema.Properties {
+			if fields[name] == nil {
+				t.Errorf("%s: %s is described, and %s does not have it", where, name, typ)
+			}
+		}
+		for name, field := range fields {
+			if property := schema.Properties[name]; property != nil {
+				compare(t, where+"."+name, property.Value, field)
+			} else if len(schema.Properties) > 0 {
+				t.Errorf("%s: %s has %s, which is not described", where, typ, name)
 			}
 		}
 	}

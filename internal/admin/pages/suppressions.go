@@ -197,7 +197,7 @@ func (p *pages) importFile(w http.ResponseWriter, r *http.Request) {
 	p.showSuppressions(w, r, at, v)
 }
 
-// importedFile is the file of a form, or the text that was typed in its place. Errors: a refusal, *http.MaxBytesError.
+// importedFile is the file of a form, or the text that was typed instead. Errors: a refusal, *http.MaxBytesError.
 func importedFile(r *http.Request) (io.ReadCloser, error) {
 	refuse := func(text string) error { return inbound.New(http.StatusUnprocessableEntity, "", text) }
 	if err := r.ParseMultipartForm(1 << 20); err != nil { //nolint:gosec // the body is bounded

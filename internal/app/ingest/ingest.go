@@ -39,12 +39,12 @@ type Server struct {
 	ShutdownTimeout time.Duration `env:"SHUTDOWN_TIMEOUT, default=20s"`
 }
 
-// DrainTime is the longest that ingest takes to stop: the delay, the requests under way, and what they enqueued.
+// DrainTime is the longest that ingest takes to stop: the delay, the requests under way, and the jobs they enqueued.
 func (s *Server) DrainTime() time.Duration {
 	return s.ShutdownDelay + s.ShutdownTimeout + redisstore.FlushTime
 }
 
-// Config is all that ingest is configured by.
+// Config is the whole configuration of ingest.
 type Config struct {
 	Server  Server
 	Auth    generic.Config
@@ -62,7 +62,7 @@ type Config struct {
 // Load reads the configuration. The error has every problem, each with what to set.
 func Load(ctx context.Context, env envconfig.Lookuper) (Config, error) {
 	var c Config
-	// What cannot be read has its default below, so that everything else is looked at too.
+	// A variable that cannot be read has its default below, so that everything else is checked too.
 	errs := []error{config.Read(ctx, env, &c.Server, &c.Auth, &c.Ingest, &c.Address, &c.Redis, &c.Ops, &c.Log, &c.Tracing, &c.Calls, &c.Links, &c.Page)}
 	if c.Server.Port < 0 || c.Server.Port > 65535 {
 		errs = append(errs, fmt.Errorf("PORT is %d: set a port, as 3000", c.Server.Port))
