@@ -27,11 +27,8 @@ import (
 	"ringup.dev/ringup/internal/render"
 )
 
-// Customer is the recipient of every job of a Fixture, and Masked how pages show it.
-const (
-	Customer message.Address = "+15550104242"
-	Masked                   = "+•••4242"
-)
+// Customer is the recipient of every job of a Fixture; pages show it as +•••4242.
+const Customer message.Address = "+15550104242"
 
 // Bearer are the headers of a program that signs in with the token "right", as ann.
 var Bearer = []string{"Authorization", "Bearer right", "Accept", "application/json", "X-Operator", "ann"}
