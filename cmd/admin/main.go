@@ -1,36 +1,27 @@
-// Command admin serves the operators' pages. It is configured by the environment: docs/configuration.md.
+// Command admin serves the operators' pages and their API. It is configured by the environment: docs/configuration.md.
 package main
 
 import (
 	"context"
-	"fmt"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/sethvargo/go-envconfig"
 
+	"ringup.dev/ringup/internal/app"
 	"ringup.dev/ringup/internal/app/admin"
-	"ringup.dev/ringup/internal/opsserver"
+	"ringup.dev/ringup/internal/telemetry"
 )
 
-func main() {
-	if err := run(); err != nil {
-		fmt.Fprintf(os.Stderr, "admin: %v\n", err)
-		os.Exit(1)
-	}
-}
+func main() { app.Main("admin", run) }
 
-func run() error {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
-	defer stop()
+func run(ctx context.Context) error {
 	config, err := admin.Load(ctx, envconfig.OsLookuper())
 	if err != nil {
-		return fmt.Errorf("the configuration cannot work:\n%w", err)
+		return app.Invalid(err)
 	}
-	admin, err := admin.New(config, opsserver.NewLogger(config.Ops, os.Stdout))
+	program, err := admin.New(config, telemetry.NewLogger(config.Log, os.Stdout))
 	if err != nil {
-		return fmt.Errorf("the configuration cannot work:\n%w", err)
+		return app.Invalid(err)
 	}
-	return admin.Run(ctx)
+	return program.Run(ctx)
 }

@@ -3,35 +3,26 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/sethvargo/go-envconfig"
 
+	"ringup.dev/ringup/internal/app"
 	"ringup.dev/ringup/internal/app/ingest"
-	"ringup.dev/ringup/internal/opsserver"
+	"ringup.dev/ringup/internal/telemetry"
 )
 
-func main() {
-	opsserver.RelaxGC()
-	if err := run(); err != nil {
-		fmt.Fprintf(os.Stderr, "ingest: %v\n", err)
-		os.Exit(1)
-	}
-}
+func main() { app.Main("ingest", run) }
 
-func run() error {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
-	defer stop()
+func run(ctx context.Context) error {
+	app.RelaxGC()
 	config, err := ingest.Load(ctx, envconfig.OsLookuper())
 	if err != nil {
-		return fmt.Errorf("the configuration cannot work:\n%w", err)
+		return app.Invalid(err)
 	}
-	server, err := ingest.New(config, opsserver.NewLogger(config.Ops, os.Stdout))
+	program, err := ingest.New(config, telemetry.NewLogger(config.Log, os.Stdout))
 	if err != nil {
 		return err
 	}
-	return server.Run(ctx)
+	return program.Run(ctx)
 }

@@ -1,6 +1,6 @@
-// Command ringup is for people: `ringup dev` runs everything in one process, `ringup send` posts a webhook, `ringup queue` sees the queues
-// and mends them, `ringup suppress` keeps the lists of those who get nothing, `ringup spending` adds up, `ringup forget` deletes a person's
-// data, `ringup doctor` looks for what is wrong.
+// Command ringup is for people: `ringup dev` runs everything in one process, `ringup send` posts a webhook, `ringup queue` shows the queues
+// and repairs them, `ringup suppress` manages the suppression list, `ringup spending` adds up costs, `ringup forget` deletes a person's data,
+// `ringup doctor` checks the environment.
 package main
 
 import (

@@ -3,36 +3,27 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"os"
-	"os/signal"
-	"syscall"
 	_ "time/tzdata" // the image has no files of time zones
 
 	"github.com/sethvargo/go-envconfig"
 
+	"ringup.dev/ringup/internal/app"
 	"ringup.dev/ringup/internal/app/worker"
-	"ringup.dev/ringup/internal/opsserver"
+	"ringup.dev/ringup/internal/telemetry"
 )
 
-func main() {
-	opsserver.RelaxGC()
-	if err := run(); err != nil {
-		fmt.Fprintf(os.Stderr, "worker: %v\n", err)
-		os.Exit(1)
-	}
-}
+func main() { app.Main("worker", run) }
 
-func run() error {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
-	defer stop()
+func run(ctx context.Context) error {
+	app.RelaxGC()
 	config, err := worker.Load(ctx, envconfig.OsLookuper())
 	if err != nil {
-		return fmt.Errorf("the configuration cannot work:\n%w", err)
+		return app.Invalid(err)
 	}
-	worker, err := worker.New(ctx, config, envconfig.OsLookuper(), opsserver.NewLogger(config.Ops, os.Stdout))
+	program, err := worker.New(ctx, config, envconfig.OsLookuper(), telemetry.NewLogger(config.Log, os.Stdout))
 	if err != nil {
-		return fmt.Errorf("the configuration cannot work:\n%w", err)
+		return app.Invalid(err)
 	}
-	return worker.Run(ctx)
+	return program.Run(ctx)
 }

@@ -1,4 +1,4 @@
 package admin
 
 // LookAt changes how many jobs one request to forget looks at.
-func (a *Admin) LookAt(n int) { a.atMost = n }
+func (a *Admin) LookAt(n int) { a.forgetBatch = n }

@@ -6,54 +6,38 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"net/http"
 	"strings"
 
-	"ringup.dev/ringup/internal/message"
-	"ringup.dev/ringup/internal/person"
 	"ringup.dev/ringup/internal/queue"
 )
 
-// forgetAtMost is how many jobs one request looks at, so that it ends in a second or two; more take more requests.
-const forgetAtMost = 50_000
+// forgetBatch is how many jobs one request looks at, so that it ends in a second or two; more take more requests.
+const forgetBatch = 50_000
 
-// actForget is on the record beside the actions; it is asked for at an address of its own, since it is of every channel.
-const actForget = "forget"
-
-// forgetRequest asks for a person's data to be deleted.
-type forgetRequest struct {
-	Who    string `json:"who"` // a phone number or an e-mail address; in the body, since addresses of requests are logged by many
+// ForgetRequest asks for a person's data to be deleted.
+type ForgetRequest struct {
+	Who    string `json:"who"` // a phone number or an e-mail address; in the body, since many log the addresses of requests
 	Why    string `json:"why,omitempty"`
 	DryRun bool   `json:"dry_run,omitempty"`
-	Next   string `json:"next,omitempty"` // of the answer before
+	Next   string `json:"next,omitempty"` // of the answer before; "" at first
 }
 
-// apiForget looks through a part of everything for a person's data, and deletes it. Its answer has the sums so far, and where to go on.
-func (a *Admin) apiForget(w http.ResponseWriter, r *http.Request) {
-	var x forgetRequest
-	decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, 64<<10))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&x); err != nil {
-		// The library's text may quote the body.
-		problem(w, http.StatusBadRequest, `the body is not a request to forget: send {"who": a phone number or an e-mail address}`)
-		return
-	}
-	found, err := a.forget(r.Context(), &x)
-	if err != nil {
-		a.failed(w, r, err)
-		return
-	}
-	answer(w, map[string]any{
-		"dry_run": x.DryRun, "seen": found.Seen, "waiting": found.Waiting, "retry": found.Retry, "held": found.Held, "failed": found.Failed, "completed": found.Completed,
-		"outbox": found.Outbox, "sending": found.Sending, "next": found.Next,
-	})
+// ForgetResult is what was found of a person so far, and deleted unless it is a dry run. Next says where to go on; it is "" when all was looked
+// at.
+type ForgetResult struct {
+	DryRun bool `json:"dry_run"`
+	queue.Forgotten
 }
 
-func (a *Admin) forget(ctx context.Context, x *forgetRequest) (*queue.Forgotten, error) {
-	if a.Config.ReadOnly && !x.DryRun {
-		return nil, refuse("ADMIN_READ_ONLY is set: nothing can be changed here")
+// Forget looks through a part of the queues for a person's data, and deletes it. Its result has the sums so far; call it again with Next until
+// that is empty. The audit log has the start and the end, with the masked address. A Next that is not this request's is refused.
+func (a *Admin) Forget(ctx context.Context, x *ForgetRequest) (*ForgetResult, error) {
+	if !x.DryRun {
+		if err := a.mayChange(); err != nil {
+			return nil, err
+		}
 	}
-	who, err := person.Parse(x.Who, a.Region)
+	who, err := ParsePerson(x.Who, a.Region)
 	if err != nil {
 		return nil, refuse("%v", err)
 	}
@@ -61,54 +45,50 @@ func (a *Admin) forget(ctx context.Context, x *forgetRequest) (*queue.Forgotten,
 	if err != nil {
 		return nil, err
 	}
-	channel := message.SMS
-	if strings.Contains(x.Who, "@") {
-		channel = message.Email
-	}
 	record := func(n int) {
 		if !x.DryRun {
-			a.record(ctx, &action{Name: actForget, Channel: channel, Why: x.Why, person: who.String()}, operator(ctx), n)
+			a.audit(ctx, queue.AuditEntry{Action: auditForget, Channel: who.channel(), Target: who.String(), Count: n, Why: x.Why})
 		}
 	}
 	if x.Next == "" {
-		record(0) // that it was begun, should it not come to an end
+		record(0) // the start, should it not come to an end
 	}
-	found, err := a.Queues.Forget(ctx, queue.ForgetRequest{Person: who, DryRun: x.DryRun, From: earlier.Next, AtMost: a.atMost})
+	found, err := a.Queues.Forget(ctx, queue.ForgetRequest{Person: who, DryRun: x.DryRun, From: earlier.Next, AtMost: a.forgetBatch})
 	if err != nil {
 		return nil, err
 	}
 	found.Add(earlier)
 	if found.Next == "" {
 		record(found.Found())
-		return &found, nil
+	} else if found.Next, err = a.progress(&found, x, who); err != nil {
+		return nil, err
 	}
-	found.Next, err = a.progress(&found, x, who)
-	return &found, err
+	return &ForgetResult{x.DryRun, found}, nil
 }
 
-// context is what a signature of progress is for.
-func (x *forgetRequest) context(who person.Person) string {
-	return fmt.Sprintf("%s %s %t ", actForget, who.Key(), x.DryRun)
+// signed is what a signature of progress is for, besides the progress itself.
+func (x *ForgetRequest) signed(who Person) string {
+	return fmt.Sprintf("%s %s %t ", auditForget, who.key(), x.DryRun)
 }
 
-// progress makes what a client brings back to go on: signed, so that the record's numbers are the queue's, and good for the same request alone.
-func (a *Admin) progress(f *queue.Forgotten, x *forgetRequest, who person.Person) (string, error) {
+// progress makes what a client brings back to go on: signed, so that the audit log's numbers are the queue's, and good for the same request alone.
+func (a *Admin) progress(f *queue.Forgotten, x *ForgetRequest, who Person) (string, error) {
 	text, err := json.Marshal(f)
 	if err != nil {
 		return "", err
 	}
 	encoded := base64.RawURLEncoding.EncodeToString(text)
-	return encoded + "." + a.sessions.sign(x.context(who)+encoded), nil
+	return encoded + "." + a.sessions.sign(x.signed(who)+encoded), nil
 }
 
-func (a *Admin) readProgress(x *forgetRequest, who person.Person) (queue.Forgotten, error) {
+func (a *Admin) readProgress(x *ForgetRequest, who Person) (queue.Forgotten, error) {
 	var f queue.Forgotten
 	if x.Next == "" {
 		return f, nil
 	}
 	encoded, signature, _ := strings.Cut(x.Next, ".")
 	text, err := base64.RawURLEncoding.DecodeString(encoded)
-	if err != nil || subtle.ConstantTimeCompare([]byte(signature), []byte(a.sessions.sign(x.context(who)+encoded))) != 1 || json.Unmarshal(text, &f) != nil {
+	if err != nil || subtle.ConstantTimeCompare([]byte(signature), []byte(a.sessions.sign(x.signed(who)+encoded))) != 1 || json.Unmarshal(text, &f) != nil {
 		return f, refuse("next is not what the answer before said")
 	}
 	return f, nil

@@ -3,7 +3,6 @@ package admin
 import (
 	"cmp"
 	"context"
-	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,57 +14,32 @@ import (
 )
 
 const (
-	// usualDays are those that are shown when nobody says how many.
-	usualDays = 7
-	// maxDays are as many as the queue keeps.
+	// UsualDays are shown where a request does not say how many.
+	UsualDays = 7
+	// maxDays are as many as the queue stores.
 	maxDays = 40
-	// maxSpent is how many lines by event and source are shown; there are as many as sources have labels, times events.
-	maxSpent = 200
+	// maxCosts is how many lines by event and source are listed. There are as many as sources have labels, times events.
+	maxCosts = 200
 )
 
-// spentAndSuppressed is what a channel has spent today, and how many addresses get nothing on it.
-type spentAndSuppressed struct {
-	SpentToday string `json:"spent_today"` // in PRICE_CURRENCY; 0 where PRICES has no price
-	Currency   string `json:"currency"`
-	Listed     int64  `json:"suppressed_addresses"`
+// Spending is the costs of some days. Amounts are decimals of the currency, as "12.3456".
+type Spending struct {
+	Currency string     `json:"currency"`
+	Days     []SpentDay `json:"days"` // the latest first
+	By       []SpentBy  `json:"by"`   // of those days together, the most first
+	Caps     []SpentCap `json:"caps"` // today's
+	More     bool       `json:"more"` // By is not complete
 }
 
-func (a *Admin) spentAndSuppressed(ctx context.Context, channel message.Channel) (spentAndSuppressed, error) {
-	v := spentAndSuppressed{Currency: a.Currency}
-	spent, err := a.Queues.Spending(ctx, channel, time.Now())
-	if err != nil {
-		return v, err
-	}
-	v.SpentToday = pricing.Micros(spent[queue.SpendTotal]).String()
-	v.Listed, err = a.Queues.CountSuppressed(ctx, channel)
-	return v, err
-}
-
-// spending is what messages have cost: the latest day first.
-type spending struct {
-	Currency string       `json:"currency"`
-	Days     []spentDay   `json:"days"`
-	By       []spentBy    `json:"by"` // of all those days together, the most first
-	Caps     []spentCap   `json:"caps"`
-	More     bool         `json:"more"` // By is not complete
-	Choices  []daysChoice `json:"-"`
-}
-
-// daysChoice is a link to another number of days.
-type daysChoice struct {
-	Days    int
-	Current bool
-}
-
-// spentDay is a day (UTC).
-type spentDay struct {
-	Day      string            `json:"day"`
+// SpentDay is the costs of a day (UTC).
+type SpentDay struct {
+	Day      string            `json:"day"` // 2026-01-31
 	Channels map[string]string `json:"channels"`
 	Total    string            `json:"total"`
 }
 
-// spentBy is what an event of a source has cost on a channel.
-type spentBy struct {
+// SpentBy is the costs of an event of a source on a channel.
+type SpentBy struct {
 	Channel message.Channel `json:"channel"`
 	Event   string          `json:"event"`
 	Source  string          `json:"source"`
@@ -74,18 +48,18 @@ type spentBy struct {
 	micros pricing.Micros
 }
 
-// spentCap is a cap of DAILY_CAP, and how much of it is gone today.
-type spentCap struct {
+// SpentCap is a cap of DAILY_CAP, and how much of it is used.
+type SpentCap struct {
 	Name    string `json:"name"`
 	Most    string `json:"most"`
 	Spent   string `json:"spent"`
 	Percent int    `json:"percent"`
 }
 
-// readDays reads how many days are asked for.
-func readDays(text string) (int, error) {
+// ParseDays reads how many days are asked for: UsualDays when the text is empty.
+func ParseDays(text string) (int, error) {
 	if text == "" {
-		return usualDays, nil
+		return UsualDays, nil
 	}
 	days, err := strconv.Atoi(text)
 	if err != nil || days < 1 || days > maxDays {
@@ -94,17 +68,14 @@ func readDays(text string) (int, error) {
 	return days, nil
 }
 
-// spending adds up what was spent on the latest days.
-func (a *Admin) spending(ctx context.Context, days int, now time.Time) (*spending, error) {
-	out := &spending{Currency: a.Currency, Days: []spentDay{}, By: []spentBy{}, Caps: []spentCap{}}
-	type key struct {
-		channel       message.Channel
-		event, source string
-	}
-	by := map[key]pricing.Micros{}
+// Spending adds up the costs of the latest days, today among them.
+func (a *Admin) Spending(ctx context.Context, days int) (*Spending, error) {
+	now := time.Now()
+	out := &Spending{Currency: a.Currency, Days: []SpentDay{}, By: []SpentBy{}, Caps: []SpentCap{}}
+	by := map[SpentBy]pricing.Micros{} // without amounts
 	for i := range days {
 		at := now.AddDate(0, 0, -i)
-		one := spentDay{Day: pricing.Day(at), Channels: map[string]string{}}
+		one := SpentDay{Day: pricing.Day(at), Channels: map[string]string{}}
 		var total pricing.Micros
 		for _, channel := range message.Channels {
 			fields, err := a.Queues.Spending(ctx, channel, at)
@@ -113,12 +84,7 @@ func (a *Admin) spending(ctx context.Context, days int, now time.Time) (*spendin
 			}
 			one.Channels[string(channel)] = pricing.Micros(fields[queue.SpendTotal]).String()
 			total += pricing.Micros(fields[queue.SpendTotal])
-			for field, micros := range fields {
-				if rest, is := strings.CutPrefix(field, queue.SpendEvent); is {
-					event, source, _ := strings.Cut(rest, "|")
-					by[key{channel, event, source}] += pricing.Micros(micros)
-				}
-			}
+			addByEvent(by, channel, fields)
 			if i == 0 {
 				out.Caps = append(out.Caps, a.caps(channel, fields)...)
 			}
@@ -126,58 +92,45 @@ func (a *Admin) spending(ctx context.Context, days int, now time.Time) (*spendin
 		one.Total = total.String()
 		out.Days = append(out.Days, one)
 	}
-	for k, micros := range by {
-		out.By = append(out.By, spentBy{Channel: k.channel, Event: k.event, Source: k.source, Amount: micros.String(), micros: micros})
-	}
-	slices.SortFunc(out.By, func(a, b spentBy) int {
-		return cmp.Or(cmp.Compare(b.micros, a.micros), cmp.Compare(a.Channel, b.Channel), cmp.Compare(a.Event, b.Event), cmp.Compare(a.Source, b.Source))
-	})
-	if out.More = len(out.By) > maxSpent; out.More {
-		out.By = out.By[:maxSpent]
-	}
+	out.By, out.More = dearest(by)
 	return out, nil
 }
 
-// caps says how much of a channel's caps is gone.
-func (a *Admin) caps(channel message.Channel, fields map[string]int64) []spentCap {
-	var out []spentCap
+// addByEvent adds the fields of a channel's day that are by event and source.
+func addByEvent(by map[SpentBy]pricing.Micros, channel message.Channel, fields map[string]int64) {
+	for field, micros := range fields {
+		if rest, is := strings.CutPrefix(field, queue.SpendEvent); is {
+			event, source, _ := strings.Cut(rest, "|")
+			by[SpentBy{Channel: channel, Event: event, Source: source}] += pricing.Micros(micros)
+		}
+	}
+}
+
+// dearest lists sums by event and source, the most first, up to maxCosts; more says that there are others.
+func dearest(by map[SpentBy]pricing.Micros) (list []SpentBy, more bool) {
+	list = []SpentBy{}
+	for one, micros := range by {
+		one.Amount, one.micros = micros.String(), micros
+		list = append(list, one)
+	}
+	slices.SortFunc(list, func(a, b SpentBy) int {
+		return cmp.Or(cmp.Compare(b.micros, a.micros), cmp.Compare(a.Channel, b.Channel), cmp.Compare(a.Event, b.Event), cmp.Compare(a.Source, b.Source))
+	})
+	if len(list) > maxCosts {
+		return list[:maxCosts], true
+	}
+	return list, false
+}
+
+// caps says how much of a channel's caps is used.
+func (a *Admin) caps(channel message.Channel, fields map[string]int64) []SpentCap {
+	var out []SpentCap
 	for _, one := range a.Caps.List(channel) {
 		spent := pricing.Micros(fields[queue.SpendTotal])
 		if one.Source != "" {
 			spent = pricing.Micros(fields[queue.SpendSource+one.Source])
 		}
-		out = append(out, spentCap{Name: one.Name(), Most: one.Most.String(), Spent: spent.String(), Percent: int(spent * 100 / one.Most)})
+		out = append(out, SpentCap{Name: one.Name(), Most: one.Most.String(), Spent: spent.String(), Percent: int(spent * 100 / one.Most)})
 	}
 	return out
-}
-
-func (a *Admin) apiSpending(w http.ResponseWriter, r *http.Request) {
-	days, err := readDays(r.URL.Query().Get("days"))
-	if err != nil {
-		a.failed(w, r, err)
-		return
-	}
-	s, err := a.spending(r.Context(), days, time.Now())
-	if err != nil {
-		a.failed(w, r, err)
-		return
-	}
-	answer(w, s)
-}
-
-func (a *Admin) spendingPage(w http.ResponseWriter, r *http.Request) {
-	days, err := readDays(r.URL.Query().Get("days"))
-	if err != nil {
-		a.failed(w, r, err)
-		return
-	}
-	s, err := a.spending(r.Context(), days, time.Now())
-	if err != nil {
-		a.failed(w, r, err)
-		return
-	}
-	for _, n := range []int{1, usualDays, 30} {
-		s.Choices = append(s.Choices, daysChoice{n, n == days})
-	}
-	a.page(w, r, http.StatusOK, "spending", page{Title: "What it costs", Section: "spending", Data: s})
 }

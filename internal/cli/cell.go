@@ -5,8 +5,8 @@ import (
 	"unicode"
 )
 
-// cell makes a text that somebody else wrote fit for a table on a terminal: one cell, without what a terminal acts upon or what turns text
-// around. Tables end up in spreadsheets, too: what one would take for a formula gets an apostrophe before it (OWASP, CSV injection).
+// cell makes a text from outside fit for a table on a terminal: one cell, without characters that a terminal acts upon or that turn text
+// around. Tables end up in spreadsheets too: a cell that one would take for a formula gets an apostrophe before it (OWASP, CSV injection).
 func cell(s string) string {
 	s = strings.Map(func(r rune) rune {
 		switch {
@@ -23,10 +23,10 @@ func cell(s string) string {
 	return s
 }
 
-// masked is a cell with an address of which only the ends are left, as +•••4242: no formula, however it begins.
+// masked is a cell with a masked address, as +•••4242: no formula, although it begins like one.
 func masked(s string) string { return strings.TrimPrefix(cell(s), "'") }
 
-// plain does the same to a text of several lines that is no cell.
+// plain does the same to a text of several lines outside of tables. It leaves format characters that emoji and scripts need.
 func plain(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r != '\n' && unicode.IsControl(r) || unicode.In(r, unicode.Co, unicode.Cs) || r >= '\u202a' && r <= '\u202e' || r >= '\u2066' && r <= '\u2069' {

@@ -21,28 +21,28 @@ import (
 	"ringup.dev/ringup/internal/redisstore"
 )
 
-// finding is one thing that the doctor looked at.
+// finding is the result of one check.
 type finding struct {
 	What string `json:"what"`
 	OK   bool   `json:"ok"`
-	Text string `json:"text"` // what is wrong and what to do; or what was seen
+	Text string `json:"text"` // the problem and what to do; or what is well
 }
 
 // probeTimeout bounds each question to Redis or a provider.
 const probeTimeout = 10 * time.Second
 
-// maxSkew is how far Redis's clock may be from ours before times look wrong to people. Nothing else depends on ours.
+// maxSkew is how far Redis's clock may be from this machine's before times look wrong to people. Nothing else depends on this machine's.
 const maxSkew = 2 * time.Second
 
-// Doctor returns the command that looks for what is wrong.
+// Doctor returns the command that checks the environment of the programs.
 func Doctor(env envconfig.Lookuper) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "doctor",
-		Short: "Look for what is wrong: configuration, Redis, credentials, templates, clocks",
-		Long: "Read the environment as ingest, the workers of all channels and the admin program would, and look for what is wrong with it: settings, Redis's\n" +
-			"version, persistence, eviction and users, the providers' credentials, templates, clocks. Nothing is changed and nothing is sent.\n" +
-			"It succeeds when all is well.",
+		Short: "Check configuration, Redis, credentials, templates and clocks",
+		Long: "Read the environment as ingest, the workers of all channels and the admin program would, and check it: settings; Redis's version, persistence,\n" +
+			"eviction and users; the providers' credentials; templates; clocks. Nothing is changed and nothing is sent.\n" +
+			"It succeeds when all checks pass.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			findings := examine(cmd.Context(), env)

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"log/slog"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -12,72 +11,32 @@ import (
 	"testing"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/sethvargo/go-envconfig"
 
 	"ringup.dev/ringup/internal/admin"
+	"ringup.dev/ringup/internal/admin/admintest"
 	"ringup.dev/ringup/internal/cli"
-	"ringup.dev/ringup/internal/config/secret"
-	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/queue"
-	"ringup.dev/ringup/internal/redisstore"
 	"ringup.dev/ringup/internal/redistest"
-	"ringup.dev/ringup/internal/render"
 )
 
-// terminal runs `ringup queue` against the admin program's API over a real queue with three failed texts.
-func terminal(t *testing.T) func(args ...string) (out string, code int) {
+// terminal runs commands against the API over a real queue with three failed texts, of which the first has cost something; schedule adds a
+// scheduled one.
+func terminal(t *testing.T) (run func(args ...string) (out string, code int), schedule func(id, why string)) {
 	t.Helper()
-	run, _ := desk(t)
-	return run
-}
-
-// desk is the same, and holds a text of its own; the first of the three has cost something.
-func desk(t *testing.T) (run func(args ...string) (out string, code int), hold func(id, why string)) {
-	t.Helper()
-	must := func(err error) {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	store, err := redisstore.Open(redisstore.Config{
-		URL: secret.String("redis://" + redistest.Start(t).Addr()), Prefix: "ringup", DedupeTTL: time.Hour, StatusTTL: time.Hour, KeepCompleted: 100, KeepFailed: 100,
-		MaxCrashes: 5, OnUncertain: redisstore.Resend,
-	}, slog.New(slog.DiscardHandler))
-	must(err)
-	t.Cleanup(func() { _ = store.Close() })
-	producer := store.Producer(prometheus.NewRegistry())
-	t.Cleanup(producer.Close)
-	consumer := store.Consumer(message.SMS, redisstore.ConsumerConfig{Lease: 30 * time.Second, PriorityAging: time.Minute}, []string{"p"})
-	settle := func(id string, i int, settlement queue.Settlement) {
-		t.Helper()
-		_, err := producer.Enqueue(t.Context(), &queue.Submission{WebhookID: id, Priority: 1, AcceptedAt: time.Now(),
-			Body:     fmt.Appendf(nil, `{"id":%q,"event_type":"payment_complete","timestamp":"2024-01-01T12:00:00Z","data":{"transactionId":"TXN_%d"}}`, id, i),
-			Channels: []queue.ChannelSubmission{{Channel: message.SMS, Recipients: []message.Recipient{{Address: "+15550104242", Audience: message.Customer}}}}})
-		must(err)
-		_, claim, err := consumer.Exchange(t.Context(), nil, nil, &queue.ClaimRequest{Max: 1})
-		must(err)
-		settlement.Claimed = claim.Jobs[0]
-		_, _, err = consumer.Exchange(t.Context(), []queue.Settlement{settlement}, nil, nil)
-		must(err)
-	}
+	f := admintest.Open(t, admin.Config{Token: "right", Reveal: true})
 	for i := range 3 {
 		failed := queue.Settlement{Action: queue.Fail, Error: "permanent: invalid_recipient"}
 		if i == 0 {
 			failed.Spent = []queue.Spend{{Field: queue.SpendTotal, Micros: 15_800}, {Field: queue.SpendEvent + "payment_complete|kiosk-7\x1b\u202e", Micros: 15_800}}
 		}
-		settle(fmt.Sprint("w", i), i, failed)
+		f.Settled(fmt.Sprint("w", i), fmt.Sprint("TXN_", i), failed)
 	}
-	hold = func(id, why string) {
+	schedule = func(id, why string) {
 		t.Helper()
-		settle(id, 9, queue.Settlement{Action: queue.Hold, Delay: time.Hour, Error: why})
+		f.Settled(id, "TXN_9", queue.Settlement{Action: queue.Hold, Delay: time.Hour, Error: why})
 	}
-	renderer, err := render.New(render.Config{DefaultLocale: "en"})
-	must(err)
-	server := httptest.NewServer(admin.New(admin.Options{
-		Config: admin.Config{Token: "right", Reveal: true}, Region: "US", Currency: "EUR", Queues: store, Outbox: store.Outbox(0), Renderer: renderer, Log: slog.New(slog.DiscardHandler),
-	}).Handler())
+	server := httptest.NewServer(f.Handler)
 	t.Cleanup(server.Close)
 	return func(args ...string) (string, int) {
 		t.Helper()
@@ -108,12 +67,12 @@ func desk(t *testing.T) (run func(args ...string) (out string, code int), hold f
 			return out.String() + err.Error(), cli.Code(err)
 		}
 		return out.String(), 0
-	}, hold
+	}, schedule
 }
 
 func TestQueue(t *testing.T) {
 	t.Parallel()
-	run := terminal(t)
+	run, _ := terminal(t)
 	for _, tt := range []struct {
 		args string
 		code int
@@ -121,27 +80,29 @@ func TestQueue(t *testing.T) {
 	}{
 		{"list", 0, []string{"CHANNEL", "sms", "whatsapp"}},
 		{"list sms failed", 0, []string{"w0:sms:1", "w2:sms:1", "+•••4242", "invalid_recipient"}},
-		{"list sms waiting", 0, []string{"none are waiting"}},
-		{"list sms held", 0, []string{"none are held"}},
+		{"list sms waiting", 0, []string{"no jobs are waiting"}},
+		{"list sms held", 0, []string{"no jobs are scheduled"}},
+		{"list sms in-flight", 0, []string{"no jobs are in flight"}},
+		{"list sms limbo", 1, []string{"there is no place"}},
 		{"list fax", 1, []string{"sms, email, whatsapp"}},
 		{"show TXN_1", 0, []string{"w1:sms:1"}},
 		{"show w1:sms:1", 0, []string{"accepted", "failed", "we received your payment"}},
 		{"show nobody", 3, []string{"nothing was found"}},
-		{"retry w1:sms:1", 1, []string{"Retry 1 jobs?", "nothing was done"}},
-		{"retry w1:sms:1 --yes", 0, []string{"retry is done, 1 jobs"}},
+		{"retry w1:sms:1", 1, []string{"Retry 1 job?", "nothing was done"}},
+		{"retry w1:sms:1 --yes", 0, []string{"retry is done, 1 job\n"}},
 		{"retry w1:sms:1 --yes", 1, []string{"is waiting"}},
 		{"retry w9:sms:1 --yes", 1, []string{"not in the queue"}},
 		{"retry", 2, []string{"--channel"}},
 		{"retry nonsense", 2, []string{"is no job"}},
 		{"retry --channel sms --match TXN_9 --yes", 3, []string{"no such job"}},
-		{"retry --channel sms --match TXN_2 --yes", 0, []string{"1 jobs"}},
+		{"retry --channel sms --match TXN_2 --yes", 0, []string{"1 job\n"}},
 		{"pause sms --why wrong", 0, []string{"pause is done"}},
 		{"drain sms --timeout 1ms", 1, []string{"2 left", "paused"}},
 		{"resume sms", 0, []string{"resume is done"}},
 		{"purge sms --yes", 0, []string{"purge is done, 2 jobs"}},
 		{"drain sms", 0, []string{"sms is empty"}},
-		{"delete --channel sms --yes", 0, []string{"delete is done, 1 jobs"}},
-		{"list sms", 0, []string{"none are failed"}},
+		{"delete --channel sms --yes", 0, []string{"delete is done, 1 job\n"}},
+		{"list sms", 0, []string{"no jobs are failed"}},
 		{"--url nonsense list", 2, []string{"is no address"}},
 		{"--url http://127.0.0.1:1 list", 1, []string{"does not answer", "port-forward"}},
 	} {
@@ -164,22 +125,23 @@ func TestQueue(t *testing.T) {
 	}
 }
 
-// TestHeld: what is held is listed, put back and deleted.
-func TestHeld(t *testing.T) {
+// TestScheduled: scheduled jobs are listed, put back and deleted, by either name of their state.
+func TestScheduled(t *testing.T) {
 	t.Parallel()
-	run, hold := desk(t)
-	hold("h1", "quiet hours where the customer is")
-	hold("h2", "the daily cap of sms is reached")
+	run, schedule := terminal(t)
+	schedule("h1", "quiet hours where the customer is")
+	schedule("h2", "the daily cap of sms is reached")
 	for _, tt := range []struct {
 		args string
 		code int
 		want []string
 	}{
-		{"list", 0, []string{"HELD"}},
+		{"list", 0, []string{"SCHEDULED"}},
+		{"list sms scheduled", 0, []string{"h1:sms:1", "h2:sms:1"}},
 		{"list sms held", 0, []string{"h1:sms:1", "quiet hours where", "h2:sms:1"}},
-		{"drain sms", 0, []string{"but for 2 that are held"}},
-		{"retry --channel sms --place held --match cap --yes", 0, []string{"retry is done, 1 jobs"}},
-		{"delete --channel sms --place held --yes", 0, []string{"delete is done, 1 jobs"}},
+		{"drain sms", 0, []string{"except for 2 scheduled jobs"}},
+		{"retry --channel sms --place held --match cap --yes", 0, []string{"retry is done, 1 job\n"}},
+		{"delete --channel sms --place scheduled --yes", 0, []string{"delete is done, 1 job\n"}},
 		{"delete --channel sms --place sending --yes", 1, []string{"cannot be changed"}},
 		{"list sms waiting", 0, []string{"h2:sms:1"}},
 	} {
@@ -197,7 +159,7 @@ func TestHeld(t *testing.T) {
 
 func TestSuppress(t *testing.T) {
 	t.Parallel()
-	run, _ := desk(t)
+	run, _ := terminal(t)
 	list := filepath.Join(t.TempDir(), "list.csv")
 	if err := os.WriteFile(list, []byte("channel,address,why\nsms,+12025550143,stop\nsms,nobody\nfax,1\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -207,10 +169,10 @@ func TestSuppress(t *testing.T) {
 		code int
 		want []string
 	}{
-		{[]string{"list"}, 0, []string{"nobody on sms", "nobody on email", "nobody on whatsapp"}},
-		{[]string{"add", "sms", "(202) 555-0199", "--why", "by phone"}, 0, []string{"gets nothing on sms"}},
+		{[]string{"list"}, 0, []string{"no addresses on sms", "no addresses on email", "no addresses on whatsapp"}},
+		{[]string{"add", "sms", "(202) 555-0199", "--why", "by phone"}, 0, []string{"suppressed on sms from now on"}},
 		{[]string{"add", "sms", "+12025550199"}, 3, []string{"already"}},
-		{[]string{"add", "fax", "1"}, 1, []string{"none of sms"}},
+		{[]string{"add", "fax", "1"}, 1, []string{"of sms, email, whatsapp"}},
 		{[]string{"check", "sms", "+12025550199"}, 0, []string{"+•••0199", "operator"}},
 		{[]string{"check", "whatsapp", "+12025550199"}, 3, []string{"not on the list"}},
 		{[]string{"<", "+12025550199\n", "check", "sms", "-"}, 0, []string{"+•••0199"}},
@@ -220,9 +182,9 @@ func TestSuppress(t *testing.T) {
 		{[]string{"import", "/nowhere"}, 1, []string{"no such file"}},
 		{[]string{"list", "sms"}, 0, []string{"+•••0143", "stop", "+•••0199", "operator"}},
 		{[]string{"export", "--channel", "sms"}, 0, []string{"channel,address,why,sender,by,since\n", "sms,'+12025550143,stop"}},
-		{[]string{"export", "--channel", "fax"}, 1, []string{"none of sms"}},
+		{[]string{"export", "--channel", "fax"}, 1, []string{"of sms, email, whatsapp"}},
 		{[]string{"remove", "sms", "+12025550199"}, 1, []string{"[y/N]", "nothing was done"}},
-		{[]string{"remove", "sms", "+12025550199", "--yes", "--why", "asked"}, 0, []string{"may be written to on sms again"}},
+		{[]string{"remove", "sms", "+12025550199", "--yes", "--why", "asked"}, 0, []string{"not suppressed on sms any more"}},
 		{[]string{"remove", "sms", "+12025550199", "--yes"}, 3, []string{"not on the list"}},
 	} {
 		out, code := run(append([]string{"suppress"}, tt.args...)...)
@@ -239,7 +201,7 @@ func TestSuppress(t *testing.T) {
 
 func TestSpending(t *testing.T) {
 	t.Parallel()
-	run, _ := desk(t)
+	run, _ := terminal(t)
 	if out, code := run("spending", "--days", "2"); code != 0 || !strings.Contains(out, "EUR") || strings.Count(out, "0.0158") != 3 || !strings.Contains(out, "kiosk-7  0") {
 		t.Errorf("%d: %s", code, out)
 	}
@@ -274,7 +236,7 @@ func TestDoctor(t *testing.T) {
 	}
 	out, err := run(ill)
 	if err == nil {
-		t.Error("all is well")
+		t.Error("every check passed")
 	}
 	for _, want := range []string{"WEBHOOK_SECRET", "carrier-pigeon", "SENDGRID_API_KEY", "noeviction", "append-only"} {
 		if !strings.Contains(out, want) {
@@ -288,7 +250,7 @@ func TestDoctor(t *testing.T) {
 
 func TestForget(t *testing.T) {
 	t.Parallel()
-	run, _ := desk(t)
+	run, _ := terminal(t)
 	for _, tt := range []struct {
 		args string
 		code int
@@ -302,7 +264,7 @@ func TestForget(t *testing.T) {
 		{"forget - --yes", 1, []string{"not a phone number"}}, // it says no
 		{"forget +15550104242 --yes --why asked", 0, []string{"DELETED", "3"}},
 		{"forget +15550104242 --yes", 3, []string{"nothing was found"}},
-		{"list sms failed", 0, []string{"none are failed"}},
+		{"list sms failed", 0, []string{"no jobs are failed"}},
 		{"show w0:sms:1", 0, []string{"accepted"}}, // its record is left, masked
 	} {
 		out, code := run(strings.Fields(tt.args)...)

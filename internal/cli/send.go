@@ -1,4 +1,3 @@
-// Package cli has the commands that people type.
 package cli
 
 import (
@@ -14,31 +13,30 @@ import (
 	"github.com/spf13/cobra"
 
 	"ringup.dev/ringup/internal/config"
-	"ringup.dev/ringup/internal/pos"
 	"ringup.dev/ringup/internal/sender/generic"
 )
 
 // Send returns the command that posts a webhook.
 func Send(env envconfig.Lookuper) *cobra.Command {
-	var url, event, id, phone, email, file string
-	var nobody bool
+	var url, file string
+	var given payloadFlags
 	cmd := &cobra.Command{
 		Use:   "send",
 		Short: "Post a webhook, signed, as a POS would",
-		Long: "Post a webhook, with WEBHOOK_AUTH_TOKEN as its token and signed with WEBHOOK_SECRET, and print the answer. What is not given is the " +
+		Long: "Post a webhook, with WEBHOOK_AUTH_TOKEN as its token and signed with WEBHOOK_SECRET, and print the answer. Missing fields are the " +
 			"sample's.\nThe command succeeds when the webhook is accepted.",
 		Example: "  ringup send --phone +12025550143 --event order_create\n  ringup send --file webhook.json --url https://ringup.example.com",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			var till pos.Config
-			if err := config.Read(cmd.Context(), env, &till); err != nil {
+			var credentials webhookConfig
+			if err := config.Read(cmd.Context(), env, &credentials); err != nil {
 				return err
 			}
-			payload, err := payload(cmd.InOrStdin(), file, id, event, phone, email, nobody)
+			payload, err := given.payload(cmd.InOrStdin(), file)
 			if err != nil {
 				return err
 			}
-			answer, err := pos.Post(cmd.Context(), till, url, payload)
+			answer, err := postWebhook(cmd.Context(), credentials, url, payload)
 			if err != nil {
 				return err
 			}
@@ -50,18 +48,24 @@ func Send(env envconfig.Lookuper) *cobra.Command {
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&url, "url", "http://localhost:3000", "where ingest is")
-	flags.StringVar(&event, "event", "", "payment_complete, order_create, pos_save or order_update (pos_save)")
-	flags.StringVar(&id, "id", "", "the webhook's id; the same one again sends nothing twice (a new one)")
-	flags.StringVar(&phone, "phone", "", "the customer's number")
-	flags.StringVar(&email, "email", "", "the customer's e-mail address")
+	flags.StringVar(&url, "url", "http://localhost:3000", "the address of ingest")
+	flags.StringVar(&given.event, "event", "", "payment_complete, order_create, pos_save or order_update (pos_save)")
+	flags.StringVar(&given.id, "id", "", "the webhook's id; the same one again sends nothing twice (a new one)")
+	flags.StringVar(&given.phone, "phone", "", "the customer's number")
+	flags.StringVar(&given.email, "email", "", "the customer's e-mail address")
 	flags.StringVar(&file, "file", "", "a payload, in whole or in part; - reads standard input")
-	flags.BoolVar(&nobody, "nobody", false, "without a customer's address: only the default recipients get a message")
+	flags.BoolVar(&given.nobody, "nobody", false, "without a customer's address: only the default recipients get a message")
 	return cmd
 }
 
-// payload makes a whole one of what was given.
-func payload(stdin io.Reader, file, id, event, phone, email string, nobody bool) ([]byte, error) {
+// payloadFlags are the fields that flags set; "" leaves a field as it is.
+type payloadFlags struct {
+	event, id, phone, email string
+	nobody                  bool // no customer's address
+}
+
+// payload fills a file, which may be missing or partial, up with the flags and then with the sample's fields.
+func (f *payloadFlags) payload(stdin io.Reader, file string) ([]byte, error) {
 	given := map[string]json.RawMessage{}
 	if file != "" {
 		text, err := read(stdin, file)
@@ -80,14 +84,14 @@ func payload(stdin io.Reader, file, id, event, phone, email string, nobody bool)
 	}
 	set := func(object map[string]json.RawMessage, name, value string) {
 		if value != "" {
-			object[name], _ = json.Marshal(value) // a string can be
+			object[name], _ = json.Marshal(value) // a text always can be
 		}
 	}
-	set(given, "id", id)
-	set(given, "event_type", event)
-	set(data, "customerPhone", phone)
-	set(data, "customerEmail", email)
-	if nobody {
+	set(given, "id", f.id)
+	set(given, "event_type", f.event)
+	set(data, "customerPhone", f.phone)
+	set(data, "customerEmail", f.email)
+	if f.nobody {
 		data["customerPhone"], data["customerEmail"] = json.RawMessage(`""`), json.RawMessage(`""`)
 	}
 	given["data"], _ = json.Marshal(data)
@@ -102,5 +106,5 @@ func read(stdin io.Reader, file string) ([]byte, error) {
 	if file == "-" {
 		return io.ReadAll(stdin)
 	}
-	return os.ReadFile(file) //nolint:gosec // the person who types names it
+	return os.ReadFile(file) //nolint:gosec // the person at the terminal names it
 }

@@ -1,4 +1,4 @@
-// Package ops is the operators' port: health, readiness, metrics, profiles; and the logger.
+// Package opsserver serves the operators' port: health, readiness, metrics, profiles.
 package opsserver
 
 import (
@@ -6,13 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"net/http/pprof"
-	"os"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -21,70 +17,37 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// Config of the operators' port and of the logs.
+// Config of the operators' port.
 type Config struct {
 	// Port for /metrics, /healthz, /readyz; never routed by the ingress. 0 takes a free one.
 	Port int `env:"OPS_PORT, default=9090"`
 	// PProf serves /debug/pprof on the operators' port.
 	PProf bool `env:"PPROF, default=false"`
-	// LogLevel is debug, info, warn or error.
-	LogLevel string `env:"LOG_LEVEL, default=info"`
-	// LogFormat is json or text.
-	LogFormat string `env:"LOG_FORMAT, default=json"`
 }
 
 // Validate reports every setting that cannot work, each with its variable.
 func (c *Config) Validate() error {
-	var errs []error
 	if c.Port < 0 || c.Port > 65535 {
-		errs = append(errs, fmt.Errorf("OPS_PORT is %d: set a port, as 9090", c.Port))
+		return fmt.Errorf("OPS_PORT is %d: set a port, as 9090", c.Port)
 	}
-	var level slog.Level
-	if level.UnmarshalText([]byte(c.LogLevel)) != nil {
-		errs = append(errs, fmt.Errorf("LOG_LEVEL is %q: set debug, info, warn or error", c.LogLevel))
-	}
-	if c.LogFormat != "json" && c.LogFormat != "text" {
-		errs = append(errs, fmt.Errorf("LOG_FORMAT is %q: set json or text", c.LogFormat))
-	}
-	return errors.Join(errs...)
-}
-
-// NewLogger returns the logger that the configuration asks for.
-func NewLogger(c Config, w io.Writer) *slog.Logger {
-	var level slog.Level
-	_ = level.UnmarshalText([]byte(c.LogLevel)) // checked by Validate
-	options := &slog.HandlerOptions{Level: level}
-	if c.LogFormat == "text" {
-		return slog.New(slog.NewTextHandler(w, options))
-	}
-	return slog.New(slog.NewJSONHandler(w, options))
-}
-
-// collectAt is GOGC where it is not set: these programs' live heaps are a few MiB, and at Go's own 100 they would spend a sixth of their
-// time collecting them. GOMEMLIMIT, which the manifests set, still bounds the memory.
-const collectAt = 400
-
-// RelaxGC lets garbage pile up to several times the live heap before it is collected, unless GOGC says otherwise.
-func RelaxGC() {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(collectAt)
-	}
+	return nil
 }
 
 // Check is one thing that readiness depends on.
 type Check struct {
 	Name string
-	// Group: of the checks of one group, one has to be well. Checks without a group all have to be.
+	// Group of checks of which one has to pass. Without a group the check itself has to.
 	Group string
-	// TTL is how long an answer is good for, so that asking often costs a provider nothing.
+	// TTL is how long an answer is good for, so that frequent requests cost a provider nothing. A bad answer is good for failedTTL at most.
 	TTL time.Duration
+	// Run is called by one request at a time, with a context that ends after checkTimeout.
 	Run func(context.Context) error
 }
 
 // checkTimeout bounds one check.
 const checkTimeout = 3 * time.Second
 
-// failedTTL is how long a bad answer is good for: what has recovered is to be used soon.
+// failedTTL is how long a bad answer is good for, at most: a provider that has recovered is to be used soon.
 const failedTTL = 5 * time.Second
 
 // state is the latest answer of a check.
@@ -95,13 +58,12 @@ type state struct {
 	err     error
 }
 
-// Options are what the server is made of.
+// Options are the parts of a Server.
 type Options struct {
 	Config   Config
 	Gatherer prometheus.Gatherer
-	Live     func() error // nil: lives as long as it answers
+	Live     func() error // nil: the program is alive as long as it answers
 	Checks   []Check
-	Log      *slog.Logger
 }
 
 // Server serves the operators' port.
@@ -113,7 +75,7 @@ type Server struct {
 	draining atomic.Bool
 }
 
-// New binds the port.
+// New binds the port. The error says that it could not.
 func New(o Options) (*Server, error) {
 	listener, err := net.Listen("tcp", fmt.Sprintf(":%d", o.Config.Port)) //nolint:noctx // bound once, at start
 	if err != nil {
@@ -140,10 +102,10 @@ func New(o Options) (*Server, error) {
 // Addr is where the server listens.
 func (s *Server) Addr() string { return s.listener.Addr().String() }
 
-// Drain makes readiness answer 503 from now on.
+// Drain makes readiness answer 503 from now on. Health and metrics are still served.
 func (s *Server) Drain() { s.draining.Store(true) }
 
-// Serve answers until Close.
+// Serve answers requests until Close, and returns nil then.
 func (s *Server) Serve() error {
 	if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
 		return err
@@ -151,7 +113,7 @@ func (s *Server) Serve() error {
 	return nil
 }
 
-// Close ends the server.
+// Close ends the server and cuts off the requests it has. A second call does nothing.
 func (s *Server) Close() error { return s.http.Close() }
 
 func (s *Server) health(w http.ResponseWriter, _ *http.Request) {
@@ -203,7 +165,7 @@ func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
 	answer(w, code, map[string]any{"status": status, "checks": results})
 }
 
-// check runs a check, unless its latest answer is still good. Who asks at the same time waits for the same answer.
+// check runs a check, unless its latest answer is still good. Requests that come meanwhile wait for the same answer.
 func (s *Server) check(ctx context.Context, i int) checked {
 	c, last := s.Checks[i], &s.states[i]
 	last.mu.Lock()
@@ -213,7 +175,7 @@ func (s *Server) check(ctx context.Context, i int) checked {
 		good = min(good, failedTTL)
 	}
 	if last.at.IsZero() || time.Since(last.at) >= good {
-		// Whoever asked may go; the answer is for the next one too.
+		// The client may disconnect; the answer is for the next request too.
 		call, cancel := context.WithTimeout(context.WithoutCancel(ctx), checkTimeout)
 		start := time.Now()
 		last.err = c.Run(call)

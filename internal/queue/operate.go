@@ -107,7 +107,7 @@ type Forgotten struct {
 	// Sending are the ids of the person's jobs that a worker has just now. They are left to it: the search has to be made again when they
 	// have ended.
 	Sending []string `json:"sending"`
-	Next    string   `json:"next,omitempty"` // where to go on; "" when everything was looked at
+	Next    string   `json:"next"` // where to go on; "" when everything was looked at
 }
 
 // Found counts what was found and not left to a worker.

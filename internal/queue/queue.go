@@ -245,20 +245,7 @@ type Depth struct {
 	Completed int64    `json:"completed"`
 	// Oldest is the age of the job at the head of each list; 0 when the list is empty.
 	Oldest [4]time.Duration `json:"oldest"`
-	Halted string           `json:"halted,omitempty"`
-}
-
-// OutboxEntry is a message that the sandbox provider took.
-type OutboxEntry struct {
-	Channel  message.Channel `json:"channel"`
-	To       string          `json:"to"`
-	Subject  string          `json:"subject"`
-	Text     string          `json:"text"`
-	HTML     string          `json:"html"`
-	EventID  string          `json:"event_id"`
-	JobID    string          `json:"job_id"`
-	Provider string          `json:"provider"`
-	SentAt   time.Time       `json:"sent_at"`
+	Halted Halt             `json:"halted,omitzero"`
 }
 
 // NotFoundError means that the store knows nothing of a webhook: it was never accepted, or longer ago than STATUS_TTL.

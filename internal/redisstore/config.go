@@ -68,6 +68,9 @@ type Config struct {
 	FallbackChannel map[string]string `env:"FALLBACK_CHANNEL"`
 	// FallbackWithin is how old a message may be for another channel to take it over.
 	FallbackWithin time.Duration `env:"FALLBACK_WITHIN, default=15m"`
+
+	// Embedded says that Redis runs in this process (ringup dev): LogWarnings leaves out advice on how to run it.
+	Embedded bool
 }
 
 // fallback returns the channel that takes over what one could not deliver.

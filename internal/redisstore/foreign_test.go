@@ -12,8 +12,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"
 
+	"ringup.dev/ringup/internal/admin"
 	"ringup.dev/ringup/internal/message"
-	"ringup.dev/ringup/internal/person"
 	"ringup.dev/ringup/internal/queue"
 )
 
@@ -104,7 +104,7 @@ func TestKeysOfSomebodyElse(t *testing.T) {
 				if err != nil {
 					t.Fatalf("the channel cannot be looked at: %v", err)
 				}
-				if looked := !slices.Contains([]string{":wake", ":audit", ":outbox", ":reporter", ":status:a:1"}, name); looked != strings.Contains(state.Halted, name) {
+				if looked := !slices.Contains([]string{":wake", ":audit", ":outbox", ":reporter", ":status:a:1"}, name); looked != strings.Contains(state.Halted.String(), name) {
 					t.Errorf("halted %q", state.Halted)
 				}
 				giveBack()
@@ -245,7 +245,7 @@ func TestJunkInEveryPlace(t *testing.T) {
 	s.must(err)
 	_, err = s.store.Outbox(10).List(t.Context())
 	s.must(err)
-	p, err := person.Parse("+15550100000", "US")
+	p, err := admin.ParsePerson("+15550100000", "US")
 	s.must(err)
 	if _, err := s.store.Forget(t.Context(), queue.ForgetRequest{Person: p, AtMost: 100_000}); err != nil {
 		t.Error(err)

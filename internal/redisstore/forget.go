@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"ringup.dev/ringup/internal/message"
+	"ringup.dev/ringup/internal/provider/sandbox"
 	"ringup.dev/ringup/internal/queue"
 )
 
@@ -163,7 +164,7 @@ func (s *Store) forgetOutbox(ctx context.Context, r *queue.ForgetRequest, key st
 		return 0, true, unavailable(err)
 	}
 	for _, text := range texts {
-		var e queue.OutboxEntry
+		var e sandbox.Entry
 		if json.Unmarshal([]byte(text), &e) != nil || !r.Person.Owns(message.Address(e.To), nil) {
 			at++
 			continue

@@ -11,8 +11,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"
 
+	"ringup.dev/ringup/internal/admin"
 	"ringup.dev/ringup/internal/message"
-	"ringup.dev/ringup/internal/person"
+	"ringup.dev/ringup/internal/provider/sandbox"
 	"ringup.dev/ringup/internal/queue"
 	"ringup.dev/ringup/internal/redistest"
 )
@@ -82,7 +83,7 @@ func (a *archive) settle(action queue.Action) {
 
 func (a *archive) forget(who string, dry bool) queue.Forgotten {
 	a.Helper()
-	p, err := person.Parse(who, "US")
+	p, err := admin.ParsePerson(who, "US")
 	a.must(err)
 	var all queue.Forgotten
 	for from := ""; ; {
@@ -176,8 +177,8 @@ func testForget(t *testing.T, c Config) {
 	fill("waiting-b", 700)
 	a.accept("jane-waiting-last", jane, "Jane.Roe@example.com")
 	for _, channel := range message.Channels {
-		a.must(a.store.Outbox(100).Put(t.Context(), queue.OutboxEntry{Channel: channel, To: jane, Text: "to Jane", SentAt: time.Now()}))
-		a.must(a.store.Outbox(100).Put(t.Context(), queue.OutboxEntry{Channel: channel, To: staff, Text: "to the staff", SentAt: time.Now()}))
+		a.must(a.store.Outbox(100).Put(t.Context(), sandbox.Entry{Channel: channel, To: jane, Text: "to Jane", SentAt: time.Now()}))
+		a.must(a.store.Outbox(100).Put(t.Context(), sandbox.Entry{Channel: channel, To: staff, Text: "to the staff", SentAt: time.Now()}))
 	}
 	before := a.dump()
 	want := queue.Forgotten{Waiting: 5 + 6 + 5 + 6, Retry: 6, Failed: 6, Completed: 6, Outbox: 3}
@@ -250,7 +251,7 @@ func TestForgetUnderTraffic(t *testing.T) {
 		}
 		a.accept(fmt.Sprint("jane", i), jane, "")
 	}
-	p, err := person.Parse(jane, "US")
+	p, err := admin.ParsePerson(jane, "US")
 	a.must(err)
 	var all queue.Forgotten
 	taken := 0
@@ -307,8 +308,8 @@ func TestRetention(t *testing.T) {
 	}
 	s.must(store.Record(t.Context(), queue.AuditEntry{At: long, By: "ann", Action: "pause", Channel: message.SMS, Why: `"at":"9999-01-01T00:00:00Z"`}))
 	s.must(store.Record(t.Context(), queue.AuditEntry{At: time.Now().UTC(), By: "bob", Action: "resume", Channel: message.SMS}))
-	s.must(store.Outbox(10).Put(t.Context(), queue.OutboxEntry{Channel: message.SMS, Text: `\"sent_at\":\"9999-01-01T00:00:00Z`, SentAt: long}))
-	s.must(store.Outbox(10).Put(t.Context(), queue.OutboxEntry{Channel: message.SMS, Text: "new", SentAt: time.Now()}))
+	s.must(store.Outbox(10).Put(t.Context(), sandbox.Entry{Channel: message.SMS, Text: `\"sent_at\":\"9999-01-01T00:00:00Z`, SentAt: long}))
+	s.must(store.Outbox(10).Put(t.Context(), sandbox.Entry{Channel: message.SMS, Text: "new", SentAt: time.Now()}))
 	s.enqueue("new", 2)
 	s.settle(queue.Settlement{Action: queue.Fail, Error: "x"})
 	s.settle(queue.Settlement{Action: queue.Complete})

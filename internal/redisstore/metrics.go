@@ -11,6 +11,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"ringup.dev/ringup/internal/message"
+	"ringup.dev/ringup/internal/queue"
 )
 
 // metrics of what the store does for one program.
@@ -129,7 +130,7 @@ func (q *queueMetrics) Collect(ch chan<- prometheus.Metric) {
 			counter("ringup_queue_settled_total", float64(n), c, name)
 		}
 		paused := 0.0
-		if strings.HasPrefix(state.Halted, "paused") {
+		if state.Halted.Kind == queue.HaltedPause {
 			paused = 1
 		}
 		gauge("ringup_queue_paused", paused, c)

@@ -983,12 +983,12 @@ func (m *model) counts() {
 	}
 	all := open == len(m.breakers)
 	switch halted := state.Halted; {
-	case m.paused != strings.HasPrefix(halted, "paused"):
+	case m.paused != (halted.Kind == queue.HaltedPause):
 		m.Fatalf("halted %q, paused %t", halted, m.paused)
 	case m.paused:
-	case halted != "" && !all:
+	case halted.Kind != queue.NotHalted && !all:
 		m.Fatalf("halted %q: %d of %d breakers are open", halted, open, len(m.breakers))
-	case halted == "" && all && m.settled:
+	case halted.Kind == queue.NotHalted && all && m.settled:
 		m.Fatalf("not halted, though every breaker is open")
 	}
 }

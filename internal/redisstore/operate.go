@@ -46,9 +46,7 @@ func (s *Store) State(ctx context.Context, channel message.Channel) (*queue.Chan
 		return nil, unavailable(err)
 	}
 	out := &queue.ChannelState{Depth: depth(), Breakers: map[string]queue.BreakerState{}, Workers: []queue.WorkerState{}}
-	if len(foreign) > 0 {
-		out.Halted = strings.TrimPrefix(out.Halted+"; ", "; ") + "not ringup's, by its type: " + strings.Join(foreign, ", ")
-	}
+	out.Halted = out.Halted.ForeignKeys(foreign)
 	out.RetryDue = due.Val()
 	if z := next.Val(); len(z) > 0 {
 		out.NextRetry = time.UnixMilli(int64(z[0].Score))

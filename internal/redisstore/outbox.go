@@ -8,7 +8,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"ringup.dev/ringup/internal/message"
-	"ringup.dev/ringup/internal/queue"
+	"ringup.dev/ringup/internal/provider/sandbox"
 )
 
 // Outbox keeps what the sandbox provider took, where any process can show it.
@@ -21,7 +21,7 @@ type Outbox struct {
 func (s *Store) Outbox(keep int) *Outbox { return &Outbox{store: s, keep: keep} }
 
 // Put adds a message.
-func (o *Outbox) Put(ctx context.Context, entry queue.OutboxEntry) error {
+func (o *Outbox) Put(ctx context.Context, entry sandbox.Entry) error {
 	text, err := json.Marshal(entry)
 	if err != nil {
 		return err
@@ -35,7 +35,7 @@ func (o *Outbox) Put(ctx context.Context, entry queue.OutboxEntry) error {
 }
 
 // List returns the newest messages of all channels, newest first, at most the number that is kept.
-func (o *Outbox) List(ctx context.Context) ([]queue.OutboxEntry, error) {
+func (o *Outbox) List(ctx context.Context) ([]sandbox.Entry, error) {
 	pipe := o.store.client.Pipeline()
 	var lists []*redis.StringSliceCmd
 	for _, channel := range message.Channels {
@@ -44,16 +44,16 @@ func (o *Outbox) List(ctx context.Context) ([]queue.OutboxEntry, error) {
 	if _, err := pipe.Exec(ctx); err != nil {
 		return nil, unavailable(err)
 	}
-	entries := []queue.OutboxEntry{}
+	entries := []sandbox.Entry{}
 	for _, list := range lists {
 		for _, text := range list.Val() {
-			var e queue.OutboxEntry
+			var e sandbox.Entry
 			if json.Unmarshal([]byte(text), &e) == nil {
 				entries = append(entries, e)
 			}
 		}
 	}
-	slices.SortStableFunc(entries, func(a, b queue.OutboxEntry) int { return b.SentAt.Compare(a.SentAt) })
+	slices.SortStableFunc(entries, func(a, b sandbox.Entry) int { return b.SentAt.Compare(a.SentAt) })
 	if o.keep > 0 {
 		entries = entries[:min(len(entries), o.keep)]
 	}

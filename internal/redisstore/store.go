@@ -280,9 +280,9 @@ func (k *Keys) depth(ctx context.Context, pipe redis.Pipeliner) func() queue.Dep
 		d.Held = held.Val()
 		d.Retry, d.Inflight, d.Failed, d.Completed = retry.Val(), inflight.Val(), failed.Val(), completed.Val()
 		if why := halted.Val(); why["paused"] != "" {
-			d.Halted = "paused " + why["paused"]
-		} else {
-			d.Halted = why["breaker"]
+			d.Halted = queue.Halt{Kind: queue.HaltedPause, Why: why["paused"]}
+		} else if why["breaker"] != "" {
+			d.Halted = queue.Halt{Kind: queue.HaltedBreaker, Why: why["breaker"]}
 		}
 		return d
 	}
@@ -315,13 +315,17 @@ func (s *Store) Resume(ctx context.Context, channel message.Channel) error {
 	return unavailable(resumed.Err())
 }
 
-// LogWarnings logs, once Redis can be reached, what about it may lose jobs.
+// LogWarnings logs, once Redis can be reached, what about it may lose jobs; of an embedded Redis only that it cannot be reached. It returns
+// then, or when ctx ends.
 func (s *Store) LogWarnings(ctx context.Context) {
 	ticker := time.NewTicker(sweepEvery)
 	defer ticker.Stop()
 	said := false
 	for {
 		warnings, err := s.Warnings(ctx)
+		if err == nil && s.config.Embedded {
+			return
+		}
 		if err == nil {
 			for _, w := range warnings {
 				s.log.Warn(w)

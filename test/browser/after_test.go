@@ -9,7 +9,7 @@ import (
 	"ringup.dev/ringup/internal/redistest"
 )
 
-// TestAfterTheSend is the operator's day: who gets nothing, what is held, what it costs.
+// TestAfterTheSend is the operator's day: the suppression list, scheduled jobs, costs.
 func TestAfterTheSend(t *testing.T) {
 	redis := redistest.Start(t)
 	s, _ := serve(t, redis, map[string]string{
@@ -19,7 +19,7 @@ func TestAfterTheSend(t *testing.T) {
 		source := []string{"kiosk-7", "till-2"}[i%2]
 		post(t, s, fmt.Sprintf(`{"id":"hook_%d","event_type":%q,"source":%q,"data":{"transactionId":"TXN_%d"}}`, i, event, source, i))
 		// One after the other, so that the cap is known when the next is sent.
-		redistest.Eventually(t, "it is sent, or held", func() bool {
+		redistest.Eventually(t, "it is sent, or scheduled", func() bool {
 			c := redis.Client()
 			sms, email := c.ZCard(t.Context(), "{ringup:sms}:completed").Val(), c.ZCard(t.Context(), "{ringup:email}:completed").Val()
 			whatsapp := c.ZCard(t.Context(), "{ringup:whatsapp}:completed").Val() + c.ZCard(t.Context(), "{ringup:whatsapp}:held").Val()
@@ -28,7 +28,7 @@ func TestAfterTheSend(t *testing.T) {
 	}
 	v := open(t)
 	v.run(chromedp.Navigate(s.AdminURL() + "/admin/suppressed"))
-	v.sees("Nobody.")
+	v.sees("No addresses.")
 	v.run(chromedp.SendKeys(chromedp.CSS(`textarea`), "+12025550143\n+1"))
 	v.press("Import")
 	v.sees("1 wrong line: nothing was imported.")
@@ -38,16 +38,16 @@ func TestAfterTheSend(t *testing.T) {
 	v.press("Import")
 	v.sees("3 addresses added; 1 wrong line left out.")
 	v.run(chromedp.SendKeys(chromedp.CSS(`input[name=address]`), "(202) 555-0199\r"))
-	v.sees("Nothing on the list stands in the way")
+	v.sees("This address is not suppressed on sms.")
 	v.run(chromedp.SendKeys(chromedp.CSS(`#look ~ form input[name=why]`), "asked by phone"))
-	v.press("Send them nothing more")
-	v.sees("The address gets nothing on sms any more.")
+	v.press("Suppress")
+	v.sees("The address is suppressed on sms from now on.")
 	v.run(chromedp.SendKeys(chromedp.CSS(`input[name=address]`), "+12025550143\r"))
-	v.sees("They said so themselves.")
+	v.sees("The recipient opted out.")
 	v.looks("suppressed")
 	v.run(chromedp.SendKeys(chromedp.CSS(`#look ~ form input[name=why]`), "wants receipts again"))
 	v.press("Take off the list")
-	v.sees("The address gets messages on sms again.")
+	v.sees("The address is not suppressed on sms any more.")
 	v.press("Show whole addresses")
 	v.sees("+12025550144")
 

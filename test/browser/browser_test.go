@@ -275,7 +275,7 @@ func TestOperator(t *testing.T) {
 	v.sees("paused by ann")
 	v.press("Resume email")
 	v.press("Yes, resume")
-	v.sees("email goes on.")
+	v.sees("email is resumed.")
 	v.run(chromedp.Navigate(s.AdminURL() + "/admin/queues/sms/failed"))
 	v.sees("5 jobs")
 	v.looks("failed")

@@ -22,7 +22,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"ringup.dev/ringup/internal/queue"
+	"ringup.dev/ringup/internal/provider/sandbox"
 	"ringup.dev/ringup/internal/redistest"
 )
 
@@ -198,7 +198,7 @@ func (s *system) postOne(i int) error {
 }
 
 // sent returns how often each job of a channel was sent, and the jobs in the order they were.
-func (s *system) sent(channel string) (times map[string]int, order []queue.OutboxEntry) {
+func (s *system) sent(channel string) (times map[string]int, order []sandbox.Entry) {
 	s.Helper()
 	texts, err := s.client.LRange(s.Context(), "{ringup:"+channel+"}:outbox", 0, -1).Result()
 	if err != nil {
@@ -206,7 +206,7 @@ func (s *system) sent(channel string) (times map[string]int, order []queue.Outbo
 	}
 	times = map[string]int{}
 	for i := len(texts) - 1; i >= 0; i-- {
-		var e queue.OutboxEntry
+		var e sandbox.Entry
 		if err := json.Unmarshal([]byte(texts[i]), &e); err != nil {
 			s.Fatal(err)
 		}

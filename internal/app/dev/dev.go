@@ -1,5 +1,5 @@
-// Package dev runs the whole of ringup in one process, for a developer's machine: an embedded Redis, ingest, a worker for each
-// channel with the sandbox provider, and the outbox to look at.
+// Package dev runs the whole of ringup in one process, for a developer's machine: an embedded Redis, ingest, a worker for each channel with
+// the sandbox provider, the operators' pages, and the outbox to look at.
 package dev
 
 import (
@@ -11,37 +11,36 @@ import (
 	"log/slog"
 	"maps"
 	"net"
-	"net/http"
 	"strings"
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
 	"github.com/sethvargo/go-envconfig"
 
-	"ringup.dev/ringup/internal/admin"
+	"ringup.dev/ringup/internal/app"
+	"ringup.dev/ringup/internal/app/admin"
 	"ringup.dev/ringup/internal/app/ingest"
 	"ringup.dev/ringup/internal/app/worker"
-	"ringup.dev/ringup/internal/config"
 	"ringup.dev/ringup/internal/config/secret"
 	"ringup.dev/ringup/internal/message"
-	"ringup.dev/ringup/internal/opsserver"
-	"ringup.dev/ringup/internal/pricing"
-	"ringup.dev/ringup/internal/provider/sandbox"
 	"ringup.dev/ringup/internal/redisstore"
-	"ringup.dev/ringup/internal/render"
+	"ringup.dev/ringup/internal/telemetry"
 )
 
 // Server is all of ringup in one process.
 type Server struct {
 	out      io.Writer
 	embedded *miniredis.Miniredis // nil with REDIS_URL
-	store    *redisstore.Store
-	outbox   *redisstore.Outbox
+	store    *redisstore.Store    // to watch the outbox
 	ingest   *ingest.Ingest
-	workers  []*worker.Worker
 	admin    *admin.Admin
-	listener net.Listener
+	programs []program // ingest and admin among them
 	token    string
+}
+
+// program is one of the programs that dev stands for.
+type program interface {
+	Run(context.Context) error
 }
 
 // overlay looks a variable up in a map first.
@@ -58,14 +57,18 @@ func (o overlay) Lookup(name string) (string, bool) {
 	return o.next.Lookup(name)
 }
 
-// New builds everything and binds the ports. What env does not say has a default that works on a laptop.
+// with returns an overlay with another value.
+func (o overlay) with(name, value string) overlay {
+	values := maps.Clone(o.values)
+	values[name] = value
+	return overlay{values, o.next}
+}
+
+// New builds everything and binds the ports. Missing variables have defaults that work on a laptop.
 func New(ctx context.Context, env envconfig.Lookuper, out io.Writer) (*Server, error) {
 	s := &Server{out: out}
-	var pages admin.Config
-	if err := config.Read(ctx, env, &pages); err != nil {
-		return nil, err
-	}
-	set := func(values map[string]string, name, otherwise string) string {
+	values := map[string]string{}
+	set := func(name, otherwise string) string {
 		value, found := env.Lookup(name)
 		if !found || value == "" {
 			value = otherwise
@@ -73,15 +76,14 @@ func New(ctx context.Context, env envconfig.Lookuper, out io.Writer) (*Server, e
 		}
 		return value
 	}
-	values := map[string]string{}
-	s.token = secret.ParseList(set(values, "WEBHOOK_AUTH_TOKEN", strings.ToLower(rand.Text()))).First().Reveal()
-	set(values, "WEBHOOK_SECRET", strings.ToLower(rand.Text()))
-	set(values, "TEST_ENDPOINTS", "true")
-	set(values, "LOG_FORMAT", "text")
-	set(values, "LOG_LEVEL", "warn")
-	set(values, "BUSINESS_NAME", "Luna Coffee")
+	s.token = secret.ParseList(set("WEBHOOK_AUTH_TOKEN", strings.ToLower(rand.Text()))).First().Reveal()
+	set("WEBHOOK_SECRET", strings.ToLower(rand.Text()))
+	set("TEST_ENDPOINTS", "true")
+	set("LOG_FORMAT", "text")
+	set("LOG_LEVEL", "warn")
+	set("BUSINESS_NAME", "Luna Coffee")
 	for _, name := range []string{"SMS_PROVIDER", "EMAIL_PROVIDER", "WHATSAPP_PROVIDER"} {
-		set(values, name, "sandbox")
+		set(name, "sandbox")
 	}
 	if url, _ := env.Lookup("REDIS_URL"); url == "" {
 		embedded, err := miniredis.Run()
@@ -91,86 +93,62 @@ func New(ctx context.Context, env envconfig.Lookuper, out io.Writer) (*Server, e
 		s.embedded = embedded
 		values["REDIS_URL"] = "redis://" + embedded.Addr()
 	}
-	if err := s.build(ctx, pages, overlay{values, env}); err != nil {
+	if err := s.build(ctx, overlay{values, env}); err != nil {
 		s.close()
 		return nil, err
 	}
 	return s, nil
 }
 
-func (s *Server) build(ctx context.Context, pages admin.Config, env overlay) error {
+// build builds the programs. Ingest has the operators' port; the others take free ones.
+func (s *Server) build(ctx context.Context, env overlay) error {
 	c, err := ingest.Load(ctx, env)
 	if err != nil {
-		return fmt.Errorf("the configuration cannot work:\n%w", err)
+		return app.Invalid(err)
 	}
-	log := opsserver.NewLogger(c.Ops, s.out)
-	if s.embedded != nil {
-		log = slog.New(embeddedQuiet{log.Handler()})
-	}
+	c.Redis.Embedded = s.embedded != nil
+	log := telemetry.NewLogger(c.Log, s.out)
 	if s.store, err = redisstore.Open(c.Redis, log); err != nil {
 		return err
 	}
 	if s.ingest, err = ingest.New(c, log); err != nil {
 		return err
 	}
-	var kept sandbox.Config
-	if err := config.Read(ctx, env, &kept); err != nil {
-		return err
-	}
+	s.programs = append(s.programs, s.ingest)
+	env = env.with("OPS_PORT", "0")
 	for _, channel := range message.Channels {
-		own := overlay{maps.Clone(env.values), env.next}
-		own.values["CHANNEL"] = string(channel)
-		own.values["OPS_PORT"] = "0"
-		wc, err := worker.Load(ctx, own)
+		w, err := s.buildWorker(ctx, env.with("CHANNEL", string(channel)), log)
 		if err != nil {
-			return fmt.Errorf("the configuration cannot work:\n%w", err)
+			return app.Invalid(err)
 		}
-		w, err := worker.New(ctx, wc, own, log)
-		if err != nil {
-			return fmt.Errorf("the configuration cannot work:\n%w", err)
-		}
-		s.workers = append(s.workers, w)
+		s.programs = append(s.programs, w)
 	}
-	s.outbox = s.store.Outbox(kept.OutboxSize)
-	var templates render.Config
-	if err := config.Read(ctx, env, &templates); err != nil {
-		return err
-	}
-	renderer, err := render.New(templates)
+	ac, err := admin.Load(ctx, env)
 	if err != nil {
+		return app.Invalid(err)
+	}
+	ac.Redis.Embedded, ac.Local = s.embedded != nil, true
+	if s.admin, err = admin.New(ac, log); err != nil {
 		return err
 	}
-	var prices pricing.Config
-	if err := config.Read(ctx, env, &prices); err != nil {
-		return err
-	}
-	caps, err := pricing.NewCaps(prices)
-	if err != nil {
-		return err
-	}
-	s.admin = admin.New(admin.Options{Config: pages, Region: c.Address.DefaultRegion, Currency: prices.Currency, Caps: caps, Queues: s.store, Outbox: s.outbox,
-		Renderer: renderer, Log: log})
-	if s.listener, err = net.Listen("tcp", pages.Address()); err != nil { //nolint:noctx // bound once, at start
-		return fmt.Errorf("ADMIN_PORT %d cannot be bound: %w", pages.Port, err)
-	}
+	s.programs = append(s.programs, s.admin)
 	return nil
 }
 
-// embeddedQuiet leaves out the advice about Redis's own configuration, which nobody can follow for the embedded one.
-type embeddedQuiet struct{ slog.Handler }
-
-func (h embeddedQuiet) Handle(ctx context.Context, r slog.Record) error {
-	if strings.HasPrefix(r.Message, "Redis keeps no") || strings.HasPrefix(r.Message, "Redis is older") || strings.HasPrefix(r.Message, "Redis may evict") {
-		return nil
+func (s *Server) buildWorker(ctx context.Context, env overlay, log *slog.Logger) (*worker.Worker, error) {
+	c, err := worker.Load(ctx, env)
+	if err != nil {
+		return nil, err
 	}
-	return h.Handler.Handle(ctx, r)
+	c.Redis.Embedded = s.embedded != nil
+	return worker.New(ctx, c, env, log)
 }
 
 // IngestURL is where webhooks go.
 func (s *Server) IngestURL() string { return "http://" + local(s.ingest.Addr()) }
 
-// AdminURL is where the outbox is.
-func (s *Server) AdminURL() string { return "http://" + local(s.listener.Addr().String()) }
+// AdminURL is where the outbox and the operators' pages are.
+func (s *Server) AdminURL() string { return "http://" + local(s.admin.Addr()) }
 
 // Curl is a command that posts a webhook.
 func (s *Server) Curl() string {
@@ -184,45 +162,24 @@ func local(addr string) string {
 	return "localhost:" + port
 }
 
-// Run serves until ctx ends, and prints what goes out.
+// Run serves until ctx ends or one of the programs fails, and prints each message as it goes out.
 func (s *Server) Run(ctx context.Context) error {
 	defer s.close()
-	pages := &http.Server{Handler: s.admin.Handler(), ReadHeaderTimeout: 5 * time.Second}
-	running := 2 + len(s.workers)
-	ended := make(chan error, running)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	go func() { ended <- s.ingest.Run(ctx) }()
-	for _, w := range s.workers {
-		go func() { ended <- w.Run(ctx) }()
+	ended := make(chan error, len(s.programs))
+	for _, p := range s.programs {
+		go func() { ended <- p.Run(ctx) }()
 	}
-	go func() {
-		err := pages.Serve(s.listener)
-		if errors.Is(err, http.ErrServerClosed) {
-			err = nil
-		}
-		ended <- err
-	}()
 	go s.watch(ctx)
-	go s.admin.Run(ctx)
 	if s.embedded != nil {
 		go s.tick(ctx)
 	}
 	s.greet()
 	var err error
-	for i := range running {
-		if i == 0 {
-			select {
-			case err = <-ended:
-				cancel()
-				_ = pages.Close()
-			case <-ctx.Done():
-				_ = pages.Close()
-				err = <-ended
-			}
-			continue
-		}
+	for range s.programs {
 		err = errors.Join(err, <-ended)
+		cancel() // when one ends, the others do
 	}
 	return err
 }
@@ -266,6 +223,7 @@ func (s *Server) tick(ctx context.Context) {
 
 // watch prints each message as it goes out.
 func (s *Server) watch(ctx context.Context) {
+	outbox := s.store.Outbox(0)
 	seen := map[string]bool{}
 	ticker := time.NewTicker(200 * time.Millisecond)
 	defer ticker.Stop()
@@ -275,7 +233,7 @@ func (s *Server) watch(ctx context.Context) {
 			return
 		case <-ticker.C:
 		}
-		entries, err := s.outbox.List(ctx)
+		entries, err := outbox.List(ctx)
 		if err != nil {
 			continue
 		}

@@ -13,7 +13,7 @@ import (
 	"github.com/sethvargo/go-envconfig"
 
 	"ringup.dev/ringup/internal/event"
-	"ringup.dev/ringup/internal/queue"
+	"ringup.dev/ringup/internal/provider/sandbox"
 	"ringup.dev/ringup/internal/redistest"
 )
 
@@ -82,7 +82,7 @@ func TestFirstMinutes(t *testing.T) {
 	if resp.StatusCode != http.StatusAccepted {
 		t.Fatalf("HTTP %d", resp.StatusCode)
 	}
-	var entries []queue.OutboxEntry
+	var entries []sandbox.Entry
 	redistest.Eventually(t, "three messages are in the outbox", func() bool {
 		text, _ := get(t, s.AdminURL()+"/outbox", "application/json")
 		if err := json.Unmarshal([]byte(text), &entries); err != nil {

@@ -8,24 +8,23 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/go-chi/chi/v5"
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/sethvargo/go-envconfig"
 	"golang.org/x/net/netutil"
 
 	"ringup.dev/ringup/internal/address"
+	"ringup.dev/ringup/internal/app"
 	"ringup.dev/ringup/internal/config"
 	"ringup.dev/ringup/internal/ingest"
 	"ringup.dev/ringup/internal/opsserver"
 	"ringup.dev/ringup/internal/provider/callbacks"
 	"ringup.dev/ringup/internal/redisstore"
 	"ringup.dev/ringup/internal/sender/generic"
+	"ringup.dev/ringup/internal/telemetry"
 	"ringup.dev/ringup/internal/telemetry/otlp"
 	"ringup.dev/ringup/internal/unsubscribe"
 	"ringup.dev/ringup/internal/unsubscribe/page"
@@ -41,12 +40,12 @@ type Server struct {
 	ShutdownTimeout time.Duration `env:"SHUTDOWN_TIMEOUT, default=20s"`
 }
 
-// DrainTime is the longest that ingest takes to stop: the delay, the requests under way, and what they enqueued.
+// DrainTime is the longest that ingest takes to stop: the delay, the requests under way, and the jobs they enqueued.
 func (s *Server) DrainTime() time.Duration {
 	return s.ShutdownDelay + s.ShutdownTimeout + redisstore.FlushTime
 }
 
-// Config has all settings of ingest.
+// Config is the whole configuration of ingest.
 type Config struct {
 	Server    Server
 	Auth      generic.Config
@@ -54,6 +53,7 @@ type Config struct {
 	Address   address.Config
 	Redis     redisstore.Config
 	Ops       opsserver.Config
+	Log       telemetry.LogConfig
 	Tracing   otlp.Config
 	Callbacks callbacks.Config
 	Links     unsubscribe.Config
@@ -63,8 +63,8 @@ type Config struct {
 // Load reads the configuration. The error has every problem, each with what to set.
 func Load(ctx context.Context, env envconfig.Lookuper) (Config, error) {
 	var c Config
-	// A setting that cannot be read has its default below, so that everything else is checked too.
-	errs := []error{config.Read(ctx, env, &c.Server, &c.Auth, &c.Ingest, &c.Address, &c.Redis, &c.Ops, &c.Tracing, &c.Callbacks, &c.Links, &c.Page)}
+	// A variable that cannot be read has its default below, so that everything else is checked too.
+	errs := []error{config.Read(ctx, env, &c.Server, &c.Auth, &c.Ingest, &c.Address, &c.Redis, &c.Ops, &c.Log, &c.Tracing, &c.Callbacks, &c.Links, &c.Page)}
 	if c.Server.Port < 0 || c.Server.Port > 65535 {
 		errs = append(errs, fmt.Errorf("PORT is %d: set a port, as 3000", c.Server.Port))
 	}
@@ -73,7 +73,7 @@ func Load(ctx context.Context, env envconfig.Lookuper) (Config, error) {
 			c.Server.ShutdownDelay, c.Server.ShutdownTimeout))
 	}
 	region := c.Address.Validate()
-	errs = append(errs, c.Auth.Validate(), region, c.Redis.Validate(), c.Ops.Validate(), c.Tracing.Validate(), c.Callbacks.Validate(), c.Links.Validate())
+	errs = append(errs, c.Auth.Validate(), region, c.Redis.Validate(), c.Ops.Validate(), c.Log.Validate(), c.Tracing.Validate(), c.Callbacks.Validate(), c.Links.Validate())
 	if region == nil {
 		errs = append(errs, c.Ingest.Validate(c.Address.DefaultRegion))
 	}
@@ -98,8 +98,7 @@ type Ingest struct {
 // New builds the program from a valid configuration and binds its ports. Redis may be away.
 func New(c Config, log *slog.Logger) (*Ingest, error) {
 	// Each step needs the one before; Go's scoping keeps the order.
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	registry := telemetry.NewRegistry()
 	store, err := redisstore.Open(c.Redis, log)
 	if err != nil {
 		return nil, err
@@ -113,11 +112,7 @@ func New(c Config, log *slog.Logger) (*Ingest, error) {
 		return nil, err
 	}
 	store.Instrument(registry)
-	host, err := os.Hostname()
-	if err != nil {
-		host = "unknown"
-	}
-	registry.MustRegister(store.QueueCollector(fmt.Sprintf("%s/%d", host, os.Getpid())))
+	registry.MustRegister(store.QueueCollector(app.ProcessID()))
 	producer, sweeper, deliveries := store.Producer(registry), store.Sweeper(registry), store.Deliveries(registry)
 	vendors, err := callbacks.New(c.Callbacks, callbacks.Dependencies{Log: log})
 	if err != nil {
@@ -141,15 +136,15 @@ func New(c Config, log *slog.Logger) (*Ingest, error) {
 	if err != nil {
 		return nil, err
 	}
-	operators, err := opsserver.New(opsserver.Options{Config: c.Ops, Gatherer: registry, Log: log, Checks: []opsserver.Check{
+	operators, err := opsserver.New(opsserver.Options{Config: c.Ops, Gatherer: registry, Checks: []opsserver.Check{
 		{Name: "redis", TTL: time.Second, Run: store.Ping},
 	}})
 	if err != nil {
 		return nil, err
 	}
-	listener, err := net.Listen("tcp", fmt.Sprintf(":%d", c.Server.Port)) //nolint:noctx // bound once, at start
+	listener, err := app.Listen("PORT", fmt.Sprintf(":%d", c.Server.Port))
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("PORT %d cannot be bound: %w", c.Server.Port, err), operators.Close())
+		return nil, errors.Join(err, operators.Close())
 	}
 	i := &Ingest{
 		config: c, log: log, store: store, producer: producer, sweeper: sweeper, deliveries: deliveries, traces: traces, ops: operators,
@@ -159,8 +154,8 @@ func New(c Config, log *slog.Logger) (*Ingest, error) {
 	return i, nil
 }
 
-// closeWhenDraining closes connections after their next answer, once ingest is to stop. Clients connect anew, to another replica by then, and
-// none of their requests meets a connection that is being closed.
+// closeWhenDraining closes each connection with its next answer once ingest is stopping: clients connect anew, and load balancers lead them
+// to another replica. So none of their requests meets a connection that is being closed.
 func (i *Ingest) closeWhenDraining(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if i.draining.Load() {
@@ -176,18 +171,9 @@ func (i *Ingest) Addr() string { return i.listener.Addr().String() }
 // OpsAddr is where the operators' port is.
 func (i *Ingest) OpsAddr() string { return i.ops.Addr() }
 
-// Run serves until ctx ends, and then stops in this order: readiness says so; the public port serves on for SHUTDOWN_DELAY; it takes
-// no new connections and finishes the requests it has; what they enqueued is flushed; Redis; the operators' port last.
+// Run serves until ctx ends or a server fails, and then stops in this order: readiness says so; the public port serves on for
+// SHUTDOWN_DELAY; it takes no new connections and finishes the requests it has; their jobs are flushed; Redis; the operators' port last.
 func (i *Ingest) Run(ctx context.Context) error {
-	failed := make(chan error, 2)
-	go func() { failed <- i.ops.Serve() }()
-	go func() {
-		err := i.public.Serve(i.listener)
-		if errors.Is(err, http.ErrServerClosed) {
-			err = nil
-		}
-		failed <- err
-	}()
 	background, stopBackground := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopBackground()
 	var beside sync.WaitGroup
@@ -195,11 +181,7 @@ func (i *Ingest) Run(ctx context.Context) error {
 	beside.Go(func() { i.deliveries.Run(background) })
 	go i.store.LogWarnings(background)
 	i.log.Info("ingest serves", "port", i.Addr(), "ops", i.OpsAddr(), "channels", i.config.Ingest.Channels)
-	var err error
-	select {
-	case <-ctx.Done():
-	case err = <-failed:
-	}
+	err := app.RunUntil(ctx, i.ops.Serve, func() error { return app.Serve(i.public, i.listener) })
 	i.ops.Drain()
 	i.draining.Store(true)
 	if err == nil && i.config.Server.ShutdownDelay > 0 {

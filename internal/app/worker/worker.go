@@ -1,4 +1,4 @@
-// Package workerd puts the worker program together: configuration, providers, the loop, and the order in which they stop.
+// Package worker puts the worker program together: configuration, providers, the loop, and the order in which they stop.
 package worker
 
 import (
@@ -6,15 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"runtime/debug"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/sethvargo/go-envconfig"
 	"go.opentelemetry.io/otel/attribute"
 
+	"ringup.dev/ringup/internal/app"
 	"ringup.dev/ringup/internal/config"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/opsserver"
@@ -26,12 +24,13 @@ import (
 	"ringup.dev/ringup/internal/quiet"
 	"ringup.dev/ringup/internal/redisstore"
 	"ringup.dev/ringup/internal/render"
+	"ringup.dev/ringup/internal/telemetry"
 	"ringup.dev/ringup/internal/telemetry/otlp"
 	"ringup.dev/ringup/internal/unsubscribe"
 	"ringup.dev/ringup/internal/worker"
 )
 
-// ChannelConfig says what a worker serves, and through whom.
+// ChannelConfig says which channel a worker serves, and through which providers.
 type ChannelConfig struct {
 	// Channel that the worker serves: sms, email or whatsapp.
 	Channel string `env:"CHANNEL"`
@@ -54,7 +53,7 @@ func (c *ChannelConfig) providers() (variable string, names []string) {
 	return "WHATSAPP_PROVIDER", c.WhatsAppProviders
 }
 
-// Config is all that a worker is configured by, but for its providers, which read the environment themselves.
+// Config is the configuration of a worker, except for its providers, which read the environment themselves.
 type Config struct {
 	Channel  ChannelConfig
 	Worker   worker.Config
@@ -65,22 +64,23 @@ type Config struct {
 	Links    unsubscribe.Config
 	Redis    redisstore.Config
 	Ops      opsserver.Config
+	Log      telemetry.LogConfig
 	Tracing  otlp.Config
 }
 
-// leaseMargin is what has to remain of a lease when a send has taken as long as it may: time to settle it.
+// leaseMargin is how much of a lease has to remain when a send has taken as long as it may: time to settle it.
 const leaseMargin = 5 * time.Second
 
 // Load reads the configuration. The error has every problem, each with what to set.
 func Load(ctx context.Context, env envconfig.Lookuper) (Config, error) {
 	var c Config
 	err := errors.Join(
-		// What cannot be read has its default below, so that everything else is looked at too.
-		config.Read(ctx, env, &c.Channel, &c.Worker, &c.Consumer, &c.Render, &c.Quiet, &c.Prices, &c.Links, &c.Redis, &c.Ops, &c.Tracing),
-		c.Channel.validate(), c.lease(), c.Worker.Validate(), c.Consumer.Validate(), c.Quiet.Validate(), c.Prices.Validate(), c.Links.Validate(), c.Redis.Validate(), c.Ops.Validate(), c.Tracing.Validate(),
+		// A variable that cannot be read has its default below, so that everything else is checked too.
+		config.Read(ctx, env, &c.Channel, &c.Worker, &c.Consumer, &c.Render, &c.Quiet, &c.Prices, &c.Links, &c.Redis, &c.Ops, &c.Log, &c.Tracing),
+		c.Channel.validate(), c.lease(), c.Worker.Validate(), c.Consumer.Validate(), c.Quiet.Validate(), c.Prices.Validate(), c.Links.Validate(), c.Redis.Validate(), c.Ops.Validate(), c.Log.Validate(), c.Tracing.Validate(),
 	)
 	if err != nil {
-		// New is not reached, and would have had more to say.
+		// New would have found more, and is not called.
 		_, renderErr := render.New(c.Render)
 		err = errors.Join(err, renderErr)
 		if c.Channel.validate() == nil {
@@ -112,13 +112,14 @@ func (c *Config) lease() error {
 	return nil
 }
 
-// Probed is what a provider says of itself.
+// Probed is the result of a provider's probe.
 type Probed struct {
 	Name string
 	Err  error
 }
 
-// Probe asks every provider of a valid configuration how it is, and reports what is wrong with the templates.
+// Probe probes every provider of a valid configuration, each for a timeout at most. The error is that of the templates or of a provider's
+// settings; then nothing is probed.
 func Probe(ctx context.Context, c Config, env envconfig.Lookuper, timeout time.Duration) ([]Probed, error) {
 	_, renderErr := render.New(c.Render)
 	named, err := c.Channel.open(ctx, env, catalog.Dependencies{Transport: transport.New(1), Outbox: func(int) sandbox.Outbox { return nil }})
@@ -147,7 +148,7 @@ type Worker struct {
 	sync    time.Duration // OPT_OUT_SYNC
 }
 
-// tracesTimeout bounds how long a worker that stops waits for the collector of its traces.
+// tracesTimeout bounds how long a stopping worker waits for the collector of its traces.
 const tracesTimeout = 2 * time.Second
 
 // probeTTL is how long a provider's probe is good for: some allow one call a second for the whole account.
@@ -157,8 +158,7 @@ const probeTTL = time.Minute
 func New(ctx context.Context, c Config, env envconfig.Lookuper, log *slog.Logger) (*Worker, error) {
 	channel := message.Channel(c.Channel.Channel)
 	log = log.With("channel", channel)
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	registry := telemetry.NewRegistry()
 	store, err := redisstore.Open(c.Redis, log)
 	if err != nil {
 		return nil, err
@@ -191,17 +191,13 @@ func New(ctx context.Context, c Config, env envconfig.Lookuper, log *slog.Logger
 		senders = append(senders, worker.Sender{Name: n.Name, Provider: n.Provider})
 		checks = append(checks, opsserver.Check{Name: n.Name, Group: "providers", TTL: probeTTL, Run: n.Provider.Probe})
 	}
-	host, err := os.Hostname()
-	if err != nil {
-		host = "unknown"
-	}
 	loop := worker.New(worker.Options{
-		ID: fmt.Sprintf("%s/%d", host, os.Getpid()), Channel: channel, Config: c.Worker, Lease: c.Consumer.Lease, ResendUncertain: c.Redis.OnUncertain == redisstore.Resend,
+		ID: app.ProcessID(), Channel: channel, Config: c.Worker, Lease: c.Consumer.Lease, ResendUncertain: c.Redis.OnUncertain == redisstore.Resend,
 		Queue: store.Consumer(channel, c.Consumer, names), Renderer: renderer, Providers: senders,
 		Metrics: worker.NewMetrics(registry, channel), Log: log, Tracer: traces.Tracer(),
 		Quiet: hours, Prices: prices, Caps: caps, Moves: c.Redis.Moves(channel), MoveWithin: c.Redis.FallbackWithin,
 	})
-	operators, err := opsserver.New(opsserver.Options{Config: c.Ops, Gatherer: registry, Live: loop.Live, Checks: checks, Log: log})
+	operators, err := opsserver.New(opsserver.Options{Config: c.Ops, Gatherer: registry, Live: loop.Live, Checks: checks})
 	if err != nil {
 		return nil, err
 	}
@@ -211,8 +207,8 @@ func New(ctx context.Context, c Config, env envconfig.Lookuper, log *slog.Logger
 // OpsAddr is where the operators' port is.
 func (w *Worker) OpsAddr() string { return w.ops.Addr() }
 
-// Run works until ctx ends, and then stops in this order: readiness says so; the loop lets its sends end and settles them; Redis; the
-// operators' port last.
+// Run works until ctx ends or the operators' port fails, and then stops in this order: readiness says so; the loop lets its sends end and settles
+// them; Redis; the operators' port last.
 func (w *Worker) Run(ctx context.Context) error {
 	failed := make(chan error, 1)
 	go func() { failed <- w.ops.Serve() }()
@@ -223,7 +219,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, w.ops.Drain)
 	defer stop()
 	w.log.Info("worker claims", "ops", w.OpsAddr())
-	// What was read to get here is garbage; an idle worker would keep it for good.
+	// The templates' sources and the providers' tables are garbage now; an idle worker would never return their memory.
 	debug.FreeOSMemory()
 	loop := make(chan error, 1)
 	go func() { loop <- w.worker.Run(background) }()
@@ -239,10 +235,10 @@ func (w *Worker) Run(ctx context.Context) error {
 	return errors.Join(err, w.store.Close(), w.traces.Close(last), w.ops.Close())
 }
 
-// syncLook is how often a worker looks whether it is time to read a provider's list of those who get nothing.
-const syncLook = time.Minute
+// syncPoll is the time between two looks whether a provider's own opt-out list is due to be read.
+const syncPoll = time.Minute
 
-// syncOptOuts keeps the channel's list of those who get nothing in step with the lists that providers keep themselves.
+// syncOptOuts keeps the channel's suppression list equal to the opt-out lists of its providers (OPT_OUT_SYNC).
 func (w *Worker) syncOptOuts(ctx context.Context) {
 	if w.sync == 0 {
 		return
@@ -253,15 +249,15 @@ func (w *Worker) syncOptOuts(ctx context.Context) {
 			continue
 		}
 		go func() {
-			ticker := time.NewTicker(syncLook)
+			ticker := time.NewTicker(syncPoll)
 			defer ticker.Stop()
 			for ctx.Err() == nil {
 				mine, err := w.store.SyncOptOuts(ctx, w.channel, n.Name, w.sync, lister.OptedOut)
 				switch {
 				case err != nil && ctx.Err() == nil:
-					w.log.Warn("the provider's list of those who get nothing could not be read; trying again (OPT_OUT_SYNC)", "provider", n.Name, "error", err)
+					w.log.Warn("opt-out sync failed", "provider", n.Name, "error", err)
 				case mine:
-					w.log.Info("the provider's list of those who get nothing was read", "provider", n.Name)
+					w.log.Info("opt-out list synced", "provider", n.Name)
 				}
 				select {
 				case <-ctx.Done():

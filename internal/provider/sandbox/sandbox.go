@@ -18,7 +18,6 @@ import (
 	"ringup.dev/ringup/internal/failure"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/provider"
-	"ringup.dev/ringup/internal/queue"
 )
 
 // Config says how the sandbox behaves.
@@ -51,10 +50,23 @@ func (c *Config) Validate() error {
 	return errors.Join(append(errs, err)...)
 }
 
-// Outbox keeps messages for people to look at.
+// Entry is a message that the sandbox took, as the outbox stores it and the outbox page shows it.
+type Entry struct {
+	Channel  message.Channel `json:"channel"`
+	To       string          `json:"to"` // the whole address
+	Subject  string          `json:"subject"`
+	Text     string          `json:"text"`
+	HTML     string          `json:"html"`
+	EventID  string          `json:"event_id"` // the webhook's
+	JobID    string          `json:"job_id"`
+	Provider string          `json:"provider"`
+	SentAt   time.Time       `json:"sent_at"`
+}
+
+// Outbox stores messages for developers to look at.
 type Outbox interface {
 	// Put adds a message. It is safe for concurrent use.
-	Put(context.Context, queue.OutboxEntry) error
+	Put(context.Context, Entry) error
 }
 
 // fault is a share of the sends that fail in one way.
@@ -206,7 +218,7 @@ func (p *Provider) put(ctx context.Context, m message.Message) error {
 	if p.config.OutboxSize == 0 {
 		return nil
 	}
-	err := p.outbox.Put(ctx, queue.OutboxEntry{
+	err := p.outbox.Put(ctx, Entry{
 		Channel: m.Channel, To: m.To.Reveal(), Subject: m.Subject, Text: m.Text, HTML: m.HTML, EventID: m.WebhookID, JobID: m.JobID,
 		Provider: "sandbox", SentAt: time.Now().UTC(),
 	})

@@ -16,17 +16,16 @@ import (
 	"ringup.dev/ringup/internal/failure"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/provider/sandbox"
-	"ringup.dev/ringup/internal/queue"
 )
 
 // outbox keeps what it is given, or refuses it.
 type outbox struct {
 	mu      sync.Mutex
-	entries []queue.OutboxEntry
+	entries []sandbox.Entry
 	err     error
 }
 
-func (o *outbox) Put(_ context.Context, e queue.OutboxEntry) error {
+func (o *outbox) Put(_ context.Context, e sandbox.Entry) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.err == nil {
@@ -66,11 +65,11 @@ func TestSendPutsTheMessageIntoTheOutbox(t *testing.T) {
 	if want := "sandbox-wh_1:email:1"; got.MessageID != want {
 		t.Errorf("message id %q, want %q", got.MessageID, want)
 	}
-	want := []queue.OutboxEntry{{
+	want := []sandbox.Entry{{
 		Channel: message.Email, To: "jo@example.com", Subject: "Your receipt", Text: "Thank you", HTML: "<p>Thank you</p>",
 		EventID: "wh_1", JobID: "wh_1:email:1", Provider: "sandbox",
 	}}
-	if diff := cmp.Diff(want, box.entries, cmpopts.IgnoreFields(queue.OutboxEntry{}, "SentAt")); diff != "" {
+	if diff := cmp.Diff(want, box.entries, cmpopts.IgnoreFields(sandbox.Entry{}, "SentAt")); diff != "" {
 		t.Errorf("outbox (-want +got):\n%s", diff)
 	}
 	if box.entries[0].SentAt.IsZero() {

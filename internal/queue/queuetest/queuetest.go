@@ -494,12 +494,12 @@ func pauses(_ *testing.T, f *fixture) {
 	f.must(f.Pause(f.Context()))
 	claim := f.claim(1)
 	f.want(len(claim.Jobs), 0)
-	if claim.Halted == "" || f.depth().Halted == "" {
+	if claim.Halted == "" || f.depth().Halted.Kind != queue.HaltedPause {
 		f.Fatal("nobody says that the channel is paused")
 	}
 	f.must(f.Resume(f.Context()))
 	f.want(len(f.claim(1).Jobs), 1)
-	f.want(f.depth().Halted, "")
+	f.want(f.depth().Halted.String(), "")
 }
 
 // report claims a job and settles it as deferred, with a report.
@@ -518,13 +518,13 @@ func breaks(_ *testing.T, f *fixture) {
 	f.want(len(f.report(bad).Breakers), 0)
 	f.want(len(f.report(bad).Breakers), 0)
 	f.want(f.report(bad).Breakers["only"].State, "open")
-	f.want(f.depth().Halted, "only: transient: outage")
+	f.want(f.depth().Halted.String(), "only: transient: outage")
 	f.want(len(f.claim(5).Jobs), 0)
 	probe := f.claimOne()
 	f.want(probe.Probe, true)
 	f.want(len(f.claim(5).Jobs), 0) // one at a time
 	f.settle([]queue.ProviderHealth{{Provider: "only", Sent: 1, Probed: true}}, queue.Settlement{Claimed: probe, Action: queue.Complete})
-	f.want(f.depth().Halted, "")
+	f.want(f.depth().Halted.String(), "")
 	f.eventually("the others follow", func() bool { f.claim(5); return f.depth().Inflight == 4 })
 }
 
@@ -545,7 +545,7 @@ func reopens(_ *testing.T, f *fixture) {
 func account(_ *testing.T, f *fixture) {
 	f.enqueue(1)
 	s := f.report(queue.ProviderHealth{Provider: "only", Account: true, Failed: 1, Reason: "account: credentials"})
-	f.want([]any{s.Breakers["only"].State, f.depth().Halted}, []any{"open", "only: account: credentials"})
+	f.want([]any{s.Breakers["only"].State, f.depth().Halted.String()}, []any{"open", "only: account: credentials"})
 }
 
 func mostlyWell(_ *testing.T, f *fixture) {
@@ -564,7 +564,7 @@ func failsOver(_ *testing.T, f *fixture) {
 	f.settle([]queue.ProviderHealth{{Provider: "first", Account: true, Failed: 1, Reason: "x"}},
 		queue.Settlement{Claimed: c, Action: queue.Defer, Delay: time.Millisecond})
 	f.want(f.claimOne().Provider, 1)
-	f.want(f.depth().Halted, "")
+	f.want(f.depth().Halted.String(), "")
 	f.eventually("the first is tried again", func() bool {
 		claim := f.claim(1)
 		return len(claim.Jobs) == 1 && claim.Jobs[0].Probe && claim.Jobs[0].Provider == 0 ||

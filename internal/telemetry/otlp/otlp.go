@@ -1,6 +1,9 @@
-// Package otlp exports traces by OTLP over HTTP, in its JSON encoding, where OTEL_EXPORTER_OTLP_ENDPOINT says where to. Without it
-// nothing is recorded: Tracer returns nil, and whoever traces looks at that first. docs/decisions/0006 says why it is not
-// OpenTelemetry's own exporter.
+// Package otlp exports traces by OTLP over HTTP, in its JSON encoding, to OTEL_EXPORTER_OTLP_ENDPOINT. Without an endpoint nothing is
+// recorded: Tracer returns nil, and the code that traces asks for that first.
+//
+// Span events and the state of a trace (tracestate) are not exported: ringup records neither. A library that adds them to a span has them
+// dropped without a word, so what a span has to say belongs in its attributes and its status. Attributes are exported as texts, except for
+// whole numbers. docs/decisions/0006 says why this is not OpenTelemetry's own exporter.
 package otlp
 
 import (
@@ -67,7 +70,8 @@ type Tracing struct {
 // exportTimeout bounds one export (OTEL_EXPORTER_OTLP_TIMEOUT's default).
 const exportTimeout = 10 * time.Second
 
-// New returns what a valid configuration asks for: nil without an endpoint. The collector may be away; what it does not take is lost.
+// New starts to export as a valid configuration says; it returns nil without an endpoint. It does not wait for the collector. Spans that the
+// collector does not take are lost.
 func New(ctx context.Context, c Config, service string, attributes ...attribute.KeyValue) (*Tracing, error) {
 	if c.Endpoint == "" {
 		return nil, nil //nolint:nilnil // nothing is what was asked for
@@ -77,7 +81,7 @@ func New(ctx context.Context, c Config, service string, attributes ...attribute.
 		return nil, err
 	}
 	own := resource.NewSchemaless(append([]attribute.KeyValue{attribute.String("service.name", service)}, attributes...)...)
-	// What the operator says of the service wins.
+	// The operator's own attributes win.
 	environment, err := resource.New(ctx, resource.WithFromEnv())
 	if err == nil {
 		own, err = resource.Merge(own, environment)
@@ -90,7 +94,7 @@ func New(ctx context.Context, c Config, service string, attributes ...attribute.
 	return &Tracing{provider: provider, tracer: provider.Tracer("ringup.dev/ringup")}, nil
 }
 
-// Close sends what is left.
+// Close exports the spans that are left, until ctx ends. Spans that end later are dropped.
 func (t *Tracing) Close(ctx context.Context) error {
 	if t == nil {
 		return nil
@@ -98,7 +102,7 @@ func (t *Tracing) Close(ctx context.Context) error {
 	return t.provider.Shutdown(ctx)
 }
 
-// Tracer begins spans; nil when there is no tracing.
+// Tracer starts spans; it is nil when there is no tracing.
 func (t *Tracing) Tracer() api.Tracer {
 	if t == nil {
 		return nil
@@ -156,7 +160,7 @@ type (
 	}
 )
 
-// ExportSpans posts spans, once.
+// ExportSpans posts spans, once: the error says that they are lost. Their events are left out.
 func (e *exporter) ExportSpans(ctx context.Context, spans []trace.ReadOnlySpan) error {
 	if len(spans) == 0 {
 		return nil

@@ -35,7 +35,7 @@ func Inject(ctx context.Context) string {
 	return c.traceparent
 }
 
-// Extract returns ctx with the span of a W3C traceparent; ctx itself when it is none.
+// Extract returns ctx with the span of a W3C traceparent; ctx itself when the traceparent is empty or invalid.
 func Extract(ctx context.Context, traceparent string) context.Context {
 	if traceparent == "" {
 		return ctx

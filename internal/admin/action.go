@@ -1,0 +1,109 @@
+package admin
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"ringup.dev/ringup/internal/job"
+	"ringup.dev/ringup/internal/message"
+	"ringup.dev/ringup/internal/queue"
+)
+
+// The names of actions.
+const (
+	ActionRetry        = "retry"
+	ActionDelete       = "delete"
+	ActionPause        = "pause"
+	ActionResume       = "resume"
+	ActionPurge        = "purge"
+	ActionOpenBreaker  = "open-breaker"
+	ActionCloseBreaker = "close-breaker"
+)
+
+var actionNames = []string{ActionRetry, ActionDelete, ActionPause, ActionResume, ActionPurge, ActionOpenBreaker, ActionCloseBreaker}
+
+// Action is a change that an operator asks for.
+type Action struct {
+	Name     string          `json:"action"`
+	Channel  message.Channel `json:"channel"`
+	IDs      []string        `json:"ids,omitempty"`      // retry, delete: these jobs
+	State    queue.State     `json:"place,omitempty"`    // retry, delete: all jobs of a state, when there are no IDs
+	Filter   string          `json:"filter,omitempty"`   // with State: of those, the jobs with this text in their payload, recipient or error
+	Priority int             `json:"priority,omitempty"` // purge: only this priority; 0 for all
+	Provider string          `json:"provider,omitempty"` // open-breaker, close-breaker
+	Why      string          `json:"why,omitempty"`      // for the audit log
+}
+
+// ActionRequest asks for an action, or with DryRun for the number of jobs that it would change.
+type ActionRequest struct {
+	Action
+	DryRun bool `json:"dry_run"`
+}
+
+// ActionResult is the outcome of an action.
+type ActionResult struct {
+	Action  string          `json:"action"`
+	Channel message.Channel `json:"channel"`
+	Jobs    int             `json:"jobs"` // that were changed, or would be
+	DryRun  bool            `json:"dry_run"`
+}
+
+// Validate refuses an action that makes no sense, whatever is in the queue.
+func (x *Action) Validate() error {
+	if !slices.Contains(actionNames, x.Name) {
+		return refuse("there is no action %q: there are %s", x.Name, strings.Join(actionNames, ", "))
+	}
+	if _, err := message.ParseChannel(string(x.Channel)); err != nil {
+		return refuse("%v", err)
+	}
+	switch x.Name {
+	case ActionRetry, ActionDelete:
+		return x.validateJobs()
+	case ActionPurge:
+		if x.Priority < 0 || x.Priority > 4 {
+			return refuse("priority is 1 to 4, or 0 for all")
+		}
+	case ActionOpenBreaker, ActionCloseBreaker:
+		if x.Provider == "" {
+			return refuse("say which provider")
+		}
+	}
+	return nil
+}
+
+// changeable are the states in which jobs can be retried and deleted.
+var changeable = []queue.State{queue.Failed, queue.Retrying, queue.Scheduled}
+
+// validateJobs checks which jobs are to be retried or deleted.
+func (x *Action) validateJobs() error {
+	for _, id := range x.IDs {
+		if _, channel, _, err := job.ParseID(id); err != nil || channel != x.Channel {
+			return refuse("%q is no job of %s", id, x.Channel)
+		}
+	}
+	switch {
+	case slices.Contains(changeable, x.State), x.State == queue.Completed && x.Name == ActionDelete, x.State == "" && len(x.IDs) > 0:
+		return nil
+	case x.State == "":
+		return refuse("say which jobs: ids, or a place (%s)", stateList(changeable...))
+	}
+	return refuse("jobs that are %s cannot be changed: %s can be retried or deleted, %s deleted", x.State, stateList(changeable...), queue.Completed)
+}
+
+// target is what the audit log names as changed.
+func (x *Action) target() string {
+	switch {
+	case len(x.IDs) > 0:
+		return strings.Join(x.IDs, " ")
+	case x.Provider != "":
+		return x.Provider
+	case x.Filter != "":
+		return string(x.State) + " with a filter" // which may be an address
+	case x.State != "":
+		return string(x.State)
+	case x.Priority != 0:
+		return fmt.Sprintf("priority %d", x.Priority)
+	}
+	return ""
+}

@@ -1,0 +1,151 @@
+// Package api serves the operators' side to programs, in JSON: openapi.yaml describes it, and package admin has its types. Errors are
+// application/problem+json.
+package api
+
+import (
+	_ "embed"
+	"encoding/json"
+	"net/http"
+
+	"github.com/go-chi/chi/v5"
+
+	"ringup.dev/ringup/internal/admin"
+	"ringup.dev/ringup/internal/inbound"
+	"ringup.dev/ringup/internal/message"
+)
+
+// Path is where the API is.
+const Path = "/admin/api"
+
+// Description is the API in OpenAPI 3.1.
+//
+//go:embed openapi.yaml
+var Description []byte
+
+const (
+	// maxBody bounds a request's body: one that names ten thousand jobs fits.
+	maxBody = 1 << 20
+	// maxSmallBody bounds the bodies that name an address.
+	maxSmallBody = 64 << 10
+)
+
+type api struct{ *admin.Admin }
+
+// Handler serves the API below Path, to requests that are signed in already: see admin.RequireSignIn.
+func Handler(a *admin.Admin) http.Handler {
+	s := api{a}
+	r := chi.NewRouter()
+	r.Get("/openapi.yaml", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/yaml")
+		_, _ = w.Write(Description) // the client may be gone
+	})
+	r.Get("/queues", s.queues)
+	r.Get("/queues/{channel}/{state}", s.list)
+	r.Get("/job", s.job)
+	r.Get("/search", s.search)
+	r.Get("/audit", s.audit)
+	r.Get("/spending", s.spending)
+	r.Post("/actions", s.action)
+	r.Post("/forget", s.forget)
+	r.Get("/suppressed/{channel}", s.suppressions)
+	r.Post("/suppressed/check", s.checkSuppressed)
+	r.Post("/suppressed/add", s.suppress)
+	r.Post("/suppressed/remove", s.unsuppress)
+	r.Post("/suppressed/import", s.importFile)
+	r.Post("/suppressed/export", s.export)
+	r.NotFound(func(w http.ResponseWriter, _ *http.Request) {
+		inbound.New(http.StatusNotFound, "", "there is nothing here").Write(w)
+	})
+	return r
+}
+
+// answer writes a result, or the problem that its error is.
+func (s *api) answer(w http.ResponseWriter, result any, err error) {
+	if err != nil {
+		s.Problem(err).Write(w)
+		return
+	}
+	inbound.WriteJSON(w, http.StatusOK, inbound.JSON, result)
+}
+
+// read reads a JSON body whose fields are all known. It answers a body that is invalid, and never quotes it: there may be addresses in it.
+func read(w http.ResponseWriter, r *http.Request, limit int64, into any) bool {
+	decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, limit))
+	decoder.DisallowUnknownFields()
+	if decoder.Decode(into) != nil {
+		inbound.Malformed("the body is not the JSON that " + Path + "/openapi.yaml asks for here").Write(w)
+		return false
+	}
+	return true
+}
+
+func (s *api) queues(w http.ResponseWriter, r *http.Request) {
+	channels, err := s.Channels(r.Context())
+	out := map[message.Channel]admin.Channel{}
+	for _, c := range channels {
+		out[c.Name] = c
+	}
+	s.answer(w, out, err)
+}
+
+func (s *api) list(w http.ResponseWriter, r *http.Request) {
+	q, err := admin.ParseListRequest(chi.URLParam(r, "channel"), chi.URLParam(r, "state"), r.URL.Query())
+	if err != nil {
+		s.answer(w, nil, err)
+		return
+	}
+	list, err := s.List(r.Context(), q)
+	s.answer(w, list, err)
+}
+
+// job answers 404 for a job that is not known, so that a program can tell it from a mistake.
+func (s *api) job(w http.ResponseWriter, r *http.Request) {
+	d, err := s.Detail(r.Context(), r.URL.Query().Get("id"))
+	if admin.Refused(err) {
+		inbound.New(http.StatusNotFound, "", err.Error()).Write(w)
+		return
+	}
+	s.answer(w, d, err)
+}
+
+func (s *api) search(w http.ResponseWriter, r *http.Request) {
+	found, err := s.Search(r.Context(), r.URL.Query().Get("q"))
+	s.answer(w, found, err)
+}
+
+func (s *api) audit(w http.ResponseWriter, r *http.Request) {
+	entries, err := s.AuditLog(r.Context())
+	s.answer(w, entries, err)
+}
+
+func (s *api) spending(w http.ResponseWriter, r *http.Request) {
+	days, err := admin.ParseDays(r.URL.Query().Get("days"))
+	if err != nil {
+		s.answer(w, nil, err)
+		return
+	}
+	costs, err := s.Spending(r.Context(), days)
+	s.answer(w, costs, err)
+}
+
+func (s *api) action(w http.ResponseWriter, r *http.Request) {
+	var x admin.ActionRequest
+	if !read(w, r, maxBody, &x) {
+		return
+	}
+	run := s.Do
+	if x.DryRun {
+		run = s.Count
+	}
+	n, err := run(r.Context(), &x.Action)
+	s.answer(w, admin.ActionResult{Action: x.Name, Channel: x.Channel, Jobs: n, DryRun: x.DryRun}, err)
+}
+
+func (s *api) forget(w http.ResponseWriter, r *http.Request) {
+	var x admin.ForgetRequest
+	if !read(w, r, maxSmallBody, &x) {
+		return
+	}
+	found, err := s.Forget(r.Context(), &x)
+	s.answer(w, found, err)
+}

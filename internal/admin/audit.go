@@ -1,0 +1,53 @@
+package admin
+
+import (
+	"context"
+	"time"
+
+	"ringup.dev/ringup/internal/queue"
+)
+
+const (
+	// maxWhy and maxTarget bound the texts of an entry, in characters.
+	maxWhy, maxTarget = 200, 400
+	// auditShown is how many entries are listed.
+	auditShown = 100
+)
+
+// The names of entries that are not an Action's.
+const (
+	auditReveal           = "reveal"
+	auditForget           = "forget"
+	auditSuppress         = "suppress"
+	auditUnsuppress       = "unsuppress"
+	auditImport           = "import-suppressed"
+	auditExport           = "export-suppressed"
+	auditRevealSuppressed = "reveal-suppressed"
+)
+
+// AuditEntries are entries of the audit log, the latest first.
+type AuditEntries struct {
+	Entries []queue.AuditEntry `json:"entries"`
+}
+
+// AuditLog returns the latest entries of all channels.
+func (a *Admin) AuditLog(ctx context.Context) (*AuditEntries, error) {
+	entries, err := a.Queues.Audit(ctx, auditShown)
+	if err != nil {
+		return nil, err
+	}
+	if entries == nil {
+		entries = []queue.AuditEntry{}
+	}
+	return &AuditEntries{entries}, nil
+}
+
+// audit adds an entry to the log and to the queue's audit log; the operator and the time are filled in. The change has been made by then, so a
+// failure is logged and no more.
+func (a *Admin) audit(ctx context.Context, e queue.AuditEntry) {
+	e.At, e.By, e.Target, e.Why = time.Now().UTC(), Operator(ctx), clip(e.Target, maxTarget), clip(e.Why, maxWhy)
+	a.Log.Info("operator", "by", e.By, "action", e.Action, "channel", e.Channel, "target", e.Target, "jobs", e.Count, "why", e.Why)
+	if err := a.Queues.Record(ctx, e); err != nil {
+		a.Log.Error("audit entry not stored", "error", err)
+	}
+}

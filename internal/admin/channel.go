@@ -1,0 +1,84 @@
+package admin
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"ringup.dev/ringup/internal/message"
+	"ringup.dev/ringup/internal/pricing"
+	"ringup.dev/ringup/internal/queue"
+)
+
+// Channel is the state of a channel. The API's answer has one under the name of each.
+type Channel struct {
+	Name message.Channel `json:"-"`
+	*queue.ChannelState
+	SentPerSecond   float64 `json:"sent_per_second"` // over the last ten seconds
+	ErrorsPerSecond float64 `json:"errors_per_second"`
+	SpentToday      string  `json:"spent_today"` // in Currency; 0 where PRICES has no price
+	Currency        string  `json:"currency"`
+	Suppressed      int64   `json:"suppressed_addresses"`
+
+	Rates []Rate `json:"-"` // of five minutes, the oldest first
+}
+
+// Channels returns the state of every channel.
+func (a *Admin) Channels(ctx context.Context) ([]Channel, error) {
+	var out []Channel
+	for _, name := range message.Channels {
+		state, err := a.Queues.State(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		spent, err := a.Queues.Spending(ctx, name, time.Now())
+		if err != nil {
+			return nil, err
+		}
+		suppressed, err := a.Queues.CountSuppressed(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		now, past := a.samples.rates(name)
+		out = append(out, Channel{
+			Name: name, ChannelState: state, SentPerSecond: now.Sent, ErrorsPerSecond: now.Errors, Rates: past,
+			SpentToday: pricing.Micros(spent[queue.SpendTotal]).String(), Currency: a.Currency, Suppressed: suppressed,
+		})
+	}
+	return out, nil
+}
+
+// Providers lists the providers that a channel's workers use, and any whose breaker is known, by name.
+func Providers(state *queue.ChannelState) []string {
+	var names []string
+	for _, w := range state.Workers {
+		names = append(names, w.Providers...)
+	}
+	for name := range state.Breakers {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// total is how many jobs of a channel are in a state; of the waiting ones, those of a priority, or of all with 0.
+func total(state *queue.ChannelState, of queue.State, priority int) (n int64) {
+	switch of {
+	case queue.Retrying:
+		return state.Retry
+	case queue.Scheduled:
+		return state.Held
+	case queue.InFlight:
+		return state.Inflight
+	case queue.Failed:
+		return state.Failed
+	case queue.Completed:
+		return state.Completed
+	}
+	for i, waiting := range state.Waiting {
+		if priority == 0 || priority == i+1 {
+			n += waiting
+		}
+	}
+	return n
+}

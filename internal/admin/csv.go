@@ -1,0 +1,202 @@
+package admin
+
+import (
+	"bufio"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"ringup.dev/ringup/internal/message"
+	"ringup.dev/ringup/internal/suppress"
+)
+
+// reasons are the values of the column why.
+var reasons = []suppress.Why{
+	suppress.StopWord, suppress.Unsubscribe, suppress.Complaint, suppress.HardBounce, suppress.Refused, suppress.OptOutList, suppress.Operator, suppress.Import,
+}
+
+// columns says in which column of a file a field stands; -1 for a field that is missing.
+type columns struct{ channel, address, why, sender, since int }
+
+// readHeader reads the names of columns; false when the line has no column called address.
+func readHeader(fields []string) (columns, bool) {
+	find := func(name string) int {
+		return slices.IndexFunc(fields, func(f string) bool { return strings.EqualFold(strings.TrimSpace(f), name) })
+	}
+	c := columns{channel: find("channel"), address: find("address"), why: find("why"), sender: find("sender"), since: find("since")}
+	return c, c.address >= 0
+}
+
+// layout is the columns of a line of a file without names: an address; or a channel, an address and perhaps why.
+func layout(fields int) columns {
+	switch fields {
+	case 1:
+		return columns{-1, 0, -1, -1, -1}
+	case 2:
+		return columns{0, 1, -1, -1, -1}
+	}
+	return columns{0, 1, 2, -1, -1}
+}
+
+// importer reads a file of addresses.
+type importer struct {
+	channel message.Channel // of lines that name none; "": the address shows it
+	region  string
+	by      string
+	now     time.Time
+}
+
+// csvReader reads a file with or without a byte order mark, and separated as its first line is.
+func csvReader(file io.Reader) *csv.Reader {
+	text := bufio.NewReader(file)
+	if mark, err := text.Peek(3); err == nil && string(mark) == "\ufeff" {
+		_, _ = text.Discard(len(mark)) // it was peeked at
+	}
+	r := csv.NewReader(text)
+	r.FieldsPerRecord, r.TrimLeadingSpace, r.ReuseRecord = -1, true, true
+	start, _ := text.Peek(text.Size()) // less, at the end of a short file
+	first, _, _ := strings.Cut(string(start), "\n")
+	for _, separator := range ";\t" {
+		if strings.ContainsRune(first, separator) && !strings.Contains(first, ",") {
+			r.Comma = separator
+		}
+	}
+	return r
+}
+
+// read returns a file's entries, and every line that is wrong. Empty lines are passed over. Errors: *http.MaxBytesError; a refusal of a file that
+// has too many lines or cannot be read.
+func (im *importer) read(file io.Reader) (entries []suppress.Entry, wrong []WrongLine, err error) {
+	r := csvReader(file)
+	var header *columns
+	for n := 0; ; n++ {
+		fields, err := r.Read()
+		var parse *csv.ParseError
+		var large *http.MaxBytesError
+		switch {
+		case errors.Is(err, io.EOF):
+			return entries, wrong, nil
+		case errors.As(err, &parse):
+			wrong = append(wrong, WrongLine{parse.Line, "not CSV: " + parse.Err.Error()})
+			continue
+		case errors.As(err, &large):
+			return nil, nil, err
+		case err != nil:
+			return nil, nil, refuse("the file cannot be read to its end")
+		}
+		if n > maxImportLines {
+			return nil, nil, refuse("the file has more than %d lines: import it in parts", maxImportLines)
+		}
+		line, _ := r.FieldPos(0)
+		if n == 0 {
+			if c, is := readHeader(fields); is {
+				header = &c
+				continue
+			}
+		}
+		c := layout(len(fields))
+		if header != nil {
+			c = *header
+		}
+		entry, err := im.entry(fields, c)
+		if err != nil {
+			wrong = append(wrong, WrongLine{line, err.Error()})
+			continue
+		}
+		entries = append(entries, entry)
+	}
+}
+
+// entry reads one line. Its errors do not quote the address.
+func (im *importer) entry(fields []string, c columns) (suppress.Entry, error) {
+	field := func(i int) string {
+		if i < 0 || i >= len(fields) {
+			return ""
+		}
+		return strings.TrimSpace(fromCell(strings.TrimSpace(fields[i])))
+	}
+	e := suppress.Entry{Why: suppress.Import, Sender: clip(field(c.sender), 200), By: im.by, At: im.now}
+	raw := field(c.address)
+	if raw == "" {
+		return e, errors.New("there is no address")
+	}
+	var err error
+	if e.Channel, err = im.channelOf(strings.ToLower(field(c.channel)), raw); err != nil {
+		return e, err
+	}
+	if e.Address, err = parseAddress(e.Channel, raw, im.region); err != nil {
+		return e, err
+	}
+	if why := suppress.Why(strings.ToLower(field(c.why))); why != "" {
+		if !slices.Contains(reasons, why) {
+			return e, fmt.Errorf("why is not one of %s", reasonList())
+		}
+		e.Why = why
+	}
+	if since := field(c.since); since != "" {
+		at, err := time.Parse(time.RFC3339, since)
+		if err != nil || at.After(im.now.Add(time.Hour)) || at.Year() < 1970 {
+			return e, errors.New("since is not a time in the past, as 2026-01-31T12:00:00Z")
+		}
+		e.At = at
+	}
+	return e, nil
+}
+
+// channelOf returns the channel of a line: the one it names, the import's, or the one that its address shows.
+func (im *importer) channelOf(name, address string) (message.Channel, error) {
+	switch {
+	case name != "":
+		channel, err := message.ParseChannel(name)
+		if err != nil {
+			return "", errors.New("the channel is not one of sms, email, whatsapp")
+		}
+		return channel, nil
+	case im.channel != "":
+		return im.channel, nil
+	case strings.Contains(address, "@"):
+		return message.Email, nil
+	}
+	return "", errors.New("a number without a channel: is it sms or whatsapp?")
+}
+
+func reasonList() string {
+	names := make([]string, len(reasons))
+	for i, r := range reasons {
+		names[i] = string(r)
+	}
+	return strings.Join(names, ", ")
+}
+
+// exported are the names of an export's columns; an import reads all but by.
+var exported = []string{"channel", "address", "why", "sender", "by", "since"}
+
+// formula are the characters with which a spreadsheet takes a cell for a formula (OWASP, CSV injection). Such a cell gets an apostrophe before it,
+// and so does one that begins with an apostrophe, so that an export is read back as it was.
+const formula = "=+-@\t\r'"
+
+// toCell makes a text one that no spreadsheet runs.
+func toCell(text string) string {
+	if text != "" && strings.ContainsRune(formula, rune(text[0])) {
+		return "'" + text
+	}
+	return text
+}
+
+// fromCell takes away what toCell added.
+func fromCell(text string) string {
+	if len(text) > 1 && text[0] == '\'' && strings.ContainsRune(formula, rune(text[1])) {
+		return text[1:]
+	}
+	return text
+}
+
+// writeEntry writes an entry of an export.
+func writeEntry(w *csv.Writer, e *suppress.Entry) error {
+	return w.Write([]string{string(e.Channel), toCell(e.Address.Reveal()), toCell(string(e.Why)), toCell(e.Sender), toCell(e.By), e.At.UTC().Format(time.RFC3339)})
+}

@@ -1,0 +1,183 @@
+package admin
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"ringup.dev/ringup/internal/job"
+	"ringup.dev/ringup/internal/queue"
+)
+
+const (
+	// MaxJobs is how many jobs one retry or delete changes at most; as many as KEEP_FAILED keeps in production.
+	MaxJobs = 10_000
+	// maxPurge is how many waiting jobs one purge deletes at most, so that it ends within a request. It is more than MaxJobs.
+	maxPurge = 100_000
+)
+
+// Do carries an action out and records it in the audit log. It returns how many jobs were changed: MaxJobs or more mean that there may be
+// others, for another call. An action that breaks off returns an error with the number so far.
+func (a *Admin) Do(ctx context.Context, x *Action) (int, error) {
+	if err := a.mayChange(); err != nil {
+		return 0, err
+	}
+	if err := x.Validate(); err != nil {
+		return 0, err
+	}
+	by, n := Operator(ctx), 0
+	var err error
+	switch x.Name {
+	case ActionRetry, ActionDelete:
+		var jobs []queue.Stored
+		if jobs, err = a.jobs(ctx, x); err != nil {
+			return 0, err
+		}
+		if x.Name == ActionRetry {
+			n, err = a.Queues.Retry(ctx, jobs, by)
+		} else {
+			n, err = a.Queues.Delete(ctx, jobs, by)
+		}
+	case ActionPurge:
+		n, err = a.purge(ctx, x, by)
+	case ActionPause:
+		err = a.Queues.Pause(ctx, x.Channel, by, clip(x.Why, maxWhy))
+	case ActionResume:
+		err = a.Queues.Resume(ctx, x.Channel)
+	case ActionOpenBreaker, ActionCloseBreaker:
+		err = a.breaker(ctx, x, by)
+	}
+	if err == nil || n > 0 {
+		a.audit(ctx, queue.AuditEntry{Action: x.Name, Channel: x.Channel, Target: x.target(), Count: n, Why: x.Why})
+	}
+	return n, err
+}
+
+// Count says how many jobs an action would change; 0 for one that changes no jobs.
+func (a *Admin) Count(ctx context.Context, x *Action) (int, error) {
+	if err := x.Validate(); err != nil {
+		return 0, err
+	}
+	switch x.Name {
+	case ActionRetry, ActionDelete:
+		jobs, err := a.jobs(ctx, x)
+		return len(jobs), err
+	case ActionPurge:
+		state, err := a.Queues.State(ctx, x.Channel)
+		if err != nil {
+			return 0, err
+		}
+		return int(total(state, queue.Waiting, x.Priority)), nil
+	}
+	return 0, nil
+}
+
+// jobs collects the jobs of a retry or a delete: those that are named, or those of a state that match.
+func (a *Admin) jobs(ctx context.Context, x *Action) ([]queue.Stored, error) {
+	var out []queue.Stored
+	for _, id := range x.IDs {
+		k, err := a.named(ctx, x, id)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, *k)
+	}
+	if len(x.IDs) > 0 {
+		return out, nil
+	}
+	for offset := 0; offset < MaxJobs; offset += PageSize {
+		list, err := a.Queues.List(ctx, x.Channel, x.State, 0, offset, PageSize)
+		if err != nil {
+			return nil, err
+		}
+		for _, k := range list {
+			if x.Filter == "" || matches(&k, x.Filter) {
+				out = append(out, k)
+			}
+		}
+		if len(list) < PageSize {
+			break
+		}
+	}
+	return out, nil
+}
+
+// named finds a job by its id, and refuses one that is not in the queue, or in a state in which it cannot be changed.
+func (a *Admin) named(ctx context.Context, x *Action, id string) (*queue.Stored, error) {
+	webhookID, _, _, err := job.ParseID(id)
+	if err != nil {
+		return nil, err
+	}
+	var accepted time.Time // found faster when it is known
+	if n, err := a.Queues.Notifications(ctx, webhookID); err == nil {
+		accepted = n.AcceptedAt
+	}
+	k, err := a.Queues.Locate(ctx, id, accepted)
+	if err != nil {
+		return nil, err
+	}
+	if k == nil {
+		return nil, refuse("job %s is not in the queue any more", id)
+	}
+	if !slices.Contains(changeable, k.State) && (k.State != queue.Completed || x.Name != ActionDelete) {
+		return nil, refuse("job %s is %s: that cannot be changed", id, StateName(k.State))
+	}
+	return k, nil
+}
+
+func matches(k *queue.Stored, text string) bool {
+	return strings.Contains(string(k.Raw), text) || k.Job != nil && strings.Contains(string(k.Job.Body), text)
+}
+
+func (a *Admin) purge(ctx context.Context, x *Action, by string) (n int, err error) {
+	for p := 1; p <= 4; p++ {
+		if x.Priority != 0 && x.Priority != p {
+			continue
+		}
+		for {
+			deleted, err := a.Queues.Purge(ctx, x.Channel, p, by)
+			n += deleted
+			if err != nil || n >= maxPurge {
+				return n, err
+			}
+			if deleted == 0 {
+				break
+			}
+		}
+	}
+	return n, nil
+}
+
+func (a *Admin) breaker(ctx context.Context, x *Action, by string) error {
+	state, err := a.Queues.State(ctx, x.Channel)
+	if err != nil {
+		return err
+	}
+	providers := Providers(state)
+	if !slices.Contains(providers, x.Provider) {
+		return refuse("no worker of %s uses the provider %q", x.Channel, x.Provider)
+	}
+	if x.Name == ActionCloseBreaker {
+		return a.Queues.CloseBreaker(ctx, x.Channel, x.Provider)
+	}
+	others := slices.DeleteFunc(providers, func(name string) bool {
+		b, known := state.Breakers[name]
+		return name == x.Provider || known && b.State == "open"
+	})
+	return a.Queues.OpenBreaker(ctx, x.Channel, x.Provider, by, len(others) == 0)
+}
+
+// ChangesScheduled says whether an action is about scheduled jobs, which the gate looks at again.
+func (a *Admin) ChangesScheduled(ctx context.Context, x *Action) (bool, error) {
+	if len(x.IDs) == 0 {
+		return x.State == queue.Scheduled, nil
+	}
+	for _, id := range x.IDs {
+		k, err := a.Queues.Locate(ctx, id, time.Time{})
+		if err != nil || k != nil && k.State == queue.Scheduled {
+			return err == nil, err
+		}
+	}
+	return false, nil
+}

@@ -1,0 +1,115 @@
+package pages
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"ringup.dev/ringup/internal/admin"
+	"ringup.dev/ringup/internal/job"
+	"ringup.dev/ringup/internal/message"
+	"ringup.dev/ringup/internal/queue"
+)
+
+// confirmView is an action before it is carried out.
+type confirmView struct {
+	admin.Action
+	Question string
+	Back     string
+	Nothing  bool // there is no job to change
+}
+
+// readAction reads an action from a page's form or link.
+func readAction(get func(string) string) *admin.Action {
+	x := &admin.Action{
+		Name: get("action"), Channel: message.Channel(get("channel")), State: queue.State(get("place")), Filter: get("filter"), Provider: get("provider"), Why: get("why"),
+	}
+	if id := get("id"); id != "" {
+		x.IDs = []string{id}
+		if x.Channel == "" {
+			_, x.Channel, _, _ = job.ParseID(id)
+		}
+	}
+	x.Priority, _ = strconv.Atoi(get("priority"))
+	return x
+}
+
+func (p *pages) confirm(w http.ResponseWriter, r *http.Request) {
+	x := readAction(r.URL.Query().Get)
+	n, err := p.Count(r.Context(), x)
+	if err != nil {
+		p.failed(w, r, err)
+		return
+	}
+	v := confirmView{Action: *x, Question: question(x, n), Back: onThisSite(r.URL.Query().Get("back"))}
+	switch x.Name {
+	case admin.ActionRetry:
+		v.Nothing = n == 0
+		if scheduled, err := p.ChangesScheduled(r.Context(), x); err == nil && scheduled {
+			v.Question += " Quiet hours, limits, caps and the suppression list are checked again: a job that they still stop is scheduled again."
+		}
+	case admin.ActionDelete, admin.ActionPurge:
+		v.Nothing = n == 0
+	}
+	p.show(w, r, http.StatusOK, "confirm", page{Title: "Confirm", Section: "queues", Data: v})
+}
+
+// question asks whether to carry an action out that changes n jobs.
+func question(x *admin.Action, n int) string {
+	jobs := admin.Plural(n, "job")
+	switch x.Name {
+	case admin.ActionRetry:
+		return fmt.Sprintf("Retry %s of %s?", jobs, x.Channel)
+	case admin.ActionDelete:
+		return fmt.Sprintf("Delete %s of %s? They are not sent, and cannot be brought back.", jobs, x.Channel)
+	case admin.ActionPurge:
+		return fmt.Sprintf("Delete %s that wait on %s? They are not sent, and cannot be brought back.", jobs, x.Channel)
+	case admin.ActionPause:
+		return fmt.Sprintf("Pause %s? Webhooks are still accepted, and nothing is sent until you resume it.", x.Channel)
+	case admin.ActionResume:
+		return fmt.Sprintf("Resume %s? Waiting jobs are sent at once, at the channel's rate.", x.Channel)
+	case admin.ActionOpenBreaker:
+		return fmt.Sprintf("Open the breaker of %s on %s? Nothing goes out through it until you close it; messages go to the next provider, or wait.", x.Provider, x.Channel)
+	}
+	return fmt.Sprintf("Close the breaker of %s on %s? Messages go out through it at once, without a probe.", x.Provider, x.Channel)
+}
+
+func (p *pages) do(w http.ResponseWriter, r *http.Request) {
+	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+	x := readAction(r.PostFormValue)
+	n, err := p.Do(r.Context(), x)
+	if err != nil {
+		p.failed(w, r, err)
+		return
+	}
+	back, err := url.Parse(onThisSite(r.PostFormValue("back")))
+	if err != nil {
+		back = &url.URL{Path: admin.FirstPage}
+	}
+	q := back.Query()
+	q.Set("done", done(x, n))
+	back.RawQuery = q.Encode()
+	http.Redirect(w, r, back.String(), http.StatusSeeOther) //nolint:gosec // it stays on this site
+}
+
+// done tells of an action that was carried out.
+func done(x *admin.Action, n int) string {
+	text := admin.Plural(n, "job") + " deleted."
+	switch x.Name {
+	case admin.ActionRetry:
+		text = admin.Plural(n, "job") + " put back to be sent."
+	case admin.ActionPause:
+		return fmt.Sprintf("%s is paused.", x.Channel)
+	case admin.ActionResume:
+		return fmt.Sprintf("%s is resumed.", x.Channel)
+	case admin.ActionOpenBreaker:
+		return fmt.Sprintf("The breaker is open on %s.", x.Channel)
+	case admin.ActionCloseBreaker:
+		return fmt.Sprintf("The breaker is closed on %s.", x.Channel)
+	}
+	if n >= admin.MaxJobs && len(x.IDs) == 0 {
+		text += " There may be more: do it again."
+	}
+	return text
+}

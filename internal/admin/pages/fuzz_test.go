@@ -1,0 +1,165 @@
+package pages_test
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/net/html"
+
+	"ringup.dev/ringup/internal/admin"
+	"ringup.dev/ringup/internal/admin/api"
+	"ringup.dev/ringup/internal/admin/pages"
+	"ringup.dev/ringup/internal/job"
+	"ringup.dev/ringup/internal/message"
+	"ringup.dev/ringup/internal/provider/sandbox"
+	"ringup.dev/ringup/internal/queue"
+	"ringup.dev/ringup/internal/render"
+	"ringup.dev/ringup/internal/suppress"
+)
+
+// hostileQueue has one job in every state, whose texts are what an attacker sent.
+type hostileQueue struct {
+	admin.Queues // nil: pages that read do not call the rest
+
+	text string
+}
+
+func (q *hostileQueue) job() queue.Stored {
+	return queue.Stored{Channel: message.SMS, State: queue.Failed, At: time.Unix(0, 0), Raw: []byte(q.text), Job: &job.Job{
+		WebhookID: q.text + "x", Channel: message.SMS, Index: 1, Priority: 1, Recipient: message.Address(q.text), LastError: q.text, Body: []byte(q.text)}}
+}
+
+func (q *hostileQueue) State(context.Context, message.Channel) (*queue.ChannelState, error) {
+	return &queue.ChannelState{Depth: queue.Depth{Halted: queue.Halt{Kind: queue.HaltedPause, Why: q.text}}, Breakers: map[string]queue.BreakerState{q.text: {State: "open", Reason: q.text}},
+		Workers: []queue.WorkerState{{ID: q.text, Providers: []string{q.text}}}}, nil
+}
+
+func (q *hostileQueue) List(context.Context, message.Channel, queue.State, int, int, int) ([]queue.Stored, error) {
+	return []queue.Stored{q.job(), {Channel: message.SMS, State: queue.Failed, Raw: []byte(q.text), Err: job.ErrCorrupt}}, nil
+}
+
+func (q *hostileQueue) Locate(context.Context, string, time.Time) (*queue.Stored, error) {
+	k := q.job()
+	return &k, nil
+}
+
+func (q *hostileQueue) Search(context.Context, string, int) ([]queue.Stored, error) {
+	return []queue.Stored{q.job()}, nil
+}
+
+func (q *hostileQueue) Notifications(_ context.Context, id string) (*queue.Notifications, error) {
+	return &queue.Notifications{WebhookID: id, Notifications: []queue.Notification{{ID: id + ":sms:1", Channel: message.SMS, Recipient: q.text, Provider: q.text, MessageID: q.text,
+		Error: q.text, History: []queue.Event{{What: q.text, Provider: q.text, Worker: q.text, Error: q.text}}}}}, nil
+}
+
+func (q *hostileQueue) Audit(context.Context, int) ([]queue.AuditEntry, error) {
+	return []queue.AuditEntry{{By: q.text, Action: q.text, Target: q.text, Why: q.text}}, nil
+}
+
+func (q *hostileQueue) Forget(context.Context, queue.ForgetRequest) (queue.Forgotten, error) {
+	return queue.Forgotten{}, nil
+}
+
+func (q *hostileQueue) Spending(context.Context, message.Channel, time.Time) (map[string]int64, error) {
+	return map[string]int64{queue.SpendTotal: 1, queue.SpendSource + q.text: 1, queue.SpendEvent + q.text: 1, q.text: -1}, nil
+}
+
+func (q *hostileQueue) Suppressed(_ context.Context, channel message.Channel, address message.Address) (*suppress.Entry, error) {
+	return &suppress.Entry{Channel: channel, Address: address, Why: suppress.Why(q.text), By: q.text, Sender: q.text}, nil
+}
+
+func (q *hostileQueue) CountSuppressed(context.Context, message.Channel) (int64, error) {
+	return 1, nil
+}
+
+func (q *hostileQueue) Suppressions(_ context.Context, channel message.Channel, visit func(suppress.Entry) bool) error {
+	visit(suppress.Entry{Channel: channel, Address: message.Address(q.text), Why: suppress.Why(q.text), By: q.text, Sender: q.text})
+	return nil
+}
+
+// scripts are the elements of a page that run or load something, and are not ringup's own.
+func scripts(page string) (found []string) {
+	for z := html.NewTokenizer(strings.NewReader(page)); z.Next() != html.ErrorToken; {
+		token := z.Token()
+		if token.Type == html.TextToken || token.Type == html.EndTagToken {
+			continue
+		}
+		own := token.Data == "script" && len(token.Attr) > 0 && token.Attr[0].Key == "src" && strings.HasPrefix(token.Attr[0].Val, "/admin/static/")
+		bad := token.Data == "script" && !own || token.Data == "img" || token.Data == "iframe" || token.Data == "object" ||
+			token.Data == "svg" && !strings.HasPrefix(token.String(), `<svg class="chart" `)
+		for _, a := range token.Attr {
+			value := strings.ToLower(strings.TrimSpace(a.Val))
+			bad = bad || strings.HasPrefix(a.Key, "on") || strings.HasPrefix(value, "javascript:") || strings.HasPrefix(value, "//") ||
+				(a.Key == "href" || a.Key == "action") && strings.Contains(value, "://")
+		}
+		if bad {
+			found = append(found, token.String())
+		}
+	}
+	return found
+}
+
+// FuzzPages asks every page and the API with any parameters, over a queue full of hostile texts: never a 5xx, never a script, and no redirect to
+// another site.
+func FuzzPages(f *testing.F) {
+	f.Add("/admin/queues/sms/failed", "offset=-1&priority=9", `<script>alert(1)</script>`)
+	f.Add("/admin/confirm", "action=retry&channel=sms&place=failed&back=//evil.example", `" onmouseover="x`)
+	f.Add("/admin/confirm", "action=open-breaker&channel=sms&provider=%00&back=/\\evil.example", `javascript:alert(1)`)
+	f.Add("/admin/job", "id=a:sms:1", "</textarea><svg/onload=x>")
+	f.Add("/admin/search", "q=%ff%fe", "\x00\u202e")
+	f.Add("/admin/login", "next=https://evil.example", "x")
+	f.Add("/admin/api/queues/sms/waiting", "offset=99999999999999999999", "x")
+	f.Add("/admin/api/job", "id=::::", "x")
+	f.Add("/admin/queues", "done=<b>", "{{.}}")
+	f.Add("/admin/../x", "a;b", "x")
+	f.Add("/admin/suppressed", "channel=sms&address=%2B15550104242", `<img src=x>`)
+	f.Add("/admin/suppressed/sms", "offset=-1", `=HYPERLINK("https://evil.example")`)
+	f.Add("/admin/spending", "days=-1", `"><script>`)
+	renderer, err := render.New(render.Config{DefaultLocale: "en"})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, path, query, text string) {
+		target, err := url.Parse("http://localhost:8080")
+		if err != nil {
+			t.Fatal(err)
+		}
+		target.Path, target.RawQuery = path, query
+		if !strings.HasPrefix(path, "/") {
+			t.Skip("no request")
+		}
+		a := admin.New(admin.Options{Region: "US", Queues: &hostileQueue{text: text}, Renderer: renderer, Log: slog.New(slog.DiscardHandler)})
+		handler := pages.Handler(a, hostileOutbox{text}, api.Path, api.Handler(a))
+		for _, accept := range []string{"text/html", "application/json"} {
+			r := httptest.NewRequest(http.MethodGet, "http://localhost:8080/", nil)
+			r.URL = target
+			r.Header.Set("Accept", accept)
+			w := httptest.NewRecorder()
+			handler.ServeHTTP(w, r)
+			if w.Code >= 500 {
+				t.Errorf("%s?%s: HTTP %d %s", path, query, w.Code, w.Body)
+			}
+			if to, err := url.Parse(w.Header().Get("Location")); err != nil || to.Host != "" {
+				t.Errorf("%s?%s leads to %s", path, query, w.Header().Get("Location"))
+			}
+			if strings.HasPrefix(w.Header().Get("Content-Type"), "text/html") {
+				if found := scripts(w.Body.String()); len(found) != 0 {
+					t.Errorf("%s?%s with %q has %q", path, query, text, found)
+				}
+			}
+		}
+	})
+}
+
+// hostileOutbox has a message whose texts are what an attacker sent.
+type hostileOutbox struct{ text string }
+
+func (o hostileOutbox) List(context.Context) ([]sandbox.Entry, error) {
+	return []sandbox.Entry{{Channel: message.WhatsApp, To: o.text, Text: o.text, JobID: o.text}}, nil
+}

@@ -1,0 +1,109 @@
+package pages
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+
+	"ringup.dev/ringup/internal/admin"
+	"ringup.dev/ringup/internal/queue"
+)
+
+// channelView is a channel on the overview.
+type channelView struct {
+	admin.Channel
+	Chart      chart
+	Priorities []priorityView
+	Providers  []providerView
+	Limit      float64 // messages per second; 0 for none
+	Paused     bool
+}
+
+type priorityView struct {
+	Number  int
+	Event   string
+	Waiting int64
+	Oldest  string // "" when nothing waits
+}
+
+type providerView struct {
+	Name, State, Reason string
+	Closed              bool // messages go out through it
+}
+
+func (p *pages) overview(w http.ResponseWriter, r *http.Request) {
+	channels, err := p.Channels(r.Context())
+	if err != nil {
+		p.failed(w, r, err)
+		return
+	}
+	var views []channelView
+	for _, c := range channels {
+		views = append(views, viewChannel(c))
+	}
+	p.show(w, r, http.StatusOK, "queues", page{Title: "Queues", Section: "queues", Live: true, Data: views})
+}
+
+func viewChannel(c admin.Channel) channelView {
+	v := channelView{Channel: c, Chart: draw(c.Rates), Paused: c.Halted.Kind == queue.HaltedPause}
+	for i, n := range c.Waiting {
+		one := priorityView{Number: i + 1, Event: admin.EventName(i + 1), Waiting: n}
+		if n > 0 {
+			one.Oldest = length(c.Oldest[i])
+		}
+		v.Priorities = append(v.Priorities, one)
+	}
+	for _, name := range admin.Providers(c.ChannelState) {
+		v.Providers = append(v.Providers, viewProvider(name, c.Breakers))
+	}
+	for _, w := range c.Workers {
+		v.Limit = max(v.Limit, w.RateLimit)
+	}
+	return v
+}
+
+func viewProvider(name string, breakers map[string]queue.BreakerState) providerView {
+	b, known := breakers[name]
+	if !known {
+		b.State = "closed"
+	}
+	return providerView{Name: name, State: admin.BreakerName(b), Reason: b.Reason, Closed: b.State != "open" && b.State != "half-open"}
+}
+
+// Tone is how the state is coloured.
+func (v providerView) Tone() string {
+	switch v.State {
+	case "breaker closed":
+		return "good"
+	case "breaker open":
+		return "bad"
+	}
+	return "warn"
+}
+
+// chart is five minutes as points of an SVG polyline, 300 by 48.
+type chart struct {
+	Sent, Errors string
+	Max          float64 // per second: the top
+}
+
+const chartWidth, chartHeight = 300, 48
+
+// draw draws rates, the latest at the right edge.
+func draw(rates []admin.Rate) chart {
+	var c chart
+	for _, r := range rates {
+		c.Max = max(c.Max, r.Sent, r.Errors)
+	}
+	point := func(i int, value float64) string {
+		x := chartWidth - float64(len(rates)-1-i)*chartWidth/(admin.MaxRates-1)
+		return fmt.Sprintf("%.1f,%.1f ", x, chartHeight-1-value/max(c.Max, 1)*(chartHeight-2))
+	}
+	var sent, errors strings.Builder
+	for i, r := range rates {
+		_, _ = sent.WriteString(point(i, r.Sent))
+		_, _ = errors.WriteString(point(i, r.Errors))
+	}
+	c.Sent, c.Errors = sent.String(), errors.String()
+	return c
+}

@@ -1,0 +1,134 @@
+// Package pages serves the operators' side to browsers: pages that work without scripts, and stay up to date with them. It also serves the
+// outbox of the sandbox.
+package pages
+
+import (
+	"embed"
+	"io/fs"
+	"net/http"
+
+	"github.com/go-chi/chi/v5"
+
+	"ringup.dev/ringup/internal/admin"
+)
+
+//go:embed static
+var staticFiles embed.FS
+
+// maxForm bounds the body of a form without a file.
+const maxForm = 64 << 10
+
+type pages struct{ *admin.Admin }
+
+// Handler serves everything on the operators' own port: the pages, the outbox, and, behind the same sign-in, api below apiPath.
+func Handler(a *admin.Admin, outbox Outbox, apiPath string, api http.Handler) http.Handler {
+	p := pages{a}
+	r := chi.NewRouter()
+	r.Use(secureHeaders, http.NewCrossOriginProtection().Handler)
+	r.Method(http.MethodGet, "/", http.RedirectHandler(admin.FirstPage, http.StatusFound))
+	r.Handle("/admin/static/*", static())
+	r.Get(admin.LoginPage, p.loginForm)
+	r.Post(admin.LoginPage, p.login)
+	r.Post("/admin/logout", p.logout)
+	r.Group(func(r chi.Router) {
+		r.Use(a.RequireSignIn)
+		r.Method(http.MethodGet, "/outbox", outboxHandler(outbox))
+		r.Method(http.MethodGet, "/admin", http.RedirectHandler(admin.FirstPage, http.StatusFound))
+		r.Get("/admin/queues", p.overview)
+		r.Get("/admin/queues/{channel}/{state}", p.list)
+		r.Get("/admin/job", p.job)
+		r.Post("/admin/job/reveal", p.reveal)
+		r.Get("/admin/search", p.search)
+		r.Get("/admin/audit", p.auditLog)
+		r.Get("/admin/spending", p.costs)
+		r.Get("/admin/suppressed", p.suppressions)
+		r.Post("/admin/suppressed", p.checkSuppressed)
+		r.Post("/admin/suppressed/reveal", p.revealSuppressions)
+		r.Post("/admin/suppressed/add", p.suppress)
+		r.Post("/admin/suppressed/remove", p.unsuppress)
+		r.Post("/admin/suppressed/import", p.importFile)
+		r.Post("/admin/suppressed/export", p.export)
+		r.Get("/admin/confirm", p.confirm)
+		r.Post("/admin/do", p.do)
+		r.Mount(apiPath, api)
+	})
+	r.NotFound(func(w http.ResponseWriter, r *http.Request) {
+		p.fail(w, r, http.StatusNotFound, "there is nothing here")
+	})
+	return r
+}
+
+// secureHeaders tell browsers to load nothing from elsewhere, to run no script that is in a page, and to store nothing.
+func secureHeaders(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; "+
+			"form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("Cache-Control", "no-store")
+		next.ServeHTTP(w, r)
+	})
+}
+
+func static() http.Handler {
+	sub, err := fs.Sub(staticFiles, "static")
+	if err != nil {
+		panic(err) // embedded above
+	}
+	files := http.StripPrefix("/admin/static/", http.FileServerFS(sub))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "max-age=300")
+		files.ServeHTTP(w, r)
+	})
+}
+
+func (p *pages) loginForm(w http.ResponseWriter, r *http.Request) {
+	if p.Identify(r) != "" {
+		http.Redirect(w, r, admin.FirstPage, http.StatusSeeOther)
+		return
+	}
+	p.show(w, r, http.StatusOK, "login", page{Title: "Sign in", Next: r.URL.Query().Get("next")})
+}
+
+func (p *pages) login(w http.ResponseWriter, r *http.Request) {
+	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+	next := r.PostFormValue("next")
+	if !p.SignIn(w, r, r.PostFormValue("name"), r.PostFormValue("token")) {
+		p.show(w, r, http.StatusUnauthorized, "login", page{Title: "Sign in", Next: next, Problem: "That is not the token. It is the value of ADMIN_TOKEN."})
+		return
+	}
+	http.Redirect(w, r, onThisSite(next), http.StatusSeeOther) //nolint:gosec // it stays on this site
+}
+
+func (p *pages) logout(w http.ResponseWriter, r *http.Request) {
+	p.SignOut(w)
+	http.Redirect(w, r, admin.LoginPage, http.StatusSeeOther)
+}
+
+func (p *pages) search(w http.ResponseWriter, r *http.Request) {
+	text := r.URL.Query().Get("q")
+	at := page{Title: "Search", Section: "search", Query: text}
+	found, err := p.Search(r.Context(), text)
+	switch {
+	case admin.Refused(err):
+		found = &admin.SearchResult{}
+		if text != "" {
+			at.Problem = err.Error()
+		}
+	case err != nil:
+		p.failed(w, r, err)
+		return
+	}
+	at.Data = found
+	p.show(w, r, http.StatusOK, "search", at)
+}
+
+func (p *pages) auditLog(w http.ResponseWriter, r *http.Request) {
+	log, err := p.AuditLog(r.Context())
+	if err != nil {
+		p.failed(w, r, err)
+		return
+	}
+	p.show(w, r, http.StatusOK, "audit", page{Title: "Audit log", Section: "audit", Data: log.Entries})
+}

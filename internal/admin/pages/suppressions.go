@@ -1,0 +1,230 @@
+package pages
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"ringup.dev/ringup/internal/admin"
+	"ringup.dev/ringup/internal/inbound"
+	"ringup.dev/ringup/internal/message"
+	"ringup.dev/ringup/internal/suppress"
+)
+
+// maxWrongShown is how many wrong lines of an import a page shows; the API returns all.
+const maxWrongShown = 1000
+
+// suppressionsView is the list of a channel.
+type suppressionsView struct {
+	*admin.Suppressions
+	Channel             message.Channel
+	Channels            []channelCount
+	From, To            int
+	Previous, Following string // offsets, "" for none
+	Revealed, MayReveal bool
+
+	Asked  string             // the address that was looked up
+	Found  *admin.Suppression // its entry; nil when it is not on the list
+	Advice string             // to read before it is taken off
+	Import *admin.ImportResult
+	Wrong  []admin.WrongLine // of Import, as many as are shown
+}
+
+type channelCount struct {
+	Name  message.Channel
+	Count int64
+}
+
+// whyNames are the reasons as people read them.
+var whyNames = map[suppress.Why]string{
+	suppress.StopWord: "answered STOP", suppress.Unsubscribe: "unsubscribed", suppress.Complaint: "reported spam", suppress.HardBounce: "the address does not work",
+	suppress.Refused: "refused by the provider", suppress.OptOutList: "on the provider's own list", suppress.Operator: "added by an operator", suppress.Import: "from a file",
+}
+
+// advice is what to think of before an address is taken off the list.
+var advice = map[suppress.Why]string{
+	suppress.StopWord:    "The recipient opted out. Take the address off only when they have asked for messages again. Their provider may go on refusing until they answer START.",
+	suppress.Unsubscribe: "The recipient opted out. Take the address off only when they have asked for messages again.",
+	suppress.Complaint:   "The recipient reported an e-mail as spam. Another one harms the shop's standing with every mailbox of that provider.",
+	suppress.HardBounce:  "The address did not exist, or refused for good. Take it off when it was a mistake that has been corrected.",
+	suppress.Refused:     "The provider refuses to send to the address, and puts it back on the list until the recipient answers START or unblocks the shop.",
+	suppress.OptOutList:  "The address is on the provider's own list, and comes back with it (OPT_OUT_SYNC). Take it off there.",
+}
+
+// suppressions is the list as it is.
+func (p *pages) suppressions(w http.ResponseWriter, r *http.Request) {
+	v, err := p.viewSuppressions(r, p.Suppressions)
+	if err != nil {
+		p.failed(w, r, err)
+		return
+	}
+	p.showSuppressions(w, r, page{}, v)
+}
+
+// checkSuppressed is the list, with the entry of an address that was looked up.
+func (p *pages) checkSuppressed(w http.ResponseWriter, r *http.Request) {
+	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+	v, err := p.viewSuppressions(r, p.Suppressions)
+	if err != nil {
+		p.failed(w, r, err)
+		return
+	}
+	x := admin.SuppressionChange{Channel: v.Channel, Address: r.PostFormValue("address")}
+	at := page{}
+	v.Found, err = p.CheckSuppressed(r.Context(), &x)
+	switch {
+	case admin.Refused(err):
+		at.Problem = err.Error()
+	case err != nil:
+		p.failed(w, r, err)
+		return
+	default:
+		v.Asked = strings.TrimSpace(x.Address)
+	}
+	if v.Found != nil {
+		v.Advice = advice[v.Found.Why]
+	}
+	p.showSuppressions(w, r, at, v)
+}
+
+// revealSuppressions is the list with whole addresses.
+func (p *pages) revealSuppressions(w http.ResponseWriter, r *http.Request) {
+	if err := p.MayReveal(); err != nil {
+		p.fail(w, r, http.StatusForbidden, err.Error())
+		return
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+	v, err := p.viewSuppressions(r, p.RevealSuppressions)
+	if err != nil {
+		p.failed(w, r, err)
+		return
+	}
+	v.Revealed = true
+	p.showSuppressions(w, r, page{}, v)
+}
+
+// viewSuppressions reads which channel's list is asked for, sms where the request names none, and from which offset on; and lists it.
+func (p *pages) viewSuppressions(r *http.Request, list func(context.Context, message.Channel, int) (*admin.Suppressions, error)) (*suppressionsView, error) {
+	channel, offset, err := admin.ParseOffset(cmp.Or(r.FormValue("channel"), string(message.SMS)), r.FormValue("offset"))
+	if err != nil {
+		return nil, err
+	}
+	entries, err := list(r.Context(), channel, offset)
+	if err != nil {
+		return nil, err
+	}
+	v := &suppressionsView{Suppressions: entries, Channel: channel, MayReveal: p.Config.Reveal}
+	if v.From, v.To, v.Previous, v.Following = part(offset, len(entries.Entries), entries.Total); offset+admin.PageSize > admin.MaxOffset {
+		v.Following = ""
+	}
+	for _, one := range message.Channels {
+		n, err := p.Queues.CountSuppressed(r.Context(), one)
+		if err != nil {
+			return nil, err
+		}
+		v.Channels = append(v.Channels, channelCount{one, n})
+	}
+	return v, nil
+}
+
+func (p *pages) showSuppressions(w http.ResponseWriter, r *http.Request, at page, v *suppressionsView) {
+	at.Title, at.Section, at.Data = "Suppressions", "suppressions", v
+	p.show(w, r, http.StatusOK, "suppressions", at)
+}
+
+// changed leads back to the list, and tells of the change.
+func (p *pages) changed(w http.ResponseWriter, r *http.Request, channel message.Channel, text string) {
+	q := url.Values{"channel": {string(channel)}, "done": {text}}
+	http.Redirect(w, r, "/admin/suppressed?"+q.Encode(), http.StatusSeeOther)
+}
+
+func (p *pages) suppress(w http.ResponseWriter, r *http.Request) {
+	p.change(w, r, p.Suppress, "The address is suppressed on %s from now on.", "The address was suppressed on %s already.")
+}
+
+func (p *pages) unsuppress(w http.ResponseWriter, r *http.Request) {
+	p.change(w, r, p.Unsuppress, "The address is not suppressed on %s any more.", "The address was not suppressed on %s.")
+}
+
+func (p *pages) change(w http.ResponseWriter, r *http.Request, do func(context.Context, *admin.SuppressionChange) (bool, error), changed, unchanged string) {
+	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+	x := admin.SuppressionChange{Channel: message.Channel(r.PostFormValue("channel")), Address: r.PostFormValue("address"), Why: r.PostFormValue("why")}
+	did, err := do(r.Context(), &x)
+	if err != nil {
+		p.failed(w, r, err)
+		return
+	}
+	if !did {
+		changed = unchanged
+	}
+	p.changed(w, r, x.Channel, fmt.Sprintf(changed, x.Channel))
+}
+
+func (p *pages) importFile(w http.ResponseWriter, r *http.Request) {
+	r.Body = http.MaxBytesReader(w, r.Body, admin.MaxImportBytes+maxForm)
+	file, err := importedFile(r)
+	if err != nil {
+		p.failed(w, r, err)
+		return
+	}
+	defer func() { _ = errors.Join(file.Close(), r.MultipartForm.RemoveAll()) }()
+	channel := cmp.Or(r.PostFormValue("channel"), string(message.SMS))
+	result, err := p.Import(r.Context(), file, admin.ImportOptions{Channel: channel, Why: r.PostFormValue("why"), Partial: r.PostFormValue("partial") == "true"})
+	if err != nil {
+		p.failed(w, r, err)
+		return
+	}
+	added, wrong := admin.Plural(result.Added, "address")+" added; ", admin.Plural(len(result.Wrong), "wrong line")
+	if result.Imported && len(result.Wrong) == 0 {
+		p.changed(w, r, message.Channel(channel), fmt.Sprintf("%son the list already: %s.", added, admin.Thousands(int64(result.Already))))
+		return
+	}
+	v, err := p.viewSuppressions(r, p.Suppressions)
+	if err != nil {
+		p.failed(w, r, err)
+		return
+	}
+	v.Import, v.Wrong = result, result.Wrong[:min(len(result.Wrong), maxWrongShown)]
+	at := page{Problem: wrong + ": nothing was imported."}
+	if result.Imported {
+		at.Problem = added + wrong + " left out."
+	}
+	p.showSuppressions(w, r, at, v)
+}
+
+// importedFile is the file of a form, or the text that was typed instead. Errors: a refusal, *http.MaxBytesError.
+func importedFile(r *http.Request) (io.ReadCloser, error) {
+	refuse := func(text string) error { return inbound.New(http.StatusUnprocessableEntity, "", text) }
+	if err := r.ParseMultipartForm(1 << 20); err != nil { //nolint:gosec // the body is bounded
+		var large *http.MaxBytesError
+		if errors.As(err, &large) {
+			return nil, err
+		}
+		return nil, refuse("the form is invalid")
+	}
+	typed := r.PostFormValue("text")
+	file, _, err := r.FormFile("file")
+	switch {
+	case errors.Is(err, http.ErrMissingFile):
+		return io.NopCloser(strings.NewReader(typed)), nil
+	case err != nil:
+		return nil, refuse("the file cannot be read")
+	case strings.TrimSpace(typed) != "":
+		_ = file.Close()
+		return io.NopCloser(strings.NewReader(typed)), nil
+	}
+	return file, nil
+}
+
+func (p *pages) export(w http.ResponseWriter, r *http.Request) {
+	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+	x := admin.ExportRequest{Channel: message.Channel(r.PostFormValue("channel")), Why: r.PostFormValue("why")}
+	if err := p.ServeExport(w, r, x); err != nil {
+		p.failed(w, r, err)
+	}
+}

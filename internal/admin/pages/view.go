@@ -1,0 +1,136 @@
+package pages
+
+import (
+	"cmp"
+	"embed"
+	"fmt"
+	"html/template"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"ringup.dev/ringup/internal/admin"
+	"ringup.dev/ringup/internal/inbound"
+	"ringup.dev/ringup/internal/suppress"
+)
+
+//go:embed templates
+var templateFiles embed.FS
+
+var functions = template.FuncMap{
+	"ago": ago, "clock": func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") },
+	"iso":    func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
+	"number": admin.Thousands, "stateName": admin.StateName, "eventOf": admin.EventName,
+	"perSecond":  func(f float64) string { return strconv.FormatFloat(f, 'f', 1, 64) },
+	"statusName": statusName, "tone": statusTone, "eventName": eventName, "movedTo": movedTo,
+	"whyName": func(w suppress.Why) string { return cmp.Or(whyNames[w], string(w)) },
+	"link":    link, "text": func(v any) string { return fmt.Sprint(v) },
+}
+
+// link makes an address of a path and the names and values of a query; empty values are left out.
+func link(path string, pairs ...string) string {
+	q := url.Values{}
+	for i := 0; i+1 < len(pairs); i += 2 {
+		if pairs[i+1] != "" {
+			q.Set(pairs[i], pairs[i+1])
+		}
+	}
+	return path + "?" + q.Encode()
+}
+
+// templates has each page in its layout.
+var templates = func() map[string]*template.Template {
+	out := map[string]*template.Template{}
+	layout := template.Must(template.New("layout").Funcs(functions).ParseFS(templateFiles, "templates/layout.html", "templates/parts.html"))
+	for _, name := range []string{"login", "queues", "list", "job", "search", "audit", "confirm", "problem", "suppressions", "costs"} {
+		out[name] = template.Must(template.Must(layout.Clone()).ParseFS(templateFiles, "templates/"+name+".html"))
+	}
+	return out
+}()
+
+// page is what every page has.
+type page struct {
+	Title, Section          string
+	Problem, Notice, Next   string
+	Operator                string
+	SignedIn, ReadOnly, Can bool // Can: change things
+	Live                    bool // fetched again every few seconds, where scripts run
+	Query                   string
+	Data                    any
+}
+
+// show answers with a page.
+func (p *pages) show(w http.ResponseWriter, r *http.Request, status int, name string, at page) {
+	at.Operator = admin.Operator(r.Context())
+	at.SignedIn = at.Operator != "" && !p.Open()
+	at.ReadOnly, at.Can = p.Config.ReadOnly, !p.Config.ReadOnly
+	at.Notice = cmp.Or(at.Notice, r.URL.Query().Get("done"))
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(status)
+	if err := templates[name].ExecuteTemplate(w, "layout", at); err != nil {
+		p.Log.Debug("page not written", "page", name, "error", err)
+	}
+}
+
+// fail answers with a refusal: a page for a browser, and problem+json for any other client.
+func (p *pages) fail(w http.ResponseWriter, r *http.Request, status int, text string) {
+	if !strings.Contains(r.Header.Get("Accept"), "text/html") {
+		inbound.New(status, "", text).Write(w)
+		return
+	}
+	p.show(w, r, status, "problem", page{Title: http.StatusText(status), Problem: text})
+}
+
+// failed answers with an error of an operation.
+func (p *pages) failed(w http.ResponseWriter, r *http.Request, err error) {
+	problem := p.Problem(err)
+	p.fail(w, r, problem.Status, problem.Detail)
+}
+
+// onThisSite returns a path to go back to; the first page for an address elsewhere.
+func onThisSite(path string) string {
+	if u, err := url.Parse(path); err != nil || u.Host != "" || u.Scheme != "" || !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "//") || strings.Contains(path, "\\") {
+		return admin.FirstPage
+	}
+	return path
+}
+
+// part says which entries of a list are shown, counted from 1, and the offsets of the parts before and after; "" for none.
+func part(offset, shown int, total int64) (from, to int, previous, following string) {
+	from, to = offset+1, offset+shown
+	if offset > 0 {
+		previous = strconv.Itoa(max(0, offset-admin.PageSize))
+	}
+	if shown > 0 && int64(to) < total {
+		following = strconv.Itoa(offset + admin.PageSize)
+	}
+	return from, to, previous, following
+}
+
+// ago says how long ago a time was, or how long until it comes, in the largest unit that fits.
+func ago(t time.Time) string {
+	d := time.Since(t)
+	if d < 0 {
+		return "in " + length(-d)
+	}
+	return length(d) + " ago"
+}
+
+// length is a duration for people.
+func length(d time.Duration) string {
+	switch {
+	case d < time.Second:
+		return strconv.Itoa(int(d.Milliseconds())) + " ms"
+	case d < 2*time.Minute:
+		return strconv.Itoa(int(d.Seconds())) + " s"
+	case d < 2*time.Hour:
+		return strconv.Itoa(int(d.Minutes())) + " min"
+	case d < 48*time.Hour:
+		return strconv.Itoa(int(d.Hours())) + " h"
+	case d < 5*365*24*time.Hour:
+		return strconv.Itoa(int(d.Hours()/24)) + " days"
+	}
+	return "years"
+}

@@ -1,0 +1,92 @@
+package admin
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"ringup.dev/ringup/internal/message"
+	"ringup.dev/ringup/internal/queue"
+)
+
+const (
+	// sampleEvery is the time between two readings of the totals: some thirty commands for all channels, far below 1% of a Redis core.
+	sampleEvery = 2 * time.Second
+	// maxSamples are five minutes.
+	maxSamples = 150
+	// MaxRates is how many rates a channel has at most: one between each two samples.
+	MaxRates = maxSamples - 1
+	// recentSamples are the last ten seconds, and the sample before.
+	recentSamples = 6
+)
+
+// Rate is how many messages were sent, and how many attempts failed, per second.
+type Rate struct{ Sent, Errors float64 }
+
+// sample is the totals of a channel at a time.
+type sample struct {
+	at     time.Time
+	totals queue.Totals
+}
+
+// rate is that between two samples; 0 where totals went back, as after a restore.
+func rate(from, to sample) Rate {
+	seconds := max(to.at.Sub(from.at).Seconds(), 0.001)
+	failed := to.totals.Failed + to.totals.Retried - from.totals.Failed - from.totals.Retried
+	return Rate{max(0, float64(to.totals.Sent-from.totals.Sent)/seconds), max(0, float64(failed)/seconds)}
+}
+
+// samples are the latest, by channel.
+type samples struct {
+	mu   sync.Mutex
+	list map[message.Channel][]sample
+}
+
+func (s *samples) add(channel message.Channel, one sample) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.list == nil {
+		s.list = map[message.Channel][]sample{}
+	}
+	list := append(s.list[channel], one)
+	if len(list) > maxSamples {
+		list = append(list[:0:0], list[len(list)-maxSamples:]...)
+	}
+	s.list[channel] = list
+}
+
+// rates returns a channel's rate over the last ten seconds, and its rates of the last five minutes, the oldest first. Both are empty until
+// there are two samples.
+func (s *samples) rates(channel message.Channel) (now Rate, past []Rate) {
+	s.mu.Lock()
+	list := s.list[channel]
+	s.mu.Unlock()
+	for i := 1; i < len(list); i++ {
+		past = append(past, rate(list[i-1], list[i]))
+	}
+	if last := len(list) - 1; last > 0 {
+		now = rate(list[max(0, len(list)-recentSamples)], list[last])
+	}
+	return now, past
+}
+
+// Run reads the totals until ctx ends, for the rates. A reading that fails leaves a gap.
+func (a *Admin) Run(ctx context.Context) {
+	ticker := time.NewTicker(sampleEvery)
+	defer ticker.Stop()
+	for {
+		for _, channel := range message.Channels {
+			call, cancel := context.WithTimeout(ctx, sampleEvery)
+			state, err := a.Queues.State(call, channel)
+			cancel()
+			if err == nil {
+				a.samples.add(channel, sample{time.Now(), state.Totals})
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}

@@ -1,0 +1,218 @@
+package admin
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"ringup.dev/ringup/internal/address"
+	"ringup.dev/ringup/internal/message"
+	"ringup.dev/ringup/internal/queue"
+	"ringup.dev/ringup/internal/suppress"
+)
+
+const (
+	// maxScanned is how many entries are read to find the newest; of a longer list a part is shown.
+	maxScanned = 100_000
+	// MaxOffset bounds how far back the list is paged through; an export has all of it.
+	MaxOffset = 10_000
+)
+
+// Suppression is an entry of the suppression list.
+type Suppression struct {
+	Channel message.Channel `json:"channel"`
+	Address string          `json:"address"` // masked, unless it was revealed
+	Why     suppress.Why    `json:"why"`
+	Sender  string          `json:"sender,omitempty"`
+	By      string          `json:"by,omitempty"`
+	Since   time.Time       `json:"since,omitzero"`
+}
+
+// Suppressions are a part of a channel's list, the newest first.
+type Suppressions struct {
+	Total    int64         `json:"total"`
+	Offset   int           `json:"offset"`
+	Complete bool          `json:"complete"` // the whole list was read to find the newest
+	Entries  []Suppression `json:"entries"`
+}
+
+// SuppressionChange names an address to look up, to put on a channel's list or to take off it.
+type SuppressionChange struct {
+	Channel message.Channel `json:"channel"`
+	Address string          `json:"address"`
+	Why     string          `json:"why,omitempty"` // for the audit log
+}
+
+// SuppressionCheck says whether an address is on the list.
+type SuppressionCheck struct {
+	Suppressed bool         `json:"suppressed"`
+	Entry      *Suppression `json:"entry,omitempty"`
+}
+
+// SuppressionChanged says whether the list was changed: false when it was as asked for before.
+type SuppressionChanged struct {
+	Channel message.Channel `json:"channel"`
+	Changed bool            `json:"changed"`
+}
+
+func shown(e *suppress.Entry, reveal bool) Suppression {
+	out := Suppression{Channel: e.Channel, Address: e.Address.String(), Why: e.Why, Sender: e.Sender, By: e.By, Since: e.At.UTC()}
+	if reveal {
+		out.Address = e.Address.Reveal()
+	}
+	return out
+}
+
+// ParseOffset reads which part of which channel's list is asked for. An empty offset is 0.
+func ParseOffset(channel, offset string) (message.Channel, int, error) {
+	c, err := message.ParseChannel(channel)
+	if err != nil {
+		return "", 0, refuse("%v", err)
+	}
+	if offset == "" {
+		return c, 0, nil
+	}
+	n, err := strconv.Atoi(offset)
+	if err != nil {
+		return "", 0, refuse("offset is %q: it has to be a number", offset)
+	}
+	return c, n, nil
+}
+
+// Suppressions returns PageSize entries of a channel's list, masked. The list is stored in a hash, without an order, so all of it is read, up to
+// maxScanned entries.
+func (a *Admin) Suppressions(ctx context.Context, channel message.Channel, offset int) (*Suppressions, error) {
+	return a.suppressions(ctx, channel, offset, false)
+}
+
+// RevealSuppressions returns the same with whole addresses, and records it in the audit log. It is refused where addresses stay masked.
+func (a *Admin) RevealSuppressions(ctx context.Context, channel message.Channel, offset int) (*Suppressions, error) {
+	if err := a.MayReveal(); err != nil {
+		return nil, err
+	}
+	out, err := a.suppressions(ctx, channel, offset, true)
+	if err != nil {
+		return nil, err
+	}
+	entries := strconv.Itoa(offset+1) + " to " + strconv.Itoa(offset+len(out.Entries)) + " of the list"
+	a.audit(ctx, queue.AuditEntry{Action: auditRevealSuppressed, Channel: channel, Target: entries})
+	return out, nil
+}
+
+func (a *Admin) suppressions(ctx context.Context, channel message.Channel, offset int, reveal bool) (*Suppressions, error) {
+	if offset < 0 || offset > MaxOffset {
+		return nil, refuse("offset is %d: give 0 to %d; an export has all", offset, MaxOffset)
+	}
+	total, err := a.Queues.CountSuppressed(ctx, channel)
+	if err != nil {
+		return nil, err
+	}
+	out := &Suppressions{Total: total, Offset: offset, Complete: true, Entries: []Suppression{}}
+	newest, scanned := newestEntries{limit: offset + PageSize}, 0
+	err = a.Queues.Suppressions(ctx, channel, func(e suppress.Entry) bool {
+		if scanned >= maxScanned {
+			out.Complete = false
+			return true
+		}
+		scanned++
+		newest.add(e)
+		return false
+	})
+	if err != nil {
+		return nil, err
+	}
+	newest.trim()
+	for i := offset; i < len(newest.entries); i++ {
+		out.Entries = append(out.Entries, shown(&newest.entries[i], reveal))
+	}
+	return out, nil
+}
+
+// newestEntries are the newest of those that were added; after trim in order, and no more than limit.
+type newestEntries struct {
+	entries []suppress.Entry
+	limit   int
+}
+
+func (n *newestEntries) add(e suppress.Entry) {
+	if n.entries = append(n.entries, e); len(n.entries) >= 2*n.limit {
+		n.trim()
+	}
+}
+
+func (n *newestEntries) trim() {
+	slices.SortFunc(n.entries, func(a, b suppress.Entry) int {
+		return cmp.Or(b.At.Compare(a.At), cmp.Compare(a.Address.Reveal(), b.Address.Reveal()))
+	})
+	n.entries = n.entries[:min(len(n.entries), n.limit)]
+}
+
+// parseAddress reads an address as a webhook's is read. Errors never quote it: they are logged, and shown.
+func parseAddress(channel message.Channel, text, region string) (message.Address, error) {
+	if channel == message.Email {
+		return address.Email(strings.TrimSpace(text))
+	}
+	return address.Phone(text, region)
+}
+
+// parse checks a change, and returns its address.
+func (a *Admin) parse(x *SuppressionChange) (message.Address, error) {
+	if _, err := message.ParseChannel(string(x.Channel)); err != nil {
+		return "", refuse("%v", err)
+	}
+	to, err := parseAddress(x.Channel, x.Address, a.Region)
+	if err != nil {
+		return "", refuse("%v", err)
+	}
+	return to, nil
+}
+
+// CheckSuppressed looks an address up; nil says that it is not on the channel's list.
+func (a *Admin) CheckSuppressed(ctx context.Context, x *SuppressionChange) (*Suppression, error) {
+	to, err := a.parse(x)
+	if err != nil {
+		return nil, err
+	}
+	e, err := a.Queues.Suppressed(ctx, x.Channel, to)
+	if e == nil || err != nil {
+		return nil, err
+	}
+	s := shown(e, false)
+	return &s, nil
+}
+
+// Suppress puts an address on a channel's list, and records it in the audit log. It returns false when the address was on it: the entry stays as
+// it is.
+func (a *Admin) Suppress(ctx context.Context, x *SuppressionChange) (bool, error) {
+	if err := a.mayChange(); err != nil {
+		return false, err
+	}
+	to, err := a.parse(x)
+	if err != nil {
+		return false, err
+	}
+	n, err := a.Queues.Suppress(ctx, []suppress.Entry{{Channel: x.Channel, Address: to, Why: suppress.Operator, By: Operator(ctx), At: time.Now()}})
+	if n > 0 {
+		a.audit(ctx, queue.AuditEntry{Action: auditSuppress, Channel: x.Channel, Target: to.String(), Why: x.Why})
+	}
+	return n > 0, err
+}
+
+// Unsuppress takes an address off a channel's list, and records it in the audit log. It returns false when the address was not on it.
+func (a *Admin) Unsuppress(ctx context.Context, x *SuppressionChange) (bool, error) {
+	if err := a.mayChange(); err != nil {
+		return false, err
+	}
+	to, err := a.parse(x)
+	if err != nil {
+		return false, err
+	}
+	removed, err := a.Queues.Unsuppress(ctx, x.Channel, to)
+	if removed {
+		a.audit(ctx, queue.AuditEntry{Action: auditUnsuppress, Channel: x.Channel, Target: to.String(), Why: x.Why})
+	}
+	return removed, err
+}

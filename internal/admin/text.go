@@ -1,0 +1,78 @@
+package admin
+
+import (
+	"strconv"
+	"strings"
+
+	"ringup.dev/ringup/internal/event"
+	"ringup.dev/ringup/internal/queue"
+)
+
+// stateNames are the states as operators read them.
+var stateNames = map[queue.State]string{
+	queue.Waiting: "waiting", queue.Retrying: "retrying", queue.Scheduled: "scheduled", queue.InFlight: "in flight", queue.Failed: "failed", queue.Completed: "completed",
+}
+
+// StateName is a state as operators read it, as "in flight"; "" for a text that is no state.
+func StateName(s queue.State) string { return stateNames[s] }
+
+// stateList lists states as the API calls them.
+func stateList(states ...queue.State) string {
+	var names []string
+	for _, s := range states {
+		names = append(names, string(s))
+	}
+	return strings.Join(names, ", ")
+}
+
+// EventName is the event of a priority; "" for a priority without one.
+func EventName(priority int) string {
+	for _, e := range event.Types {
+		if e.Priority() == priority {
+			return string(e)
+		}
+	}
+	return ""
+}
+
+// Thousands groups digits: 1,234,567.
+func Thousands(n int64) string {
+	s := strconv.FormatInt(n, 10)
+	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+// Plural counts things, as "1 address" and "2,000 addresses".
+func Plural(n int, thing string) string {
+	switch {
+	case n == 1:
+		return "1 " + thing
+	case strings.HasSuffix(thing, "s"):
+		thing += "es"
+	default:
+		thing += "s"
+	}
+	return Thousands(int64(n)) + " " + thing
+}
+
+// clip cuts a text that a person typed, and takes control characters out.
+func clip(text string, limit int) string {
+	text = strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return ' '
+		}
+		return r
+	}, text)
+	runes := []rune(text)
+	return string(runes[:min(len(runes), limit)])
+}
+
+// BreakerName is the state of a provider's breaker as operators read it, as "breaker open"; a provider that answered 429 is "throttled".
+func BreakerName(b queue.BreakerState) string {
+	if b.State == "held" {
+		return "throttled"
+	}
+	return "breaker " + b.State
+}

@@ -1,0 +1,66 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"time"
+
+	"ringup.dev/ringup/internal/config/secret"
+)
+
+// webhookConfig is the credentials that a sender posts webhooks with. Of several values separated by commas, the first is used.
+type webhookConfig struct {
+	// Token goes along as Authorization: Bearer.
+	Token secret.List `env:"WEBHOOK_AUTH_TOKEN"`
+	// Secret signs the body.
+	Secret secret.List `env:"WEBHOOK_SECRET"`
+}
+
+// webhookAnswer is ingest's.
+type webhookAnswer struct {
+	Status int
+	Body   []byte
+}
+
+// webhookTimeout bounds one request.
+const webhookTimeout = 30 * time.Second
+
+// postWebhook sends a payload to ingest at a base address, with the token and signed. An error says that there was no answer.
+func postWebhook(ctx context.Context, c webhookConfig, base string, payload []byte) (webhookAnswer, error) {
+	u, err := url.Parse(base)
+	if err != nil || u.Host == "" {
+		return webhookAnswer{}, fmt.Errorf("%q is not the address of ingest: give one as http://localhost:3000", base)
+	}
+	ctx, cancel := context.WithTimeout(ctx, webhookTimeout)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, u.JoinPath("/webhooks/pos").String(), bytes.NewReader(payload))
+	if err != nil {
+		return webhookAnswer{}, err
+	}
+	r.Header.Set("Content-Type", "application/json")
+	if token := c.Token.First(); token != "" {
+		r.Header.Set("Authorization", "Bearer "+token.Reveal())
+	}
+	if key := c.Secret.First(); key != "" {
+		mac := hmac.New(sha256.New, []byte(key.Reveal()))
+		mac.Write(payload)
+		r.Header.Set("X-Webhook-Signature", "sha256="+hex.EncodeToString(mac.Sum(nil)))
+	}
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return webhookAnswer{}, fmt.Errorf("ingest does not answer at %s: %w", base, err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	if err != nil {
+		return webhookAnswer{}, fmt.Errorf("ingest's answer broke off: %w", err)
+	}
+	return webhookAnswer{Status: resp.StatusCode, Body: body}, nil
+}
