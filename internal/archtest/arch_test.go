@@ -103,7 +103,7 @@ var nevers = []never{
 		reason:    "it decides, and talks to nobody",
 	},
 	{
-		packages: []string{module + "*"}, except: tests, forbidden: []string{module + "test"}, direct: true,
+		packages: []string{module + "*"}, except: append([]string{module + "internal/provider/providertest"}, tests...), forbidden: []string{module + "test"}, direct: true,
 		reason: "only tests import what is below test/",
 	},
 	{
