@@ -121,7 +121,7 @@ func (e *Error) OfProvider() bool {
 	return e.Class == Transient || e.Class == Account || e.Class == Ambiguous
 }
 
-// AsError returns err as an *Error. An error that is none, which no adapter should return, counts as Ambiguous, the one class
+// AsError returns err as an *Error. Another error, which no adapter should return, counts as Ambiguous, the one class
 // that assumes nothing.
 func AsError(err error) *Error {
 	var e *Error

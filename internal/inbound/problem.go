@@ -26,7 +26,7 @@ type Problem struct {
 	Type   string       `json:"type"`  // about:blank: the status is all there is to the type (RFC 9457, section 4.2.1)
 	Title  string       `json:"title"` // the status in words
 	Status int          `json:"status"`
-	Detail string       `json:"detail,omitempty"` // what is wrong with this request, and what to do
+	Detail string       `json:"detail,omitempty"` // the fault of this request, and what to do
 	Errors []FieldError `json:"errors,omitempty"` // every wrong field of a body
 
 	// Outcome is the value of the metric's label of that name; "" where the endpoint counts nothing.
@@ -97,7 +97,7 @@ func (p *Problem) Write(w http.ResponseWriter) {
 	WriteJSON(w, p.Status, ProblemJSON, p)
 }
 
-// WriteJSON answers with a value as JSON. A client that is gone meanwhile is no error: there is nobody to tell.
+// WriteJSON answers with a value as JSON. A client that is gone meanwhile is ignored.
 func WriteJSON(w http.ResponseWriter, status int, mediaType string, value any) {
 	w.Header().Set("Content-Type", mediaType)
 	w.Header().Set("X-Content-Type-Options", "nosniff")

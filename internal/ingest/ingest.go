@@ -25,7 +25,7 @@ import (
 	"ringup.dev/ringup/internal/telemetry/tracing"
 )
 
-// Config is what ingest does with a webhook.
+// Config has the settings of ingest.
 type Config struct {
 	// Channels that messages go out on.
 	Channels []string `env:"CHANNELS, default=sms,email,whatsapp"`
@@ -119,7 +119,7 @@ type handler struct {
 	skipped  *prometheus.CounterVec
 }
 
-// channel is one that is served, and who hears of everything on it.
+// channel is a served channel, with its default recipients.
 type channel struct {
 	name     message.Channel
 	defaults []message.Recipient
@@ -142,7 +142,7 @@ func NewHandler(o Options) (http.Handler, error) {
 			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .5, 1, 5}, NativeHistogramBucketFactor: 1.1,
 		}),
 		skipped: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "ringup_skipped_total", Help: "Messages that are not sent because the customer's address is none.",
+			Name: "ringup_skipped_total", Help: "Messages not sent because the customer's address is invalid.",
 		}, []string{"channel"}),
 	}
 	o.Registerer.MustRegister(h.webhooks, h.seconds, h.skipped)
@@ -224,7 +224,7 @@ func (h *handler) serve(real bool) http.HandlerFunc {
 	}
 }
 
-// accept takes a webhook or says why not; every error is a *inbound.Problem.
+// accept takes a webhook or says why not. Errors: *inbound.Problem.
 func (h *handler) accept(r *http.Request, real bool) (*accepted, *generic.Webhook, error) {
 	if real {
 		if err := h.Verifier.Token(r.Header); err != nil {
@@ -234,7 +234,7 @@ func (h *handler) accept(r *http.Request, real bool) (*accepted, *generic.Webhoo
 	cost := h.inflightCost(r)
 	defer h.inflight.Add(-cost)
 	if h.inflight.Add(cost) > h.Config.MaxInflightBytes {
-		return nil, nil, inbound.New(http.StatusServiceUnavailable, "busy", "more webhooks come than are taken (MAX_INFLIGHT_BYTES); send it again")
+		return nil, nil, inbound.New(http.StatusServiceUnavailable, "busy", "too many webhooks are in flight (MAX_INFLIGHT_BYTES); send it again")
 	}
 	body, err := h.body.Read(r)
 	if err != nil {
@@ -287,7 +287,7 @@ func (h *handler) accept(r *http.Request, real bool) (*accepted, *generic.Webhoo
 	return answer, hook, nil
 }
 
-// invalid turns what is wrong with a payload into an answer.
+// invalid turns a payload's faults into a refusal.
 func invalid(err error) *inbound.Problem {
 	var fields *generic.InvalidError
 	if errors.As(err, &fields) {

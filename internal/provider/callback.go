@@ -19,7 +19,7 @@ type Callback struct {
 	Path string
 	// Settings are the variables that turn it on. Without them its path is answered 404, with their names.
 	Settings []string
-	// Body bounds what is read.
+	// Body says which bodies are read.
 	Body inbound.Body
 	// Read verifies a callback over its body, byte for byte as it came, before it believes anything in it, and returns what it says and the reply
 	// that the provider wants. An Update may be empty. It is safe for concurrent use. Errors: *inbound.Problem, a Forged one where the signature is

@@ -108,8 +108,8 @@ func (w *Words) Meaning(text string) (Kind, bool) {
 // undecomposed are letters that Unicode does not decompose into a plain letter and an accent.
 var undecomposed = strings.NewReplacer("ł", "l", "ø", "o", "đ", "d", "ı", "i", "ß", "ss", "æ", "ae", "œ", "oe")
 
-// fold returns a message in the form in which words are compared: without case, accents, invisible marks, and what is not a letter or a digit
-// around it. It is "" for a message that is longer than a word, or has no letter or digit.
+// fold returns a message in the form in which words are compared: without case, accents and invisible marks, and without the characters
+// around it that are not letters or digits. It is "" for a message that is longer than a word, or has no letter or digit.
 func fold(text string) string {
 	if len(text) > maxWord {
 		return ""

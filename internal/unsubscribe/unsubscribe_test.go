@@ -54,7 +54,7 @@ func TestLinks(t *testing.T) {
 		}
 	}
 	if one, other := token(t, l), token(t, l); one == other {
-		t.Error("two links of an address are the same: whoever has one could look for others")
+		t.Error("two links of an address are the same: a person with one could look for others")
 	}
 	for _, with := range []string{public + "/", public} {
 		if url := links(t, with+"/shop", first).URL(to); !strings.HasPrefix(url, public+"/shop/unsubscribe/") {

@@ -87,7 +87,7 @@ func TestSignatures(t *testing.T) {
 				t.Errorf("%s: the library refuses %s", cb.Provider, cb.Body)
 			}
 			if believed(cb.Forged()) || believed(cb.WithBody(append(cb.Body, '1'))) {
-				t.Errorf("%s: the library believes what is forged", cb.Provider)
+				t.Errorf("%s: the library believes a forged callback", cb.Provider)
 			}
 		}
 	}
@@ -135,7 +135,7 @@ func TestPlan(t *testing.T) {
 	}
 }
 
-// TestWithoutIngest: nobody is called who is not known.
+// TestWithoutIngest: without an address of ingest there are no callbacks.
 func TestWithoutIngest(t *testing.T) {
 	t.Parallel()
 	w := httptest.NewRecorder()
@@ -145,7 +145,7 @@ func TestWithoutIngest(t *testing.T) {
 	}
 }
 
-// TestAmazon: its stand-in is trusted for SNS's host alone, and only by those who know its authority.
+// TestAmazon: its stand-in is trusted for SNS's host alone, and only by a client that knows its authority.
 func TestAmazon(t *testing.T) {
 	t.Parallel()
 	_, c := open(t, "http://127.0.0.1:1")

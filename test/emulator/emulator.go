@@ -113,7 +113,7 @@ type Dialect struct {
 	// Healthy answers a probe.
 	Healthy func(w http.ResponseWriter)
 	// IsList tells a request for the provider's own list of people who want no messages, and List answers with a page of it; both are nil
-	// where there is none. Faults of probes meet it, too.
+	// where the provider keeps none. Faults of probes meet it, too.
 	IsList func(body []byte) bool
 	List   func(w http.ResponseWriter, body []byte, optedOut []string)
 	// Refuse answers with an error. A refusal without a code has the provider's usual one for the status.
@@ -167,7 +167,7 @@ func New(others ...Dialect) *Server {
 	return s
 }
 
-// dialect returns the one of that name; one without any function where there is none.
+// dialect returns the dialect of that name; of an unknown name, one without any function.
 func (s *Server) dialect(name string) Dialect {
 	for _, d := range s.dialects {
 		if d.Name == name {
@@ -420,7 +420,7 @@ func answer(d Dialect, m *Message) *httptest.ResponseRecorder {
 func writeJSON(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	// The client may be gone; there is nobody to tell.
+	// The client may be gone.
 	_ = json.NewEncoder(w).Encode(v)
 }
 

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/go-chi/chi/v5"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/sethvargo/go-envconfig"
 	"golang.org/x/net/netutil"
 
@@ -114,20 +115,9 @@ func New(c Config, log *slog.Logger) (*Ingest, error) {
 	store.Instrument(registry)
 	registry.MustRegister(store.QueueCollector(app.ProcessID()))
 	producer, sweeper, deliveries := store.Producer(registry), store.Sweeper(registry), store.Deliveries(registry)
-	vendors, err := callbacks.New(c.Callbacks, callbacks.Dependencies{Log: log})
+	routes, err := routes(c, deliveries, registry, log)
 	if err != nil {
 		return nil, err
-	}
-	routes := []func(chi.Router){
-		ingest.NewCallbacks(ingest.CallbackOptions{Callbacks: vendors, Sink: deliveries, Registerer: registry, Log: log}).Routes,
-	}
-	links, err := unsubscribe.New(c.Links)
-	if err != nil {
-		return nil, err
-	}
-	if links != nil {
-		handler := page.New(page.Options{Config: c.Page, Links: links, Sink: deliveries, Log: log})
-		routes = append(routes, func(r chi.Router) { r.Handle(page.Pattern, handler) })
 	}
 	handler, err := ingest.NewHandler(ingest.Options{
 		Config: c.Ingest, Region: c.Address.DefaultRegion, Verifier: verifier, Enqueuer: producer, Notifier: store, Registerer: registry, Log: log,
@@ -152,6 +142,26 @@ func New(c Config, log *slog.Logger) (*Ingest, error) {
 	}
 	i.public = ingest.Server(i.closeWhenDraining(handler), log)
 	return i, nil
+}
+
+// routes are the endpoints beside those of webhooks: the providers' callbacks, and the unsubscribe page where its secret is set.
+func routes(c Config, sink ingest.Sink, registry prometheus.Registerer, log *slog.Logger) ([]func(chi.Router), error) {
+	vendors, err := callbacks.New(c.Callbacks, callbacks.Dependencies{Log: log})
+	if err != nil {
+		return nil, err
+	}
+	out := []func(chi.Router){
+		ingest.NewCallbacks(ingest.CallbackOptions{Callbacks: vendors, Sink: sink, Registerer: registry, Log: log}).Routes,
+	}
+	links, err := unsubscribe.New(c.Links)
+	if err != nil {
+		return nil, err
+	}
+	if links != nil {
+		handler := page.New(page.Options{Config: c.Page, Links: links, Sink: sink, Log: log})
+		out = append(out, func(r chi.Router) { r.Handle(page.Pattern, handler) })
+	}
+	return out, nil
 }
 
 // closeWhenDraining closes each connection with its next answer once ingest is stopping: clients connect anew, and load balancers lead them

@@ -71,7 +71,7 @@ func TestSESEvents(t *testing.T) {
 		"for now":               {bounce("Transient", "General"), failed(failure.Transient, failure.ReasonRecipient)},
 		"too large":             {bounce("Transient", "MessageTooLarge"), failed(failure.Permanent, failure.ReasonContent)},
 		"content":               {bounce("Transient", "ContentRejected"), failed(failure.Permanent, failure.ReasonContent)},
-		"nobody knows why":      {bounce("Undetermined", "Undetermined"), failed(failure.Permanent, failure.ReasonUnreadable)},
+		"for unknown reasons":   {bounce("Undetermined", "Undetermined"), failed(failure.Permanent, failure.ReasonUnreadable)},
 
 		"called spam": {complaint(`,"complaintFeedbackType":"abuse"`), reporttest.Preferences(prefer("n1:1", suppress.OptOut, suppress.Complaint))},
 		"called spam, before": {complaint(`,"complaintSubType":"OnAccountSuppressionList"`), report.Update{
@@ -83,7 +83,7 @@ func TestSESEvents(t *testing.T) {
 		"of one topic only":    {subscription("false", "false"), report.Update{}},
 		"SES begins with this": {"Successfully validated SNS topic for Amazon SES event publishing.", report.Update{}},
 		"new":                  {`{"eventType":"Teleported",` + mail + `}`, report.Update{}},
-		"somebody else's":      {`{"eventType":"Delivery","mail":{}}`, report.Update{}},
+		"of another program":   {`{"eventType":"Delivery","mail":{}}`, report.Update{}},
 		"nothing":              {`{}`, report.Update{}},
 		"garbage":              {`[[[`, report.Update{}},
 	} {

@@ -77,8 +77,8 @@ func RunCallback(t *testing.T, c Callback) {
 	t.Run("ends", c.ends)
 }
 
-// desk has a callback on one side and the provider, which the adapter sends through, on the other.
-type desk struct {
+// fixture has the callback on one side and the provider, which the adapter sends through, on the other.
+type fixture struct {
 	*Callback
 	providers *emulator.Server
 	callbacks *emulator.Callbacks
@@ -92,49 +92,49 @@ type desk struct {
 }
 
 // open starts both sides. without names a variable that is not set.
-func (c *Callback) open(t *testing.T, without string) *desk {
+func (c *Callback) open(t *testing.T, without string) *fixture {
 	t.Helper()
-	d := &desk{Callback: c, providers: emulator.New(c.Dialects...), now: time.Now().UTC().Truncate(time.Second)}
-	providers := httptest.NewServer(d.providers)
+	f := &fixture{Callback: c, providers: emulator.New(c.Dialects...), now: time.Now().UTC().Truncate(time.Second)}
+	providers := httptest.NewServer(f.providers)
 	t.Cleanup(providers.Close)
-	d.url = providers.URL
-	ingest := httptest.NewServer(http.HandlerFunc(d.serve))
+	f.url = providers.URL
+	ingest := httptest.NewServer(http.HandlerFunc(f.serve))
 	t.Cleanup(ingest.Close)
-	clock := func() time.Time { return d.now }
+	clock := func() time.Time { return f.now }
 	var err error
-	if d.callbacks, err = d.providers.Callbacks(emulator.CallbackOptions{Ingest: ingest.URL, Public: Public, Now: clock}); err != nil {
+	if f.callbacks, err = f.providers.Callbacks(emulator.CallbackOptions{Ingest: ingest.URL, Public: Public, Now: clock}); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(d.callbacks.Close)
-	environment := maps.Clone(d.callbacks.Environment())
+	t.Cleanup(f.callbacks.Close)
+	environment := maps.Clone(f.callbacks.Environment())
 	delete(environment, without)
-	if d.callback, err = c.New(t.Context(), envconfig.MapLookuper(environment), d.callbacks.Amazon(), clock); err != nil {
+	if f.callback, err = c.New(t.Context(), envconfig.MapLookuper(environment), f.callbacks.Amazon(), clock); err != nil {
 		t.Fatal(err)
 	}
-	return d
+	return f
 }
 
 // serve does what ingest does with a callback, but for the queue.
-func (d *desk) serve(w http.ResponseWriter, r *http.Request) {
+func (f *fixture) serve(w http.ResponseWriter, r *http.Request) {
 	reply, err := func() (inbound.Reply, error) {
-		if r.Method != http.MethodPost || r.URL.Path != d.callback.Path {
+		if r.Method != http.MethodPost || r.URL.Path != f.callback.Path {
 			return inbound.Reply{}, inbound.New(http.StatusNotFound, "", r.Method+" "+r.URL.Path+" is not the callback's")
 		}
-		body, err := d.callback.Body.Read(r)
+		body, err := f.callback.Body.Read(r)
 		if err != nil {
 			return inbound.Reply{}, err
 		}
-		update, reply, err := d.callback.Read(r, body)
+		update, reply, err := f.callback.Read(r, body)
 		if err == nil && !update.Empty() {
-			d.mu.Lock()
-			d.updates = append(d.updates, update)
-			d.mu.Unlock()
+			f.mu.Lock()
+			f.updates = append(f.updates, update)
+			f.mu.Unlock()
 		}
 		return reply, err
 	}()
-	d.mu.Lock()
-	d.err = err
-	d.mu.Unlock()
+	f.mu.Lock()
+	f.err = err
+	f.mu.Unlock()
 	if err != nil {
 		inbound.AsProblem(err).Write(w)
 		return
@@ -143,25 +143,25 @@ func (d *desk) serve(w http.ResponseWriter, r *http.Request) {
 }
 
 // send sends a message through the adapter, and returns it as the provider took it, with the id that the adapter was told.
-func (d *desk) send(t *testing.T, jobID string) (emulator.Message, string) {
+func (f *fixture) send(t *testing.T, jobID string) (emulator.Message, string) {
 	t.Helper()
-	p, err := d.Send(d.url, transport.New(1))
+	p, err := f.Send(f.url, transport.New(1))
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := message.Message{JobID: jobID, Channel: d.Channel, To: to[d.Channel], Subject: "Receipt", Text: "Thank you", HTML: "<p>Thank you</p>", Segments: 1}
+	m := message.Message{JobID: jobID, Channel: f.Channel, To: to[f.Channel], Subject: "Receipt", Text: "Thank you", HTML: "<p>Thank you</p>", Segments: 1}
 	receipt, err := p.Send(within(t, 10*time.Second), m)
 	if err != nil {
 		t.Fatal(err)
 	}
-	taken := d.providers.Messages()
+	taken := f.providers.Messages()
 	return taken[len(taken)-1], receipt.MessageID
 }
 
 // report returns the callbacks of events.
-func (d *desk) report(t *testing.T, m emulator.Message, events ...emulator.Event) []emulator.Callback {
+func (f *fixture) report(t *testing.T, m emulator.Message, events ...emulator.Event) []emulator.Callback {
 	t.Helper()
-	callbacks, err := d.callbacks.Report(m, events...)
+	callbacks, err := f.callbacks.Report(m, events...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -169,31 +169,31 @@ func (d *desk) report(t *testing.T, m emulator.Message, events ...emulator.Event
 }
 
 // delivered is the callback of a message that arrived.
-func (d *desk) delivered(t *testing.T) emulator.Callback {
+func (f *fixture) delivered(t *testing.T) emulator.Callback {
 	t.Helper()
-	m, _ := d.send(t, "webhook_1:"+string(d.Channel)+":1")
-	return d.report(t, m, emulator.Event{Kind: emulator.EventDelivered})[0]
+	m, _ := f.send(t, "webhook_1:"+string(f.Channel)+":1")
+	return f.report(t, m, emulator.Event{Kind: emulator.EventDelivered})[0]
 }
 
 // call makes requests, holds the answers to a status, and returns what was read since the last call.
-func (d *desk) call(t *testing.T, status int, callbacks ...emulator.Callback) []report.Update {
+func (f *fixture) call(t *testing.T, status int, callbacks ...emulator.Callback) []report.Update {
 	t.Helper()
 	for _, cb := range callbacks {
-		answer, err := d.callbacks.Send(t.Context(), cb)
+		answer, err := f.callbacks.Send(t.Context(), cb)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if answer.Status != status {
 			t.Errorf("%s %s: %d %s, want %d", cb.Method, cb.URL, answer.Status, answer.Body, status)
 		}
-		if refused := d.last(); refused != nil {
-			d.refusal(t, cb, refused)
+		if refused := f.last(); refused != nil {
+			f.refusal(t, cb, refused)
 		}
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	out := d.updates
-	d.updates = nil
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	out := f.updates
+	f.updates = nil
 	for _, update := range out {
 		reporttest.Sound(t, update)
 	}
@@ -201,22 +201,22 @@ func (d *desk) call(t *testing.T, status int, callbacks ...emulator.Callback) []
 }
 
 // last returns the error of the last callback.
-func (d *desk) last() error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.err
+func (f *fixture) last() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.err
 }
 
 // refusal looks at an error: a Problem with an outcome, which says nothing of the recipient or of the signature.
-func (d *desk) refusal(t *testing.T, cb emulator.Callback, err error) {
+func (f *fixture) refusal(t *testing.T, cb emulator.Callback, err error) {
 	t.Helper()
 	var refused *inbound.Problem
 	if !errors.As(err, &refused) || refused.Outcome == "" || refused.Detail == "" {
 		t.Errorf("%v (%T) is not an *inbound.Problem with an outcome and a detail", err, err)
 		return
 	}
-	private := []string{strings.TrimPrefix(to[d.Channel].Reveal(), "+")}
-	if signature := cb.Header.Get(d.Signature); len(signature) > len("sha256=") {
+	private := []string{strings.TrimPrefix(to[f.Channel].Reveal(), "+")}
+	if signature := cb.Header.Get(f.Signature); len(signature) > len("sha256=") {
 		private = append(private, signature)
 	}
 	for _, text := range private {
@@ -229,15 +229,15 @@ func (d *desk) refusal(t *testing.T, cb emulator.Callback, err error) {
 // settings: without one of them the callback is off, and nothing else is wrong.
 func (c *Callback) settings(t *testing.T) {
 	t.Parallel()
-	d := c.open(t, "")
-	switch got := d.callback; {
+	f := c.open(t, "")
+	switch got := f.callback; {
 	case got.Provider == "" || !strings.HasPrefix(got.Path, "/callbacks/") || len(got.Settings) == 0 || got.Read == nil:
 		t.Fatalf("%+v", got)
 	case len(got.Body.MediaTypes) == 0 || got.Body.Limit < 1<<10 || got.Body.Limit > 16<<20:
 		t.Errorf("%+v", got.Body)
 	}
-	for _, variable := range d.callback.Settings {
-		if off := c.open(t, variable).callback; off.Read != nil || off.Path != d.callback.Path {
+	for _, variable := range f.callback.Settings {
+		if off := c.open(t, variable).callback; off.Read != nil || off.Path != f.callback.Path {
 			t.Errorf("without %s: %+v", variable, off)
 		}
 	}
@@ -247,15 +247,15 @@ func (c *Callback) settings(t *testing.T) {
 func (c *Callback) reports(t *testing.T) {
 	t.Parallel()
 	for _, id := range []string{"webhook_1:%:1", "ORD 12/7&job=x#?%2B+=\"\\<é.3a>,;:@:%:12", strings.Repeat("…/", 50) + ":%:3"} {
-		d := c.open(t, "")
+		f := c.open(t, "")
 		job := strings.Replace(id, "%:", string(c.Channel)+":", 1)
-		m, receipt := d.send(t, job)
-		at := d.now.Add(-time.Minute)
+		m, receipt := f.send(t, job)
+		at := f.now.Add(-time.Minute)
 		var events []emulator.Event
 		var want []report.Report
 		for _, kind := range c.Events {
 			events = append(events, emulator.Event{Kind: kind, At: at})
-			r := report.Report{Provider: d.callback.Provider, Channel: c.Channel, MessageID: receipt, State: report.State(kind), At: at}
+			r := report.Report{Provider: f.callback.Provider, Channel: c.Channel, MessageID: receipt, State: report.State(kind), At: at}
 			if c.Correlates {
 				r.JobID = job
 			}
@@ -263,7 +263,7 @@ func (c *Callback) reports(t *testing.T) {
 		}
 		var got []report.Report
 		seen := map[string]bool{}
-		for _, update := range d.call(t, c.Reply, d.report(t, m, events...)...) {
+		for _, update := range f.call(t, c.Reply, f.report(t, m, events...)...) {
 			if len(update.Preferences) != 0 {
 				t.Errorf("preferences: %+v", update.Preferences)
 			}
@@ -291,16 +291,16 @@ func (c *Callback) reports(t *testing.T) {
 // repetitions: the same event has the same id, however often, late or out of order it comes.
 func (c *Callback) repetitions(t *testing.T) {
 	t.Parallel()
-	d := c.open(t, "")
+	f := c.open(t, "")
 	const messages, times = 3, 3
 	for range messages {
-		d.send(t, "webhook_1:"+string(c.Channel)+":1")
+		f.send(t, "webhook_1:"+string(c.Channel)+":1")
 	}
 	plan := emulator.Plan{Repeat: times, Shuffle: 7}
 	for _, kind := range c.Events {
-		plan.Events = append(plan.Events, emulator.Event{Kind: kind, At: d.now.Add(-48 * time.Hour)})
+		plan.Events = append(plan.Events, emulator.Event{Kind: kind, At: f.now.Add(-48 * time.Hour)})
 	}
-	played, err := d.callbacks.Play(t.Context(), plan)
+	played, err := f.callbacks.Play(t.Context(), plan)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -308,7 +308,7 @@ func (c *Callback) repetitions(t *testing.T) {
 		t.Errorf("%+v", played)
 	}
 	events := map[string]int{}
-	for _, update := range d.call(t, c.Reply) {
+	for _, update := range f.call(t, c.Reply) {
 		for _, r := range update.Reports {
 			events[r.EventID]++
 		}
@@ -326,8 +326,8 @@ func (c *Callback) repetitions(t *testing.T) {
 // forgeries: nothing is believed that the provider did not sign.
 func (c *Callback) forgeries(t *testing.T) {
 	t.Parallel()
-	d := c.open(t, "")
-	good := d.delivered(t)
+	f := c.open(t, "")
+	good := f.delivered(t)
 	changed := bytes.Replace(good.Body, []byte("elivered"), []byte("elivers"), 1)
 	if bytes.Equal(changed, good.Body) {
 		t.Fatalf("%s does not say that the message was delivered: this test changes nothing", good.Body)
@@ -339,14 +339,14 @@ func (c *Callback) forgeries(t *testing.T) {
 			good.With(c.Signature, signature+"AA"), good.With(c.Signature, signature[:12]))
 	}
 	for _, cb := range forged {
-		if updates := d.call(t, http.StatusForbidden, cb); len(updates) != 0 {
+		if updates := f.call(t, http.StatusForbidden, cb); len(updates) != 0 {
 			t.Errorf("believed: %+v", updates)
 		}
-		if refused := inbound.AsProblem(d.last()); refused == nil || refused.Outcome != provider.OutcomeForged {
+		if refused := inbound.AsProblem(f.last()); refused == nil || refused.Outcome != provider.OutcomeForged {
 			t.Errorf("refused with %+v", refused)
 		}
 	}
-	if updates := d.call(t, c.Reply, good); len(updates) != 1 {
+	if updates := f.call(t, c.Reply, good); len(updates) != 1 {
 		t.Errorf("the genuine one: %+v", updates)
 	}
 }
@@ -354,27 +354,27 @@ func (c *Callback) forgeries(t *testing.T) {
 // replays: an old callback is refused, where the provider signs the time; otherwise its event id tells.
 func (c *Callback) replays(t *testing.T) {
 	t.Parallel()
-	d := c.open(t, "")
-	cb := d.delivered(t)
-	old, early := d.callbacks.SignedAt(cb, d.now.Add(-c.Window-time.Second)), d.callbacks.SignedAt(cb, d.now.Add(c.Window+time.Second))
+	f := c.open(t, "")
+	cb := f.delivered(t)
+	old, early := f.callbacks.SignedAt(cb, f.now.Add(-c.Window-time.Second)), f.callbacks.SignedAt(cb, f.now.Add(c.Window+time.Second))
 	if c.Window == 0 {
-		if updates := d.call(t, c.Reply, old, early); len(updates) != 2 || updates[0].Reports[0].EventID != updates[1].Reports[0].EventID {
+		if updates := f.call(t, c.Reply, old, early); len(updates) != 2 || updates[0].Reports[0].EventID != updates[1].Reports[0].EventID {
 			t.Errorf("nothing tells a replay: %+v", updates)
 		}
 		return
 	}
-	d.call(t, http.StatusForbidden, old, early)
-	d.call(t, c.Reply, d.callbacks.SignedAt(cb, d.now.Add(-c.Window)))
+	f.call(t, http.StatusForbidden, old, early)
+	f.call(t, c.Reply, f.callbacks.SignedAt(cb, f.now.Add(-c.Window)))
 }
 
 // otherBodies: of another media type, compressed, too large.
 func (c *Callback) otherBodies(t *testing.T) {
 	t.Parallel()
-	d := c.open(t, "")
-	good := d.delivered(t)
-	updates := d.call(t, http.StatusUnsupportedMediaType, good.With("Content-Type", "application/xml"), good.With("Content-Type", ""),
+	f := c.open(t, "")
+	good := f.delivered(t)
+	updates := f.call(t, http.StatusUnsupportedMediaType, good.With("Content-Type", "application/xml"), good.With("Content-Type", ""),
 		good.With("Content-Type", "json; ;"), good.With("Content-Encoding", "gzip"))
-	updates = append(updates, d.call(t, http.StatusRequestEntityTooLarge, good.WithBody(bytes.Repeat([]byte(" "), int(d.callback.Body.Limit)+1)))...)
+	updates = append(updates, f.call(t, http.StatusRequestEntityTooLarge, good.WithBody(bytes.Repeat([]byte(" "), int(f.callback.Body.Limit)+1)))...)
 	if len(updates) != 0 {
 		t.Errorf("%+v", updates)
 	}
@@ -387,9 +387,9 @@ func (c *Callback) ends(t *testing.T) {
 		t.Fatal("no failures: every provider reports some")
 	}
 	for _, end := range c.Ends {
-		d := c.open(t, "")
-		m, _ := d.send(t, "webhook_1:"+string(c.Channel)+":1")
-		updates := d.call(t, c.Reply, d.report(t, m, end.Event)...)
+		f := c.open(t, "")
+		m, _ := f.send(t, "webhook_1:"+string(c.Channel)+":1")
+		updates := f.call(t, c.Reply, f.report(t, m, end.Event)...)
 		if len(updates) != 1 {
 			t.Fatalf("%v: %+v", end.Event, updates)
 		}

@@ -1,5 +1,5 @@
 // Package providertest is the suite that every adapter passes against the emulator: it sends once, says what kind of failure it saw in
-// the contract's words, stays within its time, and gives nobody's data away. docs/adding-a-provider.md shows it in use.
+// the contract's words, stays within its time, and gives no personal data away. docs/adding-a-provider.md shows it in use.
 package providertest
 
 import (
@@ -29,7 +29,7 @@ import (
 	"ringup.dev/ringup/test/emulator"
 )
 
-// Adapter is what the suite has to know.
+// Adapter says what the suite has to know.
 type Adapter struct {
 	// Dialect is the emulator's name for the provider.
 	Dialect string
@@ -122,7 +122,7 @@ func Run(t *testing.T, a Adapter) {
 	t.Run("probes", a.probes)
 	t.Run("wrong credentials", a.wrongCredentials)
 	t.Run("faults", a.faults)
-	t.Run("nobody listens", a.nobodyListens)
+	t.Run("no server", a.noServer)
 	t.Run("too slow", a.tooSlow)
 	t.Run("no time at all", a.noTime)
 	t.Run("documented failures", a.documented)
@@ -318,7 +318,7 @@ func (a *Adapter) faults(t *testing.T) {
 	}
 }
 
-func (a *Adapter) nobodyListens(t *testing.T) {
+func (a *Adapter) noServer(t *testing.T) {
 	t.Parallel()
 	var lc net.ListenConfig
 	listener, err := lc.Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -366,7 +366,7 @@ func (a *Adapter) documented(t *testing.T) {
 			t.Parallel()
 			b := a.open(t, a.Secret)
 			m := a.message()
-			// As providers do, it quotes whom the message was for, and the text.
+			// As providers do, it quotes the recipient and the text.
 			f.Answer.Text += " (" + m.To.Reveal() + ", " + m.Text + ")"
 			b.emulator.Fail(emulator.Fault{Refusal: f.Answer})
 			_, err := b.provider.Send(within(t, 10*time.Second), m)
@@ -402,7 +402,7 @@ func (a *Adapter) is(t *testing.T, err error, class failure.Class, reason failur
 	t.Helper()
 	var e *failure.Error
 	if !errors.As(err, &e) {
-		t.Fatalf("%v (%T) is no *provider.Error", err, err)
+		t.Fatalf("%v (%T) is not a *failure.Error", err, err)
 	}
 	if e.Class != class || e.Reason != reason {
 		t.Errorf("%s/%s, want %s/%s: %v", e.Class, e.Reason, class, reason, e)

@@ -183,7 +183,7 @@ func (p *Provider) Probe(ctx context.Context) error {
 	return nil
 }
 
-// Traits says that messages come from nobody, and that nothing is heard of them.
+// Traits names the sandbox as the sender, and says that nothing is reported.
 func (p *Provider) Traits() provider.Traits { return provider.Traits{Sender: "sandbox"} }
 
 // wait takes the time that the sandbox is told to take.

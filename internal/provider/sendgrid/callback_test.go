@@ -191,7 +191,7 @@ func TestParse(t *testing.T) {
 			reporttest.Equal(t, tt.want, got)
 		})
 	}
-	// A batch of two, one of them without ids and time; and somebody else's, who uses the same account.
+	// A batch of two, one of them without ids and time; and events of another program that uses the same account.
 	got, err := parse([]byte(`[`+one(`"event":"delivered"`)+`,{"event":"unsubscribe","email":"Jane Roe <jane.roe@EXAMPLE.com>"},`+
 		`{"event":"delivered","email":"x@example.com"},{"event":"delivered","ringup_job":"order 7","sg_message_id":"m2","timestamp":"1731705721"}]`), received)
 	if err != nil {

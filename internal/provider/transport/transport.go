@@ -143,7 +143,7 @@ func joinPath(base, path string) string {
 }
 
 // broken says what a broken exchange means: before anything was written the message is certainly not on its way, afterwards
-// nobody knows.
+// that is unknown.
 func broken(err error, written bool) *failure.Error {
 	e := &failure.Error{Class: failure.Transient, Reason: failure.ReasonNetwork, Detail: "no connection"}
 	if written {

@@ -77,12 +77,12 @@ func TestSignatures(t *testing.T) {
 		"a field less":                    {"12345", page, "foo=1&bar=2", form, call.Encode(), "vOEb5UThFn24KEfnOFLQY2AE5FY=", 403},
 		"JSON changed":                    {"12345", page, "foo=1&bar=2&bodySHA256=" + bodyHash, jsonType, jsonBody + " ", "a9nBmqA0ju/hNViExpshrM61xv4=", 403},
 		"JSON without a hash":             {"12345", page, "foo=1&bar=2", jsonType, jsonBody, "a9nBmqA0ju/hNViExpshrM61xv4=", 403},
-		"JSON that is none":               {"12345", page, "foo=1&bar=2&bodySHA256=" + bodyHash, jsonType, "[", "a9nBmqA0ju/hNViExpshrM61xv4=", 400},
-		"a hash that is none":             {"12345", page, "bodySHA256=zz", jsonType, jsonBody, "y77kIzt2vzLz71DgmJGsen2scGs=", 403},
+		"invalid JSON":                    {"12345", page, "foo=1&bar=2&bodySHA256=" + bodyHash, jsonType, "[", "a9nBmqA0ju/hNViExpshrM61xv4=", 400},
+		"an invalid hash":                 {"12345", page, "bodySHA256=zz", jsonType, jsonBody, "y77kIzt2vzLz71DgmJGsen2scGs=", 403},
 		"no signature":                    {"12345", page, "foo=1&bar=2", form, conference.Encode(), "", 403},
 		"half a signature":                {"12345", page, "foo=1&bar=2", form, conference.Encode(), "vOEb5UThFn24KEfnOFLQ", 403},
 		"not base64":                      {"12345", page, "foo=1&bar=2", form, conference.Encode(), "vOEb5UThFn24KEfnOFLQY2AE5F?=", 403},
-		"a form that is none":             {"12345", page, "foo=1&bar=2", form, "a=%zz", "vOEb5UThFn24KEfnOFLQY2AE5FY=", 400},
+		"an invalid form":                 {"12345", page, "foo=1&bar=2", form, "a=%zz", "vOEb5UThFn24KEfnOFLQY2AE5FY=", 400},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -136,10 +136,10 @@ func TestParse(t *testing.T) {
 		"delivered":                 {sms, status("MessageStatus=delivered&RawDlrDoneDate=2411152122"), reporttest.Reports(dlr(report.Delivered, "delivered", nil)), false},
 		"partially":                 {sms, status("MessageStatus=partially_delivered"), reporttest.Reports(dlr(report.Delivered, "partially_delivered", nil)), false},
 		"still Twilio's own affair": {sms, status("MessageStatus=queued"), report.Update{}, false},
-		"nothing that is known":     {sms, status("MessageStatus=teleported"), report.Update{}, false},
+		"an unknown status":         {sms, status("MessageStatus=teleported"), report.Update{}, false},
 		"read on WhatsApp":          {chat, strings.ReplaceAll(status("MessageStatus=read&ChannelPrefix=whatsapp"), "=%2B", "=whatsapp%3A%2B"), reporttest.Reports(read), false},
 		"without a job":             {"", status("MessageStatus=delivered"), reporttest.Reports(elsewhere), false},
-		"a job that is none":        {"order 7", status("MessageStatus=delivered"), reporttest.Reports(elsewhere), false},
+		"not a job's id":            {"order 7", status("MessageStatus=delivered"), reporttest.Reports(elsewhere), false},
 		"a job of another channel":  {"webhook_1:email:1", status("MessageStatus=delivered"), reporttest.Reports(elsewhere), false},
 
 		"the handset is off":     {sms, status("MessageStatus=undelivered&ErrorCode=30003"), failed(failure.Transient, failure.ReasonRecipient, "30003"), false},
@@ -148,7 +148,7 @@ func TestParse(t *testing.T) {
 		"filtered":               {sms, status("MessageStatus=undelivered&ErrorCode=30007"), failed(failure.Permanent, failure.ReasonContent, "30007"), false},
 		"the network says no":    {sms, status("MessageStatus=undelivered&ErrorCode=30008"), failed(failure.Transient, failure.ReasonOutage, "30008"), false},
 		"the account":            {sms, status("MessageStatus=undelivered&ErrorCode=30002"), failed(failure.Account, failure.ReasonSuspended, "30002"), false},
-		"a code nobody knows":    {sms, status("MessageStatus=undelivered&ErrorCode=39999"), failed(failure.Permanent, failure.ReasonUnreadable, "39999"), false},
+		"an unknown code":        {sms, status("MessageStatus=undelivered&ErrorCode=39999"), failed(failure.Permanent, failure.ReasonUnreadable, "39999"), false},
 		"no code":                {sms, status("MessageStatus=undelivered"), failed(failure.Permanent, failure.ReasonUnreadable, ""), false},
 		"a code that is no code": {sms, status("MessageStatus=undelivered&ErrorCode=abc"), failed(failure.Permanent, failure.ReasonUnreadable, ""), false},
 		"canceled": {sms, status("MessageStatus=canceled"), reporttest.Reports(dlr(report.Failed, "canceled",

@@ -148,14 +148,14 @@ func TestParse(t *testing.T) {
 		"without a time": {change("messages", `"messages":[{"from":"12025550143","id":"wamid.2","timestamp":"soon","type":"text","text":{"body":"stop"}},`+
 			`{"from":"12025550143","id":"wamid.2","text":{"body":"stop"}}]`),
 			reporttest.Preferences(late, late)},
-		"from nobody":        {change("messages", `"messages":[{"id":"wamid.2","text":{"body":"stop"}},{"from":"12025550143","text":{"body":"stop"}}]`), report.Update{}},
-		"no offers":          {marketing("stop"), reporttest.Preferences(prefer("digest", suppress.OptOut, suppress.Unsubscribe))},
-		"offers again":       {marketing("resume"), reporttest.Preferences(prefer("digest", suppress.OptIn, ""))},
-		"of another thing":   {strings.Replace(marketing("stop"), "marketing_messages", "calls", 1), report.Update{}},
-		"of another kind":    {marketing("pause"), report.Update{}},
-		"a template's state": {change("message_template_status_update", `"event":"APPROVED"`), report.Update{}},
-		"another product":    {`{"object":"page","entry":[{"changes":[{"value":{"statuses":[{"id":"a","status":"read"}]}}]}]}`, report.Update{}},
-		"nothing":            {`{"object":"whatsapp_business_account","entry":[{"changes":[{},{"value":7}]},{}]}`, report.Update{}},
+		"without a sender or an id": {change("messages", `"messages":[{"id":"wamid.2","text":{"body":"stop"}},{"from":"12025550143","text":{"body":"stop"}}]`), report.Update{}},
+		"no offers":                 {marketing("stop"), reporttest.Preferences(prefer("digest", suppress.OptOut, suppress.Unsubscribe))},
+		"offers again":              {marketing("resume"), reporttest.Preferences(prefer("digest", suppress.OptIn, ""))},
+		"of another thing":          {strings.Replace(marketing("stop"), "marketing_messages", "calls", 1), report.Update{}},
+		"of another kind":           {marketing("pause"), report.Update{}},
+		"a template's state":        {change("message_template_status_update", `"event":"APPROVED"`), report.Update{}},
+		"another product":           {`{"object":"page","entry":[{"changes":[{"value":{"statuses":[{"id":"a","status":"read"}]}}]}]}`, report.Update{}},
+		"nothing":                   {`{"object":"whatsapp_business_account","entry":[{"changes":[{},{"value":7}]},{}]}`, report.Update{}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -77,7 +77,7 @@ func (p *SNS) Send(ctx context.Context, m message.Message) (provider.Receipt, er
 	return provider.Receipt{MessageID: *out.MessageId}, nil
 }
 
-// Probe reads the account's SMS settings: SNS has no cheaper call that takes the same permissions' owner.
+// Probe reads the account's SMS settings: SNS has no cheaper call that the same credentials may make.
 func (p *SNS) Probe(ctx context.Context) error {
 	call := p.client.Call(ctx, noBase)
 	_, err := p.api.GetSMSAttributes(ctx, &sns.GetSMSAttributesInput{}, func(o *sns.Options) { o.HTTPClient = call })

@@ -43,7 +43,7 @@ func documented() []providertest.Failure {
 		{Answer: emulator.Refusal{Status: 401, Code: "20003"}, Want: failure.Error{Class: failure.Account, Reason: failure.ReasonCredentials}},
 		{Answer: emulator.Refusal{Status: 403, Code: "20403"}, Want: failure.Error{Class: failure.Account, Reason: failure.ReasonSuspended}},
 		{Answer: emulator.Refusal{Status: 503, Code: "20503"}, Want: failure.Error{Class: failure.Transient, Reason: failure.ReasonOutage}},
-		// Codes that nobody has heard of go by the status.
+		// Unknown codes go by the status.
 		{Answer: emulator.Refusal{Status: 400, Code: "29999"}, Want: failure.Error{Class: failure.Permanent, Reason: failure.ReasonRequest}},
 		{Answer: emulator.Refusal{Status: 500, Code: "59999"}, Want: failure.Error{Class: failure.Transient, Reason: failure.ReasonOutage}},
 	}

@@ -66,7 +66,7 @@ func (p *Provider) Traits() provider.Traits {
 	return provider.Traits{Sender: p.number, Reports: true, NamesMessage: true}
 }
 
-// outgoing is what is posted to /{phone-number-id}/messages (developers.facebook.com/docs/whatsapp/cloud-api/reference/messages).
+// outgoing is the body of a POST to /{phone-number-id}/messages (developers.facebook.com/docs/whatsapp/cloud-api/reference/messages).
 type outgoing struct {
 	Product       string    `json:"messaging_product"`
 	RecipientType string    `json:"recipient_type"`
@@ -127,7 +127,7 @@ func (p *Provider) do(ctx context.Context, method string, target *url.URL, body 
 	}
 	r.Header.Set("Authorization", "Bearer "+p.token.Reveal())
 	r.Header.Set("Content-Type", "application/json")
-	// The call has the answer, or why there is none.
+	// The call has the answer, or the failure.
 	if resp, err := call.RoundTrip(r); err == nil {
 		_ = resp.Body.Close()
 	}
