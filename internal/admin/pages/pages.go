@@ -6,6 +6,7 @@ import (
 	"embed"
 	"io/fs"
 	"net/http"
+	"strings"
 
 	"github.com/go-chi/chi/v5"
 
@@ -76,8 +77,13 @@ func static() http.Handler {
 	if err != nil {
 		panic(err) // embedded above
 	}
-	files := http.StripPrefix("/admin/static/", http.FileServerFS(sub))
+	const prefix = "/admin/static/"
+	files := http.StripPrefix(prefix, http.FileServerFS(sub))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !fs.ValidPath(strings.TrimPrefix(r.URL.Path, prefix)) {
+			http.NotFound(w, r) // the file server would answer 500
+			return
+		}
 		w.Header().Set("Cache-Control", "max-age=300")
 		files.ServeHTTP(w, r)
 	})
