@@ -92,7 +92,7 @@ func (d *desk) failed(id, transaction, reason string) {
 	d.must(err)
 	_, claim, err := d.consumer.Exchange(d.Context(), nil, nil, &queue.ClaimRequest{Max: 1})
 	d.must(err)
-	_, _, err = d.consumer.Exchange(d.Context(), []queue.Settlement{{Claimed: claim.Jobs[0], Action: queue.Fail, Error: reason, Provider: "twilio", Worker: "pod-1/7"}}, nil, nil)
+	_, _, err = d.consumer.Exchange(d.Context(), []queue.Settlement{{Claimed: claim.Jobs[0], Outcome: queue.Fail{Attempt: queue.Attempt{Provider: "twilio"}, Error: reason}, Worker: "pod-1/7"}}, nil, nil)
 	d.must(err)
 }
 
@@ -225,7 +225,7 @@ func TestMend(t *testing.T) {
 	d.want(http.StatusOK, d.ask(http.MethodGet, "/admin/audit", ""), "local", "retry", "asked", "hook&lt;script&gt;1:sms:1")
 	_, claim, err := d.consumer.Exchange(t.Context(), nil, nil, &queue.ClaimRequest{Max: 1})
 	d.must(err)
-	_, _, err = d.consumer.Exchange(t.Context(), []queue.Settlement{{Claimed: claim.Jobs[0], Action: queue.Complete, Provider: "twilio", MessageID: "SM9"}}, nil, nil)
+	_, _, err = d.consumer.Exchange(t.Context(), []queue.Settlement{{Claimed: claim.Jobs[0], Outcome: queue.Done{Attempt: queue.Attempt{Provider: "twilio", MessageID: "SM9"}}}}, nil, nil)
 	d.must(err)
 	d.want(http.StatusOK, d.ask(http.MethodGet, link, ""), "retried", "by local", "SM9")
 	d.want(http.StatusNotFound, d.ask(http.MethodGet, "/admin/nothing", ""), "there is nothing here")

@@ -42,8 +42,8 @@ func (d *desk) settled(id string, s queue.Settlement) {
 func TestHeld(t *testing.T) {
 	t.Parallel()
 	d := open(t, admin.Config{})
-	d.settled("a", queue.Settlement{Action: queue.Hold, Delay: time.Hour, Error: "quiet hours where the customer is, until tomorrow"})
-	d.settled("b", queue.Settlement{Action: queue.Hold, Delay: time.Hour, Error: "the daily cap of sms is reached, until tomorrow"})
+	d.settled("a", queue.Settlement{Outcome: queue.Hold{Delay: time.Hour, Error: "quiet hours where the customer is, until tomorrow"}})
+	d.settled("b", queue.Settlement{Outcome: queue.Hold{Delay: time.Hour, Error: "the daily cap of sms is reached, until tomorrow"}})
 	d.want(http.StatusOK, d.ask(http.MethodGet, "/admin/queues", ""), `<a href="/admin/queues/sms/held">2</a>`)
 	d.want(http.StatusOK, d.ask(http.MethodGet, "/admin/queues/sms/held", ""), "2 jobs", "quiet hours where the customer is", "Try all now", "in 59 min")
 	d.want(http.StatusOK, d.ask(http.MethodGet, "/admin/job?id=a:sms:1", ""), `<p class="note waits">quiet hours`, ">Try now</a>", ">Delete</a>")
@@ -61,12 +61,12 @@ func TestHeld(t *testing.T) {
 func TestDelivery(t *testing.T) {
 	t.Parallel()
 	d := open(t, admin.Config{})
-	d.settled("silent", queue.Settlement{Action: queue.Complete, Provider: "aws", MessageID: "1", Unreported: true})
+	d.settled("silent", queue.Settlement{Outcome: queue.Done{Attempt: queue.Attempt{Provider: "aws", MessageID: "1"}, NoReports: true}})
 	d.want(http.StatusOK, d.ask(http.MethodGet, "/admin/job?id=silent:sms:1", ""), "aws does not report deliveries")
 	d.want(http.StatusOK, d.ask(http.MethodGet, "/admin/search?q=silent", ""), "deliveries are not reported")
-	d.settled("told", queue.Settlement{Action: queue.Complete, Provider: "twilio", MessageID: "SM1"})
+	d.settled("told", queue.Settlement{Outcome: queue.Done{Attempt: queue.Attempt{Provider: "twilio", MessageID: "SM1"}}})
 	d.want(http.StatusOK, d.ask(http.MethodGet, "/admin/job?id=told:sms:1", ""), "twilio reports deliveries, and has said nothing yet")
-	d.settled("unwanted", queue.Settlement{Action: queue.Suppress, Error: "the recipient gets nothing on this channel: stop"})
+	d.settled("unwanted", queue.Settlement{Outcome: queue.Suppress{Error: "the recipient gets nothing on this channel: stop"}})
 	d.want(http.StatusOK, d.ask(http.MethodGet, "/admin/job?id=unwanted:sms:1", ""), ">suppressed</span>", "the recipient gets nothing on this channel: stop")
 	d.want(http.StatusOK, d.ask(http.MethodGet, "/admin/queues", ""), "<dd>1<small>")
 
@@ -115,7 +115,7 @@ func TestMoved(t *testing.T) {
 	_, claim, err := consumer.Exchange(t.Context(), nil, nil, &queue.ClaimRequest{Max: 1})
 	d.must(err)
 	failure := &failure.Error{Class: failure.Permanent}
-	_, _, err = consumer.Exchange(t.Context(), []queue.Settlement{{Claimed: claim.Jobs[0], Action: queue.Fail, Error: failure.Error(), Move: true}}, nil, nil)
+	_, _, err = consumer.Exchange(t.Context(), []queue.Settlement{{Claimed: claim.Jobs[0], Outcome: queue.Fail{Error: failure.Error(), FallBack: true}}}, nil, nil)
 	d.must(err)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -143,8 +143,8 @@ func TestSpending(t *testing.T) {
 	d.must(err)
 	d.pages = admin.New(admin.Options{Region: "US", Currency: "EUR", Caps: caps, Queues: d.store, Outbox: d.store.Outbox(0), Renderer: renderer, Log: slog.New(slog.DiscardHandler)}).Handler()
 	for i, source := range []string{"kiosk-7", "till", "kiosk-7"} {
-		d.settled(fmt.Sprint("w", i), queue.Settlement{Action: queue.Complete, Provider: "twilio", Spent: []queue.Spend{
-			{Field: queue.SpendTotal, Micros: 7900}, {Field: queue.SpendSource + source, Micros: 7900}, {Field: queue.SpendEvent + "payment_complete|" + source, Micros: 7900}}})
+		d.settled(fmt.Sprint("w", i), queue.Settlement{Outcome: queue.Done{Attempt: queue.Attempt{Provider: "twilio"}, Costs: []queue.Cost{
+			{Field: queue.CostTotal, Micros: 7900}, {Field: queue.CostSource + source, Micros: 7900}, {Field: queue.CostEvent + "payment_complete|" + source, Micros: 7900}}}})
 	}
 	page := d.ask(http.MethodGet, "/admin/spending", "")
 	d.want(http.StatusOK, page, "0.0237", "EUR", ">118%</span>", ">1%</span>", "kiosk-7", "payment_complete", "0.0158")

@@ -23,8 +23,8 @@ func TestOpenAPI(t *testing.T) {
 	t.Parallel()
 	d := open(t, admin.Config{Token: "right", Reveal: true})
 	d.failed("a", "TXN_1", "permanent: invalid_recipient")
-	d.settled("told", queue.Settlement{Action: queue.Complete, Provider: "twilio", MessageID: "SM1", Spent: []queue.Spend{{Field: queue.SpendTotal, Micros: 7900},
-		{Field: queue.SpendEvent + "payment_complete|till", Micros: 7900}}})
+	d.settled("told", queue.Settlement{Outcome: queue.Done{Attempt: queue.Attempt{Provider: "twilio", MessageID: "SM1"}, Costs: []queue.Cost{{Field: queue.CostTotal, Micros: 7900},
+		{Field: queue.CostEvent + "payment_complete|till", Micros: 7900}}}})
 	doc, err := openapi3.NewLoader().LoadFromData(admin.Description)
 	d.must(err)
 	d.must(doc.Validate(t.Context()))

@@ -36,7 +36,7 @@ func (a *Admin) spentAndSuppressed(ctx context.Context, channel message.Channel)
 	if err != nil {
 		return v, err
 	}
-	v.SpentToday = pricing.Micros(spent[queue.SpendTotal]).String()
+	v.SpentToday = pricing.Micros(spent[queue.CostTotal]).String()
 	v.Listed, err = a.Queues.CountSuppressed(ctx, channel)
 	return v, err
 }
@@ -111,10 +111,10 @@ func (a *Admin) spending(ctx context.Context, days int, now time.Time) (*spendin
 			if err != nil {
 				return nil, err
 			}
-			one.Channels[string(channel)] = pricing.Micros(fields[queue.SpendTotal]).String()
-			total += pricing.Micros(fields[queue.SpendTotal])
+			one.Channels[string(channel)] = pricing.Micros(fields[queue.CostTotal]).String()
+			total += pricing.Micros(fields[queue.CostTotal])
 			for field, micros := range fields {
-				if rest, is := strings.CutPrefix(field, queue.SpendEvent); is {
+				if rest, is := strings.CutPrefix(field, queue.CostEvent); is {
 					event, source, _ := strings.Cut(rest, "|")
 					by[key{channel, event, source}] += pricing.Micros(micros)
 				}
@@ -142,9 +142,9 @@ func (a *Admin) spending(ctx context.Context, days int, now time.Time) (*spendin
 func (a *Admin) caps(channel message.Channel, fields map[string]int64) []spentCap {
 	var out []spentCap
 	for _, one := range a.Caps.List(channel) {
-		spent := pricing.Micros(fields[queue.SpendTotal])
+		spent := pricing.Micros(fields[queue.CostTotal])
 		if one.Source != "" {
-			spent = pricing.Micros(fields[queue.SpendSource+one.Source])
+			spent = pricing.Micros(fields[queue.CostSource+one.Source])
 		}
 		out = append(out, spentCap{Name: one.Name(), Most: one.Most.String(), Spent: spent.String(), Percent: int(spent * 100 / one.Most)})
 	}

@@ -42,7 +42,7 @@ func desk(t *testing.T) (run func(args ...string) (out string, code int), hold f
 		}
 	}
 	store, err := redisstore.Open(redisstore.Config{
-		URL: secret.String("redis://" + redistest.Start(t).Addr()), Prefix: "ringup", DedupeTTL: time.Hour, StatusTTL: time.Hour, KeepCompleted: 100, KeepFailed: 100,
+		URL: secret.String("redis://" + redistest.Start(t).Addr()), Prefix: "ringup", DedupeTTL: time.Hour, StatusTTL: time.Hour, KeepCompleted: 0, KeepFailed: 100,
 		MaxCrashes: 5, OnUncertain: redisstore.Resend,
 	}, slog.New(slog.DiscardHandler))
 	must(err)
@@ -63,15 +63,13 @@ func desk(t *testing.T) (run func(args ...string) (out string, code int), hold f
 		must(err)
 	}
 	for i := range 3 {
-		failed := queue.Settlement{Action: queue.Fail, Error: "permanent: invalid_recipient"}
-		if i == 0 {
-			failed.Spent = []queue.Spend{{Field: queue.SpendTotal, Micros: 15_800}, {Field: queue.SpendEvent + "payment_complete|kiosk-7\x1b\u202e", Micros: 15_800}}
-		}
-		settle(fmt.Sprint("w", i), i, failed)
+		settle(fmt.Sprint("w", i), i, queue.Settlement{Outcome: queue.Fail{Error: "permanent: invalid_recipient"}})
 	}
+	settle("paid", 9, queue.Settlement{Outcome: queue.Done{Costs: []queue.Cost{
+		{Field: queue.CostTotal, Micros: 15_800}, {Field: queue.CostEvent + "payment_complete|kiosk-7\x1b\u202e", Micros: 15_800}}}})
 	hold = func(id, why string) {
 		t.Helper()
-		settle(id, 9, queue.Settlement{Action: queue.Hold, Delay: time.Hour, Error: why})
+		settle(id, 9, queue.Settlement{Outcome: queue.Hold{Delay: time.Hour, Error: why}})
 	}
 	renderer, err := render.New(render.Config{DefaultLocale: "en"})
 	must(err)

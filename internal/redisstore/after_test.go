@@ -168,7 +168,7 @@ func afterSuppressedIsSaidWithTheClaim(a *after) {
 			a.Errorf("%s: %+v", one.Job.ID(), one.Suppressed)
 		} else if is {
 			a.want([]any{one.Suppressed.Why, one.Suppressed.Sender, one.Suppressed.By}, []any{suppress.StopWord, "1000", "business"})
-			a.settle(queue.Settlement{Claimed: one, Action: queue.Suppress, Error: "they said STOP"})
+			a.settle(queue.Settlement{Claimed: one, Outcome: queue.Suppress{Error: "they said STOP"}})
 		}
 	}
 	a.want(a.state(waits)[waits+":whatsapp:1"].Status, queue.StatusSuppressed)
@@ -202,7 +202,7 @@ func afterRecipientLimit(a *after) {
 	for _, one := range a.claim(limited) {
 		if one.LimitedUntil.IsZero() {
 			// Another attempt does not count again.
-			a.settle(queue.Settlement{Claimed: one, Action: queue.Defer, Delay: time.Millisecond, Error: "again"})
+			a.settle(queue.Settlement{Claimed: one, Outcome: queue.Defer{Delay: time.Millisecond, Error: "again"}})
 			continue
 		}
 		over++
@@ -210,7 +210,7 @@ func afterRecipientLimit(a *after) {
 		if in := time.Until(one.LimitedUntil); in < 59*time.Minute || in > time.Hour {
 			a.Errorf("they may be written to again in %s", in)
 		}
-		a.settle(queue.Settlement{Claimed: one, Action: queue.Hold, Delay: time.Hour, Error: "limit"})
+		a.settle(queue.Settlement{Claimed: one, Outcome: queue.Hold{Delay: time.Hour, Error: "limit"}})
 	}
 	a.want(over, 1)
 	seen := 0
@@ -227,7 +227,7 @@ func afterRecipientLimit(a *after) {
 
 func afterHeld(a *after) {
 	id := a.enqueue("+15550100001")
-	a.settle(queue.Settlement{Claimed: a.claim(a.consumer)[0], Action: queue.Hold, Delay: time.Hour, Error: "quiet hours"})
+	a.settle(queue.Settlement{Claimed: a.claim(a.consumer)[0], Outcome: queue.Hold{Delay: time.Hour, Error: "quiet hours"}})
 	d, err := a.store.Depth(a.Context(), message.WhatsApp)
 	a.must(err)
 	a.want([]any{d.Held, d.Retry, d.Inflight, d.Waiting}, []any{1, 0, 0, [4]int64{}})
@@ -242,7 +242,7 @@ func afterHeld(a *after) {
 	one := a.claim(a.consumer)[0]
 	a.want(one.Job.Attempts, 0)
 	// What is due comes by itself, also when nobody but the sweeper looks.
-	a.settle(queue.Settlement{Claimed: one, Action: queue.Hold, Delay: time.Millisecond, Error: "quiet hours"})
+	a.settle(queue.Settlement{Claimed: one, Outcome: queue.Hold{Delay: time.Millisecond, Error: "quiet hours"}})
 	redistest.Eventually(a.T, "the sweeper has put it back", func() bool {
 		_, err := a.store.Sweep(a.Context(), message.WhatsApp, false)
 		a.must(err)
@@ -275,7 +275,7 @@ func afterReportsInAnyOrder(a *after) {
 			id := a.enqueue("+15550100001")
 			one := a.claim(a.consumer)[0]
 			settle := func() {
-				a.settle(queue.Settlement{Claimed: one, Action: queue.Complete, Provider: "business", MessageID: "wamid." + id, Worker: "w"})
+				a.settle(queue.Settlement{Claimed: one, Outcome: queue.Done{Attempt: queue.Attempt{Provider: "business", MessageID: "wamid." + id}}, Worker: "w"})
 			}
 			if before {
 				settle()
@@ -308,7 +308,7 @@ func afterReportByMessageID(a *after) {
 	early := report.Report{EventID: "1", MessageID: "wamid.HBgL==", State: report.Delivered}
 	a.say(early) // before the settlement: nobody knows yet what it speaks of
 	a.want(a.state(id)[one.Job.ID()].Status, queue.StatusSending)
-	a.settle(queue.Settlement{Claimed: one, Action: queue.Complete, Provider: "business", MessageID: "wamid.HBgL==", Named: true})
+	a.settle(queue.Settlement{Claimed: one, Outcome: queue.Done{Attempt: queue.Attempt{Provider: "business", MessageID: "wamid.HBgL=="}, FindByMessageID: true}})
 	a.apply()
 	a.want(a.state(id)[one.Job.ID()].Status, queue.StatusDelivered)
 	n, err := a.store.client.LLen(a.Context(), a.store.keys[message.WhatsApp].Reports).Result()
@@ -333,11 +333,11 @@ func afterUndelivered(a *after) {
 	transient := &failure.Error{Class: failure.Transient, Reason: failure.ReasonOutage, Code: "30008"}
 	permanent := &failure.Error{Class: failure.Permanent, Reason: failure.ReasonRecipient, Code: "131026"}
 	optedOut := &failure.Error{Class: failure.Permanent, Reason: failure.ReasonOptedOut, Code: "131050"}
-	send := func(again *queue.Again) (string, *queue.Claimed) {
+	send := func(again *queue.Redelivery) (string, *queue.Claimed) {
 		id := a.enqueue("+15550100001", "+15550100002") // two, so that the body is stored apart
 		jobs := a.claim(a.consumer)
-		a.settle(queue.Settlement{Claimed: jobs[1], Action: queue.Complete, MessageID: "other"})
-		a.settle(queue.Settlement{Claimed: jobs[0], Action: queue.Complete, Provider: "business", MessageID: "m1", Again: again})
+		a.settle(queue.Settlement{Claimed: jobs[1], Outcome: queue.Done{Attempt: queue.Attempt{MessageID: "other"}}})
+		a.settle(queue.Settlement{Claimed: jobs[0], Outcome: queue.Done{Attempt: queue.Attempt{Provider: "business", MessageID: "m1"}, Redelivery: again}})
 		return id, jobs[0]
 	}
 	report := func(one *queue.Claimed, event, messageID string, err *failure.Error) {
@@ -351,7 +351,7 @@ func afterUndelivered(a *after) {
 	a.want(len(a.claim(a.consumer)), 0)
 
 	// Another try, by another provider; a second report of the first attempt changes nothing.
-	id, one = send(&queue.Again{Retry: true, Delay: time.Millisecond, Within: time.Minute})
+	id, one = send(&queue.Redelivery{Retry: true, Delay: time.Millisecond, Within: time.Minute})
 	report(one, "1", "m1", transient)
 	report(one, "2", "m1", transient)
 	var next *queue.Claimed
@@ -362,7 +362,7 @@ func afterUndelivered(a *after) {
 		return next != nil
 	})
 	a.want([]any{next.Job.ID(), next.Job.Attempts, next.Job.Alternate, string(next.Job.Body)}, []any{one.Job.ID(), 1, true, `{"data":{}}`})
-	a.settle(queue.Settlement{Claimed: next, Action: queue.Complete, Provider: "twilio", MessageID: "m2", Again: &queue.Again{Within: time.Minute}})
+	a.settle(queue.Settlement{Claimed: next, Outcome: queue.Done{Attempt: queue.Attempt{Provider: "twilio", MessageID: "m2"}, Redelivery: &queue.Redelivery{Within: time.Minute}}})
 	report(one, "3", "m1", transient) // late, of the first
 	a.want(a.state(id)[one.Job.ID()].Status, queue.StatusSent)
 	report(one, "4", "m2", transient) // no attempt is left
@@ -372,7 +372,7 @@ func afterUndelivered(a *after) {
 	a.want([]any{d.Failed, d.Retry, d.Inflight}, []any{1, 0, 0})
 
 	// It will never arrive here: another channel tries, once.
-	id, one = send(&queue.Again{Retry: true, Delay: time.Millisecond, Move: true, Within: time.Minute})
+	id, one = send(&queue.Redelivery{Retry: true, Delay: time.Millisecond, FallBack: true, Within: time.Minute})
 	report(one, "1", "m1", permanent)
 	report(one, "2", "m1", permanent)
 	sms := a.consumes(message.SMS, ConsumerConfig{})
@@ -381,7 +381,7 @@ func afterUndelivered(a *after) {
 		a.Fatalf("%d jobs came over", len(jobs))
 	}
 	a.want([]any{jobs[0].Job.WebhookID, jobs[0].Job.Recipient, jobs[0].Job.Attempts, string(jobs[0].Job.Body)}, []any{id, message.Address("+15550100001"), 0, `{"data":{}}`})
-	_, _, err = sms.Exchange(a.Context(), []queue.Settlement{{Claimed: jobs[0], Action: queue.Complete, Provider: "twilio", MessageID: "SM1"}}, nil, nil)
+	_, _, err = sms.Exchange(a.Context(), []queue.Settlement{{Claimed: jobs[0], Outcome: queue.Done{Attempt: queue.Attempt{Provider: "twilio", MessageID: "SM1"}}}}, nil, nil)
 	a.must(err)
 	state := a.state(id)
 	a.want([]any{state[one.Job.ID()].Status, state[jobs[0].Job.ID()].Status}, []any{queue.StatusFailed, queue.StatusSent})
@@ -392,8 +392,7 @@ func afterUndelivered(a *after) {
 	report(one, "1", "m1", transient)
 	report(one, "1", "m1", transient)
 	a.want(a.state(id)[one.Job.ID()].Status, queue.StatusSending)
-	a.settle(queue.Settlement{Claimed: one, Action: queue.Complete, Provider: "business", MessageID: "m1",
-		Again: &queue.Again{Retry: true, Delay: time.Millisecond, Within: time.Minute}})
+	a.settle(queue.Settlement{Claimed: one, Outcome: queue.Done{Attempt: queue.Attempt{Provider: "business", MessageID: "m1"}, Redelivery: &queue.Redelivery{Retry: true, Delay: time.Millisecond, Within: time.Minute}}})
 	a.apply()
 	next = nil
 	redistest.Eventually(a.T, "what was reported early is claimed again", func() bool {
@@ -405,14 +404,14 @@ func afterUndelivered(a *after) {
 	a.want(next.Job.ID(), one.Job.ID())
 
 	// Who does not want to be written to is not written to elsewhere.
-	_, one = send(&queue.Again{Retry: true, Delay: time.Millisecond, Move: true, Within: time.Minute})
+	_, one = send(&queue.Redelivery{Retry: true, Delay: time.Millisecond, FallBack: true, Within: time.Minute})
 	report(one, "1", "m1", optedOut)
 	a.want(len(a.claim(sms)), 0)
 
 	// A send that failed for good moves, too.
 	id = a.enqueue("+15550100001")
 	one = a.claim(a.consumer)[0]
-	a.settle(queue.Settlement{Claimed: one, Action: queue.Fail, Error: "not on WhatsApp", Move: true})
+	a.settle(queue.Settlement{Claimed: one, Outcome: queue.Fail{Error: "not on WhatsApp", FallBack: true}})
 	a.apply()
 	a.want(len(a.claim(sms)), 1)
 	a.want(len(a.state(id)), 2)
@@ -449,13 +448,13 @@ func afterSpending(a *after) {
 	for range 2 {
 		a.enqueue("+15550100001")
 		one := a.claim(a.consumer)[0]
-		spent := queue.Settlement{Claimed: one, Action: queue.Complete, Spent: []queue.Spend{{Field: queue.SpendTotal, Micros: 7900}, {Field: queue.SpendSource + "till", Micros: 7900}}}
+		spent := queue.Settlement{Claimed: one, Outcome: queue.Done{Costs: []queue.Cost{{Field: queue.CostTotal, Micros: 7900}, {Field: queue.CostSource + "till", Micros: 7900}}}}
 		a.settle(spent)
 		a.want(len(a.settle(spent).Lost), 1) // settled already: it does not count again
 	}
 	got, err := a.consumer.Spent(a.Context())
 	a.must(err)
-	a.want(got[queue.SpendTotal], 15800)
+	a.want(got[queue.CostTotal], 15800)
 	a.want(slices.Sorted(maps.Keys(got)), []string{"source:till", "total"})
 }
 
@@ -506,13 +505,13 @@ func afterRecoversByDegrees(a *after) {
 			if one.Probe {
 				probe = one
 			} else {
-				a.settle(queue.Settlement{Claimed: one, Action: queue.Release})
+				a.settle(queue.Settlement{Claimed: one, Outcome: queue.Release{}})
 			}
 		}
 		return probe != nil
 	})
-	a.settle(queue.Settlement{Claimed: probe, Action: queue.Complete})
-	report(queue.ProviderHealth{Provider: "business", Sent: 1, Probed: true})
+	a.settle(queue.Settlement{Claimed: probe, Outcome: queue.Done{}})
+	report(queue.ProviderHealth{Provider: "business", Healthy: 1, Probed: true})
 	state, err := a.store.State(a.Context(), message.WhatsApp)
 	a.must(err)
 	a.want(state.Breakers["business"].State, "recovering")
@@ -521,9 +520,9 @@ func afterRecoversByDegrees(a *after) {
 		a.enqueue("+15550100001")
 		for _, one := range a.claim(c) {
 			by[one.Provider]++
-			a.settle(queue.Settlement{Claimed: one, Action: queue.Complete})
+			a.settle(queue.Settlement{Claimed: one, Outcome: queue.Done{}})
 		}
-		report(queue.ProviderHealth{Provider: "business", Sent: 1})
+		report(queue.ProviderHealth{Provider: "business", Healthy: 1})
 		state, err := a.store.State(a.Context(), message.WhatsApp)
 		a.must(err)
 		return len(state.Breakers) == 0

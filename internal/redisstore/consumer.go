@@ -205,7 +205,9 @@ func (c *Consumer) claimArgs(r *queue.ClaimRequest) []any {
 func (c *Consumer) settleArgs(settlements []queue.Settlement, reports []queue.ProviderHealth) ([]any, error) {
 	tokens := 0
 	for i := range settlements {
-		tokens += settlements[i].ExtraTokens
+		if c, err := changeOf(time.Time{}, nil, settlements[i].Outcome); err == nil {
+			tokens += c.attempt.ExtraTokens
+		}
 	}
 	if c.config.RateLimit == 0 {
 		tokens = 0
@@ -220,7 +222,7 @@ func (c *Consumer) settleArgs(settlements []queue.Settlement, reports []queue.Pr
 		args = append(args, name)
 	}
 	for _, r := range reports {
-		args = append(args, r.Provider, r.Sent, r.Failed, flag(r.Account), r.HoldFor.Milliseconds(), flag(r.Probed), r.Reason)
+		args = append(args, r.Provider, r.Healthy, r.Failed, flag(r.Account), r.ThrottleFor.Milliseconds(), flag(r.Probed), r.Reason)
 	}
 	now := time.Now()
 	for _, i := range all[:complete] {
@@ -233,11 +235,11 @@ func (c *Consumer) settleArgs(settlements []queue.Settlement, reports []queue.Pr
 	}
 	for _, i := range all[complete:] {
 		s := &settlements[i]
-		action, raw, err := next(s)
+		action, raw, delay, err := next(now, s)
 		if err != nil {
 			return nil, err
 		}
-		args = append(args, action, s.Claimed.Raw, raw, s.Delay.Milliseconds(), event(now, s))
+		args = append(args, action, s.Claimed.Raw, raw, delay.Milliseconds(), event(now, s))
 	}
 	fixed := len(args)
 	for at, i := range all {
@@ -255,61 +257,68 @@ const changeCount = 14
 
 // changes adds what goes with a settlement, the at-th (from 1) in the script's order.
 func (c *Consumer) changes(args []any, at int, s *queue.Settlement) ([]any, error) {
-	if u := s.Unwelcome; u != nil {
+	done, isDone := s.Outcome.(queue.Done)
+	failed, _ := s.Outcome.(queue.Fail)
+	if u := failed.Suppress; u != nil {
 		entry, err := suppressionEntry(u)
 		if err != nil {
 			return nil, err
 		}
 		args = append(args, at, "suppress", foldAddress(u.Address), entry, 0)
 	}
-	for _, spend := range s.Spent {
+	for _, spend := range done.Costs {
 		args = append(args, at, "spend", spend.Field, spend.Micros, costTTL.Milliseconds())
 	}
 	j := s.Claimed.Job
-	if s.Named && s.MessageID != "" {
-		args = append(args, at, "name", s.MessageID, logName(j)+" "+strconv.FormatInt(j.AcceptedAt.UnixMilli(), 10), c.store.config.StatusTTL.Milliseconds())
+	if done.FindByMessageID && done.MessageID != "" {
+		args = append(args, at, "name", done.MessageID, logName(j)+" "+strconv.FormatInt(j.AcceptedAt.UnixMilli(), 10), c.store.config.StatusTTL.Milliseconds())
 	}
-	if s.Again == nil && !s.Move {
+	if done.Redelivery == nil && !failed.FallBack {
 		return args, nil
 	}
 	// The body goes along, since the one that jobs share is let go with this one.
 	again := *j
-	again.SharedBody, again.LastError, again.Returns = false, s.Error, j.Returns+1
+	again.SharedBody, again.LastError, again.Returns = false, failed.Error, j.Returns+1
 	again.Attempts++
-	again.Alternate = again.Alternate || s.Again != nil && len(c.providers) > 1
+	again.Alternate = again.Alternate || isDone && len(c.providers) > 1
 	raw, err := again.AppendBinary(make([]byte, 0, len(s.Claimed.Raw)+len(j.Body)))
 	if err != nil {
 		return nil, err
 	}
-	if s.Again == nil {
+	if failed.FallBack {
 		return append(args, at, "move", logName(j), raw, 0), nil
 	}
 	delay := int64(-1)
-	if s.Again.Retry {
-		delay = s.Again.Delay.Milliseconds()
+	if done.Redelivery.Retry {
+		delay = done.Redelivery.Delay.Milliseconds()
 	}
-	id := s.MessageID
+	id := done.MessageID
 	if id == "" || strings.ContainsAny(id, " \t\r\n") {
 		id = "-"
 	}
-	return append(args, at, "keep", logName(j), append(fmt.Appendf(nil, "%d %s %s ", delay, flag(s.Again.Move), id), raw...), s.Again.Within.Milliseconds()), nil
+	return append(args, at, "keep", logName(j), append(fmt.Appendf(nil, "%d %s %s ", delay, flag(done.Redelivery.FallBack), id), raw...), done.Redelivery.Within.Milliseconds()), nil
 }
 
 // order is that in which the settle script takes settlements, and how many come first that are complete.
 func order(settlements []queue.Settlement) (complete int, all []int) {
 	all = make([]int, 0, len(settlements))
 	for i := range settlements {
-		if settlements[i].Action == queue.Complete {
+		if isDone(&settlements[i]) {
 			all = append(all, i)
 		}
 	}
 	complete = len(all)
 	for i := range settlements {
-		if settlements[i].Action != queue.Complete {
+		if !isDone(&settlements[i]) {
 			all = append(all, i)
 		}
 	}
 	return complete, all
+}
+
+func isDone(s *queue.Settlement) bool {
+	_, done := s.Outcome.(queue.Done)
+	return done
 }
 
 func flag(set bool) string {

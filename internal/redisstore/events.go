@@ -29,65 +29,94 @@ type logEntry struct {
 	EventID string `json:"i,omitempty"`
 }
 
+// change is what a settlement does to its job, as the settle script takes it.
+type change struct {
+	action    string // c complete, r retry or defer, h hold, b back to the list, f fail, d drop, s drop since its recipient is suppressed
+	attempt   queue.Attempt
+	delay     time.Duration
+	error     string
+	spends    bool // an attempt
+	uncertain bool
+	line      logEntry // of the job's log; none for one that is released
+	logged    bool
+}
+
+// changeOf takes an outcome apart.
+func changeOf(now time.Time, j *job.Job, outcome queue.Outcome) (change, error) {
+	nth := 0
+	if j != nil {
+		nth = j.Attempts + 1
+	}
+	tried := func(action string, a queue.Attempt) change {
+		return change{action: action, attempt: a, line: logEntry{State: outcome.Name(), Attempt: nth, TookMs: a.Took.Milliseconds(), Provider: a.Provider, MessageID: a.MessageID}}
+	}
+	var c change
+	switch o := outcome.(type) {
+	case queue.Done:
+		c = tried("c", o.Attempt)
+		c.line.State, c.line.Unreported = "sent", o.NoReports
+	case queue.Retry:
+		c = tried("r", o.Attempt)
+		c.delay, c.error, c.uncertain, c.spends = o.Delay, o.Error, o.Uncertain, true
+	case queue.Defer:
+		c = tried("r", o.Attempt)
+		c.delay, c.error, c.uncertain = o.Delay, o.Error, o.Uncertain
+	case queue.Hold:
+		c = change{action: "h", delay: o.Delay, error: o.Error, line: logEntry{State: o.Name(), Until: now.Add(o.Delay).UnixMilli()}}
+	case queue.Fail:
+		c = tried("f", o.Attempt)
+		c.error, c.uncertain, c.spends = o.Error, o.Uncertain, true
+	case queue.Drop:
+		c = change{action: "d", error: o.Error, line: logEntry{State: o.Name(), Attempt: nth}}
+	case queue.Suppress:
+		c = change{action: "s", error: o.Error, line: logEntry{State: o.Name()}}
+	case queue.Release:
+		return change{action: "b"}, nil
+	default:
+		return change{}, fmt.Errorf("settlement with outcome %T", outcome)
+	}
+	c.line.At, c.line.Error, c.logged = now.UnixMilli(), c.error, j != nil
+	return c, nil
+}
+
 // event is the line that a settlement adds to the job's log; "" for one that changes nothing a person would ask for.
 func event(now time.Time, s *queue.Settlement) string {
-	if s.Action == queue.Release || s.Claimed.Job == nil {
+	c, err := changeOf(now, s.Claimed.Job, s.Outcome)
+	if err != nil || !c.logged {
 		return ""
 	}
-	state := s.Action.String()
-	if s.Action == queue.Complete {
-		state = "sent"
-	}
-	attempt, until := s.Claimed.Job.Attempts+1, int64(0)
-	switch s.Action {
-	case queue.Hold:
-		attempt, until = 0, now.Add(s.Delay).UnixMilli() // nothing was tried
-	case queue.Suppress:
-		attempt = 0
-	}
-	line, err := json.Marshal(logEntry{
-		At: now.UnixMilli(), State: state, Attempt: attempt, Until: until, TookMs: s.Took.Milliseconds(),
-		Provider: s.Provider, MessageID: s.MessageID, Worker: s.Worker, Error: s.Error, Unreported: s.Unreported,
-	})
+	c.line.Worker = s.Worker
+	line, err := json.Marshal(c.line)
 	if err != nil {
 		return ""
 	}
 	return string(line) + "\n"
 }
 
-// next returns what the settle script needs to know of a settlement that completes nothing: its action, and the job's bytes as they are kept from now on.
-func next(s *queue.Settlement) (action string, raw []byte, err error) {
-	switch s.Action {
-	case queue.Release:
-		return "b", job.Returned(s.Claimed.Raw), nil
-	case queue.Drop:
-		return "d", nil, nil
-	case queue.Suppress:
-		return "s", nil, nil
-	case queue.Hold:
-		action = "h"
-	case queue.Retry, queue.Defer:
-		action = "r"
-	case queue.Fail:
-		action = "f"
-	default:
-		return "", nil, fmt.Errorf("settlement of %q without an action", s.Claimed.Raw)
+// next returns what the settle script needs to know of a settlement that completes nothing: its action, the job's bytes as they are kept from now on, and the delay.
+func next(now time.Time, s *queue.Settlement) (action string, raw []byte, delay time.Duration, err error) {
+	c, err := changeOf(now, s.Claimed.Job, s.Outcome)
+	if err != nil {
+		return "", nil, 0, err
 	}
-	if s.Claimed.Job == nil {
+	switch {
+	case c.action == "b":
+		return c.action, job.Returned(s.Claimed.Raw), 0, nil
+	case c.action == "d" || c.action == "s":
+		return c.action, nil, 0, nil
+	case s.Claimed.Job == nil:
 		// Bytes that are no job are kept as they are, for a person to look at.
-		return action, s.Claimed.Raw, nil
+		return c.action, s.Claimed.Raw, c.delay, nil
 	}
 	changed := *s.Claimed.Job
-	changed.LastError = s.Error
+	changed.LastError = c.error
 	changed.Returns++
-	if s.Action != queue.Defer && s.Action != queue.Hold {
+	if c.spends {
 		changed.Attempts++
 	}
-	if s.Uncertain {
-		changed.Uncertain = true
-	}
+	changed.Uncertain = changed.Uncertain || c.uncertain
 	raw, err = changed.AppendBinary(make([]byte, 0, len(s.Claimed.Raw)+job.MaxError))
-	return action, raw, err
+	return c.action, raw, c.delay, err
 }
 
 // LogEvicted logs jobs that fell off the end of the failed set: the last that is known of them.

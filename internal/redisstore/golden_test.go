@@ -103,11 +103,11 @@ func TestRecordOfANewerVersion(t *testing.T) {
 func goldenSettlements() map[string]queue.Settlement {
 	one := &queue.Claimed{Job: &job.Job{WebhookID: "w", Channel: message.SMS, Index: 1, Attempts: 2}}
 	return map[string]queue.Settlement{
-		"sent":     {Claimed: one, Action: queue.Complete, Provider: "twilio", MessageID: "SM1", Took: 80 * time.Millisecond, Worker: "pod-1/7"},
-		"retry":    {Claimed: one, Action: queue.Retry, Provider: "twilio", Took: time.Second, Worker: "pod-1/7", Error: "transient: outage (HTTP 503)"},
-		"deferred": {Claimed: one, Action: queue.Defer, Provider: "twilio", Error: "throttled: rate (HTTP 429)"},
-		"failed":   {Claimed: one, Action: queue.Fail, Error: `permanent: invalid_recipient: "x"`},
-		"dropped":  {Claimed: one, Action: queue.Drop, Error: "older than MESSAGE_TTL"},
+		"sent":     {Claimed: one, Outcome: queue.Done{Attempt: queue.Attempt{Provider: "twilio", MessageID: "SM1", Took: 80 * time.Millisecond}}, Worker: "pod-1/7"},
+		"retry":    {Claimed: one, Outcome: queue.Retry{Attempt: queue.Attempt{Provider: "twilio", Took: time.Second}, Error: "transient: outage (HTTP 503)"}, Worker: "pod-1/7"},
+		"deferred": {Claimed: one, Outcome: queue.Defer{Attempt: queue.Attempt{Provider: "twilio"}, Error: "throttled: rate (HTTP 429)"}},
+		"failed":   {Claimed: one, Outcome: queue.Fail{Error: `permanent: invalid_recipient: "x"`}},
+		"dropped":  {Claimed: one, Outcome: queue.Drop{Error: "older than MESSAGE_TTL"}},
 	}
 }
 

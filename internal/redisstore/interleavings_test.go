@@ -47,16 +47,13 @@ type step struct {
 }
 
 func stepsOf(worker int) []step {
-	settle := func(action queue.Action, deaf bool) func(*crossroads, moment) *moment {
+	settle := func(outcome queue.Outcome, deaf bool) func(*crossroads, moment) *moment {
 		return func(c *crossroads, m moment) *moment {
 			held := m.believes[worker]
 			if held == nil {
 				return nil
 			}
-			s := queue.Settlement{Claimed: held, Action: action}
-			if action == queue.Defer || action == queue.Fail {
-				s.Error = "outage"
-			}
+			s := queue.Settlement{Claimed: held, Outcome: outcome}
 			settled, _, err := c.consumers[worker].Exchange(context.Background(), []queue.Settlement{s}, nil, nil)
 			if err != nil {
 				c.Fatal(err)
@@ -69,8 +66,8 @@ func stepsOf(worker int) []step {
 			}
 			if held == m.holder {
 				m.holder = nil
-				m.place = map[queue.Action]queue.State{queue.Complete: queue.Completed, queue.Defer: queue.Retrying, queue.Release: queue.Waiting,
-					queue.Fail: queue.Failed}[action]
+				m.place = map[string]queue.State{"completed": queue.Completed, "deferred": queue.Retrying, "released": queue.Waiting,
+					"failed": queue.Failed}[outcome.Name()]
 			}
 			return &m
 		}
@@ -94,12 +91,12 @@ func stepsOf(worker int) []step {
 			}
 			return &m
 		}},
-		{"completes", settle(queue.Complete, false)},
-		{"defers", settle(queue.Defer, false)},
-		{"defers, and does not hear", settle(queue.Defer, true)},
-		{"releases", settle(queue.Release, false)},
-		{"releases, and does not hear", settle(queue.Release, true)},
-		{"fails it", settle(queue.Fail, false)},
+		{"completes", settle(queue.Done{}, false)},
+		{"defers", settle(queue.Defer{Error: "outage"}, false)},
+		{"defers, and does not hear", settle(queue.Defer{Error: "outage"}, true)},
+		{"releases", settle(queue.Release{}, false)},
+		{"releases, and does not hear", settle(queue.Release{}, true)},
+		{"fails it", settle(queue.Fail{Error: "outage"}, false)},
 		{"renews", func(c *crossroads, m moment) *moment {
 			held := m.believes[worker]
 			if held == nil {

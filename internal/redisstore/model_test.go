@@ -259,8 +259,7 @@ func (m *model) exchange(w *modelWorker, ends []*modelLease, settlements []queue
 	}
 	m.must(err)
 	for i, l := range ends {
-		m.Logf("worker %d settles %s as %s (delay %s, uncertain %t); it holds it: %t", slices.Index(m.workers, w), l.job.id(), settlements[i].Action,
-			settlements[i].Delay, settlements[i].Uncertain, l.holds())
+		m.Logf("worker %d settles %s: %T%+v; it holds it: %t", slices.Index(m.workers, w), l.job.id(), settlements[i].Outcome, settlements[i].Outcome, l.holds())
 	}
 	if len(ends)+len(reports) > 0 {
 		m.settle(ends, settlements, reports, settled)
@@ -292,7 +291,7 @@ func (m *model) settle(ends []*modelLease, settlements []queue.Settlement, repor
 	m.settled = true
 	if m.rate > 0 {
 		for _, s := range settlements {
-			m.tokens -= int64(s.ExtraTokens) * 1000
+			m.tokens -= int64(attemptOf(s.Outcome).ExtraTokens) * 1000
 		}
 	}
 	var lost []int
@@ -315,52 +314,65 @@ func (m *model) settle(ends []*modelLease, settlements []queue.Settlement, repor
 	}
 }
 
+// attemptOf is the call of a provider that an outcome tells of.
+func attemptOf(o queue.Outcome) queue.Attempt {
+	switch o := o.(type) {
+	case queue.Done:
+		return o.Attempt
+	case queue.Retry:
+		return o.Attempt
+	case queue.Defer:
+		return o.Attempt
+	case queue.Fail:
+		return o.Attempt
+	}
+	return queue.Attempt{}
+}
+
 // end does what one settlement says.
 func (m *model) end(j *modelJob, s *queue.Settlement) {
 	j.lease = nil
-	switch s.Action {
-	case queue.Complete:
+	waits := func(place queue.State, delay time.Duration, err string, uncertain bool) {
+		j.place, j.at = place, m.now+delay.Milliseconds()
+		j.job.LastError, j.job.Uncertain = err, j.job.Uncertain || uncertain
+	}
+	switch o := s.Outcome.(type) {
+	case queue.Done:
 		m.totals.Sent++
 		m.record(j, queue.StatusSent)
 		if j.place, j.at = queue.Completed, m.now; m.keepCompleted == 0 {
 			m.forget(j)
 		}
-		return
 	case queue.Drop:
 		m.totals.Dropped++
 		m.record(j, queue.StatusFailed)
 		m.forget(j)
-		return
 	case queue.Suppress:
 		m.totals.Suppressed++
 		m.record(j, queue.StatusSuppressed)
 		m.forget(j)
-		return
 	case queue.Release:
 		m.comesBack("released", j)
 		m.wake = true
-		return
-	}
-	j.job.LastError = s.Error
-	j.job.Uncertain = j.job.Uncertain || s.Uncertain
-	if s.Action != queue.Defer && s.Action != queue.Hold {
-		j.job.Attempts++
-	}
-	if s.Action == queue.Fail {
+	case queue.Fail:
 		m.totals.Failed++
 		m.record(j, queue.StatusFailed)
-		j.place, j.at = queue.Failed, m.now
-		return
-	}
-	if s.Action == queue.Hold {
+		waits(queue.Failed, 0, o.Error, o.Uncertain)
+		j.job.Attempts++
+	case queue.Hold:
 		m.totals.Held++
 		m.record(j, queue.StatusScheduled)
-		j.place, j.at = queue.Scheduled, m.now+s.Delay.Milliseconds()
-		return
+		waits(queue.Scheduled, o.Delay, o.Error, false)
+	case queue.Retry:
+		m.totals.Retried++
+		m.record(j, queue.StatusQueued)
+		waits(queue.Retrying, o.Delay, o.Error, o.Uncertain)
+		j.job.Attempts++
+	case queue.Defer:
+		m.totals.Retried++
+		m.record(j, queue.StatusQueued)
+		waits(queue.Retrying, o.Delay, o.Error, o.Uncertain)
 	}
-	m.totals.Retried++
-	m.record(j, queue.StatusQueued)
-	j.place, j.at = queue.Retrying, m.now+s.Delay.Milliseconds()
 }
 
 func (m *model) forget(j *modelJob) {
@@ -377,7 +389,7 @@ func (m *model) noteFallen(jobs []*job.Job) {
 // report does what one report about a provider says.
 func (m *model) report(r queue.ProviderHealth) {
 	b := &m.breakers[slices.Index(m.providers, r.Provider)]
-	if b.state == "" && !b.counting && r.Failed == 0 && !r.Account && r.HoldFor == 0 {
+	if b.state == "" && !b.counting && r.Failed == 0 && !r.Account && r.ThrottleFor == 0 {
 		return
 	}
 	trips := r.Account
@@ -386,12 +398,12 @@ func (m *model) report(r queue.ProviderHealth) {
 		trips = r.Probed && (r.Failed > 0 || r.Account)
 		if r.Probed {
 			b.probe = 0
-			if r.Sent > 0 && !trips {
+			if r.Healthy > 0 && !trips {
 				*b = modelBreaker{}
 				return
 			}
-			if r.HoldFor > 0 && !trips {
-				b.until = max(b.until, m.now+r.HoldFor.Milliseconds())
+			if r.ThrottleFor > 0 && !trips {
+				b.until = max(b.until, m.now+r.ThrottleFor.Milliseconds())
 			}
 		}
 	} else {
@@ -401,7 +413,7 @@ func (m *model) report(r queue.ProviderHealth) {
 		if m.now-b.window > m.window.Milliseconds() {
 			b.window, b.ok, b.bad = m.now, 0, 0
 		}
-		b.ok, b.bad = b.ok+r.Sent, b.bad+r.Failed
+		b.ok, b.bad = b.ok+r.Healthy, b.bad+r.Failed
 		trips = trips || b.bad >= m.failures && b.bad >= b.ok
 	}
 	switch {
@@ -411,8 +423,8 @@ func (m *model) report(r queue.ProviderHealth) {
 			pause = min(pause, m.openMin.Milliseconds()<<b.opens)
 		}
 		b.state, b.until, b.probe, b.opens = "open", m.now+pause, 0, b.opens+1
-	case r.HoldFor > 0 && b.state != "open":
-		b.state, b.until = "held", max(b.until, m.now+r.HoldFor.Milliseconds())
+	case r.ThrottleFor > 0 && b.state != "open":
+		b.state, b.until = "held", max(b.until, m.now+r.ThrottleFor.Milliseconds())
 	}
 	b.counting = b.state != "" || b.bad > 0
 	if !b.counting {
@@ -1038,7 +1050,7 @@ func (m *model) finish() {
 		var settlements []queue.Settlement
 		for _, l := range w.believes {
 			ends = append(ends, l)
-			settlements = append(settlements, queue.Settlement{Claimed: l.claimed, Action: queue.Complete})
+			settlements = append(settlements, queue.Settlement{Claimed: l.claimed, Outcome: queue.Done{}})
 		}
 		if len(ends) > 0 {
 			m.exchange(w, ends, settlements, nil, nil, false)

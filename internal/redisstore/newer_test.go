@@ -43,9 +43,9 @@ func TestNewerJobsAreKept(t *testing.T) {
 		if !errors.Is(one.Err, job.ErrVersion) {
 			t.Errorf("%q: %v", one.Raw, one.Err)
 		}
-		settlements = append(settlements, queue.Settlement{Claimed: one, Action: queue.Fail, Error: one.Err.Error()})
+		settlements = append(settlements, queue.Settlement{Claimed: one, Outcome: queue.Fail{Error: one.Err.Error()}})
 	}
-	settlements = append(settlements, queue.Settlement{Claimed: claim.Jobs[newer], Action: queue.Complete})
+	settlements = append(settlements, queue.Settlement{Claimed: claim.Jobs[newer], Outcome: queue.Done{}})
 	_, _, err = s.consumer.Exchange(t.Context(), settlements, nil, nil)
 	s.must(err)
 	// The worker that had the first of them died.
@@ -58,7 +58,7 @@ func TestNewerJobsAreKept(t *testing.T) {
 	// Jobs that fail in the ordinary way push nothing of it out.
 	for i := range 4 {
 		s.enqueue(fmt.Sprint("bad", i), 1)
-		s.settle(queue.Settlement{Action: queue.Fail, Error: "permanent"})
+		s.settle(queue.Settlement{Outcome: queue.Fail{Error: "permanent"}})
 	}
 	failed := func() (newer []queue.Stored, ours int) {
 		all, err := s.store.List(t.Context(), message.SMS, queue.Failed, 0, 0, 100)

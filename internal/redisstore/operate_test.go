@@ -85,10 +85,10 @@ func TestOperate(t *testing.T) {
 	t.Parallel()
 	s := openShop(t)
 	s.enqueue("a", 2)
-	s.settle(queue.Settlement{Action: queue.Fail, Error: "permanent: invalid_recipient", Provider: "first"})
-	s.settle(queue.Settlement{Action: queue.Complete, Provider: "first", MessageID: "SM42"})
+	s.settle(queue.Settlement{Outcome: queue.Fail{Attempt: queue.Attempt{Provider: "first"}, Error: "permanent: invalid_recipient"}})
+	s.settle(queue.Settlement{Outcome: queue.Done{Attempt: queue.Attempt{Provider: "first", MessageID: "SM42"}}})
 	s.enqueue("b", 1)
-	s.settle(queue.Settlement{Action: queue.Retry, Delay: time.Hour, Error: "transient: outage"})
+	s.settle(queue.Settlement{Outcome: queue.Retry{Delay: time.Hour, Error: "transient: outage"}})
 	s.enqueue("c", 1)
 	state := s.state()
 	if want := (queue.Totals{Sent: 1, Failed: 1, Retried: 1}); state.Totals != want || state.NextRetry.IsZero() || state.Waiting[0] != 1 {
@@ -118,7 +118,7 @@ func TestOperate(t *testing.T) {
 	if j := claim.Jobs[0].Job; j.ID() != "a:sms:1" || j.Attempts != 0 || j.LastError != "retried by ann" || len(j.Body) == 0 {
 		t.Errorf("claimed %+v: want the retried job first, as new, with its body", j)
 	}
-	_, _, err = s.consumer.Exchange(t.Context(), []queue.Settlement{{Claimed: claim.Jobs[0], Action: queue.Complete, MessageID: "SM43"}}, nil, nil)
+	_, _, err = s.consumer.Exchange(t.Context(), []queue.Settlement{{Claimed: claim.Jobs[0], Outcome: queue.Done{Attempt: queue.Attempt{MessageID: "SM43"}}}}, nil, nil)
 	s.must(err)
 	n, err := s.store.Notifications(t.Context(), "a")
 	s.must(err)
@@ -251,8 +251,8 @@ func TestMetricsAfterTheSend(t *testing.T) {
 	t.Parallel()
 	s := openShop(t)
 	s.enqueue("a", 2)
-	s.settle(queue.Settlement{Action: queue.Hold, Delay: time.Hour, Error: "quiet hours"})
-	s.settle(queue.Settlement{Action: queue.Suppress, Error: "stop"})
+	s.settle(queue.Settlement{Outcome: queue.Hold{Delay: time.Hour, Error: "quiet hours"}})
+	s.settle(queue.Settlement{Outcome: queue.Suppress{Error: "stop"}})
 	_, err := s.store.Suppress(t.Context(), []suppress.Entry{{Channel: message.SMS, Address: "+15550104242", Why: suppress.StopWord}})
 	s.must(err)
 	s.must(s.store.Deliveries(prometheus.NewRegistry()).Take(t.Context(), report.Update{Reports: []report.Report{{EventID: "1", Provider: "first", Channel: message.SMS, State: report.Delivered}}}))

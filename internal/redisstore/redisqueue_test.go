@@ -191,7 +191,7 @@ func TestRedisRestarts(t *testing.T) {
 		_, err := producer.Enqueue(t.Context(), webhook("meanwhile"))
 		return err == nil
 	})
-	settled, next, err := consumer.Exchange(t.Context(), []queue.Settlement{{Claimed: claim.Jobs[0], Action: queue.Complete}}, nil,
+	settled, next, err := consumer.Exchange(t.Context(), []queue.Settlement{{Claimed: claim.Jobs[0], Outcome: queue.Done{}}}, nil,
 		&queue.ClaimRequest{Max: 10})
 	if err != nil || len(settled.Lost) != 0 || len(next.Jobs) != 1 {
 		t.Fatalf("after the restart: %+v, %+v, %v; want the settlement taken and one job", settled, next, err)
@@ -217,7 +217,7 @@ func TestGarbage(t *testing.T) {
 		if c.Err == nil {
 			t.Errorf("%q was taken for a job", c.Raw)
 		}
-		settlements = append(settlements, queue.Settlement{Claimed: c, Action: queue.Fail, Error: "unreadable"})
+		settlements = append(settlements, queue.Settlement{Claimed: c, Outcome: queue.Fail{Error: "unreadable"}})
 	}
 	if _, _, err := consumer.Exchange(t.Context(), settlements, nil, nil); err != nil {
 		t.Fatal(err)
@@ -234,7 +234,7 @@ func TestSweepMovesDueRetriesForNobody(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, claim, _ := consumer.Exchange(t.Context(), nil, nil, &queue.ClaimRequest{Max: 1})
-	if _, _, err := consumer.Exchange(t.Context(), []queue.Settlement{{Claimed: claim.Jobs[0], Action: queue.Retry, Delay: time.Millisecond}}, nil, nil); err != nil {
+	if _, _, err := consumer.Exchange(t.Context(), []queue.Settlement{{Claimed: claim.Jobs[0], Outcome: queue.Retry{Delay: time.Millisecond}}}, nil, nil); err != nil {
 		t.Fatal(err)
 	}
 	redistest.Eventually(t, "the retry waits in its list", func() bool {

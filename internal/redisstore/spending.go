@@ -11,7 +11,7 @@ import (
 // day is the time between two starts of a day's spending (UTC).
 const day = 24 * time.Hour
 
-// Spending returns what a channel has spent on the day of a time (UTC), in millionths of PRICE_CURRENCY, by the fields of queue.Spend.
+// Spending returns what a channel has spent on the day of a time (UTC), in millionths of PRICE_CURRENCY, by the fields of queue.Cost.
 // Errors: queue.ErrUnavailable.
 func (s *Store) Spending(ctx context.Context, channel message.Channel, at time.Time) (map[string]int64, error) {
 	k := s.keys[channel]

@@ -20,7 +20,7 @@ import (
 func TestUsersInACluster(t *testing.T) {
 	t.Parallel()
 	const more = "+cluster|slots +cluster|shards +readonly +command"
-	root := filepath.Join("..", "..", "..", "docs")
+	root := filepath.Join("..", "..", "docs")
 	page, err := os.ReadFile(filepath.Join(root, "security.md"))
 	if err != nil || !strings.Contains(string(page), "`"+more+"`") {
 		t.Fatalf("docs/security.md does not say what a cluster needs: %v", err)
@@ -60,7 +60,7 @@ func TestUsersInACluster(t *testing.T) {
 	if err != nil || len(claim.Jobs) != 1 {
 		t.Fatalf("%+v, %v", claim, err)
 	}
-	if _, _, err := consumer.Exchange(t.Context(), []queue.Settlement{{Claimed: claim.Jobs[0], Action: queue.Complete}}, nil, nil); err != nil {
+	if _, _, err := consumer.Exchange(t.Context(), []queue.Settlement{{Claimed: claim.Jobs[0], Outcome: queue.Done{}}}, nil, nil); err != nil {
 		t.Error(err)
 	}
 	if state, err := as("admin").State(t.Context(), message.SMS); err != nil || state.Completed != 1 {

@@ -17,8 +17,8 @@ type change struct{ file, old, new string }
 var broken = map[string][]change{
 	// A job is settled as sent when its send begins.
 	"settle-before-send": {{
-		"internal/worker/worker.go", "			w.begin <- begun{one, b, joins.of[one]}\n",
-		"			w.ended = append(w.ended, queue.Settlement{Claimed: one, Action: queue.Complete, Worker: w.ID})\n			w.begin <- begun{one, b, joins.of[one]}\n",
+		"internal/worker/worker.go", "			w.begin <- begun{one, b}\n",
+		"			w.ended = append(w.ended, settlement{claimed: one, action: complete, worker: w.ID})\n			w.begin <- begun{one, b}\n",
 	}},
 	// A claimed job is only in its worker's memory.
 	"no-lease": {
@@ -27,7 +27,7 @@ var broken = map[string][]change{
 	},
 	// Look, then take: two round trips, with other workers in between.
 	"non-atomic-claim": {{
-		"internal/queue/redisqueue/consumer.go", "	answers, err := c.store.run(ctx, calls)\n", `	if request != nil && request.Max > 0 {
+		"internal/redisstore/consumer.go", "	answers, err := c.store.run(ctx, calls)\n", `	if request != nil && request.Max > 0 {
 		for _, list := range c.keys.Queue {
 			seen := c.store.client.LRange(ctx, list, 0, int64(request.Max)-1).Val()
 			if len(seen) == 0 {

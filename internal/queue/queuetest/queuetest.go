@@ -222,7 +222,7 @@ func roundTrip(_ *testing.T, f *fixture) {
 		[]any{2, 0, 0, false, message.Customer, "+15550100000", `{"data":{}}`, s.Trace})
 	f.want(j.AcceptedAt.UnixMilli(), s.AcceptedAt.UnixMilli())
 	f.want(f.depth().Inflight, 1)
-	f.want(len(f.settle(nil, queue.Settlement{Claimed: claim.Jobs[0], Action: queue.Complete}).Lost), 0)
+	f.want(len(f.settle(nil, queue.Settlement{Claimed: claim.Jobs[0], Outcome: queue.Done{}}).Lost), 0)
 	d := f.depth()
 	f.want([]int64{d.Inflight, d.Completed, d.Waiting[1]}, []int64{0, 1, 0})
 }
@@ -352,7 +352,7 @@ func full(_ *testing.T, f *fixture) {
 func retries(_ *testing.T, f *fixture) {
 	id := f.enqueue(3)
 	c := f.claimOne()
-	f.settle(nil, queue.Settlement{Claimed: c, Action: queue.Retry, Delay: 150 * time.Millisecond, Error: "transient: outage", Uncertain: true})
+	f.settle(nil, queue.Settlement{Claimed: c, Outcome: queue.Retry{Delay: 150 * time.Millisecond, Error: "transient: outage", Uncertain: true}})
 	claim := f.claim(1)
 	if len(claim.Jobs) != 0 || claim.Wait <= 0 || claim.Wait > 150*time.Millisecond {
 		f.Fatalf("claimed %d jobs, wait %s: want none, and a wait until the retry", len(claim.Jobs), claim.Wait)
@@ -365,14 +365,14 @@ func retries(_ *testing.T, f *fixture) {
 
 func defers(_ *testing.T, f *fixture) {
 	f.enqueue(1)
-	f.settle(nil, queue.Settlement{Claimed: f.claimOne(), Action: queue.Defer, Delay: time.Millisecond, Error: "throttled"})
+	f.settle(nil, queue.Settlement{Claimed: f.claimOne(), Outcome: queue.Defer{Delay: time.Millisecond, Error: "throttled"}})
 	f.want(f.claimOne().Job.Attempts, 0)
 }
 
 func releases(_ *testing.T, f *fixture) {
 	a, b, c := f.enqueue(1), f.enqueue(1), f.enqueue(1)
 	claim := f.claim(2)
-	f.settle(nil, queue.Settlement{Claimed: claim.Jobs[0], Action: queue.Release}, queue.Settlement{Claimed: claim.Jobs[1], Action: queue.Release})
+	f.settle(nil, queue.Settlement{Claimed: claim.Jobs[0], Outcome: queue.Release{}}, queue.Settlement{Claimed: claim.Jobs[1], Outcome: queue.Release{}})
 	f.want(f.webhookIDs(f.claim(3)), []string{a, b, c})
 }
 
@@ -381,10 +381,10 @@ func reaps(_ *testing.T, f *fixture) {
 	first := f.claimOne()
 	second := f.claimOne() // waits for the lease to end
 	f.want([]any{second.Job.WebhookID, second.Job.Crashes, second.Job.Attempts, second.Job.Uncertain}, []any{id, 1, 0, true})
-	f.want(f.settle(nil, queue.Settlement{Claimed: first, Action: queue.Complete}).Lost, []int{0})
+	f.want(f.settle(nil, queue.Settlement{Claimed: first, Outcome: queue.Done{}}).Lost, []int{0})
 	f.want(f.depth().Inflight, 1)
 	f.want(f.depth().Completed, 0)
-	f.want(len(f.settle(nil, queue.Settlement{Claimed: second, Action: queue.Complete}).Lost), 0)
+	f.want(len(f.settle(nil, queue.Settlement{Claimed: second, Outcome: queue.Done{}}).Lost), 0)
 	lost, err := f.Consumer.Renew(f.Context(), []*queue.Claimed{first})
 	f.must(err)
 	f.want(lost, []int{0})
@@ -417,7 +417,7 @@ func evicts(_ *testing.T, f *fixture) {
 	var evicted []string
 	for range 5 {
 		f.enqueue(1)
-		s := f.settle(nil, queue.Settlement{Claimed: f.claimOne(), Action: queue.Fail, Error: "permanent"})
+		s := f.settle(nil, queue.Settlement{Claimed: f.claimOne(), Outcome: queue.Fail{Error: "permanent"}})
 		for _, j := range s.Evicted {
 			evicted = append(evicted, j.WebhookID+" "+j.LastError)
 		}
@@ -432,7 +432,7 @@ func evicts(_ *testing.T, f *fixture) {
 func keepsCompleted(_ *testing.T, f *fixture) {
 	for range 5 {
 		f.enqueue(1)
-		f.settle(nil, queue.Settlement{Claimed: f.claimOne(), Action: queue.Complete})
+		f.settle(nil, queue.Settlement{Claimed: f.claimOne(), Outcome: queue.Done{}})
 	}
 	f.want(f.depth().Completed, 3)
 }
@@ -446,14 +446,14 @@ func bodies(_ *testing.T, f *fixture) {
 	for _, c := range claim.Jobs {
 		f.want(string(c.Job.Body), string(s.Body))
 	}
-	f.settle(nil, queue.Settlement{Claimed: claim.Jobs[0], Action: queue.Complete}, queue.Settlement{Claimed: claim.Jobs[1], Action: queue.Fail},
-		queue.Settlement{Claimed: claim.Jobs[2], Action: queue.Drop})
+	f.settle(nil, queue.Settlement{Claimed: claim.Jobs[0], Outcome: queue.Done{}}, queue.Settlement{Claimed: claim.Jobs[1], Outcome: queue.Fail{}},
+		queue.Settlement{Claimed: claim.Jobs[2], Outcome: queue.Drop{}})
 	f.want(len(f.Leftovers(f.Context())), 1) // the kept ones still refer to it
 	f.enqueue(1)
 	f.enqueue(1)
 	claim = f.claim(2)
 	f.eventually("later by the millisecond", func() bool { return time.Since(s.AcceptedAt) > 10*time.Millisecond })
-	f.settle(nil, queue.Settlement{Claimed: claim.Jobs[0], Action: queue.Complete}, queue.Settlement{Claimed: claim.Jobs[1], Action: queue.Fail})
+	f.settle(nil, queue.Settlement{Claimed: claim.Jobs[0], Outcome: queue.Done{}}, queue.Settlement{Claimed: claim.Jobs[1], Outcome: queue.Fail{}})
 	f.want(f.Leftovers(f.Context()), []string{})
 }
 
@@ -481,7 +481,7 @@ func debits(_ *testing.T, f *fixture) {
 		f.enqueue(1)
 	}
 	c := f.claimOne()
-	f.settle(nil, queue.Settlement{Claimed: c, Action: queue.Complete, ExtraTokens: 6})
+	f.settle(nil, queue.Settlement{Claimed: c, Outcome: queue.Done{Attempt: queue.Attempt{ExtraTokens: 6}}})
 	claim := f.claim(3)
 	f.want(len(claim.Jobs), 0)
 	if claim.Wait < time.Second {
@@ -507,7 +507,7 @@ func (f *fixture) report(r queue.ProviderHealth) *queue.Settled {
 	f.Helper()
 	c := f.claimOne()
 	r.Probed = c.Probe
-	return f.settle([]queue.ProviderHealth{r}, queue.Settlement{Claimed: c, Action: queue.Defer, Delay: time.Millisecond})
+	return f.settle([]queue.ProviderHealth{r}, queue.Settlement{Claimed: c, Outcome: queue.Defer{Delay: time.Millisecond}})
 }
 
 func breaks(_ *testing.T, f *fixture) {
@@ -523,7 +523,7 @@ func breaks(_ *testing.T, f *fixture) {
 	probe := f.claimOne()
 	f.want(probe.Probe, true)
 	f.want(len(f.claim(5).Jobs), 0) // one at a time
-	f.settle([]queue.ProviderHealth{{Provider: "only", Sent: 1, Probed: true}}, queue.Settlement{Claimed: probe, Action: queue.Complete})
+	f.settle([]queue.ProviderHealth{{Provider: "only", Healthy: 1, Probed: true}}, queue.Settlement{Claimed: probe, Outcome: queue.Done{}})
 	f.want(f.depth().Halted, "")
 	f.eventually("the others follow", func() bool { f.claim(5); return f.depth().Inflight == 4 })
 }
@@ -534,11 +534,11 @@ func reopens(_ *testing.T, f *fixture) {
 	f.report(queue.ProviderHealth{Provider: "only", Account: true, Failed: 1, Reason: "account: credentials"})
 	first := f.claimOne()
 	s := f.settle([]queue.ProviderHealth{{Provider: "only", Failed: 1, Probed: true, Reason: "still"}},
-		queue.Settlement{Claimed: first, Action: queue.Defer, Delay: time.Millisecond})
+		queue.Settlement{Claimed: first, Outcome: queue.Defer{Delay: time.Millisecond}})
 	f.want([]any{first.Probe, s.Breakers["only"].State, s.Breakers["only"].Reason}, []any{true, "open", "still"})
 	// A probe that said nothing about the provider makes room for another.
 	probe := f.claimOne()
-	f.settle([]queue.ProviderHealth{{Provider: "only", Probed: true}}, queue.Settlement{Claimed: probe, Action: queue.Fail})
+	f.settle([]queue.ProviderHealth{{Provider: "only", Probed: true}}, queue.Settlement{Claimed: probe, Outcome: queue.Fail{}})
 	f.want(f.claimOne().Probe, true)
 }
 
@@ -551,7 +551,7 @@ func account(_ *testing.T, f *fixture) {
 func mostlyWell(_ *testing.T, f *fixture) {
 	f.enqueue(1)
 	for range 5 {
-		f.want(len(f.report(queue.ProviderHealth{Provider: "only", Failed: 1, Sent: 2, Reason: "x"}).Breakers), 0)
+		f.want(len(f.report(queue.ProviderHealth{Provider: "only", Failed: 1, Healthy: 2, Reason: "x"}).Breakers), 0)
 	}
 }
 
@@ -562,19 +562,19 @@ func failsOver(_ *testing.T, f *fixture) {
 	c := f.claimOne()
 	f.want(c.Provider, 0)
 	f.settle([]queue.ProviderHealth{{Provider: "first", Account: true, Failed: 1, Reason: "x"}},
-		queue.Settlement{Claimed: c, Action: queue.Defer, Delay: time.Millisecond})
+		queue.Settlement{Claimed: c, Outcome: queue.Defer{Delay: time.Millisecond}})
 	f.want(f.claimOne().Provider, 1)
 	f.want(f.depth().Halted, "")
 	f.eventually("the first is tried again", func() bool {
 		claim := f.claim(1)
 		return len(claim.Jobs) == 1 && claim.Jobs[0].Probe && claim.Jobs[0].Provider == 0 ||
-			len(claim.Jobs) == 1 && len(f.settle(nil, queue.Settlement{Claimed: claim.Jobs[0], Action: queue.Release}).Lost) > 0
+			len(claim.Jobs) == 1 && len(f.settle(nil, queue.Settlement{Claimed: claim.Jobs[0], Outcome: queue.Release{}}).Lost) > 0
 	})
 }
 
 func holds(_ *testing.T, f *fixture) {
 	f.enqueue(1)
-	f.report(queue.ProviderHealth{Provider: "only", HoldFor: 200 * time.Millisecond, Reason: "throttled"})
+	f.report(queue.ProviderHealth{Provider: "only", ThrottleFor: 200 * time.Millisecond, Reason: "throttled"})
 	claim := f.claim(1)
 	if len(claim.Jobs) != 0 || claim.Wait <= 0 || claim.Wait > 200*time.Millisecond {
 		f.Fatalf("claimed %d, wait %s: want none, and a wait until the hold ends", len(claim.Jobs), claim.Wait)
@@ -618,9 +618,9 @@ func notifications(_ *testing.T, f *fixture) {
 		f.want(n.Status, queue.StatusSending)
 	}
 	f.settle(nil,
-		queue.Settlement{Claimed: claim.Jobs[0], Action: queue.Complete, Provider: "first", MessageID: "SM1", Took: 80 * time.Millisecond},
-		queue.Settlement{Claimed: claim.Jobs[1], Action: queue.Retry, Delay: time.Hour, Provider: "first", Error: "transient: outage"},
-		queue.Settlement{Claimed: claim.Jobs[2], Action: queue.Fail, Provider: "second", Error: "permanent: invalid_recipient"},
+		queue.Settlement{Claimed: claim.Jobs[0], Outcome: queue.Done{Attempt: queue.Attempt{Provider: "first", MessageID: "SM1", Took: 80 * time.Millisecond}}},
+		queue.Settlement{Claimed: claim.Jobs[1], Outcome: queue.Retry{Attempt: queue.Attempt{Provider: "first"}, Delay: time.Hour, Error: "transient: outage"}},
+		queue.Settlement{Claimed: claim.Jobs[2], Outcome: queue.Fail{Attempt: queue.Attempt{Provider: "second"}, Error: "permanent: invalid_recipient"}},
 	)
 	got := of()
 	f.want(got[0].Status, queue.StatusSent)
