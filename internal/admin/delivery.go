@@ -31,7 +31,7 @@ func deliveryOf(n *queue.Notification) *deliveryView {
 		case e.What == "sent":
 			v.Sent = true
 		case e.What == "moved":
-			v.MovedTo = e.Error
+			v.MovedTo = job.ID(n.ID, e.Channel, 1)
 		case reported[e.What] != "":
 			v.Steps = append(v.Steps, e)
 		}
@@ -40,18 +40,6 @@ func deliveryOf(n *queue.Notification) *deliveryView {
 		return nil
 	}
 	return v
-}
-
-// movedFrom returns the job that gave a message away to the one named; "" when it was this channel's from the start.
-func movedFrom(all []queue.Notification, id string) string {
-	for i := range all {
-		for _, e := range all[i].History {
-			if e.What == "moved" && e.Error == id {
-				return all[i].ID
-			}
-		}
-	}
-	return ""
 }
 
 // movedTo returns the job that another channel took a message over as; "" for none.

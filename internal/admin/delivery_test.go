@@ -127,11 +127,11 @@ func TestMoved(t *testing.T) {
 	})
 	cancel()
 	<-ended
-	const link = `<a href="/admin/job?id=a%3Asms%3A10001">`
+	const link = `<a href="/admin/job?id=a%3Awhatsapp%3A1%3Asms%3A1">`
 	d.want(http.StatusOK, d.ask(http.MethodGet, "/admin/job?id=a:whatsapp:1", ""), "Another channel took over: "+link)
-	d.want(http.StatusOK, d.ask(http.MethodGet, "/admin/search?q=a:whatsapp:1", ""), link+"moved to a:sms:10001</a>")
-	d.want(http.StatusOK, d.ask(http.MethodGet, "/admin/job?id=a:sms:10001", ""), `It takes over from <a href="/admin/job?id=a%3Awhatsapp%3A1">`)
-	d.want(http.StatusOK, d.ask(http.MethodGet, "/admin/api/job?id=a:sms:10001", "", "Accept", "application/json"), `"moved_from":"a:whatsapp:1"`)
+	d.want(http.StatusOK, d.ask(http.MethodGet, "/admin/search?q=a:whatsapp:1", ""), link+"moved to a:whatsapp:1:sms:1</a>")
+	d.want(http.StatusOK, d.ask(http.MethodGet, "/admin/job?id=a:whatsapp:1:sms:1", ""), `It takes over from <a href="/admin/job?id=a%3Awhatsapp%3A1">`)
+	d.want(http.StatusOK, d.ask(http.MethodGet, "/admin/api/job?id=a:whatsapp:1:sms:1", "", "Accept", "application/json"), `"moved_from":"a:whatsapp:1"`)
 }
 
 func TestSpending(t *testing.T) {

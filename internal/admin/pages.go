@@ -217,7 +217,7 @@ func (a *Admin) channels(ctx context.Context) ([]channelView, error) {
 			b, known := state.Breakers[name]
 			p := providerView{Name: name, State: "closed", Closed: true}
 			if known {
-				p = providerView{Name: name, State: b.State, Reason: b.Reason, Until: b.Until, Closed: b.State == "held" || b.State == "recovering"}
+				p = providerView{Name: name, State: b.Name(), Reason: b.Reason, Until: b.Until, Closed: b.State == queue.BreakerThrottled || b.State == queue.BreakerRecovering}
 			}
 			v.Providers = append(v.Providers, p)
 		}
@@ -412,7 +412,9 @@ func (a *Admin) detail(ctx context.Context, id string) (*jobDetail, *queue.Store
 				d.Notification = &n.Notifications[i]
 			}
 		}
-		d.Delivery, d.MovedFrom = deliveryOf(d.Notification), movedFrom(n.Notifications, id)
+		if d.Delivery = deliveryOf(d.Notification); d.Notification != nil {
+			d.MovedFrom = d.Notification.Parent
+		}
 	case !errors.As(err, &unknown):
 		return nil, nil, err
 	}

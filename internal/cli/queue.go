@@ -21,6 +21,7 @@ import (
 
 	"ringup.dev/ringup/internal/config"
 	"ringup.dev/ringup/internal/config/secret"
+	"ringup.dev/ringup/internal/queue"
 )
 
 // The exit codes, besides 0.
@@ -253,7 +254,7 @@ func (d *desk) channels(cmd *cobra.Command) error {
 			}
 			state := c.Halted
 			for provider, b := range c.Breakers {
-				state += fmt.Sprintf(" [%s: breaker %s, %s]", provider, b.State, b.Reason)
+				state += fmt.Sprintf(" [%s: breaker %s, %s]", provider, queue.BreakerState{State: b.State}.Name(), b.Reason)
 			}
 			_, _ = fmt.Fprintf(w, "%s\t%d\t%s\t%d\t%d\t%d\t%d\t%.1f\t%.1f\t%d\t%s\n", name, waiting, oldest.Round(time.Second), c.Inflight, c.Retry, c.Held, c.Failed, c.SentPerSecond,
 				c.ErrorsPerSecond, len(c.Workers), cell(strings.TrimSpace(state)))

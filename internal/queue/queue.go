@@ -33,7 +33,7 @@ func (e *FullError) Error() string {
 
 // Submission is all the jobs of one webhook.
 type Submission struct {
-	WebhookID  string // 1 to job.MaxWebhookID bytes
+	WebhookID  string // 1 to job.MaxWebhookID bytes; more only of a message that fell back, whose id is that of a job
 	Priority   int    // 1 to 4
 	AcceptedAt time.Time
 	Body       []byte // the webhook as it came; not changed, not kept after Enqueue returns
@@ -123,9 +123,17 @@ type Settled struct {
 	Breakers map[string]BreakerState
 }
 
+// The states of a breaker, as the admin API has them. A closed one is left out.
+const (
+	BreakerOpen       = "open"
+	BreakerHalfOpen   = "half-open"  // its pause is over: one probe at a time
+	BreakerRecovering = "recovering" // it has closed, and gets its messages back by degrees
+	BreakerThrottled  = "held"       // the provider answered 429, and is not used until the time it named
+)
+
 // BreakerState is the state of a provider's circuit breaker, shared by all replicas.
 type BreakerState struct {
-	State  string    `json:"state"` // open, half-open, closed
+	State  string    `json:"state"`
 	Until  time.Time `json:"until"` // open: when a probe may go out
 	Reason string    `json:"reason,omitempty"`
 }
@@ -141,6 +149,14 @@ type Depth struct {
 	// Oldest is the age of the job at the head of each list; 0 when the list is empty.
 	Oldest [4]time.Duration `json:"oldest"`
 	Halted string           `json:"halted,omitempty"`
+}
+
+// Name is the state for people: throttled, where the API says held.
+func (b BreakerState) Name() string {
+	if b.State == BreakerThrottled {
+		return "throttled"
+	}
+	return b.State
 }
 
 // OutboxEntry is a message that the sandbox provider took.
@@ -201,6 +217,8 @@ type Notification struct {
 	Reports   string    `json:"delivery_reports,omitempty"`
 	UpdatedAt time.Time `json:"updated_at"`
 	History   []Event   `json:"history"`
+	// Parent is the job, on another channel, whose message fell back to this one; "" for every other job.
+	Parent string `json:"parent,omitempty"`
 }
 
 // Event is something that happened to a job.
@@ -215,4 +233,6 @@ type Event struct {
 	MessageID string `json:"message_id,omitempty"`
 	Worker    string `json:"worker,omitempty"`
 	Error     string `json:"error,omitempty"`
+	// Channel is the one that the message moved to. The job there has the id job.ID(<this job's>, Channel, 1).
+	Channel message.Channel `json:"channel,omitempty"`
 }

@@ -11,12 +11,14 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"ringup.dev/ringup/internal/message"
+	"ringup.dev/ringup/internal/queue"
 )
 
-// metrics of what the store does for one program.
+// metrics of one program's use of the store.
 type metrics struct {
-	seconds *prometheus.HistogramVec
-	errors  prometheus.Counter
+	seconds  *prometheus.HistogramVec
+	errors   prometheus.Counter
+	restored *prometheus.CounterVec
 }
 
 // Instrument registers the metrics of this program's use of Redis. Call it once, before the store is used.
@@ -27,11 +29,14 @@ func (s *Store) Instrument(reg prometheus.Registerer) {
 			Buckets: []float64{.0002, .0005, .001, .0025, .005, .01, .025, .05, .1, .5, 1, 3},
 		}, []string{"script"}),
 		errors: prometheus.NewCounter(prometheus.CounterOpts{Name: "ringup_redis_errors_total", Help: "Round trips to Redis that failed."}),
+		restored: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "ringup_jobs_restored_total", Help: "Jobs that an older program could not read and set aside, and that this program put back.",
+		}, []string{"channel"}),
 	}
 	pool := func(name, help string, value func(*redis.PoolStats) uint32) prometheus.Collector {
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return float64(value(s.client.PoolStats())) })
 	}
-	reg.MustRegister(s.metrics.seconds, s.metrics.errors,
+	reg.MustRegister(s.metrics.seconds, s.metrics.errors, s.metrics.restored,
 		pool("ringup_redis_pool_connections", "Connections to Redis that are open.", func(p *redis.PoolStats) uint32 { return p.TotalConns }),
 		pool("ringup_redis_pool_idle_connections", "Connections to Redis that nobody uses just now.", func(p *redis.PoolStats) uint32 { return p.IdleConns }),
 		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "ringup_redis_pool_timeouts_total", Help: "Times that no connection to Redis came free in time."},
@@ -46,6 +51,13 @@ func (m *metrics) observe(script string, took time.Duration, err error) {
 	m.seconds.WithLabelValues(script).Observe(took.Seconds())
 	if err != nil {
 		m.errors.Inc()
+	}
+}
+
+// restore counts jobs that were restored.
+func (m *metrics) restore(channel message.Channel, jobs int) {
+	if m != nil {
+		m.restored.WithLabelValues(string(channel)).Add(float64(jobs))
 	}
 }
 
@@ -136,13 +148,13 @@ func (q *queueMetrics) Collect(ch chan<- prometheus.Metric) {
 		gauge("ringup_queue_workers", float64(len(state.Workers)), c)
 		for provider, b := range state.Breakers {
 			switch b.State {
-			case "open", "half-open":
+			case queue.BreakerOpen, queue.BreakerHalfOpen:
 				gauge("ringup_queue_breaker_open", 1, c, provider)
-			case "recovering":
+			case queue.BreakerRecovering:
 				gauge("ringup_queue_breaker_recovering", 1, c, provider)
 			}
 		}
-		suppressed, waiting, err := q.store.afterwards(ctx, channel)
+		suppressed, waiting, err := q.store.afterTheSend(ctx, channel)
 		if err != nil {
 			return
 		}
@@ -170,8 +182,8 @@ func (q *queueMetrics) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
-// afterwards counts the addresses that get nothing, and the reports that wait.
-func (s *Store) afterwards(ctx context.Context, channel message.Channel) (suppressed, waiting int64, err error) {
+// afterTheSend counts the addresses on the suppression list, and the reports that wait.
+func (s *Store) afterTheSend(ctx context.Context, channel message.Channel) (suppressed, waiting int64, err error) {
 	k := s.keys[channel]
 	pipe := s.client.Pipeline()
 	addresses, reports := pipe.HLen(ctx, k.Suppressed), pipe.LLen(ctx, k.Reports)

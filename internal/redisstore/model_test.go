@@ -130,7 +130,7 @@ func newModel(t reporter, base Config, client *redis.Client, r rules, damage str
 	base.Prefix, base.DedupeTTL, base.StatusTTL, base.OnUncertain = "m", r.dedupe, 24*time.Hour, Resend
 	base.MaxQueueDepth, base.MaxCrashes, base.KeepFailed, base.KeepCompleted = r.maxDepth, r.maxCrashes, r.keepFailed, r.keepCompleted
 	if r.failUncertain {
-		base.OnUncertain = SetOut
+		base.OnUncertain = FailUncertain
 	}
 	var err error
 	if m.store, err = Open(base, slog.New(slog.DiscardHandler)); err != nil {

@@ -2,8 +2,6 @@ package redisstore
 
 import (
 	"context"
-	"crypto/sha1"
-	"encoding/hex"
 	commandline "flag"
 	"fmt"
 	"strings"
@@ -36,12 +34,16 @@ end end
 local redis = setmetatable({call = through('call'), pcall = through('pcall')}, {__index = real})
 `
 
+// all are the scripts of a store.
+func (s *scripts) all() []*script {
+	return []*script{&s.enqueue, &s.claim, &s.settle, &s.renew, &s.beat, &s.clock, &s.restore, &s.report, &s.operate, &s.purge, &s.forget, &s.retain}
+}
+
 // moveClock puts the shim before every script of a store.
 func moveClock(s *Store, damage string) {
-	for _, one := range []*script{&s.enqueue, &s.claim, &s.settle, &s.renew, &s.purge, &s.operate, &s.beat} {
-		source := fmt.Sprintf(shim, clockKey, strings.ReplaceAll(damage, "SCRIPT", one.name)) + one.source
-		sum := sha1.Sum([]byte(source))
-		*one = script{name: one.name, source: source, sha: hex.EncodeToString(sum[:])}
+	for _, one := range s.scripts.all() {
+		one.source = fmt.Sprintf(shim, clockKey, strings.ReplaceAll(damage, "SCRIPT", one.name)) + one.source
+		*one = one.named()
 	}
 }
 

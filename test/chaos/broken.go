@@ -23,11 +23,11 @@ var broken = map[string][]change{
 	// A claimed job is only in its worker's memory.
 	"no-lease": {
 		{"internal/redisstore/lua/claim.lua", "for i = 1, #leases, 1000 do call('ZADD'", "for i = 1, 0, 1000 do call('ZADD'"},
-		{"internal/redisstore/lua/settle.lua", "local held = call('ZMSCORE', KEYS[6], unpack(raws))", "local held = raws"},
+		{"internal/redisstore/lua/settle.lua", "local leases = call('ZMSCORE', inflight_key, unpack(raws))", "local leases = raws"},
 	},
 	// Look, then take: two round trips, with other workers in between.
 	"non-atomic-claim": {{
-		"internal/redisstore/consumer.go", "	answers, err := c.store.run(ctx, calls)\n", `	if request != nil && request.Max > 0 {
+		"internal/redisstore/consumer.go", "	answers, err := c.store.run(ctx, calls...)\n", `	if request != nil && request.Max > 0 {
 		for _, list := range c.keys.Queue {
 			seen := c.store.client.LRange(ctx, list, 0, int64(request.Max)-1).Val()
 			if len(seen) == 0 {
@@ -42,17 +42,18 @@ var broken = map[string][]change{
 				one.Job, one.Err = job.Decode(c.channel, one.Raw)
 				claim.Jobs = append(claim.Jobs, one)
 			}
-			if _, err := pipe.Exec(ctx); err != nil || !settling {
+			if _, err := pipe.Exec(ctx); err != nil || batch == nil {
 				return &queue.Settled{}, claim, err
 			}
-			answers, err := c.store.run(ctx, calls[:1])
+			answers, err := c.store.run(ctx, calls[:1]...)
 			if err != nil {
 				return nil, claim, err
 			}
-			return c.readSettled(answers[0], settlements), claim, nil
+			settled, err := batch.read(answers[0])
+			return settled, claim, err
 		}
 	}
-	answers, err := c.store.run(ctx, calls)
+	answers, err := c.store.run(ctx, calls...)
 `,
 	}},
 }

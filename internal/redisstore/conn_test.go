@@ -35,7 +35,7 @@ func opener(base Config) queuetest.Open {
 			c.KeepCompleted = or(s.KeepCompleted, 100)
 			c.DedupeTTL = or(s.DedupeTTL, 24*time.Hour)
 			if s.SetUncertainAside {
-				c.OnUncertain = SetOut
+				c.OnUncertain = FailUncertain
 			}
 		})
 		providers := s.Providers

@@ -128,7 +128,7 @@ func (a *after) apply() {
 	a.Helper()
 	for _, c := range message.Channels {
 		a.must(a.deliveries.applyAll(a.Context(), c))
-		a.must(a.deliveries.move(a.Context(), c))
+		a.must(a.store.drainMoves(a.Context(), c))
 	}
 }
 
@@ -380,7 +380,7 @@ func afterUndelivered(a *after) {
 	if len(jobs) != 1 {
 		a.Fatalf("%d jobs came over", len(jobs))
 	}
-	a.want([]any{jobs[0].Job.WebhookID, jobs[0].Job.Recipient, jobs[0].Job.Attempts, string(jobs[0].Job.Body)}, []any{id, message.Address("+15550100001"), 0, `{"data":{}}`})
+	a.want([]any{jobs[0].Job.WebhookID, jobs[0].Job.Recipient, jobs[0].Job.Attempts, string(jobs[0].Job.Body)}, []any{one.Job.ID(), message.Address("+15550100001"), 0, `{"data":{}}`})
 	_, _, err = sms.Exchange(a.Context(), []queue.Settlement{{Claimed: jobs[0], Outcome: queue.Done{Attempt: queue.Attempt{Provider: "twilio", MessageID: "SM1"}}}}, nil, nil)
 	a.must(err)
 	state := a.state(id)
