@@ -1,11 +1,8 @@
 package redisstore
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
-	"maps"
-	"slices"
 	"testing"
 	"time"
 
@@ -17,7 +14,6 @@ import (
 	"ringup.dev/ringup/internal/queue"
 	"ringup.dev/ringup/internal/redistest"
 	"ringup.dev/ringup/internal/report"
-	"ringup.dev/ringup/internal/suppress"
 )
 
 // after is a queue and what comes after the send.
@@ -149,107 +145,6 @@ func (a *after) want(got, want any) {
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		a.Errorf("got %v, want %v", got, want)
 	}
-}
-
-func afterSuppressedIsSaidWithTheClaim(a *after) {
-	entry := suppress.Entry{Channel: message.WhatsApp, Address: "+15550100001", Why: suppress.StopWord, By: "business", Sender: "1000", At: time.Now()}
-	waits := a.enqueue("+15550100001") // before they said so
-	added, err := a.store.Suppress(a.Context(), []suppress.Entry{entry, {Channel: message.Email, Address: "Jane.Roe@Example.com", Why: suppress.Complaint}})
-	a.must(err)
-	a.want(added, 2)
-	again := entry
-	again.Why = suppress.Operator
-	added, err = a.store.Suppress(a.Context(), []suppress.Entry{again})
-	a.must(err)
-	a.want(added, 0)
-	a.enqueue("+15550100002", "+15550100001")
-	for _, one := range a.claim(a.consumer) {
-		if is := one.Suppressed != nil; is != (one.Job.Recipient == "+15550100001") {
-			a.Errorf("%s: %+v", one.Job.ID(), one.Suppressed)
-		} else if is {
-			a.want([]any{one.Suppressed.Why, one.Suppressed.Sender, one.Suppressed.By}, []any{suppress.StopWord, "1000", "business"})
-			a.settle(queue.Settlement{Claimed: one, Outcome: queue.Suppress{Error: "they said STOP"}})
-		}
-	}
-	a.want(a.state(waits)[waits+":whatsapp:1"].Status, queue.StatusSuppressed)
-	// Capitals do not count, and the list can be read.
-	found, err := a.store.Suppressed(a.Context(), message.Email, "JANE.ROE@example.com")
-	a.must(err)
-	if found == nil || found.Why != suppress.Complaint {
-		a.Errorf("%+v", found)
-	}
-	var all []message.Address
-	a.must(a.store.Suppressions(a.Context(), message.WhatsApp, func(s suppress.Entry) bool { all = append(all, s.Address); return false }))
-	a.want(len(all), 1)
-	gone, err := a.store.Unsuppress(a.Context(), message.WhatsApp, "+15550100001")
-	a.must(err)
-	a.want(gone, true)
-	a.enqueue("+15550100001")
-	for _, one := range a.claim(a.consumer) {
-		if one.Suppressed != nil {
-			a.Errorf("%+v after they were taken off the list", one.Suppressed)
-		}
-	}
-}
-
-func afterRecipientLimit(a *after) {
-	limited := a.consumes(message.WhatsApp, ConsumerConfig{RecipientLimit: 2})
-	for range 3 {
-		a.enqueue("+15550100001", "+15550100002")
-	}
-	a.enqueue("+15550100003")
-	over := 0
-	for _, one := range a.claim(limited) {
-		if one.LimitedUntil.IsZero() {
-			// Another attempt does not count again.
-			a.settle(queue.Settlement{Claimed: one, Outcome: queue.Defer{Delay: time.Millisecond, Error: "again"}})
-			continue
-		}
-		over++
-		a.want(one.Job.Recipient, message.Address("+15550100001"))
-		if in := time.Until(one.LimitedUntil); in < 59*time.Minute || in > time.Hour {
-			a.Errorf("they may be written to again in %s", in)
-		}
-		a.settle(queue.Settlement{Claimed: one, Outcome: queue.Hold{Delay: time.Hour, Error: "limit"}})
-	}
-	a.want(over, 1)
-	seen := 0
-	redistest.Eventually(a.T, "the others are claimed again, and none of them is over the limit", func() bool {
-		for _, one := range a.claim(limited) {
-			seen++
-			if !one.LimitedUntil.IsZero() {
-				a.Fatalf("%s counts twice", one.Job.ID())
-			}
-		}
-		return seen == 6
-	})
-}
-
-func afterHeld(a *after) {
-	id := a.enqueue("+15550100001")
-	a.settle(queue.Settlement{Claimed: a.claim(a.consumer)[0], Outcome: queue.Hold{Delay: time.Hour, Error: "quiet hours"}})
-	d, err := a.store.Depth(a.Context(), message.WhatsApp)
-	a.must(err)
-	a.want([]any{d.Held, d.Retry, d.Inflight, d.Waiting}, []any{1, 0, 0, [4]int64{}})
-	n := a.state(id)[id+":whatsapp:1"]
-	a.want([]any{n.Status, n.Error}, []any{queue.StatusScheduled, "quiet hours"})
-	a.want(len(a.claim(a.consumer)), 0)
-	held, err := a.store.List(a.Context(), message.WhatsApp, queue.Scheduled, 0, 0, 10)
-	a.must(err)
-	done, err := a.store.Retry(a.Context(), held, "a test")
-	a.must(err)
-	a.want(done, 1)
-	one := a.claim(a.consumer)[0]
-	a.want(one.Job.Attempts, 0)
-	// What is due comes by itself, also when nobody but the sweeper looks.
-	a.settle(queue.Settlement{Claimed: one, Outcome: queue.Hold{Delay: time.Millisecond, Error: "quiet hours"}})
-	redistest.Eventually(a.T, "the sweeper has put it back", func() bool {
-		_, err := a.store.Sweep(a.Context(), message.WhatsApp, false)
-		a.must(err)
-		d, err := a.store.Depth(a.Context(), message.WhatsApp)
-		a.must(err)
-		return d.Waiting[2] == 1 && d.Held == 0
-	})
 }
 
 // afterReportsInAnyOrder: what a person would expect, whatever the order and however often.
@@ -415,119 +310,4 @@ func afterUndelivered(a *after) {
 	a.apply()
 	a.want(len(a.claim(sms)), 1)
 	a.want(len(a.state(id)), 2)
-}
-
-func afterPreferences(a *after) {
-	out := suppress.Preference{EventID: "1", Provider: "business", Channel: message.WhatsApp, Address: "+15550100001", Kind: suppress.OptOut, Why: suppress.StopWord}
-	in := suppress.Preference{EventID: "2", Provider: "business", Channel: message.WhatsApp, Address: "+15550100001", Kind: suppress.OptIn}
-	once := func(p suppress.Preference, event string, at time.Time) suppress.Preference {
-		p.EventID, p.At = event, at
-		return p
-	}
-	now := time.Now()
-	for i, step := range []struct {
-		preference suppress.Preference
-		suppressed bool
-	}{
-		{out, true}, {out, true}, {in, false},
-		{out, false}, {once(out, "3", now), true}, {in, true}, // repeated, after they had said something else
-		{once(in, "4", now.Add(-2*time.Second)), true},    // said before the stop, and came after it
-		{once(in, "5", now.Truncate(time.Second)), false}, // some providers tell seconds
-	} {
-		a.must(a.deliveries.Take(a.Context(), report.Update{Preferences: []suppress.Preference{step.preference}}))
-		a.apply()
-		found, err := a.store.Suppressed(a.Context(), message.WhatsApp, "+15550100001")
-		a.must(err)
-		if (found != nil) != step.suppressed {
-			a.Errorf("step %d: %+v", i, found)
-		}
-	}
-}
-
-func afterSpending(a *after) {
-	for range 2 {
-		a.enqueue("+15550100001")
-		one := a.claim(a.consumer)[0]
-		spent := queue.Settlement{Claimed: one, Outcome: queue.Done{Costs: []queue.Cost{{Field: queue.CostTotal, Micros: 7900}, {Field: queue.CostSource + "till", Micros: 7900}}}}
-		a.settle(spent)
-		a.want(len(a.settle(spent).Lost), 1) // settled already: it does not count again
-	}
-	got, err := a.consumer.Spent(a.Context())
-	a.must(err)
-	a.want(got[queue.CostTotal], 15800)
-	a.want(slices.Sorted(maps.Keys(got)), []string{"source:till", "total"})
-}
-
-func afterSyncOptOuts(a *after) {
-	list := func(addresses ...message.Address) func(context.Context, func(message.Address) error) error {
-		return func(_ context.Context, each func(message.Address) error) error {
-			for _, one := range addresses {
-				if err := each(one); err != nil {
-					return err
-				}
-			}
-			return nil
-		}
-	}
-	_, err := a.store.Suppress(a.Context(), []suppress.Entry{{Channel: message.SMS, Address: "+15550100009", Why: suppress.StopWord}})
-	a.must(err)
-	mine, err := a.store.SyncOptOuts(a.Context(), message.SMS, "aws", 20*time.Millisecond, list("+15550100001", "+15550100002", "+15550100001"))
-	a.must(err)
-	a.want(mine, true)
-	n, err := a.store.CountSuppressed(a.Context(), message.SMS)
-	a.must(err)
-	a.want(n, 3)
-	a.must(a.store.client.Del(a.Context(), a.store.keys[message.SMS].Base+":optouts:aws").Err()) // the interval is over
-	_, err = a.store.SyncOptOuts(a.Context(), message.SMS, "aws", time.Hour, list("+15550100002"))
-	a.must(err)
-	mine, err = a.store.SyncOptOuts(a.Context(), message.SMS, "aws", time.Hour, list())
-	a.must(err)
-	a.want(mine, false)
-	left := map[message.Address]suppress.Why{}
-	a.must(a.store.Suppressions(a.Context(), message.SMS, func(s suppress.Entry) bool { left[s.Address] = s.Why; return false }))
-	if len(left) != 2 || left["+15550100009"] != suppress.StopWord || left["+15550100002"] != suppress.OptOutList {
-		a.Errorf("%d are left", len(left))
-	}
-}
-
-// afterRecoversByDegrees: the provider that was down gets some of the claims while it recovers, and all of them afterwards.
-func afterRecoversByDegrees(a *after) {
-	c := a.consumes(message.WhatsApp, ConsumerConfig{Breaker: BreakerConfig{Ramp: 400 * time.Millisecond}})
-	report := func(r queue.ProviderHealth) {
-		_, _, err := c.Exchange(a.Context(), nil, []queue.ProviderHealth{r}, nil)
-		a.must(err)
-	}
-	report(queue.ProviderHealth{Provider: "business", Failed: 1, Reason: "down"})
-	a.enqueue("+15550100001")
-	var probe *queue.Claimed
-	redistest.Eventually(a.T, "a probe goes out", func() bool {
-		for _, one := range a.claim(c) {
-			if one.Probe {
-				probe = one
-			} else {
-				a.settle(queue.Settlement{Claimed: one, Outcome: queue.Release{}})
-			}
-		}
-		return probe != nil
-	})
-	a.settle(queue.Settlement{Claimed: probe, Outcome: queue.Done{}})
-	report(queue.ProviderHealth{Provider: "business", Healthy: 1, Probed: true})
-	state, err := a.store.State(a.Context(), message.WhatsApp)
-	a.must(err)
-	a.want(state.Breakers["business"].State, "recovering")
-	var by [2]int
-	redistest.Eventually(a.T, "it is back, after some claims of either", func() bool {
-		a.enqueue("+15550100001")
-		for _, one := range a.claim(c) {
-			by[one.Provider]++
-			a.settle(queue.Settlement{Claimed: one, Outcome: queue.Done{}})
-		}
-		report(queue.ProviderHealth{Provider: "business", Healthy: 1})
-		state, err := a.store.State(a.Context(), message.WhatsApp)
-		a.must(err)
-		return len(state.Breakers) == 0
-	})
-	if by[0] == 0 || by[1] == 0 {
-		a.Errorf("claims by provider while it recovered: %v", by)
-	}
 }
