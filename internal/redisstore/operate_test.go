@@ -61,6 +61,13 @@ func (s *shop) settle(settlement queue.Settlement) {
 	s.must(err)
 }
 
+// settleOne accepts a webhook and settles its job.
+func (s *shop) settleOne(id string, outcome queue.Outcome) {
+	s.Helper()
+	s.enqueue(id, 1)
+	s.settle(queue.Settlement{Outcome: outcome})
+}
+
 func (s *shop) state() *queue.ChannelState {
 	s.Helper()
 	state, err := s.store.State(s.Context(), message.SMS)

@@ -41,6 +41,15 @@ func TestAfterTheSend(t *testing.T) {
 		"spending":                          afterSpending,
 		"sync opt outs":                     afterSyncOptOuts,
 		"recovers by degrees":               afterRecoversByDegrees,
+		"jobs of a newer version come back": afterRestore,
+		"fall back":                         afterFallBack,
+		"fall back, twice":                  afterFallBackTwice,
+		"fall back, not":                    afterFallBackNot,
+		"fall back at the limits":           afterFallBackAtTheLimits,
+		"fall back that is not taken":       afterFallBackIsNotTaken,
+		"fall back of a report":             afterFallBackOfAReport,
+		"fall back of a report, twice":      afterFallBackOfAReportTwice,
+		"fall back of a report, not":        afterFallBackOfAReportNot,
 	}
 	for name, config := range map[string]func(*testing.T) Config{
 		"standalone": func(t *testing.T) Config { return url(redistest.Start(t).Addr()) },

@@ -1,9 +1,13 @@
 -- restore takes jobs that were set aside because a program could not read their bytes back to the heads of their lists, if this program can.
--- They lie in the failed set behind all others (ended_at in prelude.lua), with their bytes as they were.
+-- They lie in the failed set behind all others (ended_at in prelude.lua), with their bytes as they were. The latest come first, since each
+-- goes before those that are back already.
 -- ARGV  skip: how many of them to pass over, because they were looked at before; max: how many to look at
 -- Answers looked and restored: how many were looked at, and how many of these are back.
-local jobs, back, restored = call('ZRANGEBYSCORE', failed_key, '1e15', '+inf', 'LIMIT', skip, max), {{}, {}, {}, {}}, 0
-if #jobs > 0 then ours('LLEN', KEYS[queue_at + 1], KEYS[queue_at + 2], KEYS[queue_at + 3], KEYS[queue_at + 4]) end
+local rest = call('ZCOUNT', failed_key, '1e15', '+inf') - skip
+if rest <= 0 then return answer{} end
+local from = math.max(0, rest - max)
+local jobs, back, restored = call('ZRANGEBYSCORE', failed_key, '1e15', '+inf', 'LIMIT', from, rest - from), {{}, {}, {}, {}}, 0
+ours('LLEN', KEYS[queue_at + 1], KEYS[queue_at + 2], KEYS[queue_at + 3], KEYS[queue_at + 4])
 for i = #jobs, 1, -1 do
   local e = jobs[i]
   if readable(e) and call('ZREM', failed_key, e) == 1 then
