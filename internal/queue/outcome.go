@@ -58,14 +58,15 @@ type Hold struct {
 	Error string // why, for people
 }
 
-// Fail puts a job into the failed set.
+// Fail puts a job into the failed set, and spends an attempt.
 type Fail struct {
 	Attempt
 	Error     string
 	Uncertain bool
 	// Suppress adds the recipient to the suppression list; nil: no.
 	Suppress *suppress.Entry
-	// FallBack hands the message to the channel that takes over (FALLBACK_CHANNEL), before the job is settled.
+	// FallBack enqueues the message on the channel that takes over (FALLBACK_CHANNEL), before the job is settled. Where that does not work just
+	// now, the job is deferred instead.
 	FallBack bool
 }
 

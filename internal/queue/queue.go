@@ -1,9 +1,9 @@
-// Package queue is the contract between ingest, the workers and the store that holds the jobs in between. Its one
-// implementation is redisqueue; queuetest says in code what any implementation owes.
+// Package queue is the contract between ingest, the workers and the store of the jobs in between. Its one implementation is
+// redisstore; queuetest is the contract as tests.
 //
-// Delivery is at least once. An accepted job is in exactly one of: a priority list, the retry set, the inflight set (with a
-// lease), the failed set, the completed set; every move between them is atomic. A worker that holds a job past its lease has
-// lost it: what it settles afterwards is refused (Settled.Lost), and another worker may send it again.
+// Delivery is at least once. An accepted job is in exactly one of: a priority list, the retry set, the held set, the inflight set (with a
+// lease), the failed set, the completed set; every move between them is atomic. A worker that has a job for longer than its lease has
+// lost it: its settlement is refused (Settled.Lost), and another worker may send the message again.
 package queue
 
 import (
@@ -17,7 +17,7 @@ import (
 	"ringup.dev/ringup/internal/suppress"
 )
 
-// ErrUnavailable means that the store could not be asked, or did not answer: nothing is known about what was asked. Enqueue may
+// ErrUnavailable means that the store could not be reached, or did not answer: the call may have had its effect, or not. Enqueue may
 // be repeated safely.
 var ErrUnavailable = errors.New("the queue is unavailable")
 
@@ -31,12 +31,12 @@ func (e *FullError) Error() string {
 	return fmt.Sprintf("the %s queue is full: %d jobs are waiting", e.Channel, e.Depth)
 }
 
-// Submission is all the jobs of one webhook.
+// Submission is one webhook with all of its jobs.
 type Submission struct {
 	WebhookID  string // 1 to job.MaxWebhookID bytes; more only of a message that fell back, whose id is that of a job
 	Priority   int    // 1 to 4
 	AcceptedAt time.Time
-	Body       []byte // the webhook as it came; not changed, not kept after Enqueue returns
+	Body       []byte // the webhook as it came; neither changed nor referred to after Enqueue returns
 	Trace      string // W3C traceparent or ""
 	Channels   []ChannelSubmission
 }
@@ -48,14 +48,14 @@ type ChannelSubmission struct {
 	Skipped    []Skipped
 }
 
-// Skipped is a message that is not sent, and why. Kept in the webhook's record.
+// Skipped is a message that is not sent, and why. It is stored in the webhook's deduplication record.
 type Skipped struct {
 	Channel message.Channel `json:"channel"`
 	Address string          `json:"recipient"` // masked
 	Reason  string          `json:"reason"`
 }
 
-// Acceptance is what became of a Submission.
+// Acceptance is the answer to a Submission.
 type Acceptance struct {
 	// Duplicate is set when every channel already had the webhook, and nothing was added. Jobs and Skipped are then those of
 	// the first time.
@@ -71,28 +71,28 @@ type Accepted struct {
 	Recipient string          `json:"recipient"` // masked
 }
 
-// ClaimRequest is what a worker asks for.
+// ClaimRequest asks for jobs.
 type ClaimRequest struct {
 	Max int // at most so many jobs; 0 asks only for the housekeeping
-	// Reap allows to take back expired leases. A worker that has just found the store again waits a moment, so that the others
-	// can settle what they hold.
+	// Reap allows to reap ended leases. A worker that has just found the store again waits a moment, so that the others
+	// can settle their jobs.
 	Reap bool
 }
 
-// Claim is what a worker got.
+// Claim is the answer to a ClaimRequest.
 type Claim struct {
 	Jobs []*Claimed
 	// Provider is the index, in the configured order, of the provider that takes the jobs; -1 when none may be used now.
 	Provider int
-	// Wait is how long there is nothing to claim for, unless something is enqueued: until the next retry is due, the rate limit
-	// gives a token, a breaker lets a probe through. 0 means that more can be claimed at once.
+	// Wait is for how long there will be nothing to claim, unless something is enqueued: until the next job is due, the rate limit
+	// gives a token, a breaker lets a probe through. 0 means that more can be claimed at once; below 0, that no such time is known.
 	Wait time.Duration
 	// Halted says why nothing may be claimed; "" when it may.
 	Halted string
 	// Throttled is set when the rate limit kept jobs waiting.
 	Throttled bool
-	// Promoted and Reaped count the due retries and the expired leases that went back to the lists. SetAside are jobs that
-	// went to the failed set because their lease expired too often, or once under ON_UNCERTAIN=fail.
+	// Promoted and Reaped count the due jobs and the ended leases that were moved. SetAside are those of the latter that went to the
+	// failed set, because their lease ended too often, or once under ON_UNCERTAIN=fail; the others went back to the lists.
 	Promoted, Reaped, SetAside int
 	// Evicted are failed jobs that fell off the end of the failed set.
 	Evicted []*job.Job
@@ -104,16 +104,16 @@ type Claimed struct {
 	Err error    // job.ErrVersion or job.ErrCorrupt
 	// Raw are the bytes as stored: the name of the lease.
 	Raw []byte
-	// Probe is set when the job tries out a provider whose breaker is half open, and Provider names which.
+	// Probe is set when the job tries out a provider whose breaker is half-open, and Provider is its index.
 	Probe    bool
 	Provider int
-	// Suppressed is the recipient's entry on the list of those who get nothing on this channel; nil for everybody else.
+	// Suppressed is the recipient's entry on the channel's suppression list; nil when there is none.
 	Suppressed *suppress.Entry
-	// LimitedUntil is when the recipient, who got RECIPIENT_LIMIT messages within an hour, may be written to again; zero for everybody else.
+	// LimitedUntil is when a recipient who got RECIPIENT_LIMIT messages within an hour may be written to again; zero for all others.
 	LimitedUntil time.Time
 }
 
-// Settled is what became of a batch of settlements.
+// Settled is the answer to a batch of settlements.
 type Settled struct {
 	// Lost are the settlements, by index, whose lease had ended: nothing was changed for them.
 	Lost []int
@@ -138,25 +138,25 @@ type BreakerState struct {
 	Reason string    `json:"reason,omitempty"`
 }
 
-// Depth is how many jobs are where.
-type Depth struct {
-	Waiting   [4]int64 `json:"waiting"` // by priority, 1 first
-	Retry     int64    `json:"retry"`
-	Held      int64    `json:"held"` // until quiet hours end, a recipient may be written to again, or a new day begins
-	Inflight  int64    `json:"inflight"`
-	Failed    int64    `json:"failed"`
-	Completed int64    `json:"completed"`
-	// Oldest is the age of the job at the head of each list; 0 when the list is empty.
-	Oldest [4]time.Duration `json:"oldest"`
-	Halted string           `json:"halted,omitempty"`
-}
-
 // Name is the state for people: throttled, where the API says held.
 func (b BreakerState) Name() string {
 	if b.State == BreakerThrottled {
 		return "throttled"
 	}
 	return b.State
+}
+
+// Depth is how many jobs are where.
+type Depth struct {
+	Waiting   [4]int64 `json:"waiting"` // by priority, 1 first
+	Retry     int64    `json:"retry"`
+	Held      int64    `json:"held"` // scheduled: until quiet hours end, a recipient may be written to again, or a new day begins
+	Inflight  int64    `json:"inflight"`
+	Failed    int64    `json:"failed"`
+	Completed int64    `json:"completed"`
+	// Oldest is the age of the job at the head of each list; 0 when the list is empty.
+	Oldest [4]time.Duration `json:"oldest"`
+	Halted string           `json:"halted,omitempty"`
 }
 
 // OutboxEntry is a message that the sandbox provider took.
@@ -172,7 +172,7 @@ type OutboxEntry struct {
 	SentAt   time.Time       `json:"sent_at"`
 }
 
-// NotFoundError means that the store knows nothing of a webhook: it was never accepted, or longer ago than STATUS_TTL.
+// NotFoundError means that a webhook is unknown: it was never accepted, or longer ago than STATUS_TTL.
 type NotFoundError struct{ WebhookID string }
 
 func (e *NotFoundError) Error() string {
@@ -188,11 +188,11 @@ const (
 	StatusSending   Status = "sending" // a worker has it
 	StatusSent      Status = "sent"    // a provider took it
 	StatusFailed    Status = "failed"  // given up, dropped as too old, or reported as not delivered
-	StatusScheduled Status = "held"    // it waits for the end of quiet hours, or of a limit
+	StatusScheduled Status = "held"    // it waits for the end of quiet hours, of the recipient's limit, or of the day
 
-	StatusDelivered  Status = "delivered"  // its provider says that it arrived
+	StatusDelivered  Status = "delivered"  // its provider reported that it arrived
 	StatusRead       Status = "read"       // it was opened
-	StatusSuppressed Status = "suppressed" // its recipient gets nothing
+	StatusSuppressed Status = "suppressed" // its recipient is on the suppression list
 )
 
 // Notifications is the state of everything that a webhook was to send.
@@ -213,7 +213,7 @@ type Notification struct {
 	Provider  string          `json:"provider,omitempty"`
 	MessageID string          `json:"message_id,omitempty"` // the provider's
 	Error     string          `json:"error,omitempty"`      // of the latest attempt, when it failed
-	// Reports says of a sent message whether its provider tells what becomes of it: yes, or no, and then it stays sent.
+	// Reports says of a sent message whether its provider sends delivery reports: yes, or no, and then it stays sent.
 	Reports   string    `json:"delivery_reports,omitempty"`
 	UpdatedAt time.Time `json:"updated_at"`
 	History   []Event   `json:"history"`
@@ -224,8 +224,8 @@ type Notification struct {
 // Event is something that happened to a job.
 type Event struct {
 	At time.Time `json:"at"`
-	// What: accepted, sent, retry, deferred, held, failed, dropped, suppressed, lost, moved (to another channel), retried or deleted (by a
-	// person); and as the provider reports it: handed_on, delivered, read, undelivered.
+	// What: accepted, sent, retry, deferred, held, failed, dropped, suppressed, lost, moved (to another channel), retried or deleted (by
+	// an operator); and as the provider reports it: handed_on, delivered, read, undelivered.
 	What      string `json:"what"`
 	Attempt   int    `json:"attempt,omitempty"`
 	TookMs    int64  `json:"took_ms,omitempty"`
