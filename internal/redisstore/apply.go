@@ -37,13 +37,14 @@ type reportArgs struct {
 	Retry      string        `key:"retry"`
 	Failed     string        `key:"failed"`
 	Reports    string        `key:"reports"`
+	Suppressed string        `key:"suppressed"`
 	Base       string        `lua:"base"`
 	StatusTTL  time.Duration `lua:"status_ttl"`
 	KeepFailed int           `lua:"keep_failed"`
 	Rows       []reportRow   `lua:"report"`
 }
 
-// reportRow is one report for report.lua, which says what each of it means.
+// reportRow is one report for report.lua, which describes the fields.
 type reportRow struct {
 	Raw      string          `lua:"raw"`
 	Verdict  string          `lua:"verdict"`
@@ -59,7 +60,7 @@ type reportRow struct {
 	Entry    string          `lua:"entry"`
 }
 
-// reportAnswer is what report.lua answers.
+// reportAnswer is the answer of report.lua.
 type reportAnswer struct {
 	Results []string `lua:"results"`
 	Copies  []struct {
@@ -145,7 +146,7 @@ func rowOf(r *queuedReport, at logPath) (reportRow, error) {
 func (d *Deliveries) run(ctx context.Context, channel message.Channel, rows []reportRow) (results []string, copies map[int]string, err error) {
 	s, k := d.store, d.store.keys[channel]
 	var answer reportAnswer
-	err = s.ask(ctx, &s.scripts.report, &reportArgs{Retry: k.Retry, Failed: k.Failed, Reports: k.Reports, Base: k.Base, StatusTTL: s.config.StatusTTL,
+	err = s.ask(ctx, &s.scripts.report, &reportArgs{Retry: k.Retry, Failed: k.Failed, Reports: k.Reports, Suppressed: k.Suppressed, Base: k.Base, StatusTTL: s.config.StatusTTL,
 		KeepFailed: s.config.KeepFailed, Rows: rows}, &answer)
 	if err == nil && len(answer.Results) != len(rows) {
 		err = fmt.Errorf("%w: %d results for %d reports", queue.ErrUnavailable, len(answer.Results), len(rows))

@@ -12,6 +12,7 @@ import (
 // claimArgs are the arguments of claim.lua.
 type claimArgs struct {
 	jobKeys
+	Suppressed     string        `key:"suppressed"`
 	Base           string        `lua:"base"`
 	Max            int           `lua:"max"`
 	Lease          time.Duration `lua:"lease"`
@@ -27,7 +28,7 @@ type claimArgs struct {
 	Providers      []string      `lua:"provider"`
 }
 
-// claimAnswer is what claim.lua answers.
+// claimAnswer is the answer of claim.lua.
 type claimAnswer struct {
 	Jobs      []string          `lua:"jobs"`
 	Bodies    map[string]string `lua:"bodies"`
@@ -43,7 +44,7 @@ type claimAnswer struct {
 	Remarks   []remark          `lua:"remarks"`
 }
 
-// remark is what the worker has to know of the recipient of a claimed job.
+// remark tells the worker about the recipient of a claimed job.
 type remark struct {
 	Job        int    `lua:"job"`        // its number, from 1
 	Suppressed string `lua:"suppressed"` // the entry on the suppression list
@@ -53,7 +54,7 @@ type remark struct {
 func (c *Consumer) claimArgs(r *queue.ClaimRequest) *claimArgs {
 	config := &c.store.config
 	return &claimArgs{
-		jobKeys: c.keys.jobs(), Base: c.keys.Base,
+		jobKeys: c.keys.jobs(), Suppressed: c.keys.Suppressed, Base: c.keys.Base,
 		Max: min(r.Max, maxBatch), Reap: r.Reap, Lease: c.config.Lease, Aging: c.config.PriorityAging, Rate: c.config.RateLimit, Burst: c.config.burst(),
 		MaxCrashes: config.MaxCrashes, FailUncertain: config.OnUncertain == FailUncertain, KeepFailed: config.KeepFailed, StatusTTL: config.StatusTTL,
 		RecipientLimit: c.config.RecipientLimit, Providers: c.providers,

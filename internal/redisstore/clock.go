@@ -16,7 +16,7 @@ type clockArgs struct {
 	MarkEvery time.Duration `lua:"mark_every"`
 }
 
-// clockAnswer is what clock.lua answers.
+// clockAnswer is the answer of clock.lua.
 type clockAnswer struct {
 	Back time.Duration `lua:"back"`
 }

@@ -18,9 +18,9 @@ import (
 	"ringup.dev/ringup/internal/message"
 )
 
-// Config says where Redis is, and what ingest and workers have to agree on about the queue.
+// Config is where Redis is, and the settings of the queue, which ingest and workers have to agree on.
 type Config struct {
-	// URL of Redis: redis://user:password@host:port/db, rediss:// with TLS. Takes the place of REDIS_HOST and the others.
+	// URL of Redis: redis://user:password@host:port/db, rediss:// with TLS. Used instead of REDIS_HOST and the others.
 	URL secret.String `env:"REDIS_URL"`
 	// Host of a standalone Redis.
 	Host string `env:"REDIS_HOST, default=localhost"`
@@ -57,7 +57,7 @@ type Config struct {
 	KeepCompleted int `env:"KEEP_COMPLETED, default=100"`
 	// KeepFailed is how many failed jobs are kept, newest first; one that falls off is logged and counted.
 	KeepFailed int `env:"KEEP_FAILED, default=50"`
-	// Retention is how long failed and completed jobs, the audit record and the sandbox's outbox are kept at most, as 720h; 0 for as long as their
+	// Retention is how long failed and completed jobs, the audit log and the sandbox's outbox are kept at most, as 720h; 0 for as long as their
 	// numbers allow (KEEP_FAILED, KEEP_COMPLETED).
 	Retention time.Duration `env:"RETENTION, default=0s"`
 	// MaxCrashes is how many workers a job may take down before it fails.

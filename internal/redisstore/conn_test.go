@@ -34,7 +34,7 @@ func opener(base Config) queuetest.Open {
 			c.KeepFailed = or(s.KeepFailed, 50)
 			c.KeepCompleted = or(s.KeepCompleted, 100)
 			c.DedupeTTL = or(s.DedupeTTL, 24*time.Hour)
-			if s.SetUncertainAside {
+			if s.FailUncertain {
 				c.OnUncertain = FailUncertain
 			}
 		})

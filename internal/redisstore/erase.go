@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	// forgetSlack is by how much a list may have grown between a look at a part of it and the deletion of what was found there; jobs that
+	// forgetSlack is by how much a list may have grown between a look at a part of it and the deletion of the jobs found there; jobs that
 	// are further away by then are met again, further on.
 	forgetSlack = 500
 	// maxSending is how many of a person's jobs in flight are named.
@@ -31,7 +31,7 @@ type forgetArgs struct {
 	Jobs  [][]byte `lua:"job"`
 }
 
-// forgetAnswer is what forget.lua answers.
+// forgetAnswer is the answer of forget.lua.
 type forgetAnswer struct {
 	Deleted int `lua:"deleted"`
 }
@@ -60,7 +60,7 @@ var forgetSteps = func() []forgetStep {
 }()
 
 // Forget looks through a part of everything for a person's data, and deletes it: jobs, with their bodies and logs, and the messages in the
-// outbox. Call it with the Next of its answer until that is empty; a cancelled ctx loses the place, and nothing else. No script holds
+// outbox. Call it with the Next of its answer until that is empty; after a cancelled ctx it may be called with the same From. No script holds
 // Redis for longer than one pass over a priority list takes: some 20 ms where a million jobs wait. A webhook's deduplication record stays,
 // which has masked addresses alone: it keeps a webhook that the POS repeats from being sent. Errors: queue.ErrUnavailable, and a From that
 // is no Next.
@@ -76,8 +76,8 @@ func (s *Store) Forget(ctx context.Context, r queue.ForgetRequest) (queue.Forgot
 			return found, nil
 		}
 		through := true
-		if what := forgetSteps[step]; !what.again || !r.DryRun {
-			if at, through, err = s.forget(ctx, &r, what, at, &found); err != nil {
+		if of := forgetSteps[step]; !of.again || !r.DryRun {
+			if at, through, err = s.forget(ctx, &r, of, at, &found); err != nil {
 				return found, err
 			}
 		}

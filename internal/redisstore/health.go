@@ -12,13 +12,13 @@ import (
 type Health struct {
 	Version  string
 	Skew     time.Duration // how far its clock is ahead of ours
-	Warnings []string      // what about it may lose, evict or refuse jobs, and what to do
+	Warnings []string      // settings and facts that may lose, evict or refuse jobs, each with its remedy
 }
 
 // memoryWarning is how much of maxmemory may be used before it is time to do something.
 const memoryWarning = 0.8
 
-// Examine looks for what about this Redis may lose, evict or refuse jobs. A setting that may not be read (managed services hide CONFIG,
+// Examine looks for settings and facts of this Redis that may lose, evict or refuse jobs. A setting that may not be read (managed services hide CONFIG,
 // and users may have no right to INFO) is passed over. Errors: queue.ErrUnavailable.
 func (s *Store) Examine(ctx context.Context) (*Health, error) {
 	now, err := s.client.Time(ctx).Result()
@@ -80,7 +80,7 @@ func (s *Store) defaultUserIsPowerless(ctx context.Context) bool {
 	return false
 }
 
-// Warnings lists what about this Redis may lose, evict or refuse jobs; see Examine.
+// Warnings lists the warnings of Examine.
 func (s *Store) Warnings(ctx context.Context) ([]string, error) {
 	h, err := s.Examine(ctx)
 	if err != nil {
@@ -89,7 +89,7 @@ func (s *Store) Warnings(ctx context.Context) ([]string, error) {
 	return h.Warnings, nil
 }
 
-// LogWarnings logs, once Redis can be reached, what about it may lose jobs.
+// LogWarnings logs the warnings of Examine once Redis can be reached, and returns then, or with ctx.
 func (s *Store) LogWarnings(ctx context.Context) {
 	ticker := time.NewTicker(sweepEvery)
 	defer ticker.Stop()

@@ -21,7 +21,7 @@ type Keys struct {
 	Halted    string    // hash: why nothing may be claimed
 	State     string    // hash: tokens, breakers, turn
 	Wake      string    // list: at most one token
-	Outbox    string    // list: what the sandbox took
+	Outbox    string    // list: the messages that the sandbox took
 	Totals    string    // hash: how many jobs were settled, by outcome
 	Workers   string    // hash: the workers' heartbeats
 	Audit     string    // list: the audit log, the latest entry first
@@ -76,6 +76,7 @@ func (k *Keys) cost(day int64) string { return k.Base + ":cost:" + strconv.Forma
 type jobKeys struct {
 	Queue    [4]string `key:"queue"`
 	Retry    string    `key:"retry"`
+	Held     string    `key:"held"`
 	Inflight string    `key:"inflight"`
 	Failed   string    `key:"failed"`
 	Halted   string    `key:"halted"`
@@ -84,5 +85,5 @@ type jobKeys struct {
 }
 
 func (k *Keys) jobs() jobKeys {
-	return jobKeys{Queue: k.Queue, Retry: k.Retry, Inflight: k.Inflight, Failed: k.Failed, Halted: k.Halted, State: k.State, Wake: k.Wake}
+	return jobKeys{Queue: k.Queue, Retry: k.Retry, Held: k.Held, Inflight: k.Inflight, Failed: k.Failed, Halted: k.Halted, State: k.State, Wake: k.Wake}
 }

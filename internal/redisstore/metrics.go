@@ -38,7 +38,7 @@ func (s *Store) Instrument(reg prometheus.Registerer) {
 	}
 	reg.MustRegister(s.metrics.seconds, s.metrics.errors, s.metrics.restored,
 		pool("ringup_redis_pool_connections", "Connections to Redis that are open.", func(p *redis.PoolStats) uint32 { return p.TotalConns }),
-		pool("ringup_redis_pool_idle_connections", "Connections to Redis that nobody uses just now.", func(p *redis.PoolStats) uint32 { return p.IdleConns }),
+		pool("ringup_redis_pool_idle_connections", "Connections to Redis that are idle.", func(p *redis.PoolStats) uint32 { return p.IdleConns }),
 		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "ringup_redis_pool_timeouts_total", Help: "Times that no connection to Redis came free in time."},
 			func() float64 { return float64(s.client.PoolStats().Timeouts) }))
 }
@@ -62,14 +62,14 @@ func (m *metrics) restore(channel message.Channel, jobs int) {
 }
 
 const (
-	// reporterTerm is how long a program reports the state of the queues that has not been asked for it since; longer than any usual
-	// interval of scrapes.
+	// reporterTerm is how long a program remains the one that reports the state of the queues after its latest scrape; longer than
+	// any usual interval of scrapes.
 	reporterTerm = 75 * time.Second
-	// collectTimeout bounds what a scrape waits for Redis.
+	// collectTimeout bounds how long a scrape waits for Redis.
 	collectTimeout = 3 * time.Second
 )
 
-// queueMetrics are the state of the queues, which all programs share: however many could report it, one does.
+// queueMetrics are the state of the queues, which all programs share: one of them reports it.
 type queueMetrics struct {
 	store *Store
 	id    string
@@ -86,13 +86,13 @@ func (s *Store) QueueCollector(id string) prometheus.Collector {
 		{"ringup_queue_waiting", "Jobs that wait in the lists.", []string{"channel", "priority"}},
 		{"ringup_queue_oldest_seconds", "Age of the first job of each list, since it was accepted; 0 when it is empty.", []string{"channel", "priority"}},
 		{"ringup_queue_jobs", "Jobs that do not wait in the lists: retry, held, sending, failed, completed.", []string{"channel", "state"}},
-		{"ringup_queue_settled_total", "Jobs that were settled, by what followed: sent, failed, retried, dropped, held, suppressed (the recipient gets nothing).", []string{"channel", "outcome"}},
-		{"ringup_queue_paused", "1 while somebody has paused the channel.", []string{"channel"}},
+		{"ringup_queue_settled_total", "Jobs that were settled, by outcome: sent, failed, retried, dropped, held, suppressed (the recipient is on the suppression list).", []string{"channel", "outcome"}},
+		{"ringup_queue_paused", "1 while the channel is paused.", []string{"channel"}},
 		{"ringup_queue_workers", "Workers that are alive.", []string{"channel"}},
 		{"ringup_queue_breaker_open", "1 for each provider whose breaker is open or half open.", []string{"channel", "provider"}},
 		{"ringup_queue_breaker_recovering", "1 for each provider that has recovered and gets its messages back by degrees (BREAKER_RAMP).", []string{"channel", "provider"}},
-		{"ringup_queue_suppressed_addresses", "Addresses that get nothing.", []string{"channel"}},
-		{"ringup_queue_reports_waiting", "Reports of providers that are taken and not yet applied.", []string{"channel"}},
+		{"ringup_queue_suppressed_addresses", "Addresses on the suppression list.", []string{"channel"}},
+		{"ringup_queue_reports_waiting", "Delivery reports that are stored and not yet applied.", []string{"channel"}},
 		{"ringup_redis_memory_bytes", "Memory that Redis uses.", nil},
 		{"ringup_redis_memory_limit_bytes", "Redis's maxmemory; 0 for none.", nil},
 		{"ringup_redis_evicted_keys_total", "Keys that Redis evicted: each may have been a job.", nil},
@@ -191,7 +191,7 @@ func (s *Store) afterTheSend(ctx context.Context, channel message.Channel) (supp
 	return addresses.Val(), reports.Val(), unavailable(err)
 }
 
-// chosen says whether this program is the one that reports: the first that was asked, as long as it goes on being asked.
+// chosen says whether this program is the one that reports: the first that was scraped, as long as it goes on being scraped.
 func (q *queueMetrics) chosen(ctx context.Context) bool {
 	k := q.store.keys[message.Channels[0]]
 	key := k.Base + ":reporter"

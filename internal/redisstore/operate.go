@@ -25,7 +25,7 @@ type operateArgs struct {
 	Jobs      [][]byte      `lua:"job"`
 }
 
-// operateAnswer is what operate.lua answers.
+// operateAnswer is the answer of operate.lua.
 type operateAnswer struct {
 	Changed int `lua:"changed"`
 }
@@ -78,7 +78,7 @@ type purgeArgs struct {
 	Max       int           `lua:"max"`
 }
 
-// purgeAnswer is what purge.lua answers.
+// purgeAnswer is the answer of purge.lua.
 type purgeAnswer struct {
 	Deleted int `lua:"deleted"`
 }

@@ -245,7 +245,7 @@ type enqueueArgs struct {
 	Parts     []any         `lua:"webhook,rest"`
 }
 
-// enqueueAnswer is what enqueue.lua answers.
+// enqueueAnswer is the answer of enqueue.lua.
 type enqueueAnswer struct {
 	Results []any `lua:"results"` // by webhook
 	Depths  []int `lua:"depths"`  // by channel

@@ -15,7 +15,7 @@ type renewArgs struct {
 	Jobs     [][]byte      `lua:"job"`
 }
 
-// renewAnswer is what renew.lua answers.
+// renewAnswer is the answer of renew.lua.
 type renewAnswer struct {
 	Lost []int `lua:"lost"` // numbers, from 1
 }

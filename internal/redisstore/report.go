@@ -41,7 +41,7 @@ type queuedReport struct {
 	Why     suppress.Why  `json:"w,omitempty"`
 }
 
-// events are what a job's log calls the states.
+// events are the names of the states in a job's log.
 var events = map[report.State]string{report.Sent: "handed_on", report.Delivered: "delivered", report.Read: "read", report.Failed: "undelivered"}
 
 // Deliveries stores delivery reports and preferences, and applies them. Ingest runs it; any number may run side by side.
@@ -56,19 +56,19 @@ func (s *Store) Deliveries(reg prometheus.Registerer) *Deliveries {
 	d := &Deliveries{
 		store: s, woken: make(chan struct{}, 1),
 		delivered: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "ringup_deliveries_total", Help: "What providers reported of messages after the send: sent (handed on), delivered, read, failed. Each report counts once.",
+			Name: "ringup_deliveries_total", Help: "Delivery reports, by state: sent (handed on), delivered, read, failed. Each report counts once.",
 		}, []string{"channel", "provider", "state"}),
 		results: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "ringup_reports_applied_total",
-			Help: "Reports of providers, by what became of them: applied, repeated, dropped (nothing is known of what they speak of), again (the message is sent again), failed.",
+			Help: "Delivery reports and preferences, by result: applied, repeated, dropped (of an unknown message), again (the message is sent again), failed.",
 		}, []string{"channel", "result"}),
 	}
 	reg.MustRegister(d.delivered, d.results)
 	return d
 }
 
-// Take stores what a callback said until it is applied, which is soon. An update without reports and preferences stores nothing. Errors:
-// queue.ErrUnavailable, and channels that there are none of; then a part may be stored, and the provider's repetition is harmless.
+// Take stores the content of a callback until it is applied, which is soon. An update without reports and preferences stores nothing. Errors:
+// queue.ErrUnavailable, and unknown channels. After an error a part may be stored; the provider's repetition is harmless.
 func (d *Deliveries) Take(ctx context.Context, update report.Update) error {
 	now := time.Now()
 	pipe := d.store.client.Pipeline()

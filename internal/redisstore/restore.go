@@ -23,7 +23,7 @@ type restoreArgs struct {
 	Max    int       `lua:"max"`
 }
 
-// restoreAnswer is what restore.lua answers.
+// restoreAnswer is the answer of restore.lua.
 type restoreAnswer struct {
 	Looked   int `lua:"looked"`
 	Restored int `lua:"restored"`

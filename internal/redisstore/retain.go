@@ -8,7 +8,7 @@ import (
 )
 
 const (
-	// retainEvery is how often expired jobs and records are deleted (RETENTION): a minute matters to nobody.
+	// retainEvery is how often old jobs and records are deleted (RETENTION).
 	retainEvery = time.Minute
 	// retainBatch bounds what one script deletes of each kind, so that it holds Redis for a millisecond or two.
 	retainBatch = 200
@@ -26,7 +26,7 @@ type retainArgs struct {
 	Before    string        `lua:"before"` // RFC 3339, UTC, to the second
 }
 
-// retainAnswer is what retain.lua answers.
+// retainAnswer is the answer of retain.lua.
 type retainAnswer struct {
 	Jobs    int `lua:"jobs"`
 	Records int `lua:"records"`

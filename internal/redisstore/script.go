@@ -66,7 +66,7 @@ func (s script) named() script {
 	return s
 }
 
-// kind is how a value is sent, and what it is in Lua.
+// kind is how a value is sent, and its type in Lua.
 type kind int
 
 const (
@@ -112,7 +112,7 @@ func (k kind) lua(value string) string {
 	return value
 }
 
-// value is what is sent.
+// value returns the value as it is sent.
 func (k kind) value(v reflect.Value) any {
 	switch k {
 	case kindBytes:
@@ -212,7 +212,7 @@ func (l *layout) argument(f reflect.StructField, lists *[]reflect.StructField) {
 	l.local(name, k.lua(fmt.Sprintf("ARGV[%d]", len(l.values))))
 }
 
-// list adds the columns of a list, the first of which begins behind at, and returns behind what the next list begins.
+// list adds the columns of a list. at is the offset of the first, and the result that of the next list.
 func (l *layout) list(f reflect.StructField, at string) string {
 	name, _, _ := strings.Cut(f.Tag.Get("lua"), ",")
 	column := func(named string, i int, t reflect.Type) {
@@ -276,10 +276,10 @@ func (l *layout) encode(args any) (keys []string, argv []any) {
 	return keys, argv
 }
 
-// decode reads what a script answered (answer in prelude.lua: name, value, name, value …) into the fields that are tagged with the names.
-// What is zero is left out by the script and stays zero here. Numbers fit int, bool and time.Duration (ms); lists fit slices, of structs
+// decode reads the answer of a script (answer in prelude.lua: name, value, name, value …) into the fields that are tagged with the names.
+// Zero values are left out by the script and stay zero here. Numbers fit int, bool and time.Duration (ms); lists fit slices, of structs
 // where each element is an answer of its own, and maps, where names and values alternate. Errors: queue.ErrUnavailable, for an answer
-// that is none of this script's.
+// with another name or type.
 func decode(reply any, into any) error {
 	v := reflect.ValueOf(into).Elem()
 	pairs, ok := reply.([]any)
@@ -300,7 +300,7 @@ func decode(reply any, into any) error {
 	return nil
 }
 
-// answers has what namesOf found, by type.
+// answers has the results of namesOf, by type.
 var answers sync.Map
 
 // namesOf returns the fields of a struct by their names in Lua.

@@ -22,7 +22,7 @@ const scanBatch = 500
 
 // List returns jobs of a state, at most limit of them after the first offset: waiting ones of the priority given (0: all, by priority), the
 // oldest first; failed and completed ones, the latest first; the others by when they are due, or their leases end. Errors: queue.ErrUnavailable,
-// and states that there are none of.
+// and unknown states.
 func (s *Store) List(ctx context.Context, channel message.Channel, state queue.State, priority, offset, limit int) ([]queue.Stored, error) {
 	k := s.keys[channel]
 	from, to := int64(offset), int64(offset+limit-1)
@@ -139,7 +139,7 @@ func (s *Store) scan(ctx context.Context, channel message.Channel, state queue.S
 }
 
 // Locate finds a job by its id, wherever it is; nil when it is nowhere. acceptedAt, when known, finds it among any number that wait; without
-// it, the first 10,000 are looked through. Errors: queue.ErrUnavailable, and ids that are none.
+// it, the first 10,000 are looked through. Errors: queue.ErrUnavailable, and invalid ids.
 func (s *Store) Locate(ctx context.Context, id string, acceptedAt time.Time) (*queue.Stored, error) {
 	_, channel, _, err := job.ParseID(id)
 	if err != nil {

@@ -17,6 +17,7 @@ import (
 type settleArgs struct {
 	jobKeys
 	Completed     string        `key:"completed"`
+	Totals        string        `key:"totals"`
 	Base          string        `lua:"base"`
 	KeepCompleted int           `lua:"keep_completed"`
 	KeepFailed    int           `lua:"keep_failed"`
@@ -81,7 +82,7 @@ type copyArgs struct {
 	Within time.Duration `lua:"within"`
 }
 
-// settleAnswer is what settle.lua answers.
+// settleAnswer is the answer of settle.lua.
 type settleAnswer struct {
 	Lost     []int           `lua:"lost"` // numbers, from 1
 	Evicted  []string        `lua:"evicted"`
@@ -99,7 +100,7 @@ type settleBatch struct {
 func (c *Consumer) settleBatch(settlements []queue.Settlement, health []queue.ProviderHealth, moved fallenBack) (*settleBatch, error) {
 	config := &c.store.config
 	b := &settleBatch{channel: c.channel, order: make([]int, 0, len(settlements)), args: settleArgs{
-		jobKeys: c.keys.jobs(), Completed: c.keys.Completed, Base: c.keys.Base, BreakerConfig: c.config.Breaker,
+		jobKeys: c.keys.jobs(), Completed: c.keys.Completed, Totals: c.keys.Totals, Base: c.keys.Base, BreakerConfig: c.config.Breaker,
 		KeepCompleted: config.KeepCompleted, KeepFailed: config.KeepFailed, StatusTTL: config.StatusTTL, CostTTL: costTTL, Providers: c.providers,
 		Health: make([]healthArgs, 0, len(health)), Done: make([]doneArgs, 0, len(settlements)),
 	}}
@@ -156,7 +157,7 @@ func (c *Consumer) encode(b *settleBatch, now time.Time, s *queue.Settlement, mo
 	return fmt.Errorf("a settlement has the outcome %T", s.Outcome)
 }
 
-// end is what becomes of a job that is not complete.
+// end is the fate of a job that is not complete.
 type end struct {
 	outcome   string // as settle.lua has it
 	attempt   queue.Attempt
@@ -220,7 +221,7 @@ func entryOf(now time.Time, s *queue.Settlement, a queue.Attempt) logEntry {
 	return logEntry{At: now.UnixMilli(), State: s.Outcome.Name(), TookMs: a.Took.Milliseconds(), Provider: a.Provider, MessageID: a.MessageID, Worker: s.Worker}
 }
 
-// encodeDone adds a job that is complete, and what goes with it.
+// encodeDone adds a job that is complete, with its costs, its link and its redelivery copy.
 func (c *Consumer) encodeDone(b *settleBatch, now time.Time, s *queue.Settlement, o *queue.Done) error {
 	j, of := s.Claimed.Job, len(b.order)
 	b.args.Tokens += o.ExtraTokens

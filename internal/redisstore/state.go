@@ -26,7 +26,7 @@ func (s *Store) Depth(ctx context.Context, channel message.Channel) (queue.Depth
 	return depth(), nil
 }
 
-// depth asks for a channel's counts; what it returns reads the answers.
+// depth asks for a channel's counts; the function that it returns reads the answers.
 func (k *Keys) depth(ctx context.Context, pipe redis.Pipeliner) func() queue.Depth {
 	var waiting [4]*redis.IntCmd
 	var heads [4]*redis.StringCmd
@@ -64,7 +64,7 @@ func acceptedAt(raw string) (time.Time, bool) {
 	return millis(raw[5:11]), true
 }
 
-// Pause keeps a channel from being claimed from, until Resume. by and why are for people.
+// Pause stops claims on a channel until Resume. A second call replaces by and why, which are for people. Errors: queue.ErrUnavailable.
 func (s *Store) Pause(ctx context.Context, channel message.Channel, by, why string) error {
 	text := "by " + by + " at " + time.Now().UTC().Format(time.RFC3339)
 	if why != "" {
@@ -73,13 +73,13 @@ func (s *Store) Pause(ctx context.Context, channel message.Channel, by, why stri
 	return unavailable(s.client.HSet(ctx, s.keys[channel].Halted, "paused", text).Err())
 }
 
-// Resume ends a pause.
+// Resume ends a pause; it is harmless without one. Errors: queue.ErrUnavailable.
 func (s *Store) Resume(ctx context.Context, channel message.Channel) error {
 	k := s.keys[channel]
 	pipe := s.client.Pipeline()
 	resumed := pipe.HDel(ctx, k.Halted, "paused")
 	pipe.RPush(ctx, k.Wake, "1")
-	_, _ = pipe.Exec(ctx) // a Redis that is full wakes nobody; workers also look by themselves
+	_, _ = pipe.Exec(ctx) // a full Redis wakes no worker; they also look by themselves
 	return unavailable(resumed.Err())
 }
 

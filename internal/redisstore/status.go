@@ -220,8 +220,8 @@ func applyLog(n *queue.Notification, log, reports string) {
 			n.Status = queue.StatusQueued
 		}
 	}
-	// Reports come late, twice and out of order: the furthest that was reported counts, and a failure only where nothing better is known,
-	// and only of what was the last to be sent.
+	// Delivery reports come late, twice and out of order: the furthest state counts, and a failure only where nothing better is known,
+	// and only of the latest send.
 	for _, e := range n.History {
 		switch e.What {
 		case "read":

@@ -60,13 +60,13 @@ func (s *Store) Suppress(ctx context.Context, entries []suppress.Entry) (added i
 	return added, unavailable(err)
 }
 
-// Unsuppress takes an address off a channel's list; false says that it was not there.
+// Unsuppress takes an address off a channel's list; false says that it was not on it. Errors: queue.ErrUnavailable.
 func (s *Store) Unsuppress(ctx context.Context, channel message.Channel, address message.Address) (bool, error) {
 	n, err := s.client.HDel(ctx, s.keys[channel].Suppressed, foldAddress(address)).Result()
 	return n > 0, unavailable(err)
 }
 
-// Suppressed returns an address's entry on a channel's list; nil when there is none.
+// Suppressed returns an address's entry on a channel's list; nil when it is not on it. Errors: queue.ErrUnavailable.
 func (s *Store) Suppressed(ctx context.Context, channel message.Channel, address message.Address) (*suppress.Entry, error) {
 	entry, err := s.client.HGet(ctx, s.keys[channel].Suppressed, foldAddress(address)).Result()
 	if errors.Is(err, redis.Nil) {
@@ -78,7 +78,7 @@ func (s *Store) Suppressed(ctx context.Context, channel message.Channel, address
 	return decodeSuppression(channel, address, entry), nil
 }
 
-// CountSuppressed returns how many addresses are on a channel's list.
+// CountSuppressed returns how many addresses are on a channel's list. Errors: queue.ErrUnavailable.
 func (s *Store) CountSuppressed(ctx context.Context, channel message.Channel) (int64, error) {
 	n, err := s.client.HLen(ctx, s.keys[channel].Suppressed).Result()
 	return n, unavailable(err)

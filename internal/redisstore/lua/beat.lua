@@ -1,6 +1,6 @@
 -- beat notes that a worker is alive, by Redis's clock, and forgets those that have been silent for longer than timeout (ms).
--- ARGV  worker its id, says what it says of itself
--- Each field of base:workers is the time (ms), a space, and what the worker said.
+-- ARGV  worker: its id; says: its state, as JSON
+-- Each field of base:workers is the time (ms), a space, and the state.
 local now = clock()
 call('HSET', workers_key, worker, string.format('%.0f %s', now, says))
 call('PEXPIRE', workers_key, timeout)

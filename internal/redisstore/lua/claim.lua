@@ -6,11 +6,10 @@
 --       fell off; remarks on some of the jobs: job, its number (from 1), with suppressed, the recipient's entry on the suppression list, or
 --       limited, when (ms) the recipient may be written to again.
 local now = clock()
-local held_key = base .. ':held'
 local promoted, reaped, set_aside, evicted, remarks = 0, 0, 0, {}, {}
 local want = max -- shrinks to what the rate limit and a probe allow
 
--- Due jobs go to the head of their lists, the earliest first in line: they are older than what waits there.
+-- Due jobs go to the head of their lists, the earliest first in line: they are older than the jobs there.
 for _, from in ipairs({held_key, retry_key}) do
   local due = call('ZRANGEBYSCORE', from, '-inf', now, 'LIMIT', 0, 500)
   if #due > 0 then
@@ -62,7 +61,7 @@ if reap then
   if set_aside > 0 then evicted = trim(base, failed_key, keep_failed) end
 end
 
--- finish completes an answer: with what the housekeeping did, and with a wait that is no longer than until the next thing to do.
+-- finish completes an answer: with the results of the housekeeping, and with a wait that is no longer than until the next thing to do.
 local function finish(a)
   a.promoted, a.reaped, a.set_aside, a.evicted, a.remarks = promoted, reaped, set_aside, evicted, remarks
   local wait = a.wait
@@ -120,7 +119,7 @@ end
 for p = 1, 4 do look(p) end
 if heads[1] or heads[2] or heads[3] or heads[4] then
   ours('ZCARD', inflight_key)
-  ours('HLEN', base .. ':suppressed')
+  ours('HLEN', suppressed_key)
 end
 while #jobs < want do
   local first, oldest, lists = nil, nil, 0
@@ -165,12 +164,12 @@ if #jobs > 0 then
   end
 end
 
--- The suppression list: one look for all. Mostly nobody is on it, and then there is none.
+-- The suppression list: one look for all. Mostly it is empty, and then the key does not exist.
 local suppressed = {}
-if #jobs > 0 and call('EXISTS', base .. ':suppressed') == 1 then
+if #jobs > 0 and call('EXISTS', suppressed_key) == 1 then
   local addresses = {}
   for i, e in ipairs(jobs) do addresses[i] = readable(e) and recipient(e) or '' end
-  for i, entry in ipairs(call('HMGET', base .. ':suppressed', unpack(addresses))) do
+  for i, entry in ipairs(call('HMGET', suppressed_key, unpack(addresses))) do
     if entry then
       suppressed[i] = true
       remarks[#remarks + 1] = answer{job = i, suppressed = entry}

@@ -53,7 +53,7 @@ for w = 1, webhooks do
   if seen then
     out[w] = seen
   elseif full > 0 then
-    -- What was there tells of the time before.
+    -- The record that was there tells of the time before.
     if stale then call('HSET', key, field, stale) else call('HDEL', key, field) end
     out[w] = full
   else

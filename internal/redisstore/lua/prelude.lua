@@ -11,8 +11,8 @@ local function clock()
   return t[1] * 1000 + floor(t[2] / 1000)
 end
 
--- answer makes of a table what Go reads by name: name, value, name, value. Zero values (0, '', false, {}) are left out: they are what Go
--- assumes.
+-- answer turns a table into the list that Go reads by name: name, value, name, value. Zero values (0, '', false, {}) are left out: Go
+-- assumes them.
 local function answer(fields)
   local out, n = {}, 0
   for name, value in pairs(fields) do
@@ -80,7 +80,7 @@ local function ended_at(now, e)
   return now + 1e15
 end
 
--- trim keeps the newest of a bounded set and lets go of the others; returns what was evicted.
+-- trim keeps the newest of a bounded set and lets go of the others; returns the evicted.
 local function trim(base, key, keep)
   local over = call('ZCOUNT', key, '-inf', '1e15') - keep
   local evicted = {}

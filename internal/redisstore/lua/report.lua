@@ -1,10 +1,10 @@
 -- report applies delivery reports and preferences, each once.
 -- ARGV  report: raw, its bytes in base:reports; verdict, apply, await to do so once the send that it speaks of is settled, later when the
 --       job is not known yet, or drop when nothing is known of it; log_key and log_field of the job, or ''; id, the event's, as it is in the log; line
---       for the log; action, what an undelivered message calls for (again, fail, or move: fail and fall back) or ''; error; message, the
+--       for the log; action, the remedy for an undelivered message (again, fail, or move: fail and fall back) or ''; error; message, the
 --       provider's id; moved, the channel that the message has fallen back to, '-' when it does not, '' when that is not decided yet; address
 --       and entry of a preference: entry '' takes the address off the suppression list.
--- Answers results, for each report what became of it: gone (another program applied it), later, dropped, repeated, applied, again, failed, or
+-- Answers results, one for each report: gone (another program applied it), later, dropped, repeated, applied, again, failed, or
 --       move: nothing was changed, and the caller has to let the message fall back, and then to come again with moved. For those, copies: of,
 --       the report's number (from 1), and copy, the job's bytes. And evicted, the failed jobs that fell off.
 local now = clock()
@@ -32,15 +32,15 @@ end
 
 -- heed lets a preference change the suppression list.
 local function heed(address, entry, id, line)
-  local list, time = base .. ':suppressed', '"t":(%d+)'
+  local time = '"t":(%d+)'
   if not call('SET', base .. ':told:' .. sub(id, 6, -2), '1', 'NX', 'PX', status_ttl) then
     return 'repeated' -- providers repeat, also after the recipient has changed their mind
   elseif entry ~= '' then
-    call('HSETNX', list, address, entry)
+    call('HSETNX', suppressed_key, address, entry)
   else
     -- A STOP that was said after a START holds, in whichever order they come. Some providers tell seconds.
-    local since, said = string.match(call('HGET', list, address) or '', time), string.match(line, time)
-    if not since or floor(since / 1000) <= floor(said / 1000) then call('HDEL', list, address) end
+    local since, said = string.match(call('HGET', suppressed_key, address) or '', time), string.match(line, time)
+    if not since or floor(since / 1000) <= floor(said / 1000) then call('HDEL', suppressed_key, address) end
   end
   return 'applied'
 end
@@ -50,7 +50,7 @@ for i = 1, report_n do
   local id, line, message, moved = ARGV[report_id_at + i], ARGV[report_line_at + i], ARGV[report_message_at + i], ARGV[report_moved_at + i]
   local action, address = ARGV[report_action_at + i], ARGV[report_address_at + i]
 
-  -- What it is, before anything is changed. Delivery reports lie beside the log of the sends, which the worker may not have written yet; a log
+  -- First the result, before anything is changed. Delivery reports lie beside the log of the sends, which the worker may not have written yet; a log
   -- of many reports takes no more of them.
   local result, reported = 'applied', ''
   if verdict == 'later' then

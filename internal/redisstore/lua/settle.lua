@@ -1,5 +1,5 @@
--- settle ends claims: a job whose lease has not ended goes where its outcome says. It lets the providers' health change their breakers, and
--- writes what goes with an outcome: costs, suppressions, redelivery copies.
+-- settle ends claims: a job whose lease has not ended goes where its outcome says, and the costs, suppressions and copies that belong to the
+-- outcome are written. It lets the providers' health change their breakers.
 -- ARGV  done: the jobs that are complete. raw is their bytes; log_key, log_field and line are their log's, where this is the first line of
 --       it; otherwise log_key is '' and the line is added to the log that there is.
 --       ended: the other jobs. outcome is retry, defer, hold, release, fail, drop or suppress; next is the bytes from now on; delay (ms)
@@ -32,8 +32,8 @@ for i = 1, ended_n do
   raws[done_n + i] = ARGV[ended_raw_at + i]
   released = released or ARGV[ended_outcome_at + i] == 'release'
 end
-ours('ZCARD', retry_key, failed_key, completed_key, base .. ':held')
-ours('HLEN', base .. ':totals', state_key)
+ours('ZCARD', retry_key, failed_key, completed_key, held_key)
+ours('HLEN', totals_key, state_key)
 if released then ours('LLEN', KEYS[queue_at + 1], KEYS[queue_at + 2], KEYS[queue_at + 3], KEYS[queue_at + 4]) end
 local leases = call('ZMSCORE', inflight_key, unpack(raws))
 call('ZREM', inflight_key, unpack(raws))
@@ -123,10 +123,10 @@ for i = 1, ended_n do
   end
 end
 for counter, n in pairs(totals) do
-  if n > 0 then call('HINCRBY', base .. ':totals', counter, n) end
+  if n > 0 then call('HINCRBY', totals_key, counter, n) end
 end
 if #retry > 0 then call('ZADD', retry_key, unpack(retry)) end
-if #held > 0 then call('ZADD', base .. ':held', unpack(held)) end
+if #held > 0 then call('ZADD', held_key, unpack(held)) end
 if #failed > 0 then
   call('ZADD', failed_key, unpack(failed))
   evicted = trim(base, failed_key, keep_failed)
@@ -142,7 +142,7 @@ if released then
   if returned > 0 then wake(wake_key) end
 end
 
--- What goes with an outcome. A key of another type keeps no worker from settling.
+-- Costs, suppressions, links and copies. A key of another type keeps no worker from settling.
 for i = 1, cost_n do
   if leases[tonumber(ARGV[cost_of_at + i])] then
     local key = string.format('%s:cost:%d', base, floor(now / 86400000))
