@@ -42,7 +42,7 @@ func (a *Admin) Channels(ctx context.Context) ([]Channel, error) {
 		now, past := a.samples.rates(name)
 		out = append(out, Channel{
 			Name: name, ChannelState: state, SentPerSecond: now.Sent, ErrorsPerSecond: now.Errors, Rates: past,
-			SpentToday: pricing.Micros(spent[queue.SpendTotal]).String(), Currency: a.Currency, Suppressed: suppressed,
+			SpentToday: pricing.Micros(spent[queue.CostTotal]).String(), Currency: a.Currency, Suppressed: suppressed,
 		})
 	}
 	return out, nil

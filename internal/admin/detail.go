@@ -67,7 +67,9 @@ func (a *Admin) detail(ctx context.Context, id string) (*Detail, *queue.Stored, 
 				d.Notification = &n.Notifications[i]
 			}
 		}
-		d.MovedFrom = movedFrom(n.Notifications, id)
+		if d.Notification != nil {
+			d.MovedFrom = d.Notification.Parent
+		}
 	}
 	k, err := a.Queues.Locate(ctx, id, accepted)
 	if err != nil {
@@ -99,16 +101,4 @@ func (a *Admin) notifications(ctx context.Context, webhookID string) (*queue.Not
 		return nil, nil //nolint:nilnil // its jobs may still be in the queue
 	}
 	return n, err
-}
-
-// movedFrom returns the job that fell back to the one named; "" when it is on its own channel.
-func movedFrom(all []queue.Notification, id string) string {
-	for i := range all {
-		for _, e := range all[i].History {
-			if e.What == "moved" && e.Error == id {
-				return all[i].ID
-			}
-		}
-	}
-	return ""
 }

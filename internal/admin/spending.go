@@ -82,8 +82,8 @@ func (a *Admin) Spending(ctx context.Context, days int) (*Spending, error) {
 			if err != nil {
 				return nil, err
 			}
-			one.Channels[string(channel)] = pricing.Micros(fields[queue.SpendTotal]).String()
-			total += pricing.Micros(fields[queue.SpendTotal])
+			one.Channels[string(channel)] = pricing.Micros(fields[queue.CostTotal]).String()
+			total += pricing.Micros(fields[queue.CostTotal])
 			addByEvent(by, channel, fields)
 			if i == 0 {
 				out.Caps = append(out.Caps, a.caps(channel, fields)...)
@@ -99,7 +99,7 @@ func (a *Admin) Spending(ctx context.Context, days int) (*Spending, error) {
 // addByEvent adds the fields of a channel's day that are by event and source.
 func addByEvent(by map[SpentBy]pricing.Micros, channel message.Channel, fields map[string]int64) {
 	for field, micros := range fields {
-		if rest, is := strings.CutPrefix(field, queue.SpendEvent); is {
+		if rest, is := strings.CutPrefix(field, queue.CostEvent); is {
 			event, source, _ := strings.Cut(rest, "|")
 			by[SpentBy{Channel: channel, Event: event, Source: source}] += pricing.Micros(micros)
 		}
@@ -126,9 +126,9 @@ func dearest(by map[SpentBy]pricing.Micros) (list []SpentBy, more bool) {
 func (a *Admin) caps(channel message.Channel, fields map[string]int64) []SpentCap {
 	var out []SpentCap
 	for _, one := range a.Caps.List(channel) {
-		spent := pricing.Micros(fields[queue.SpendTotal])
+		spent := pricing.Micros(fields[queue.CostTotal])
 		if one.Source != "" {
-			spent = pricing.Micros(fields[queue.SpendSource+one.Source])
+			spent = pricing.Micros(fields[queue.CostSource+one.Source])
 		}
 		out = append(out, SpentCap{Name: one.Name(), Most: one.Most.String(), Spent: spent.String(), Percent: int(spent * 100 / one.Most)})
 	}

@@ -71,7 +71,7 @@ func clip(text string, limit int) string {
 
 // BreakerName is the state of a provider's breaker as operators read it, as "breaker open"; a provider that answered 429 is "throttled".
 func BreakerName(b queue.BreakerState) string {
-	if b.State == "held" {
+	if b.State == queue.BreakerThrottled {
 		return "throttled"
 	}
 	return "breaker " + b.State

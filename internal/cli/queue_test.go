@@ -26,15 +26,13 @@ func terminal(t *testing.T) (run func(args ...string) (out string, code int), sc
 	t.Helper()
 	f := admintest.Open(t, admin.Config{Token: "right", Reveal: true})
 	for i := range 3 {
-		failed := queue.Settlement{Action: queue.Fail, Error: "permanent: invalid_recipient"}
-		if i == 0 {
-			failed.Spent = []queue.Spend{{Field: queue.SpendTotal, Micros: 15_800}, {Field: queue.SpendEvent + "payment_complete|kiosk-7\x1b\u202e", Micros: 15_800}}
-		}
-		f.Settled(fmt.Sprint("w", i), fmt.Sprint("TXN_", i), failed)
+		f.Settled(fmt.Sprint("w", i), fmt.Sprint("TXN_", i), queue.Settlement{Outcome: queue.Fail{Error: "permanent: invalid_recipient"}})
 	}
+	f.Settled("paid", "TXN_9", queue.Settlement{Outcome: queue.Done{Costs: []queue.Cost{
+		{Field: queue.CostTotal, Micros: 15_800}, {Field: queue.CostEvent + "payment_complete|kiosk-7\x1b\u202e", Micros: 15_800}}}})
 	schedule = func(id, why string) {
 		t.Helper()
-		f.Settled(id, "TXN_9", queue.Settlement{Action: queue.Hold, Delay: time.Hour, Error: why})
+		f.Settled(id, "TXN_9", queue.Settlement{Outcome: queue.Hold{Delay: time.Hour, Error: why}})
 	}
 	server := httptest.NewServer(f.Handler)
 	t.Cleanup(server.Close)

@@ -15,11 +15,14 @@ import (
 
 // Limits of what a job can hold. Ingest refuses what is larger, so that a worker never meets it.
 const (
-	MaxWebhookID = 200 // bytes; one length byte in the header
+	MaxWebhookID = 200 // bytes of an id from outside; the header's length byte allows for what a fall-back adds to it
 	MaxRecipient = 254 // bytes; RFC 5321 limits a forward-path to 256 with its brackets
 	MaxError     = 200 // bytes of the last error that are kept with a job
 	MaxReturns   = 32  // Returns begins again here: five bits
 )
+
+// maxID is the longest webhook id that fits the bytes: one length byte.
+const maxID = 255
 
 // Job is one message to one recipient on one channel.
 type Job struct {
@@ -69,6 +72,19 @@ func ParseID(id string) (webhookID string, channel message.Channel, index int, e
 	return webhookID, channel, index, nil
 }
 
+// Parent returns the job whose message fell back to another channel, where it has the job with this id: a message that falls back is enqueued
+// there as a webhook whose id is the id of the job that gives it up. false for every other job.
+func Parent(id string) (parent string, ok bool) {
+	webhookID, _, _, err := ParseID(id)
+	if err != nil {
+		return "", false
+	}
+	if _, _, _, err = ParseID(webhookID); err != nil {
+		return "", false
+	}
+	return webhookID, true
+}
+
 func cutLast(s string) (before, after string, found bool) {
 	i := strings.LastIndexByte(s, ':')
 	if i < 0 {
@@ -111,8 +127,8 @@ var ErrCorrupt = errors.New("job cannot be read")
 
 // AppendBinary appends the job's bytes to dst. A body that is stored apart is left out.
 func (j *Job) AppendBinary(dst []byte) ([]byte, error) {
-	if len(j.WebhookID) == 0 || len(j.WebhookID) > MaxWebhookID {
-		return dst, fmt.Errorf("webhook id of %d bytes: 1 to %d are possible", len(j.WebhookID), MaxWebhookID)
+	if len(j.WebhookID) == 0 || len(j.WebhookID) > maxID {
+		return dst, fmt.Errorf("webhook id of %d bytes: 1 to %d are possible", len(j.WebhookID), maxID)
 	}
 	if len(j.Recipient) == 0 || len(j.Recipient) > MaxRecipient {
 		return dst, fmt.Errorf("recipient of %d bytes: 1 to %d are possible", len(j.Recipient), MaxRecipient)

@@ -62,7 +62,7 @@ func TestAppendRefuses(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(*Job){
 		"no id":           func(j *Job) { j.WebhookID = "" },
-		"a long id":       func(j *Job) { j.WebhookID = strings.Repeat("x", MaxWebhookID+1) },
+		"a long id":       func(j *Job) { j.WebhookID = strings.Repeat("x", maxID+1) },
 		"no recipient":    func(j *Job) { j.Recipient = "" },
 		"a long address":  func(j *Job) { j.Recipient = message.Address(strings.Repeat("x", MaxRecipient+1)) },
 		"priority 5":      func(j *Job) { j.Priority = 5 },
@@ -134,7 +134,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte{1})
 	f.Fuzz(func(t *testing.T, data []byte) {
 		j, err := Decode(message.SMS, data)
-		if err != nil || len(j.WebhookID) > MaxWebhookID || len(j.Recipient) > MaxRecipient || len(j.LastError) > MaxError {
+		if err != nil || len(j.WebhookID) > maxID || len(j.Recipient) > MaxRecipient || len(j.LastError) > MaxError {
 			return
 		}
 		again, err := j.AppendBinary(nil)

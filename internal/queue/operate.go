@@ -35,10 +35,10 @@ type Stored struct {
 	Err error
 }
 
-// ChannelState is how a channel is doing just now.
+// ChannelState is the state of a channel.
 type ChannelState struct {
 	Depth
-	// RetryDue counts those of Retry whose next attempt is due; the next look at the queue moves them to their lists.
+	// RetryDue counts those of Retry whose next attempt is due; the next claim or sweep moves them to their lists.
 	RetryDue int64 `json:"retry_due"`
 	// NextRetry is when the next attempt is due; zero when none waits.
 	NextRetry time.Time `json:"next_retry,omitzero"`
@@ -48,29 +48,29 @@ type ChannelState struct {
 	Workers  []WorkerState           `json:"workers"`
 }
 
-// Totals count what was settled since the channel was first used.
+// Totals count settlements since the channel was first used.
 type Totals struct {
 	Sent    int64 `json:"sent"`
 	Failed  int64 `json:"failed"`
 	Retried int64 `json:"retried"` // attempts that did not succeed and are made again
 	Dropped int64 `json:"dropped"`
-	// Suppressed were not sent since their recipient gets nothing.
+	// Suppressed counts messages to recipients on the suppression list.
 	Suppressed int64 `json:"suppressed"`
-	// Held counts each time that a message was held.
+	// Held counts how often messages were scheduled.
 	Held int64 `json:"held"`
 }
 
-// WorkerState is what a worker says of itself every few seconds.
+// WorkerState is a worker's latest heartbeat.
 type WorkerState struct {
 	ID          string    `json:"id"` // host and process
 	SeenAt      time.Time `json:"seen_at"`
 	Sending     int       `json:"sending"`
 	Concurrency int       `json:"concurrency"`
 	Providers   []string  `json:"providers"`
-	RateLimit   float64   `json:"rate_limit"` // messages a second, of all workers together; 0 for none
+	RateLimit   float64   `json:"rate_limit"` // messages per second, of all workers together; 0 for none
 }
 
-// AuditEntry is something that a person did.
+// AuditEntry is an action of an operator.
 type AuditEntry struct {
 	At      time.Time       `json:"at"`
 	By      string          `json:"by"`
@@ -81,9 +81,9 @@ type AuditEntry struct {
 	Why     string          `json:"why,omitempty"`
 }
 
-// Person is somebody whose data is looked for.
+// Person is the person whose data is looked for.
 type Person interface {
-	// Owns says that a message to this recipient, about a webhook with this body (nil: not known), has the person's data.
+	// Owns says that a message to this recipient, about a webhook with this body (nil: unknown), has the person's data.
 	Owns(to message.Address, body []byte) bool
 }
 
@@ -95,7 +95,7 @@ type ForgetRequest struct {
 	AtMost int    // jobs to look at, about
 }
 
-// Forgotten is what a part of the search found, by place, and deleted.
+// Forgotten counts what a part of the search found and deleted, by state.
 type Forgotten struct {
 	Seen      int `json:"seen"` // jobs that were looked at
 	Waiting   int `json:"waiting"`
@@ -103,19 +103,19 @@ type Forgotten struct {
 	Held      int `json:"held"`
 	Failed    int `json:"failed"`
 	Completed int `json:"completed"`
-	Outbox    int `json:"outbox"` // messages that the sandbox keeps
-	// Sending are the ids of the person's jobs that a worker has just now. They are left to it: the search has to be made again when they
-	// have ended.
+	Outbox    int `json:"outbox"` // messages in the outbox of the sandbox
+	// Sending are the ids of the person's jobs in flight, a hundred at most. They are left to their workers: the search has to be made again
+	// when they have ended.
 	Sending []string `json:"sending"`
 	Next    string   `json:"next"` // where to go on; "" when everything was looked at
 }
 
-// Found counts what was found and not left to a worker.
+// Found counts what was found, without the jobs in flight.
 func (f *Forgotten) Found() int {
 	return f.Waiting + f.Retry + f.Held + f.Failed + f.Completed + f.Outbox
 }
 
-// Add adds what an earlier part found.
+// Add adds the findings of an earlier part.
 func (f *Forgotten) Add(earlier Forgotten) {
 	f.Seen += earlier.Seen
 	f.Waiting += earlier.Waiting

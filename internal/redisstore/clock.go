@@ -2,28 +2,34 @@ package redisstore
 
 import (
 	"context"
-	_ "embed"
 	"time"
 
 	"ringup.dev/ringup/internal/message"
 )
 
-//go:embed lua/clock.lua
-var clockSource string
+// clockArgs are the arguments of clock.lua.
+type clockArgs struct {
+	Retry     string        `key:"retry"`
+	Inflight  string        `key:"inflight"`
+	State     string        `key:"state"`
+	Held      string        `key:"held"`
+	MarkEvery time.Duration `lua:"mark_every"`
+}
 
-var clockScript = newScript("clock", clockSource)
+// clockAnswer is the answer of clock.lua.
+type clockAnswer struct {
+	Back time.Duration `lua:"back"`
+}
 
-// clockMark is how old the mark may be by which it is seen that Redis's clock has gone back: what waits for a time waits for at most so
-// much longer then. A command every five seconds and channel is next to nothing.
+// clockMark is how old the mark may be that shows when Redis's clock has gone back: jobs wait for at most so much longer then. A command
+// every five seconds per channel is next to nothing.
 const clockMark = 5 * time.Second
 
 // followClock moves a channel's times when Redis's clock has gone back since it was last called: it was set, or another server was
 // promoted whose clock is behind. It returns by how much. A clock that goes forward needs no help: leases end, and retries are due, early.
 func (s *Store) followClock(ctx context.Context, channel message.Channel) (time.Duration, error) {
 	k := s.keys[channel]
-	answers, err := s.run(ctx, []call{{&clockScript, []string{k.Retry, k.Inflight, k.State, k.Held}, []any{clockMark.Milliseconds()}}})
-	if err != nil {
-		return 0, err
-	}
-	return time.Duration(number(answers[0].Val())) * time.Millisecond, nil
+	var answer clockAnswer
+	err := s.ask(ctx, &s.scripts.clock, &clockArgs{Retry: k.Retry, Inflight: k.Inflight, State: k.State, Held: k.Held, MarkEvery: clockMark}, &answer)
+	return answer.Back, err
 }

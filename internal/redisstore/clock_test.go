@@ -40,7 +40,7 @@ func TestRedisClockGoesBack(t *testing.T) {
 	if err != nil || len(claim.Jobs) != 2 {
 		t.Fatalf("claim: %+v, %v; want 2 jobs", claim, err)
 	}
-	if _, _, err := consumer.Exchange(t.Context(), []queue.Settlement{{Claimed: claim.Jobs[0], Action: queue.Retry, Delay: 10 * time.Second}},
+	if _, _, err := consumer.Exchange(t.Context(), []queue.Settlement{{Claimed: claim.Jobs[0], Outcome: queue.Retry{Delay: 10 * time.Second}}},
 		[]queue.ProviderHealth{{Provider: "p", Failed: 1, Reason: "down"}}, nil); err != nil {
 		t.Fatal(err)
 	}

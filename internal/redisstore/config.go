@@ -18,9 +18,9 @@ import (
 	"ringup.dev/ringup/internal/message"
 )
 
-// Config says where Redis is, and what ingest and workers have to agree on about the queue.
+// Config is where Redis is, and the settings of the queue, which ingest and workers have to agree on.
 type Config struct {
-	// URL of Redis: redis://user:password@host:port/db, rediss:// with TLS. Takes the place of REDIS_HOST and the others.
+	// URL of Redis: redis://user:password@host:port/db, rediss:// with TLS. Used instead of REDIS_HOST and the others.
 	URL secret.String `env:"REDIS_URL"`
 	// Host of a standalone Redis.
 	Host string `env:"REDIS_HOST, default=localhost"`
@@ -53,42 +53,42 @@ type Config struct {
 	StatusTTL time.Duration `env:"STATUS_TTL, default=24h"`
 	// MaxQueueDepth is how many jobs may wait on a channel before ingest answers 503; 0 for no bound.
 	MaxQueueDepth int `env:"MAX_QUEUE_DEPTH, default=0"`
-	// KeepCompleted is how many finished jobs are kept, newest first.
+	// KeepCompleted is how many completed jobs are kept, newest first.
 	KeepCompleted int `env:"KEEP_COMPLETED, default=100"`
 	// KeepFailed is how many failed jobs are kept, newest first; one that falls off is logged and counted.
 	KeepFailed int `env:"KEEP_FAILED, default=50"`
-	// Retention is how long failed and completed jobs, the audit record and the sandbox's outbox are kept at most, as 720h; 0 for as long as their
+	// Retention is how long failed and completed jobs, the audit log and the sandbox's outbox are kept at most, as 720h; 0 for as long as their
 	// numbers allow (KEEP_FAILED, KEEP_COMPLETED).
 	Retention time.Duration `env:"RETENTION, default=0s"`
 	// MaxCrashes is how many workers a job may take down before it fails.
 	MaxCrashes int `env:"MAX_CRASHES, default=5"`
-	// OnUncertain says what happens to a job that may have gone out already: resend, or fail (set aside for a person).
+	// OnUncertain says what happens to a job that may have gone out already: resend, or fail (set aside for an operator).
 	OnUncertain string `env:"ON_UNCERTAIN, default=resend"`
-	// FallbackChannel says which channel takes over, once, what another one could not deliver, as whatsapp:sms.
+	// FallbackChannel says which channel takes over, once, a message that cannot be delivered on another one, as whatsapp:sms.
 	FallbackChannel map[string]string `env:"FALLBACK_CHANNEL"`
-	// FallbackWithin is how old a message may be for another channel to take it over.
+	// FallbackWithin is how old a message may be for another channel to take it over; DEDUPE_TTL at most.
 	FallbackWithin time.Duration `env:"FALLBACK_WITHIN, default=15m"`
 
 	// Embedded says that Redis runs in this process (ringup dev): LogWarnings leaves out advice on how to run it.
 	Embedded bool
 }
 
-// fallback returns the channel that takes over what one could not deliver.
+// fallback returns the channel that takes over messages that cannot be delivered on this one.
 func (c *Config) fallback(channel message.Channel) (message.Channel, bool) {
 	to, configured := c.FallbackChannel[string(channel)]
 	return message.Channel(to), configured
 }
 
-// Moves says whether another channel takes over what one could not deliver.
-func (c *Config) Moves(channel message.Channel) bool {
+// FallsBack says whether another channel takes over messages that cannot be delivered on this one.
+func (c *Config) FallsBack(channel message.Channel) bool {
 	_, configured := c.fallback(channel)
 	return configured
 }
 
 // The values of ON_UNCERTAIN.
 const (
-	Resend = "resend"
-	SetOut = "fail"
+	Resend        = "resend"
+	FailUncertain = "fail"
 )
 
 // Validate reports every setting that cannot work, each with its variable.
@@ -122,11 +122,11 @@ func (c *Config) Validate() error {
 	if c.MaxCrashes < 1 || c.MaxCrashes > 250 {
 		bad("MAX_CRASHES is %d: set 1 to 250", c.MaxCrashes)
 	}
-	if c.OnUncertain != Resend && c.OnUncertain != SetOut {
+	if c.OnUncertain != Resend && c.OnUncertain != FailUncertain {
 		bad("ON_UNCERTAIN is %q: set resend or fail", c.OnUncertain)
 	}
 	for from, to := range c.FallbackChannel {
-		// Both write to numbers; an e-mail address is none.
+		// Both write to numbers.
 		if (from != "whatsapp" || to != "sms") && (from != "sms" || to != "whatsapp") {
 			bad("FALLBACK_CHANNEL has %s:%s: set whatsapp:sms, or sms:whatsapp", from, to)
 		}
@@ -149,7 +149,7 @@ func (c *Config) options() (*redis.UniversalOptions, error) {
 		DialTimeout: 2 * time.Second, DialerRetries: 1, WriteTimeout: 2 * time.Second, PoolTimeout: 3 * time.Second,
 		// Every call has a deadline of its own; this only has to be longer than a worker blocks for.
 		ReadTimeout: 15 * time.Second,
-		// A command is repeated only by who knows that it may be: a claim whose answer was lost must not run twice.
+		// Callers repeat what may be repeated: a claim whose answer was lost must not run twice.
 		MaxRetries: -1, ContextTimeoutEnabled: true, DisableIdentity: true,
 		// RESP2 is what every supported version and the embedded server speak.
 		Protocol:                 2,

@@ -70,9 +70,9 @@ func BenchmarkRedisCPU(b *testing.B) {
 		}
 		settlements := make([]queue.Settlement, batch)
 		for i, one := range got.Jobs {
-			settlements[i] = queue.Settlement{Claimed: one, Action: queue.Complete, Provider: "sandbox", MessageID: "sandbox-" + strconv.Itoa(n+i), Took: time.Millisecond, Worker: "worker-1/77"}
+			settlements[i] = queue.Settlement{Claimed: one, Outcome: queue.Done{Attempt: queue.Attempt{Provider: "sandbox", MessageID: "sandbox-" + strconv.Itoa(n+i), Took: time.Millisecond}}, Worker: "worker-1/77"}
 		}
-		if _, _, err := consumer.Exchange(ctx, settlements, []queue.ProviderHealth{{Provider: "sandbox", Sent: batch}}, nil); err != nil {
+		if _, _, err := consumer.Exchange(ctx, settlements, []queue.ProviderHealth{{Provider: "sandbox", Healthy: batch}}, nil); err != nil {
 			b.Fatal(err)
 		}
 		t3 := cpu()

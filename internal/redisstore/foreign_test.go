@@ -69,8 +69,8 @@ func TestKeysOfSomebodyElse(t *testing.T) {
 		names = append(names, strings.TrimPrefix(k.Queue[i], k.Base))
 	}
 	for _, name := range names {
-		for _, action := range []queue.Action{queue.Complete, queue.Retry, queue.Fail, queue.Release, queue.Drop} {
-			t.Run(name+" "+action.String(), func(t *testing.T) {
+		for _, outcome := range []queue.Outcome{queue.Done{}, queue.Retry{Delay: time.Hour, Error: "x"}, queue.Fail{Error: "x"}, queue.Release{}, queue.Drop{Error: "x"}} {
+			t.Run(name+" "+outcome.Name(), func(t *testing.T) {
 				t.Parallel()
 				s := openShop(t)
 				base := s.store.keys[message.SMS].Base
@@ -80,7 +80,7 @@ func TestKeysOfSomebodyElse(t *testing.T) {
 				}
 				due, err := s.claim(false)
 				s.must(err)
-				_, _, err = s.consumer.Exchange(t.Context(), []queue.Settlement{{Claimed: due, Action: queue.Retry, Delay: time.Millisecond}}, nil, nil)
+				_, _, err = s.consumer.Exchange(t.Context(), []queue.Settlement{{Claimed: due, Outcome: queue.Retry{Delay: time.Millisecond}}}, nil, nil)
 				s.must(err)
 				lost, err := s.claim(false)
 				s.must(err)
@@ -93,7 +93,7 @@ func TestKeysOfSomebodyElse(t *testing.T) {
 				giveBack := s.take(base + name)
 				submission := webhook("new")
 				_, enqueueErr := s.producer.Enqueue(t.Context(), submission)
-				_, _, settleErr := s.consumer.Exchange(t.Context(), []queue.Settlement{{Claimed: busy, Action: action, Delay: time.Hour, Error: "x"}}, nil, nil)
+				_, _, settleErr := s.consumer.Exchange(t.Context(), []queue.Settlement{{Claimed: busy, Outcome: outcome}}, nil, nil)
 				var held []*queue.Claimed
 				for range 6 {
 					if one, err := s.claim(true); err == nil && one != nil {
@@ -115,13 +115,13 @@ func TestKeysOfSomebodyElse(t *testing.T) {
 					}
 				}
 				if settleErr != nil {
-					settled, _, err := s.consumer.Exchange(t.Context(), []queue.Settlement{{Claimed: busy, Action: action, Delay: time.Hour, Error: "x"}}, nil, nil)
+					settled, _, err := s.consumer.Exchange(t.Context(), []queue.Settlement{{Claimed: busy, Outcome: outcome}}, nil, nil)
 					if err != nil || len(settled.Lost) != 0 {
 						t.Errorf("the settlement again: %+v, %v", settled, err)
 					}
 				}
 				want := int64(5)
-				if action == queue.Drop {
+				if outcome.Name() == "dropped" {
 					want--
 				}
 				if n := s.all(); n != want {
@@ -148,7 +148,7 @@ func TestBodyOfSomebodyElse(t *testing.T) {
 		t.Fatalf("claimed %+v", claim)
 	}
 	for _, one := range claim.Jobs {
-		_, _, err := s.consumer.Exchange(t.Context(), []queue.Settlement{{Claimed: one, Action: queue.Fail, Error: "no payload"}}, nil, nil)
+		_, _, err := s.consumer.Exchange(t.Context(), []queue.Settlement{{Claimed: one, Outcome: queue.Fail{Error: "no payload"}}}, nil, nil)
 		s.must(err)
 	}
 	jobs, err := s.store.List(t.Context(), message.SMS, queue.Failed, 0, 0, 10)
@@ -205,12 +205,12 @@ func TestJunkInEveryPlace(t *testing.T) {
 		s.must(err)
 		var settlements []queue.Settlement
 		for _, one := range claim.Jobs {
-			action := queue.Fail
+			var outcome queue.Outcome = queue.Fail{Error: "it cannot be read"}
 			if one.Err == nil && one.Job.WebhookID == "good" {
-				action = queue.Complete
+				outcome = queue.Done{}
 				good++
 			}
-			settlements = append(settlements, queue.Settlement{Claimed: one, Action: action, Error: "it cannot be read"})
+			settlements = append(settlements, queue.Settlement{Claimed: one, Outcome: outcome})
 		}
 		if len(settlements) == 0 && claim.Promoted+claim.Reaped == 0 {
 			break

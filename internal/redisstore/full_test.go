@@ -36,7 +36,7 @@ func TestRedisFull(t *testing.T) {
 		t.Errorf("renewed, but for %v, %v", lost, err)
 	}
 	settled, _, err := limited.Exchange(t.Context(), []queue.Settlement{
-		{Claimed: claim.Jobs[0], Action: queue.Fail, Error: "permanent", ExtraTokens: 2}, {Claimed: claim.Jobs[1], Action: queue.Retry, Error: "outage", Delay: time.Hour},
+		{Claimed: claim.Jobs[0], Outcome: queue.Fail{Attempt: queue.Attempt{ExtraTokens: 2}, Error: "permanent"}}, {Claimed: claim.Jobs[1], Outcome: queue.Retry{Error: "outage", Delay: time.Hour}},
 	}, []queue.ProviderHealth{{Provider: "first", Failed: 2, Reason: "outage"}}, nil)
 	if err != nil || len(settled.Lost) != 0 || settled.Breakers["first"].State != "open" {
 		t.Errorf("settled %+v, %v", settled, err)
@@ -47,7 +47,7 @@ func TestRedisFull(t *testing.T) {
 		t.Errorf("claim %+v, %v", claim, err)
 	}
 	for range 4 {
-		s.settle(queue.Settlement{Action: queue.Complete, Provider: "first", MessageID: "SM1"})
+		s.settle(queue.Settlement{Outcome: queue.Done{Attempt: queue.Attempt{Provider: "first", MessageID: "SM1"}}})
 	}
 	_, claim, err = s.consumer.Exchange(t.Context(), nil, nil, &queue.ClaimRequest{Max: 2})
 	s.must(err)

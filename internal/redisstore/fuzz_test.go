@@ -32,7 +32,7 @@ func FuzzStored(f *testing.F) {
 			}
 		}
 		n := queue.Notification{Status: queue.StatusQueued}
-		play(&n, log, log)
+		applyLog(&n, log, log)
 		if !slices.Contains([]queue.Status{queue.StatusQueued, queue.StatusSent, queue.StatusFailed, queue.StatusScheduled, queue.StatusSuppressed,
 			queue.StatusDelivered, queue.StatusRead}, n.Status) {
 			t.Errorf("status %q", n.Status)

@@ -101,14 +101,27 @@ func TestRecordOfANewerVersion(t *testing.T) {
 }
 
 func goldenSettlements() map[string]queue.Settlement {
-	one := &queue.Claimed{Job: &job.Job{WebhookID: "w", Channel: message.SMS, Index: 1, Attempts: 2}}
+	one := &queue.Claimed{Job: &job.Job{WebhookID: "w", Channel: message.SMS, Index: 1, Priority: 1, Recipient: "+15550100000", Attempts: 2}}
 	return map[string]queue.Settlement{
-		"sent":     {Claimed: one, Action: queue.Complete, Provider: "twilio", MessageID: "SM1", Took: 80 * time.Millisecond, Worker: "pod-1/7"},
-		"retry":    {Claimed: one, Action: queue.Retry, Provider: "twilio", Took: time.Second, Worker: "pod-1/7", Error: "transient: outage (HTTP 503)"},
-		"deferred": {Claimed: one, Action: queue.Defer, Provider: "twilio", Error: "throttled: rate (HTTP 429)"},
-		"failed":   {Claimed: one, Action: queue.Fail, Error: `permanent: invalid_recipient: "x"`},
-		"dropped":  {Claimed: one, Action: queue.Drop, Error: "older than MESSAGE_TTL"},
+		"sent":     {Claimed: one, Outcome: queue.Done{Attempt: queue.Attempt{Provider: "twilio", MessageID: "SM1", Took: 80 * time.Millisecond}}, Worker: "pod-1/7"},
+		"retry":    {Claimed: one, Outcome: queue.Retry{Attempt: queue.Attempt{Provider: "twilio", Took: time.Second}, Error: "transient: outage (HTTP 503)"}, Worker: "pod-1/7"},
+		"deferred": {Claimed: one, Outcome: queue.Defer{Attempt: queue.Attempt{Provider: "twilio"}, Error: "throttled: rate (HTTP 429)"}},
+		"failed":   {Claimed: one, Outcome: queue.Fail{Error: `permanent: invalid_recipient: "x"`}},
+		"dropped":  {Claimed: one, Outcome: queue.Drop{Error: "older than MESSAGE_TTL"}},
 	}
+}
+
+// lineOf is the line that a settlement adds to a job's log.
+func lineOf(t *testing.T, at time.Time, s queue.Settlement) string {
+	t.Helper()
+	var b settleBatch
+	if err := (&Consumer{}).encode(&b, at, &s, nil); err != nil {
+		t.Fatal(err)
+	}
+	if len(b.args.Done) > 0 {
+		return b.args.Done[0].Line
+	}
+	return b.args.Ended[0].Lines
 }
 
 func TestGoldenLogs(t *testing.T) {
@@ -116,7 +129,7 @@ func TestGoldenLogs(t *testing.T) {
 	lines := golden(t, "log.txt")
 	at := time.UnixMilli(1704110400123)
 	for name, s := range goldenSettlements() {
-		if got := event(at, &s); got != lines[name]+"\n" {
+		if got := lineOf(t, at, s); got != lines[name]+"\n" {
 			t.Errorf("%s is written otherwise now:\n%s %s", name, name, got)
 		}
 	}
@@ -129,7 +142,7 @@ func TestGoldenLogs(t *testing.T) {
 		log += lines[name] + "\n"
 	}
 	n := queue.Notification{Status: queue.StatusQueued}
-	play(&n, log, "")
+	applyLog(&n, log, "")
 	var what []string
 	for _, e := range n.History {
 		what = append(what, e.What)
@@ -140,7 +153,7 @@ func TestGoldenLogs(t *testing.T) {
 	}
 	for name, status := range map[string]queue.Status{"failed": queue.StatusFailed, "dropped": queue.StatusFailed, "deleted": queue.StatusFailed, "lost": queue.StatusQueued} {
 		n := queue.Notification{}
-		if play(&n, lines[name]+"\n", ""); n.Status != status {
+		if applyLog(&n, lines[name]+"\n", ""); n.Status != status {
 			t.Errorf("%s: %q, want %q", name, n.Status, status)
 		}
 	}

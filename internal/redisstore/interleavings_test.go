@@ -21,7 +21,7 @@ import (
 type moment struct {
 	path     []string // how it came to this
 	now      int64
-	place    queue.State
+	state    queue.State
 	crashes  int
 	leaseEnd int64
 	holder   *queue.Claimed    // whose lease it is
@@ -47,16 +47,13 @@ type step struct {
 }
 
 func stepsOf(worker int) []step {
-	settle := func(action queue.Action, deaf bool) func(*crossroads, moment) *moment {
+	settle := func(outcome queue.Outcome, deaf bool) func(*crossroads, moment) *moment {
 		return func(c *crossroads, m moment) *moment {
 			held := m.believes[worker]
 			if held == nil {
 				return nil
 			}
-			s := queue.Settlement{Claimed: held, Action: action}
-			if action == queue.Defer || action == queue.Fail {
-				s.Error = "outage"
-			}
+			s := queue.Settlement{Claimed: held, Outcome: outcome}
 			settled, _, err := c.consumers[worker].Exchange(context.Background(), []queue.Settlement{s}, nil, nil)
 			if err != nil {
 				c.Fatal(err)
@@ -69,8 +66,8 @@ func stepsOf(worker int) []step {
 			}
 			if held == m.holder {
 				m.holder = nil
-				m.place = map[queue.Action]queue.State{queue.Complete: queue.Completed, queue.Defer: queue.Retrying, queue.Release: queue.Waiting,
-					queue.Fail: queue.Failed}[action]
+				m.state = map[string]queue.State{"completed": queue.Completed, "deferred": queue.Retrying, "released": queue.Waiting,
+					"failed": queue.Failed}[outcome.Name()]
 			}
 			return &m
 		}
@@ -83,10 +80,10 @@ func stepsOf(worker int) []step {
 			}
 			m.housekeep()
 			switch {
-			case (m.place == queue.Waiting) != (len(claim.Jobs) == 1):
-				c.Fatalf("%q: worker %d claims a job that is %s, and gets %d", m.path, worker, m.place, len(claim.Jobs))
-			case m.place == queue.Waiting:
-				m.place, m.holder, m.leaseEnd = queue.InFlight, claim.Jobs[0], m.now+c.lease
+			case (m.state == queue.Waiting) != (len(claim.Jobs) == 1):
+				c.Fatalf("%q: worker %d claims a job that is %s, and gets %d", m.path, worker, m.state, len(claim.Jobs))
+			case m.state == queue.Waiting:
+				m.state, m.holder, m.leaseEnd = queue.InFlight, claim.Jobs[0], m.now+c.lease
 				// A worker that already believes to hold it goes on believing that, beside the new one; the older belief is the interesting one.
 				if m.believes[worker] == nil {
 					m.believes[worker] = m.holder
@@ -94,12 +91,12 @@ func stepsOf(worker int) []step {
 			}
 			return &m
 		}},
-		{"completes", settle(queue.Complete, false)},
-		{"defers", settle(queue.Defer, false)},
-		{"defers, and does not hear", settle(queue.Defer, true)},
-		{"releases", settle(queue.Release, false)},
-		{"releases, and does not hear", settle(queue.Release, true)},
-		{"fails it", settle(queue.Fail, false)},
+		{"completes", settle(queue.Done{}, false)},
+		{"defers", settle(queue.Defer{Error: "outage"}, false)},
+		{"defers, and does not hear", settle(queue.Defer{Error: "outage"}, true)},
+		{"releases", settle(queue.Release{}, false)},
+		{"releases, and does not hear", settle(queue.Release{}, true)},
+		{"fails it", settle(queue.Fail{Error: "outage"}, false)},
 		{"renews", func(c *crossroads, m moment) *moment {
 			held := m.believes[worker]
 			if held == nil {
@@ -140,7 +137,7 @@ var stepsOfNobody = []step{
 		return &m
 	}},
 	{"a person retries", func(c *crossroads, m moment) *moment {
-		if m.place != queue.Failed {
+		if m.state != queue.Failed {
 			return nil
 		}
 		failed, err := c.store.List(context.Background(), message.SMS, queue.Failed, 0, 0, 10)
@@ -150,7 +147,7 @@ var stepsOfNobody = []step{
 		if n, err := c.store.Retry(context.Background(), failed, "ann"); err != nil || n != 1 {
 			c.Fatalf("%q: %d retried, %v", m.path, n, err)
 		}
-		m.place, m.crashes = queue.Waiting, 0
+		m.state, m.crashes = queue.Waiting, 0
 		return &m
 	}},
 }
@@ -158,13 +155,13 @@ var stepsOfNobody = []step{
 // housekeep moves a due retry and an ended lease.
 func (m *moment) housekeep() {
 	switch {
-	case m.place == queue.Retrying:
-		m.place = queue.Waiting
-	case m.place == queue.InFlight && m.leaseEnd <= m.now:
+	case m.state == queue.Retrying:
+		m.state = queue.Waiting
+	case m.state == queue.InFlight && m.leaseEnd <= m.now:
 		m.holder = nil
 		m.crashes++
-		if m.place = queue.Waiting; m.crashes >= interleavingCrashes {
-			m.place = queue.Failed
+		if m.state = queue.Waiting; m.crashes >= interleavingCrashes {
+			m.state = queue.Failed
 		}
 	}
 }
@@ -197,7 +194,7 @@ func (c *crossroads) leave(m *moment) string {
 	for i, key := range keys {
 		dumps[i] = pipe.Dump(ctx, key)
 	}
-	places := map[queue.State]*redis.StringSliceCmd{
+	states := map[queue.State]*redis.StringSliceCmd{
 		queue.Waiting: pipe.LRange(ctx, k.Queue[0], 0, -1), queue.Retrying: pipe.ZRange(ctx, k.Retry, 0, -1), queue.InFlight: pipe.ZRange(ctx, k.Inflight, 0, -1),
 		queue.Failed: pipe.ZRange(ctx, k.Failed, 0, -1), queue.Completed: pipe.ZRange(ctx, k.Completed, 0, -1),
 	}
@@ -209,16 +206,16 @@ func (c *crossroads) leave(m *moment) string {
 		m.keys[key] = dumps[i].Val()
 	}
 	is := []string{}
-	for _, place := range slices.Sorted(maps.Keys(places)) {
-		for _, raw := range places[place].Val() {
-			is = append(is, string(place)+" "+fmt.Sprintf("%q", raw))
+	for _, state := range slices.Sorted(maps.Keys(states)) {
+		for _, raw := range states[state].Val() {
+			is = append(is, string(state)+" "+fmt.Sprintf("%q", raw))
 		}
 	}
-	if len(is) != 1 || !strings.HasPrefix(is[0], string(m.place)+" ") {
-		c.Fatalf("%q: the job should be %s, but is %q", m.path, m.place, is)
+	if len(is) != 1 || !strings.HasPrefix(is[0], string(m.state)+" ") {
+		c.Fatalf("%q: the job should be %s, but is %q", m.path, m.state, is)
 	}
 	key := fmt.Sprint(is[0], " ", m.crashes)
-	if m.place == queue.InFlight {
+	if m.state == queue.InFlight {
 		key += fmt.Sprint(" ", max(0, m.leaseEnd-m.now))
 	}
 	for _, held := range m.believes {
@@ -246,7 +243,7 @@ func TestInterleavings(t *testing.T) {
 	for i := range c.consumers {
 		c.consumers[i] = store.Consumer(message.SMS, ConsumerConfig{Lease: time.Second, PriorityAging: time.Hour}, []string{"p"})
 	}
-	first := &moment{now: epoch(), place: queue.Waiting}
+	first := &moment{now: epoch(), state: queue.Waiting}
 	c.enter(first)
 	producer := store.Producer(prometheus.NewRegistry())
 	t.Cleanup(producer.Close)

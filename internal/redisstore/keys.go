@@ -14,21 +14,21 @@ type Keys struct {
 	Base      string    // the hash tag all of them share, as {ringup:sms}
 	Queue     [4]string // lists, by priority
 	Retry     string    // sorted set, by when due (ms)
-	Held      string    // sorted set, by when due (ms)
+	Held      string    // sorted set: scheduled jobs, by when due (ms)
 	Inflight  string    // sorted set, by when the lease ends (ms)
 	Failed    string    // sorted set, by when given up (ms)
 	Completed string    // sorted set, by when finished (ms)
-	Halted    string    // hash: why nothing is claimed
+	Halted    string    // hash: why nothing may be claimed
 	State     string    // hash: tokens, breakers, turn
 	Wake      string    // list: at most one token
-	Outbox    string    // list: what the sandbox took
-	Totals    string    // hash: how many were settled, by action
-	Workers   string    // hash: what each worker says of itself
-	Audit     string    // list: what people did, the latest first
+	Outbox    string    // list: the messages that the sandbox took
+	Totals    string    // hash: how many jobs were settled, by outcome
+	Workers   string    // hash: the workers' heartbeats
+	Audit     string    // list: the audit log, the latest entry first
 
-	Suppressed string // hash: who gets nothing, and why, by address
-	Reports    string // list: what providers said, to be applied
-	Moves      string // list: jobs that another channel is to try
+	Suppressed string // hash: the suppression list, by address
+	Reports    string // list: delivery reports and preferences, to be applied
+	Moves      string // list: written by programs of 0.1 alone, see drainMoves
 }
 
 // NewKeys returns the keys of a channel under a prefix (RINGUP_PREFIX).
@@ -46,16 +46,15 @@ func NewKeys(prefix string, channel message.Channel) Keys {
 	return k
 }
 
-// body is the key of a body that is stored apart from its jobs.
+// body is the key of a shared body.
 func (k *Keys) body(j *job.Job) string {
 	return k.Base + ":body:" + j.WebhookID + ":" + strconv.FormatInt(j.AcceptedAt.UnixMilli(), 10)
 }
 
-// logSpan is the time whose jobs' logs share a hash: what the scripts' log_key divides by.
+// logSpan is the time whose jobs' logs share a hash: the divisor of the scripts' log_key.
 const logSpan = 256 // ms
 
-// log is the hash, and the field in it, with what happened to a job. What providers reported of it is in a field of its own, with
-// ":r" behind it.
+// log returns the hash and the field of a job's log. Delivery reports are in a field of their own, with ":r" behind it.
 func (k *Keys) log(webhookID string, index int, accepted time.Time) (key, field string) {
 	return k.logOf(accepted), logName(&job.Job{WebhookID: webhookID, Index: index})
 }
@@ -70,12 +69,21 @@ func logName(j *job.Job) string { return j.WebhookID + ":" + strconv.Itoa(j.Inde
 // message is the key that leads from a provider's message id to a job.
 func (k *Keys) message(id string) string { return k.Base + ":message:" + id }
 
-// cost is the hash with what was spent on a day, in days since 1970 (UTC).
+// cost is the hash with the costs of a day, in days since 1970 (UTC).
 func (k *Keys) cost(day int64) string { return k.Base + ":cost:" + strconv.FormatInt(day, 10) }
 
-// claim lists the keys of the claim script, in its order.
-func (k *Keys) claim() []string {
-	return []string{
-		k.Queue[0], k.Queue[1], k.Queue[2], k.Queue[3], k.Retry, k.Inflight, k.Failed, k.Halted, k.State, k.Wake,
-	}
+// jobKeys are those of the keys that most scripts work on.
+type jobKeys struct {
+	Queue    [4]string `key:"queue"`
+	Retry    string    `key:"retry"`
+	Held     string    `key:"held"`
+	Inflight string    `key:"inflight"`
+	Failed   string    `key:"failed"`
+	Halted   string    `key:"halted"`
+	State    string    `key:"state"`
+	Wake     string    `key:"wake"`
+}
+
+func (k *Keys) jobs() jobKeys {
+	return jobKeys{Queue: k.Queue, Retry: k.Retry, Held: k.Held, Inflight: k.Inflight, Failed: k.Failed, Halted: k.Halted, State: k.State, Wake: k.Wake}
 }

@@ -14,10 +14,11 @@ import (
 	"ringup.dev/ringup/internal/queue"
 )
 
-// metrics of what the store does for one program.
+// metrics of one program's use of the store.
 type metrics struct {
-	seconds *prometheus.HistogramVec
-	errors  prometheus.Counter
+	seconds  *prometheus.HistogramVec
+	errors   prometheus.Counter
+	restored *prometheus.CounterVec
 }
 
 // Instrument registers the metrics of this program's use of Redis. Call it once, before the store is used.
@@ -28,13 +29,16 @@ func (s *Store) Instrument(reg prometheus.Registerer) {
 			Buckets: []float64{.0002, .0005, .001, .0025, .005, .01, .025, .05, .1, .5, 1, 3},
 		}, []string{"script"}),
 		errors: prometheus.NewCounter(prometheus.CounterOpts{Name: "ringup_redis_errors_total", Help: "Round trips to Redis that failed."}),
+		restored: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "ringup_jobs_restored_total", Help: "Jobs that an older program could not read and set aside, and that this program put back.",
+		}, []string{"channel"}),
 	}
 	pool := func(name, help string, value func(*redis.PoolStats) uint32) prometheus.Collector {
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return float64(value(s.client.PoolStats())) })
 	}
-	reg.MustRegister(s.metrics.seconds, s.metrics.errors,
+	reg.MustRegister(s.metrics.seconds, s.metrics.errors, s.metrics.restored,
 		pool("ringup_redis_pool_connections", "Connections to Redis that are open.", func(p *redis.PoolStats) uint32 { return p.TotalConns }),
-		pool("ringup_redis_pool_idle_connections", "Connections to Redis that nobody uses just now.", func(p *redis.PoolStats) uint32 { return p.IdleConns }),
+		pool("ringup_redis_pool_idle_connections", "Connections to Redis that are idle.", func(p *redis.PoolStats) uint32 { return p.IdleConns }),
 		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "ringup_redis_pool_timeouts_total", Help: "Times that no connection to Redis came free in time."},
 			func() float64 { return float64(s.client.PoolStats().Timeouts) }))
 }
@@ -50,15 +54,22 @@ func (m *metrics) observe(script string, took time.Duration, err error) {
 	}
 }
 
+// restore counts jobs that were restored.
+func (m *metrics) restore(channel message.Channel, jobs int) {
+	if m != nil {
+		m.restored.WithLabelValues(string(channel)).Add(float64(jobs))
+	}
+}
+
 const (
-	// reporterTerm is how long a program reports the state of the queues that has not been asked for it since; longer than any usual
-	// interval of scrapes.
+	// reporterTerm is how long a program remains the one that reports the state of the queues after its latest scrape; longer than
+	// any usual interval of scrapes.
 	reporterTerm = 75 * time.Second
-	// collectTimeout bounds what a scrape waits for Redis.
+	// collectTimeout bounds how long a scrape waits for Redis.
 	collectTimeout = 3 * time.Second
 )
 
-// queueMetrics are the state of the queues, which all programs share: however many could report it, one does.
+// queueMetrics are the state of the queues, which all programs share: one of them reports it.
 type queueMetrics struct {
 	store *Store
 	id    string
@@ -75,13 +86,13 @@ func (s *Store) QueueCollector(id string) prometheus.Collector {
 		{"ringup_queue_waiting", "Jobs that wait in the lists.", []string{"channel", "priority"}},
 		{"ringup_queue_oldest_seconds", "Age of the first job of each list, since it was accepted; 0 when it is empty.", []string{"channel", "priority"}},
 		{"ringup_queue_jobs", "Jobs that do not wait in the lists: retry, held, sending, failed, completed.", []string{"channel", "state"}},
-		{"ringup_queue_settled_total", "Jobs that were settled, by what followed: sent, failed, retried, dropped, held, suppressed (the recipient gets nothing).", []string{"channel", "outcome"}},
-		{"ringup_queue_paused", "1 while somebody has paused the channel.", []string{"channel"}},
+		{"ringup_queue_settled_total", "Jobs that were settled, by outcome: sent, failed, retried, dropped, held, suppressed (the recipient is on the suppression list).", []string{"channel", "outcome"}},
+		{"ringup_queue_paused", "1 while the channel is paused.", []string{"channel"}},
 		{"ringup_queue_workers", "Workers that are alive.", []string{"channel"}},
 		{"ringup_queue_breaker_open", "1 for each provider whose breaker is open or half open.", []string{"channel", "provider"}},
 		{"ringup_queue_breaker_recovering", "1 for each provider that has recovered and gets its messages back by degrees (BREAKER_RAMP).", []string{"channel", "provider"}},
-		{"ringup_queue_suppressed_addresses", "Addresses that get nothing.", []string{"channel"}},
-		{"ringup_queue_reports_waiting", "Reports of providers that are taken and not yet applied.", []string{"channel"}},
+		{"ringup_queue_suppressed_addresses", "Addresses on the suppression list.", []string{"channel"}},
+		{"ringup_queue_reports_waiting", "Delivery reports that are stored and not yet applied.", []string{"channel"}},
 		{"ringup_redis_memory_bytes", "Memory that Redis uses.", nil},
 		{"ringup_redis_memory_limit_bytes", "Redis's maxmemory; 0 for none.", nil},
 		{"ringup_redis_evicted_keys_total", "Keys that Redis evicted: each may have been a job.", nil},
@@ -137,13 +148,13 @@ func (q *queueMetrics) Collect(ch chan<- prometheus.Metric) {
 		gauge("ringup_queue_workers", float64(len(state.Workers)), c)
 		for provider, b := range state.Breakers {
 			switch b.State {
-			case "open", "half-open":
+			case queue.BreakerOpen, queue.BreakerHalfOpen:
 				gauge("ringup_queue_breaker_open", 1, c, provider)
-			case "recovering":
+			case queue.BreakerRecovering:
 				gauge("ringup_queue_breaker_recovering", 1, c, provider)
 			}
 		}
-		suppressed, waiting, err := q.store.afterwards(ctx, channel)
+		suppressed, waiting, err := q.store.afterTheSend(ctx, channel)
 		if err != nil {
 			return
 		}
@@ -171,8 +182,8 @@ func (q *queueMetrics) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
-// afterwards counts the addresses that get nothing, and the reports that wait.
-func (s *Store) afterwards(ctx context.Context, channel message.Channel) (suppressed, waiting int64, err error) {
+// afterTheSend counts the addresses on the suppression list, and the reports that wait.
+func (s *Store) afterTheSend(ctx context.Context, channel message.Channel) (suppressed, waiting int64, err error) {
 	k := s.keys[channel]
 	pipe := s.client.Pipeline()
 	addresses, reports := pipe.HLen(ctx, k.Suppressed), pipe.LLen(ctx, k.Reports)
@@ -180,7 +191,7 @@ func (s *Store) afterwards(ctx context.Context, channel message.Channel) (suppre
 	return addresses.Val(), reports.Val(), unavailable(err)
 }
 
-// chosen says whether this program is the one that reports: the first that was asked, as long as it goes on being asked.
+// chosen says whether this program is the one that reports: the first that was scraped, as long as it goes on being scraped.
 func (q *queueMetrics) chosen(ctx context.Context) bool {
 	k := q.store.keys[message.Channels[0]]
 	key := k.Base + ":reporter"

@@ -1,12 +1,14 @@
 package redisstore
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"
 
 	"ringup.dev/ringup/internal/job"
@@ -43,9 +45,9 @@ func TestNewerJobsAreKept(t *testing.T) {
 		if !errors.Is(one.Err, job.ErrVersion) {
 			t.Errorf("%q: %v", one.Raw, one.Err)
 		}
-		settlements = append(settlements, queue.Settlement{Claimed: one, Action: queue.Fail, Error: one.Err.Error()})
+		settlements = append(settlements, queue.Settlement{Claimed: one, Outcome: queue.Fail{Error: one.Err.Error()}})
 	}
-	settlements = append(settlements, queue.Settlement{Claimed: claim.Jobs[newer], Action: queue.Complete})
+	settlements = append(settlements, queue.Settlement{Claimed: claim.Jobs[newer], Outcome: queue.Done{}})
 	_, _, err = s.consumer.Exchange(t.Context(), settlements, nil, nil)
 	s.must(err)
 	// The worker that had the first of them died.
@@ -58,7 +60,7 @@ func TestNewerJobsAreKept(t *testing.T) {
 	// Jobs that fail in the ordinary way push nothing of it out.
 	for i := range 4 {
 		s.enqueue(fmt.Sprint("bad", i), 1)
-		s.settle(queue.Settlement{Action: queue.Fail, Error: "permanent"})
+		s.settle(queue.Settlement{Outcome: queue.Fail{Error: "permanent"}})
 	}
 	failed := func() (newer []queue.Stored, ours int) {
 		all, err := s.store.List(t.Context(), message.SMS, queue.Failed, 0, 0, 100)
@@ -124,4 +126,95 @@ func TestJobsThatAnOlderProgramSetAside(t *testing.T) {
 	if len(claim.Jobs) != 2 {
 		t.Errorf("claimed %d", len(claim.Jobs))
 	}
+}
+
+// TestJobsThatAnOlderProgramSetAsideComeBack by themselves, by ingest's sweeper or by a worker's heartbeat: those that this program can read, in
+// their order, fenced from the lease that an older program had. The others stay.
+func TestJobsThatAnOlderProgramSetAsideComeBack(t *testing.T) {
+	t.Parallel()
+	for name, restore := range map[string]func(*shop) error{
+		"by a heartbeat": func(s *shop) error { return s.consumer.Beat(s.Context(), "pod-1/7", 0, 50) },
+		"by the sweeper": func(s *shop) error {
+			return s.store.Sweeper(prometheus.NewRegistry()).sweep(s.Context(), message.SMS, false, true)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := openShop(t)
+			registry := prometheus.NewRegistry()
+			s.store.Instrument(registry)
+			k := s.store.keys[message.SMS]
+			const ours = 2*restoreBatch + 10
+			var want []string
+			leased := map[string]*queue.Claimed{}
+			for i := range ours {
+				id := fmt.Sprintf("w%03d", i)
+				want = append(want, id)
+				s.enqueue(id, 1)
+			}
+			_, claim, err := s.consumer.Exchange(t.Context(), nil, nil, &queue.ClaimRequest{Max: ours})
+			s.must(err)
+			at := float64(time.Now().UnixMilli() + unreadable)
+			for i, one := range claim.Jobs {
+				leased[one.Job.WebhookID] = one
+				// As an older program settles bytes that it cannot read, and between them some that nobody can.
+				s.must(s.store.client.ZRem(t.Context(), k.Inflight, one.Raw).Err())
+				s.must(s.store.client.ZAdd(t.Context(), k.Failed, redis.Z{Score: at + float64(i), Member: one.Raw}).Err())
+				if i%3 == 0 {
+					s.must(s.store.client.ZAdd(t.Context(), k.Failed, redis.Z{Score: at + float64(i), Member: newerJob(i)}).Err())
+				}
+			}
+			s.settleOne("failed", queue.Fail{Error: "permanent"})
+			newer := int64((ours + 2) / 3)
+			for range 2 { // the second time changes nothing
+				s.must(restore(s))
+				if state := s.state(); state.Waiting[0] != ours || state.Failed != newer+1 {
+					t.Fatalf("%d wait, %d failed; want %d and %d", state.Waiting[0], state.Failed, ours, newer+1)
+				}
+			}
+			all, err := registry.Gather()
+			s.must(err)
+			counted := 0.0
+			for _, family := range all {
+				if family.GetName() == "ringup_jobs_restored_total" {
+					counted += family.GetMetric()[0].GetCounter().GetValue()
+				}
+			}
+			if counted != ours {
+				t.Errorf("%v were counted", counted)
+			}
+			_, claim, err = s.consumer.Exchange(t.Context(), nil, nil, &queue.ClaimRequest{Max: ours})
+			s.must(err)
+			var got []string
+			for _, one := range claim.Jobs {
+				got = append(got, one.Job.WebhookID)
+				if before := leased[one.Job.WebhookID]; bytes.Equal(before.Raw, one.Raw) || one.Job.Attempts != 0 || one.Job.Crashes != 0 {
+					t.Errorf("%+v", one.Job)
+				}
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("claimed %q, want %q", got, want)
+			}
+			if settled, _, err := s.consumer.Exchange(t.Context(), []queue.Settlement{{Claimed: leased["w000"], Outcome: queue.Done{}}}, nil, nil); err != nil || len(settled.Lost) != 1 {
+				t.Errorf("a lease of before: %+v, %v", settled, err)
+			}
+		})
+	}
+}
+
+// afterRestore: on every kind of Redis a readable job comes back, and an unreadable one stays.
+func afterRestore(a *after) {
+	a.enqueue("+15550100001")
+	one := a.claim(a.consumer)[0]
+	k := a.store.keys[message.WhatsApp]
+	a.must(a.store.client.ZRem(a.Context(), k.Inflight, one.Raw).Err())
+	at := float64(time.Now().UnixMilli() + unreadable)
+	a.must(a.store.client.ZAdd(a.Context(), k.Failed, redis.Z{Score: at, Member: one.Raw}, redis.Z{Score: at + 1, Member: newerJob(1)}).Err())
+	for range 2 {
+		a.must(a.store.restoreAll(a.Context(), message.WhatsApp))
+		d, err := a.store.Depth(a.Context(), message.WhatsApp)
+		a.must(err)
+		a.want([]any{d.Waiting, d.Failed}, []any{[4]int64{0, 0, 1, 0}, 1})
+	}
+	a.want(a.claim(a.consumer)[0].Job.ID(), one.Job.ID())
 }

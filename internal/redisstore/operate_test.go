@@ -11,8 +11,6 @@ import (
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/queue"
 	"ringup.dev/ringup/internal/redistest"
-	"ringup.dev/ringup/internal/report"
-	"ringup.dev/ringup/internal/suppress"
 )
 
 // shop is a queue with jobs in every place.
@@ -63,6 +61,13 @@ func (s *shop) settle(settlement queue.Settlement) {
 	s.must(err)
 }
 
+// settleOne accepts a webhook and settles its job.
+func (s *shop) settleOne(id string, outcome queue.Outcome) {
+	s.Helper()
+	s.enqueue(id, 1)
+	s.settle(queue.Settlement{Outcome: outcome})
+}
+
 func (s *shop) state() *queue.ChannelState {
 	s.Helper()
 	state, err := s.store.State(s.Context(), message.SMS)
@@ -85,10 +90,10 @@ func TestOperate(t *testing.T) {
 	t.Parallel()
 	s := openShop(t)
 	s.enqueue("a", 2)
-	s.settle(queue.Settlement{Action: queue.Fail, Error: "permanent: invalid_recipient", Provider: "first"})
-	s.settle(queue.Settlement{Action: queue.Complete, Provider: "first", MessageID: "SM42"})
+	s.settle(queue.Settlement{Outcome: queue.Fail{Attempt: queue.Attempt{Provider: "first"}, Error: "permanent: invalid_recipient"}})
+	s.settle(queue.Settlement{Outcome: queue.Done{Attempt: queue.Attempt{Provider: "first", MessageID: "SM42"}}})
 	s.enqueue("b", 1)
-	s.settle(queue.Settlement{Action: queue.Retry, Delay: time.Hour, Error: "transient: outage"})
+	s.settle(queue.Settlement{Outcome: queue.Retry{Delay: time.Hour, Error: "transient: outage"}})
 	s.enqueue("c", 1)
 	state := s.state()
 	if want := (queue.Totals{Sent: 1, Failed: 1, Retried: 1}); state.Totals != want || state.NextRetry.IsZero() || state.Waiting[0] != 1 {
@@ -118,7 +123,7 @@ func TestOperate(t *testing.T) {
 	if j := claim.Jobs[0].Job; j.ID() != "a:sms:1" || j.Attempts != 0 || j.LastError != "retried by ann" || len(j.Body) == 0 {
 		t.Errorf("claimed %+v: want the retried job first, as new, with its body", j)
 	}
-	_, _, err = s.consumer.Exchange(t.Context(), []queue.Settlement{{Claimed: claim.Jobs[0], Action: queue.Complete, MessageID: "SM43"}}, nil, nil)
+	_, _, err = s.consumer.Exchange(t.Context(), []queue.Settlement{{Claimed: claim.Jobs[0], Outcome: queue.Done{Attempt: queue.Attempt{MessageID: "SM43"}}}}, nil, nil)
 	s.must(err)
 	n, err := s.store.Notifications(t.Context(), "a")
 	s.must(err)
@@ -147,49 +152,6 @@ func TestOperate(t *testing.T) {
 	}
 }
 
-func TestLocateAmongMany(t *testing.T) {
-	t.Parallel()
-	s := openShop(t)
-	at := map[string]time.Time{}
-	for i := range 3000 {
-		id := fmt.Sprint("w", i)
-		w := webhook(id)
-		w.AcceptedAt = time.UnixMilli(1_700_000_000_000 + int64(i))
-		at[id] = w.AcceptedAt
-		_, err := s.producer.Enqueue(t.Context(), w)
-		s.must(err)
-	}
-	for _, id := range []string{"w0", "w1500", "w2999"} {
-		k, err := s.store.Locate(t.Context(), id+":sms:1", at[id])
-		s.must(err)
-		if k == nil || k.State != queue.Waiting {
-			t.Errorf("%s: %+v", id, k)
-		}
-	}
-	if k, err := s.store.Locate(t.Context(), "nobody:sms:1", time.Now()); err != nil || k != nil {
-		t.Errorf("found what is not there: %+v, %v", k, err)
-	}
-}
-
-func TestBreakersByHand(t *testing.T) {
-	t.Parallel()
-	s := openShop(t)
-	s.enqueue("a", 1)
-	s.must(s.store.OpenBreaker(t.Context(), message.SMS, "first", "ann", false))
-	if b := s.state().Breakers["first"]; b.State != "open" || b.Reason != "opened by ann" {
-		t.Errorf("%+v", b)
-	}
-	_, claim, err := s.consumer.Exchange(t.Context(), nil, nil, &queue.ClaimRequest{Max: 1})
-	s.must(err)
-	if len(claim.Jobs) != 1 || claim.Provider != 1 || claim.Jobs[0].Probe {
-		t.Errorf("claim %+v: want it for the second provider", claim)
-	}
-	s.must(s.store.CloseBreaker(t.Context(), message.SMS, "first"))
-	if b := s.state().Breakers; len(b) != 0 {
-		t.Errorf("%+v", b)
-	}
-}
-
 func TestWorkersAndAudit(t *testing.T) {
 	t.Parallel()
 	s := openShop(t)
@@ -207,81 +169,5 @@ func TestWorkersAndAudit(t *testing.T) {
 	s.must(s.store.Record(t.Context(), entry))
 	if got, err := s.store.Audit(t.Context(), 10); err != nil || !slices.Equal(got, []queue.AuditEntry{entry}) {
 		t.Errorf("audit %+v, %v", got, err)
-	}
-}
-
-// TestQueueMetricsOnce has two replicas asked: one of them reports, and the other when that one is asked no more.
-func TestQueueMetricsOnce(t *testing.T) {
-	t.Parallel()
-	s := openShop(t)
-	s.enqueue("a", 3)
-	replicas := []*prometheus.Registry{prometheus.NewRegistry(), prometheus.NewRegistry()}
-	for i, r := range replicas {
-		r.MustRegister(s.store.QueueCollector(fmt.Sprint("replica-", i)))
-	}
-	waiting := func(r *prometheus.Registry) (n float64, families int) {
-		t.Helper()
-		all, err := r.Gather()
-		s.must(err)
-		for _, family := range all {
-			if family.GetName() == "ringup_queue_waiting" {
-				for _, m := range family.GetMetric() {
-					n += m.GetGauge().GetValue()
-				}
-			}
-		}
-		return n, len(all)
-	}
-	for range 3 {
-		if n, _ := waiting(replicas[1]); n != 3 {
-			t.Errorf("%v jobs wait", n)
-		}
-		if _, families := waiting(replicas[0]); families != 0 {
-			t.Errorf("both report: %d families", families)
-		}
-	}
-	s.must(s.store.client.Del(t.Context(), s.store.keys[message.SMS].Base+":reporter").Err()) // its term is over
-	if n, _ := waiting(replicas[0]); n != 3 {
-		t.Errorf("%v jobs wait", n)
-	}
-}
-
-// TestMetricsAfterTheSend: what is held, who gets nothing, what waits to be applied, and a provider that recovers, are reported.
-func TestMetricsAfterTheSend(t *testing.T) {
-	t.Parallel()
-	s := openShop(t)
-	s.enqueue("a", 2)
-	s.settle(queue.Settlement{Action: queue.Hold, Delay: time.Hour, Error: "quiet hours"})
-	s.settle(queue.Settlement{Action: queue.Suppress, Error: "stop"})
-	_, err := s.store.Suppress(t.Context(), []suppress.Entry{{Channel: message.SMS, Address: "+15550104242", Why: suppress.StopWord}})
-	s.must(err)
-	s.must(s.store.Deliveries(prometheus.NewRegistry()).Take(t.Context(), report.Update{Reports: []report.Report{{EventID: "1", Provider: "first", Channel: message.SMS, State: report.Delivered}}}))
-	k := s.store.keys[message.SMS]
-	til := time.Now().Add(time.Hour).UnixMilli()
-	s.must(s.store.client.HSet(t.Context(), k.State, "b:first", fmt.Sprintf("R %d 1 0 0 0 0 recovered", til), "b:second", fmt.Sprintf("O %d 1 0 0 0 0 out", til)).Err())
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(s.store.QueueCollector("a"))
-	all, err := registry.Gather()
-	s.must(err)
-	got := map[string]float64{}
-	for _, family := range all {
-		for _, m := range family.GetMetric() {
-			name := family.GetName()
-			for _, label := range m.GetLabel() {
-				name += " " + label.GetValue()
-			}
-			got[name] = m.GetGauge().GetValue() + m.GetCounter().GetValue()
-		}
-	}
-	for name, want := range map[string]float64{
-		"ringup_queue_jobs sms held": 1, "ringup_queue_settled_total sms held": 1, "ringup_queue_settled_total sms suppressed": 1, "ringup_queue_suppressed_addresses sms": 1,
-		"ringup_queue_suppressed_addresses email": 0, "ringup_queue_reports_waiting sms": 1, "ringup_queue_breaker_recovering sms first": 1, "ringup_queue_breaker_open sms second": 1,
-	} {
-		if value, found := got[name]; !found || value != want {
-			t.Errorf("%s is %v (%t), want %v", name, value, found, want)
-		}
-	}
-	if _, found := got["ringup_queue_breaker_open sms first"]; found {
-		t.Error("a breaker that lets messages through is reported as open")
 	}
 }

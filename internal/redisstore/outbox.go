@@ -11,16 +11,16 @@ import (
 	"ringup.dev/ringup/internal/provider/sandbox"
 )
 
-// Outbox keeps what the sandbox provider took, where any process can show it.
+// Outbox has the messages that the sandbox provider took, where any process can show them.
 type Outbox struct {
 	store *Store
 	keep  int
 }
 
-// Outbox returns an outbox that keeps the newest messages of each channel, and shows as many; with 0 it shows all that are kept.
+// Outbox returns an outbox of the newest messages of each channel, at most keep; with 0 it only lists, and lists all.
 func (s *Store) Outbox(keep int) *Outbox { return &Outbox{store: s, keep: keep} }
 
-// Put adds a message.
+// Put adds a message. Errors: queue.ErrUnavailable.
 func (o *Outbox) Put(ctx context.Context, entry sandbox.Entry) error {
 	text, err := json.Marshal(entry)
 	if err != nil {
@@ -34,7 +34,7 @@ func (o *Outbox) Put(ctx context.Context, entry sandbox.Entry) error {
 	return unavailable(err)
 }
 
-// List returns the newest messages of all channels, newest first, at most the number that is kept.
+// List returns the newest messages of all channels, the newest first, at most keep. Errors: queue.ErrUnavailable.
 func (o *Outbox) List(ctx context.Context) ([]sandbox.Entry, error) {
 	pipe := o.store.client.Pipeline()
 	var lists []*redis.StringSliceCmd

@@ -118,7 +118,7 @@ func (p *Producer) encode(item *pending, slot int, channels []message.Channel) e
 	if len(parts) == 0 {
 		return nil
 	}
-	field, bucket := place(s.WebhookID)
+	field, bucket := recordPath(s.WebhookID)
 	args := append(make([]any, 0, 4+2*len(parts)+jobs), field, bucket, encodeRecord(s, parts), nil)
 	shape := make([]byte, 0, 4*len(parts))
 	for _, part := range parts {
@@ -193,18 +193,18 @@ func (p *Producer) flush(group []*pending) {
 	var slots [][]message.Channel
 	for slot, channels := range p.store.slots {
 		var in []*pending
-		args := p.header(channels)
+		args := p.store.enqueueArgs(channels)
 		for _, item := range group {
 			if item.shares[slot] != nil {
 				in = append(in, item)
-				args = append(args, item.shares[slot]...)
+				args.Parts = append(args.Parts, item.shares[slot]...)
 			}
 		}
 		if len(in) == 0 {
 			continue
 		}
-		args[4] = len(in)
-		calls = append(calls, call{&p.store.enqueue, p.store.enqueueKeys(channels), args})
+		args.Webhooks = len(in)
+		calls = append(calls, call{&p.store.scripts.enqueue, args})
 		members = append(members, in)
 		slots = append(slots, channels)
 	}
@@ -213,7 +213,7 @@ func (p *Producer) flush(group []*pending) {
 	}
 	for try := 1; ; try++ {
 		ctx, cancel := context.WithTimeout(context.Background(), flushTimeout)
-		answers, err := p.store.run(ctx, calls)
+		answers, err := p.store.run(ctx, calls...)
 		cancel()
 		if err != nil && try < flushTries {
 			continue
@@ -225,8 +225,7 @@ func (p *Producer) flush(group []*pending) {
 				}
 				continue
 			}
-			results, _ := answers[i].Slice()
-			p.distribute(slots[i], members[i], results)
+			p.distribute(slots[i], members[i], answers[i].Val())
 		}
 		break
 	}
@@ -235,41 +234,59 @@ func (p *Producer) flush(group []*pending) {
 	}
 }
 
-// enqueueKeys lists the keys of the enqueue script for some channels, in its order.
-func (s *Store) enqueueKeys(channels []message.Channel) []string {
-	keys := make([]string, 0, 5*len(channels))
-	for _, channel := range channels {
-		k := s.keys[channel]
-		keys = append(append(keys, k.Queue[:]...), k.Wake)
-	}
-	return keys
+// enqueueArgs are the arguments of enqueue.lua. The parts of the webhooks are positional: see encode.
+type enqueueArgs struct {
+	Channels  []string      `key:"channels"` // five of each
+	Base      string        `lua:"base"`     // of the records
+	Period    time.Duration `lua:"period"`   // of a generation of records
+	DedupeTTL time.Duration `lua:"dedupe_ttl"`
+	MaxDepth  int           `lua:"max_depth"` // 0: no limit
+	Webhooks  int           `lua:"webhooks"`
+	Parts     []any         `lua:"webhook,rest"`
 }
 
-// header makes the arguments that stand in front of a call's webhooks.
-func (p *Producer) header(channels []message.Channel) []any {
-	c := p.store.config
-	// A generation has to outlive both uses of its records.
-	period := max(c.DedupeTTL, c.StatusTTL)
-	return []any{p.store.keys[channels[0]].Base, period.Milliseconds(), c.DedupeTTL.Milliseconds(), c.MaxQueueDepth, 0}
+// enqueueAnswer is the answer of enqueue.lua.
+type enqueueAnswer struct {
+	Results []any `lua:"results"` // by webhook
+	Depths  []int `lua:"depths"`  // by channel
+}
+
+// enqueueArgs makes the arguments of a call for some channels, without webhooks.
+func (s *Store) enqueueArgs(channels []message.Channel) *enqueueArgs {
+	c := s.config
+	args := &enqueueArgs{
+		Base: s.keys[channels[0]].Base, DedupeTTL: c.DedupeTTL, MaxDepth: c.MaxQueueDepth,
+		Period: max(c.DedupeTTL, c.StatusTTL), // a generation has to outlive both uses of its records
+	}
+	for _, channel := range channels {
+		k := s.keys[channel]
+		args.Channels = append(append(args.Channels, k.Queue[:]...), k.Wake)
+	}
+	return args
 }
 
 // distribute reads the enqueue script's answer.
-func (p *Producer) distribute(channels []message.Channel, members []*pending, results []any) {
-	if len(results) != len(members)+len(channels) {
+func (p *Producer) distribute(channels []message.Channel, members []*pending, reply any) {
+	var answer enqueueAnswer
+	err := decode(reply, &answer)
+	if err == nil && (len(answer.Results) != len(members) || len(answer.Depths) != len(channels)) {
+		err = fmt.Errorf("%w: Redis answered %d results for %d webhooks", queue.ErrUnavailable, len(answer.Results), len(members))
+	}
+	if err != nil {
 		for _, item := range members {
-			item.err = fmt.Errorf("%w: Redis answered %d results for %d webhooks", queue.ErrUnavailable, len(results)-len(channels), len(members))
+			item.err = err
 		}
 		return
 	}
 	for i, item := range members {
-		switch result := results[i].(type) {
+		switch result := answer.Results[i].(type) {
 		case string:
 			jobs, skipped := decodeRecord(item.submission.WebhookID, result)
 			item.acceptance.Jobs = append(item.acceptance.Jobs, jobs...)
 			item.acceptance.Skipped = append(item.acceptance.Skipped, skipped...)
 		case int64:
 			if full := int(result); full > 0 {
-				item.err = &queue.FullError{Channel: channels[full-1], Depth: number(results[len(members)+full-1])}
+				item.err = &queue.FullError{Channel: channels[full-1], Depth: answer.Depths[full-1]}
 				continue
 			}
 			item.acceptance.Duplicate = false

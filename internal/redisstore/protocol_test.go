@@ -2,8 +2,6 @@ package redisstore
 
 import (
 	"context"
-	"crypto/sha1"
-	"encoding/hex"
 	commandline "flag"
 	"fmt"
 	"strings"
@@ -36,12 +34,16 @@ end end
 local redis = setmetatable({call = through('call'), pcall = through('pcall')}, {__index = real})
 `
 
+// all are the scripts of a store.
+func (s *scripts) all() []*script {
+	return []*script{&s.enqueue, &s.claim, &s.settle, &s.renew, &s.beat, &s.clock, &s.restore, &s.report, &s.operate, &s.purge, &s.forget, &s.retain}
+}
+
 // moveClock puts the shim before every script of a store.
 func moveClock(s *Store, damage string) {
-	for _, one := range []*script{&s.enqueue, &s.claim, &s.settle, &s.renew, &s.purge, &s.operate, &s.beat} {
-		source := fmt.Sprintf(shim, clockKey, strings.ReplaceAll(damage, "SCRIPT", one.name)) + one.source
-		sum := sha1.Sum([]byte(source))
-		*one = script{name: one.name, source: source, sha: hex.EncodeToString(sum[:])}
+	for _, one := range s.scripts.all() {
+		one.source = fmt.Sprintf(shim, clockKey, strings.ReplaceAll(damage, "SCRIPT", one.name)) + one.source
+		*one = one.named()
 	}
 }
 
@@ -74,21 +76,29 @@ func drawLeases(t *rapid.T, w *modelWorker, atLeast int) []*modelLease {
 
 // drawSettlement draws what becomes of a claim.
 func drawSettlement(t *rapid.T, l *modelLease) queue.Settlement {
-	s := queue.Settlement{Claimed: l.claimed, Action: rapid.SampledFrom([]queue.Action{
-		queue.Complete, queue.Defer, queue.Retry, queue.Release, queue.Fail, queue.Drop, queue.Hold, queue.Suppress}).Draw(t, "action")}
-	switch s.Action {
-	case queue.Retry, queue.Defer:
-		s.Delay = time.Duration(rapid.SampledFrom([]int{0, 250, 2000}).Draw(t, "delay")) * time.Millisecond
-		s.Error = "transient: outage"
-		s.Uncertain = rapid.Bool().Draw(t, "uncertain")
-	case queue.Hold:
-		s.Delay = time.Duration(rapid.SampledFrom([]int{0, 250, 2000}).Draw(t, "delay")) * time.Millisecond
-		s.Error = "quiet hours"
-	case queue.Fail:
-		s.Error = "permanent: invalid_recipient"
+	delay := func() time.Duration {
+		return time.Duration(rapid.SampledFrom([]int{0, 250, 2000}).Draw(t, "delay")) * time.Millisecond
 	}
-	s.ExtraTokens = rapid.SampledFrom([]int{0, 0, 2}).Draw(t, "extra tokens")
-	return s
+	attempt := func() queue.Attempt {
+		return queue.Attempt{ExtraTokens: rapid.SampledFrom([]int{0, 0, 2}).Draw(t, "extra tokens")}
+	}
+	const outage = "transient: outage"
+	outcomes := map[string]func() queue.Outcome{
+		"completed": func() queue.Outcome { return queue.Done{Attempt: attempt()} },
+		"deferred": func() queue.Outcome {
+			return queue.Defer{Attempt: attempt(), Delay: delay(), Error: outage, Uncertain: rapid.Bool().Draw(t, "uncertain")}
+		},
+		"retry": func() queue.Outcome {
+			return queue.Retry{Attempt: attempt(), Delay: delay(), Error: outage, Uncertain: rapid.Bool().Draw(t, "uncertain")}
+		},
+		"released":   func() queue.Outcome { return queue.Release{} },
+		"failed":     func() queue.Outcome { return queue.Fail{Attempt: attempt(), Error: "permanent: invalid_recipient"} },
+		"dropped":    func() queue.Outcome { return queue.Drop{} },
+		"held":       func() queue.Outcome { return queue.Hold{Delay: delay(), Error: "quiet hours"} },
+		"suppressed": func() queue.Outcome { return queue.Suppress{} },
+	}
+	name := rapid.SampledFrom([]string{"completed", "deferred", "retry", "released", "failed", "dropped", "held", "suppressed"}).Draw(t, "outcome")
+	return queue.Settlement{Claimed: l.claimed, Outcome: outcomes[name]()}
 }
 
 // drawReports draws what a worker says of the providers of some jobs; with ill they are often not well.
@@ -109,13 +119,13 @@ func drawReports(t *rapid.T, m *model, leases []*modelLease, ill bool) []queue.P
 				continue
 			}
 		case "sent":
-			r.Sent = 1
+			r.Healthy = 1
 		case "failed":
 			r.Failed = 1
 		case "account":
 			r.Failed, r.Account = 1, true
 		case "hold":
-			r.HoldFor = time.Second
+			r.ThrottleFor = time.Second
 		}
 		out = append(out, r)
 	}

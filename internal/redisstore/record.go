@@ -44,8 +44,8 @@ var (
 	restoreDots = strings.NewReplacer("\x00", "•••")
 )
 
-// place says in which field of which bucket a webhook's record is.
-func place(webhookID string) (field []byte, bucket string) {
+// recordPath returns the bucket of a webhook's record, and the field in it.
+func recordPath(webhookID string) (field []byte, bucket string) {
 	sum := sha256.Sum256([]byte(webhookID))
 	return sum[:fieldBytes], strconv.Itoa(int(binary.BigEndian.Uint16(sum[fieldBytes:])) % buckets)
 }

@@ -19,8 +19,8 @@ import (
 // maxInflight bounds how many of the jobs being sent are looked through for those of one webhook.
 const maxInflight = 1000
 
-// Notifications returns the state of a webhook's notifications: what was accepted, and what happened since. Errors:
-// *queue.NotFoundError, queue.ErrUnavailable.
+// Notifications returns the state of a webhook's notifications: what was accepted, and what happened since, with the messages that fell back to
+// another channel. Errors: *queue.NotFoundError, queue.ErrUnavailable.
 func (s *Store) Notifications(ctx context.Context, webhookID string) (*queue.Notifications, error) {
 	out := &queue.Notifications{WebhookID: webhookID, Notifications: []queue.Notification{}, Skipped: []queue.Skipped{}}
 	pipe := s.client.Pipeline()
@@ -60,9 +60,12 @@ func (s *Store) Notifications(ctx context.Context, webhookID string) (*queue.Not
 			}
 		}
 	}
-	// A job that another channel took over is known from the log of the one that gave it away.
+	// A message that fell back is known from the log of the job that gave it up, its parent.
 	for from := 0; from < len(out.Notifications); {
-		moved, err := s.playAll(ctx, webhookID, out.Notifications[from:])
+		moved, err := s.loadLogs(ctx, out.Notifications[from:])
+		if err == nil {
+			moved, err = s.fallBacks(ctx, moved)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -79,8 +82,10 @@ func (s *Store) Notifications(ctx context.Context, webhookID string) (*queue.Not
 
 // accepted is a notification of which nothing is known yet but that it was accepted.
 func accepted(id string, channel message.Channel, recipient string, at time.Time) queue.Notification {
-	return queue.Notification{ID: id, Channel: channel, Recipient: recipient, Status: queue.StatusQueued, UpdatedAt: at,
+	n := queue.Notification{ID: id, Channel: channel, Recipient: recipient, Status: queue.StatusQueued, UpdatedAt: at,
 		History: []queue.Event{{At: at, What: "accepted"}}}
+	n.Parent, _ = job.Parent(id)
+	return n
 }
 
 // recordKeys are those under which the record of a channel's webhooks is: on one Redis the first channel's.
@@ -96,7 +101,7 @@ func (s *Store) recordKeys(channel message.Channel) Keys {
 // records asks for a webhook's records, the latest first. Redis's clock names the generations, and ours may be off by some: the one after
 // is looked at, too.
 func (s *Store) records(ctx context.Context, pipe redis.Pipeliner, k Keys, webhookID string) []*redis.StringCmd {
-	field, bucket := place(webhookID)
+	field, bucket := recordPath(webhookID)
 	generation := time.Now().UnixMilli() / max(s.config.DedupeTTL, s.config.StatusTTL).Milliseconds()
 	var out []*redis.StringCmd
 	for g := generation + 1; g >= generation-1; g-- {
@@ -105,13 +110,13 @@ func (s *Store) records(ctx context.Context, pipe redis.Pipeliner, k Keys, webho
 	return out
 }
 
-// playAll plays their logs over notifications, and returns those that came of them on other channels.
-func (s *Store) playAll(ctx context.Context, webhookID string, notifications []queue.Notification) (moved []queue.Notification, err error) {
+// loadLogs applies their logs to notifications, and returns those whose message fell back.
+func (s *Store) loadLogs(ctx context.Context, notifications []queue.Notification) (moved []queue.Notification, err error) {
 	pipe := s.client.Pipeline()
 	logs := make([]*redis.SliceCmd, len(notifications))
 	for i := range notifications {
 		n := &notifications[i]
-		_, _, index, err := job.ParseID(n.ID)
+		webhookID, _, index, err := job.ParseID(n.ID)
 		if err != nil {
 			return nil, err
 		}
@@ -128,19 +133,53 @@ func (s *Store) playAll(ctx context.Context, webhookID string, notifications []q
 		if len(both) < 2 {
 			continue
 		}
-		at := n.History[0].At
-		play(n, text(both[0]), text(both[1]))
-		for _, e := range n.History {
-			if _, channel, _, err := job.ParseID(e.Error); err == nil && e.What == "moved" {
-				moved = append(moved, accepted(e.Error, channel, n.Recipient, at))
-			}
+		applyLog(n, text(both[0]), text(both[1]))
+		if slices.ContainsFunc(n.History, func(e queue.Event) bool { return e.What == stateMoved && e.Channel != "" }) {
+			moved = append(moved, *n)
 		}
 	}
 	return moved, nil
 }
 
-// play plays a job's log, and what providers reported, over what was accepted.
-func play(n *queue.Notification, log, reports string) {
+// fallBacks returns the notifications that came of those whose message fell back: their parents.
+func (s *Store) fallBacks(ctx context.Context, parents []queue.Notification) (out []queue.Notification, err error) {
+	pipe := s.client.Pipeline()
+	records := make([][]*redis.StringCmd, len(parents))
+	for i := range parents {
+		for _, e := range parents[i].History {
+			if _, known := s.keys[e.Channel]; e.What == stateMoved && known {
+				records[i] = append(records[i], s.records(ctx, pipe, s.recordKeys(e.Channel), parents[i].ID)...)
+			}
+		}
+	}
+	if pipe.Len() == 0 {
+		return nil, nil
+	}
+	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
+		return nil, unavailable(err)
+	}
+	for i := range parents {
+		for _, record := range records[i] {
+			if text := record.Val(); len(text) >= recordHeader {
+				jobs, _ := decodeRecord(parents[i].ID, text)
+				for _, j := range jobs {
+					out = append(out, accepted(j.ID, j.Channel, j.Recipient, millis(text[:6])))
+				}
+				break
+			}
+		}
+	}
+	return out, nil
+}
+
+// text is a value of an answer as a text; "" for none.
+func text(v any) string {
+	s, _ := v.(string)
+	return s
+}
+
+// applyLog applies a job's log, and its delivery reports, to a notification of which only the acceptance is known.
+func applyLog(n *queue.Notification, log, reports string) {
 	for line := range strings.Lines(log + reports) {
 		var e logEntry
 		if json.Unmarshal([]byte(line), &e) != nil {
@@ -148,7 +187,7 @@ func play(n *queue.Notification, log, reports string) {
 		}
 		n.Attempts = max(n.Attempts, e.Attempt)
 		n.History = append(n.History, queue.Event{
-			At: time.UnixMilli(e.At), What: e.State, Attempt: e.Attempt, TookMs: e.TookMs, Provider: e.Provider, MessageID: e.MessageID, Worker: e.Worker, Error: e.Error,
+			At: time.UnixMilli(e.At), What: e.State, Attempt: e.Attempt, TookMs: e.TookMs, Provider: e.Provider, MessageID: e.MessageID, Worker: e.Worker, Error: e.Error, Channel: e.Channel,
 		})
 		if e.EventID != "" {
 			continue
@@ -171,18 +210,18 @@ func play(n *queue.Notification, log, reports string) {
 		case "suppressed":
 			n.Status = queue.StatusSuppressed
 		case "held":
-			// Until its hold ends; then it waits like any other.
+			// Until it is due; then it waits like any other.
 			if n.Status = queue.StatusQueued; time.Now().UnixMilli() < e.Until {
 				n.Status = queue.StatusScheduled
 			}
-		case "moved":
+		case stateMoved:
 			n.Error = ""
 		default:
 			n.Status = queue.StatusQueued
 		}
 	}
-	// Reports come late, twice and out of order: the furthest that was reported counts, and a failure only where nothing better is known,
-	// and only of what was the last to be sent.
+	// Delivery reports come late, twice and out of order: the furthest state counts, and a failure only where nothing better is known,
+	// and only of the latest send.
 	for _, e := range n.History {
 		switch e.What {
 		case "read":

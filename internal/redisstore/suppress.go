@@ -13,7 +13,7 @@ import (
 	"ringup.dev/ringup/internal/suppress"
 )
 
-// suppression is an entry of the list of those who get nothing, as it is kept under the address.
+// suppression is an entry of the suppression list, as it is stored under the address.
 type suppression struct {
 	At     int64        `json:"t"` // Unix ms
 	Why    suppress.Why `json:"w"`
@@ -21,16 +21,16 @@ type suppression struct {
 	Sender string       `json:"s,omitempty"`
 }
 
-// foldAddress is how the list spells an address: e-mail addresses are told apart without regard to capitals, as every large provider does.
+// foldAddress spells an address as the list does: in small letters, since every large provider ignores capitals in e-mail addresses.
 func foldAddress(r message.Address) string { return strings.ToLower(r.Reveal()) }
 
-func suppressionEntry(s *suppress.Entry) (string, error) {
+func encodeSuppression(s *suppress.Entry) (string, error) {
 	entry, err := json.Marshal(suppression{At: s.At.UnixMilli(), Why: s.Why, By: s.By, Sender: s.Sender})
 	return string(entry), err
 }
 
-// readSuppression reads an entry; one that cannot be read counts all the same, for whoever wrote it meant that address to get nothing.
-func readSuppression(channel message.Channel, address message.Address, entry string) *suppress.Entry {
+// decodeSuppression reads an entry. One that cannot be read counts all the same, with the reason "unknown".
+func decodeSuppression(channel message.Channel, address message.Address, entry string) *suppress.Entry {
 	var s suppression
 	if json.Unmarshal([]byte(entry), &s) != nil {
 		return &suppress.Entry{Channel: channel, Address: address, Why: "unknown"}
@@ -38,13 +38,14 @@ func readSuppression(channel message.Channel, address message.Address, entry str
 	return &suppress.Entry{Channel: channel, Address: address, Why: s.Why, By: s.By, Sender: s.Sender, At: time.UnixMilli(s.At)}
 }
 
-// Suppress puts addresses on the lists of those who get nothing, all or none of a channel's, and returns how many were not there yet. An
-// entry that is there stays as it is: the first reason is the one that counts. Errors: queue.ErrUnavailable.
+// Suppress puts addresses on the suppression lists of their channels, all or none of a channel's, and returns how many were not there yet. An
+// entry that is there stays as it is: the first reason counts. No entries are no error. Errors: queue.ErrUnavailable; some channels may have
+// their entries then.
 func (s *Store) Suppress(ctx context.Context, entries []suppress.Entry) (added int, err error) {
 	pipe := s.client.Pipeline()
 	var answers []*redis.BoolCmd
 	for i := range entries {
-		entry, err := suppressionEntry(&entries[i])
+		entry, err := encodeSuppression(&entries[i])
 		if err != nil {
 			return 0, err
 		}
@@ -59,13 +60,13 @@ func (s *Store) Suppress(ctx context.Context, entries []suppress.Entry) (added i
 	return added, unavailable(err)
 }
 
-// Unsuppress takes an address off a channel's list; false says that it was not there.
+// Unsuppress takes an address off a channel's list; false says that it was not on it. Errors: queue.ErrUnavailable.
 func (s *Store) Unsuppress(ctx context.Context, channel message.Channel, address message.Address) (bool, error) {
 	n, err := s.client.HDel(ctx, s.keys[channel].Suppressed, foldAddress(address)).Result()
 	return n > 0, unavailable(err)
 }
 
-// Suppressed returns an address's entry on a channel's list; nil when there is none.
+// Suppressed returns an address's entry on a channel's list; nil when it is not on it. Errors: queue.ErrUnavailable.
 func (s *Store) Suppressed(ctx context.Context, channel message.Channel, address message.Address) (*suppress.Entry, error) {
 	entry, err := s.client.HGet(ctx, s.keys[channel].Suppressed, foldAddress(address)).Result()
 	if errors.Is(err, redis.Nil) {
@@ -74,17 +75,18 @@ func (s *Store) Suppressed(ctx context.Context, channel message.Channel, address
 	if err != nil {
 		return nil, unavailable(err)
 	}
-	return readSuppression(channel, address, entry), nil
+	return decodeSuppression(channel, address, entry), nil
 }
 
-// CountSuppressed returns how many addresses are on a channel's list.
+// CountSuppressed returns how many addresses are on a channel's list. Errors: queue.ErrUnavailable.
 func (s *Store) CountSuppressed(ctx context.Context, channel message.Channel) (int64, error) {
 	n, err := s.client.HLen(ctx, s.keys[channel].Suppressed).Result()
 	return n, unavailable(err)
 }
 
-// Suppressions hands a channel's list to visit, in no order, until it has had enough. An entry that comes or goes meanwhile may be missed.
-func (s *Store) Suppressions(ctx context.Context, channel message.Channel, visit func(suppress.Entry) (enough bool)) error {
+// Suppressions hands a channel's list to visit, in no order, until that says that it is done. An entry that comes or goes meanwhile may be missed.
+// Errors: queue.ErrUnavailable.
+func (s *Store) Suppressions(ctx context.Context, channel message.Channel, visit func(suppress.Entry) (done bool)) error {
 	seen := map[string]bool{} // a scan may return an entry twice
 	cursor := uint64(0)
 	for {
@@ -97,7 +99,7 @@ func (s *Store) Suppressions(ctx context.Context, channel message.Channel, visit
 				continue
 			}
 			seen[page[i]] = true
-			if visit(*readSuppression(channel, message.Address(page[i]), page[i+1])) {
+			if visit(*decodeSuppression(channel, message.Address(page[i]), page[i+1])) {
 				return nil
 			}
 		}
@@ -107,7 +109,7 @@ func (s *Store) Suppressions(ctx context.Context, channel message.Channel, visit
 	}
 }
 
-// SyncOptOuts makes the channel's entries that came from a provider's own list (Why is delivery.OptOutList) equal to that list. Of all
+// SyncOptOuts makes the channel's entries that came from a provider's own list (Why is suppress.OptOutList) equal to that list. Of all
 // programs one does so each interval; false says that it was not this one's turn. list hands over every address.
 func (s *Store) SyncOptOuts(ctx context.Context, channel message.Channel, provider string, interval time.Duration,
 	list func(ctx context.Context, each func(message.Address) error) error,
@@ -136,7 +138,7 @@ func (s *Store) SyncOptOuts(ctx context.Context, channel message.Channel, provid
 		err = put()
 	}
 	if err != nil {
-		// Somebody may try again soon.
+		// Another program may try again soon.
 		return true, errors.Join(err, s.client.Expire(ctx, turn, time.Minute).Err())
 	}
 	var gone []message.Address

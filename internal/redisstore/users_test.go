@@ -1,6 +1,7 @@
 package redisstore
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"ringup.dev/ringup/internal/config/secret"
+	"ringup.dev/ringup/internal/job"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/queue"
 	"ringup.dev/ringup/internal/redistest"
@@ -20,7 +22,7 @@ import (
 func TestUsersInACluster(t *testing.T) {
 	t.Parallel()
 	const more = "+cluster|slots +cluster|shards +readonly +command"
-	root := filepath.Join("..", "..", "..", "docs")
+	root := filepath.Join("..", "..", "docs")
 	page, err := os.ReadFile(filepath.Join(root, "security.md"))
 	if err != nil || !strings.Contains(string(page), "`"+more+"`") {
 		t.Fatalf("docs/security.md does not say what a cluster needs: %v", err)
@@ -55,13 +57,20 @@ func TestUsersInACluster(t *testing.T) {
 	if _, err := producer.Enqueue(t.Context(), webhook("a")); err != nil {
 		t.Fatal(err)
 	}
-	consumer := as("worker").Consumer(message.SMS, ConsumerConfig{Lease: 30 * time.Second, PriorityAging: time.Minute}, []string{"p"})
+	worker := as("worker")
+	consumer := worker.Consumer(message.SMS, ConsumerConfig{Lease: 30 * time.Second, PriorityAging: time.Minute}, []string{"p"})
 	_, claim, err := consumer.Exchange(t.Context(), nil, nil, &queue.ClaimRequest{Max: 1})
 	if err != nil || len(claim.Jobs) != 1 {
 		t.Fatalf("%+v, %v", claim, err)
 	}
-	if _, _, err := consumer.Exchange(t.Context(), []queue.Settlement{{Claimed: claim.Jobs[0], Action: queue.Complete}}, nil, nil); err != nil {
+	if _, _, err := consumer.Exchange(t.Context(), []queue.Settlement{{Claimed: claim.Jobs[0], Outcome: queue.Done{}}}, nil, nil); err != nil {
 		t.Error(err)
+	}
+	if err := errors.Join(worker.enqueueFallBacks(t.Context(), message.WhatsApp, []*job.Job{claim.Jobs[0].Job}), consumer.Beat(t.Context(), "pod", 0, 1)); err != nil {
+		t.Errorf("a worker's message that falls back, and a heartbeat: %v", err)
+	}
+	if err := as("ingest").Sweeper(prometheus.NewRegistry()).sweep(t.Context(), message.SMS, true, true); err != nil {
+		t.Errorf("a sweep: %v", err)
 	}
 	if state, err := as("admin").State(t.Context(), message.SMS); err != nil || state.Completed != 1 {
 		t.Errorf("%+v, %v", state, err)

@@ -41,6 +41,30 @@ type Report struct {
 	Err *failure.Error
 }
 
+// Remedy is what follows when a message did not arrive. Its text is stored with the report until that is applied, also by other releases.
+type Remedy string
+
+// The remedies, from the mildest on. Each gives way to the next where it is not possible: without attempts left, or without a channel that takes
+// over, the job fails.
+const (
+	SendAgain Remedy = "again" // another attempt, through another provider where there is one
+	FallBack  Remedy = "move"  // the job fails, and another channel may take the message over
+	GiveUp    Remedy = "fail"  // the job fails
+)
+
+// Remedy says what a report calls for: "" for one that reports no failure, or does not say why.
+func (r *Report) Remedy() Remedy {
+	switch {
+	case r.State != Failed || r.Err == nil:
+		return ""
+	case r.Err.Class != failure.Permanent:
+		return SendAgain
+	case r.Err.Reason == failure.ReasonOptedOut:
+		return GiveUp // a recipient who opted out gets the message on no channel
+	}
+	return FallBack
+}
+
 // Update has all that one callback says. Both lists are empty where it says nothing that matters.
 type Update struct {
 	Reports     []Report

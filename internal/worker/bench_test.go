@@ -72,8 +72,7 @@ func BenchmarkJob(b *testing.B) {
 // blank makes messages without a text: what remains is the loop.
 type blank struct{}
 
-func (blank) Render(*job.Job) (message.Message, error)           { return message.Message{}, nil }
-func (blank) Join(all []message.Message) (message.Message, bool) { return all[0], false }
+func (blank) Render(*job.Job) (message.Message, error) { return message.Message{}, nil }
 
 func benchmark(b *testing.B, j *job.Job, r worker.Renderer) {
 	b.ReportAllocs()

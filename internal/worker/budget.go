@@ -18,7 +18,7 @@ type budget struct {
 
 	mu       sync.Mutex
 	day      string                    // of what is spent
-	spent    map[string]pricing.Micros // by the fields of queue.Spend: of all workers, when last heard of
+	spent    map[string]pricing.Micros // by the fields of queue.Cost: of all workers, when last heard of
 	reserved map[string]pricing.Micros // for what this worker is sending
 }
 
@@ -31,7 +31,7 @@ func (b *budget) take(channel message.Channel, source string, cost pricing.Micro
 	if cost == 0 || !b.caps.Limits(channel) {
 		return pricing.Cap{}, false
 	}
-	field := queue.SpendSource + b.sources.Label(source)
+	field := queue.CostSource + b.sources.Label(source)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if day := pricing.Day(now); day != b.day {
@@ -40,10 +40,10 @@ func (b *budget) take(channel message.Channel, source string, cost pricing.Micro
 		clear(b.reserved)
 	}
 	sum := func(field string) pricing.Micros { return b.spent[field] + b.reserved[field] }
-	if reached, over := b.caps.Reached(channel, source, pricing.Spent{Channel: sum(queue.SpendTotal), Source: sum(field)}, cost); over {
+	if reached, over := b.caps.Reached(channel, source, pricing.Spent{Channel: sum(queue.CostTotal), Source: sum(field)}, cost); over {
 		return reached, true
 	}
-	b.reserved[queue.SpendTotal] += cost
+	b.reserved[queue.CostTotal] += cost
 	b.reserved[field] += cost
 	return pricing.Cap{}, false
 }
@@ -53,15 +53,15 @@ func (b *budget) giveBack(channel message.Channel, source string, cost pricing.M
 	if cost == 0 || !b.caps.Limits(channel) {
 		return
 	}
-	field := queue.SpendSource + b.sources.Label(source)
+	field := queue.CostSource + b.sources.Label(source)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.reserved[queue.SpendTotal] = max(0, b.reserved[queue.SpendTotal]-cost)
+	b.reserved[queue.CostTotal] = max(0, b.reserved[queue.CostTotal]-cost)
 	b.reserved[field] = max(0, b.reserved[field]-cost)
 }
 
 // settled moves what a message cost from what is set aside to what is spent.
-func (b *budget) settled(spent []queue.Spend) {
+func (b *budget) settled(spent []queue.Cost) {
 	if len(spent) == 0 {
 		return
 	}
@@ -90,14 +90,14 @@ func (b *budget) reached(channel message.Channel) []pricing.Cap {
 	defer b.mu.Unlock()
 	var out []pricing.Cap
 	for field := range b.spent {
-		source, of := strings.CutPrefix(field, queue.SpendSource)
-		if !of && field != queue.SpendTotal {
+		source, of := strings.CutPrefix(field, queue.CostSource)
+		if !of && field != queue.CostTotal {
 			continue
 		}
 		if !of {
 			source = ""
 		}
-		spent := pricing.Spent{Channel: b.spent[queue.SpendTotal], Source: b.spent[field]}
+		spent := pricing.Spent{Channel: b.spent[queue.CostTotal], Source: b.spent[field]}
 		if one, over := b.caps.Reached(channel, source, spent, 1); over && (of == (one.Source != "")) {
 			out = append(out, one)
 		}

@@ -19,8 +19,7 @@ type Config struct {
 	MessageTTL map[string]time.Duration `env:"MESSAGE_TTL"`
 	// SlowSend is how long a provider may take to answer before that counts as a failure of the provider, for its breaker; 0 for no limit.
 	SlowSend time.Duration `env:"SLOW_SEND, default=0s"`
-	// RecipientLimitAction says what happens to messages over RECIPIENT_LIMIT: hold (until the customer may be written to again), join (the
-	// same, and what goes out then to one customer goes as one message; SMS and WhatsApp), drop.
+	// RecipientLimitAction says what happens to messages over RECIPIENT_LIMIT: hold (until the customer may be written to again), drop.
 	RecipientLimitAction string `env:"RECIPIENT_LIMIT_ACTION, default=hold"`
 	// RetryUndelivered is how long after a message was taken a provider's report that it did not arrive leads to another attempt, by
 	// RETRY_BACKOFF, through another provider where there is one; 0 for never.
@@ -36,7 +35,6 @@ type Config struct {
 // The values of RECIPIENT_LIMIT_ACTION and OPT_OUT_SCOPE.
 const (
 	LimitHold = "hold"
-	LimitJoin = "join"
 	LimitDrop = "drop"
 
 	ScopeChannel = "channel"
@@ -70,8 +68,8 @@ func (c *Config) Validate() error {
 	for _, event := range c.SuppressionExempt {
 		known("SUPPRESSION_EXEMPT_EVENTS", event)
 	}
-	if a := c.RecipientLimitAction; a != LimitHold && a != LimitJoin && a != LimitDrop {
-		errs = append(errs, fmt.Errorf("RECIPIENT_LIMIT_ACTION is %q: set hold, join or drop", a))
+	if a := c.RecipientLimitAction; a != LimitHold && a != LimitDrop {
+		errs = append(errs, fmt.Errorf("RECIPIENT_LIMIT_ACTION is %q: set hold or drop", a))
 	}
 	if s := c.OptOutScope; s != ScopeChannel && s != ScopeSender {
 		errs = append(errs, fmt.Errorf("OPT_OUT_SCOPE is %q: set channel or sender", s))

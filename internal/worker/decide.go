@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"ringup.dev/ringup/internal/failure"
-	"ringup.dev/ringup/internal/queue"
 )
 
 // Policy is what the operator has decided about failures.
@@ -29,7 +28,7 @@ type Situation struct {
 
 // Verdict is what follows.
 type Verdict struct {
-	Action queue.Action
+	Action action
 	Delay  time.Duration // Retry, Defer: never less than the provider asked for
 	// Uncertain is set when the message may have gone out although nobody said so.
 	Uncertain bool
@@ -38,19 +37,19 @@ type Verdict struct {
 // Decide says what happens to a job after a send. It is a pure function; docs/message-lifecycle.md draws it.
 func (p Policy) Decide(s Situation) Verdict {
 	if s.Err == nil {
-		return Verdict{Action: queue.Complete}
+		return Verdict{Action: complete}
 	}
 	switch s.Err.Class {
 	case failure.Permanent:
-		return Verdict{Action: queue.Fail}
+		return Verdict{Action: fail}
 	case failure.Throttled, failure.Account:
-		return Verdict{Action: queue.Defer, Delay: p.pause(0, s)}
+		return Verdict{Action: deferral, Delay: p.pause(0, s)}
 	case failure.Transient:
 		return p.again(s, false)
 	}
 	// Ambiguous, and whatever a faulty adapter may have returned.
 	if !p.ResendUncertain {
-		return Verdict{Action: queue.Fail, Uncertain: true}
+		return Verdict{Action: fail, Uncertain: true}
 	}
 	return p.again(s, true)
 }
@@ -59,18 +58,18 @@ func (p Policy) Decide(s Situation) Verdict {
 func (p Policy) again(s Situation, uncertain bool) Verdict {
 	switch {
 	case s.ProviderDown:
-		return Verdict{Action: queue.Defer, Delay: p.pause(0, s), Uncertain: uncertain}
+		return Verdict{Action: deferral, Delay: p.pause(0, s), Uncertain: uncertain}
 	case s.Attempts >= len(p.Backoff):
-		return Verdict{Action: queue.Fail, Uncertain: uncertain}
+		return Verdict{Action: fail, Uncertain: uncertain}
 	}
-	return Verdict{Action: queue.Retry, Delay: p.pause(s.Attempts, s), Uncertain: uncertain}
+	return Verdict{Action: retry, Delay: p.pause(s.Attempts, s), Uncertain: uncertain}
 }
 
 // pause returns the backoff before a retry, spread a little, and no shorter than what the provider asked for.
-func (p Policy) pause(retry int, s Situation) time.Duration {
+func (p Policy) pause(nth int, s Situation) time.Duration {
 	delay := 2 * time.Second
 	if len(p.Backoff) > 0 {
-		delay = p.Backoff[min(retry, len(p.Backoff)-1)]
+		delay = p.Backoff[min(nth, len(p.Backoff)-1)]
 	}
 	delay = max(delay, s.Err.RetryAfter)
 	return delay + time.Duration(s.Jitter*float64(delay)/10)

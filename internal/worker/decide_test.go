@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"ringup.dev/ringup/internal/failure"
-	"ringup.dev/ringup/internal/queue"
 )
 
 // TestDecide mirrors the diagram in docs/message-lifecycle.md.
@@ -21,32 +20,32 @@ func TestDecide(t *testing.T) {
 		resend bool
 		want   Verdict
 	}{
-		{"taken", Situation{}, true, Verdict{Action: queue.Complete}},
-		{"permanent fails at once", Situation{Err: of(failure.Permanent, 0)}, true, Verdict{Action: queue.Fail}},
-		{"permanent fails, breaker or not", Situation{Err: of(failure.Permanent, 0), ProviderDown: true}, true, Verdict{Action: queue.Fail}},
-		{"first retry", Situation{Err: of(failure.Transient, 0)}, true, Verdict{Action: queue.Retry, Delay: 2 * time.Second}},
-		{"second retry", Situation{Err: of(failure.Transient, 0), Attempts: 1}, true, Verdict{Action: queue.Retry, Delay: 4 * time.Second}},
-		{"third retry", Situation{Err: of(failure.Transient, 0), Attempts: 2}, true, Verdict{Action: queue.Retry, Delay: 8 * time.Second}},
-		{"out of retries", Situation{Err: of(failure.Transient, 0), Attempts: 3}, true, Verdict{Action: queue.Fail}},
+		{"taken", Situation{}, true, Verdict{Action: complete}},
+		{"permanent fails at once", Situation{Err: of(failure.Permanent, 0)}, true, Verdict{Action: fail}},
+		{"permanent fails, breaker or not", Situation{Err: of(failure.Permanent, 0), ProviderDown: true}, true, Verdict{Action: fail}},
+		{"first retry", Situation{Err: of(failure.Transient, 0)}, true, Verdict{Action: retry, Delay: 2 * time.Second}},
+		{"second retry", Situation{Err: of(failure.Transient, 0), Attempts: 1}, true, Verdict{Action: retry, Delay: 4 * time.Second}},
+		{"third retry", Situation{Err: of(failure.Transient, 0), Attempts: 2}, true, Verdict{Action: retry, Delay: 8 * time.Second}},
+		{"out of retries", Situation{Err: of(failure.Transient, 0), Attempts: 3}, true, Verdict{Action: fail}},
 		{"Retry-After is a floor", Situation{Err: of(failure.Transient, 30*time.Second)}, true,
-			Verdict{Action: queue.Retry, Delay: 30 * time.Second}},
+			Verdict{Action: retry, Delay: 30 * time.Second}},
 		{"jitter adds a tenth", Situation{Err: of(failure.Transient, 0), Jitter: 1}, true,
-			Verdict{Action: queue.Retry, Delay: 2200 * time.Millisecond}},
+			Verdict{Action: retry, Delay: 2200 * time.Millisecond}},
 		{"provider down spends no attempt", Situation{Err: of(failure.Transient, 0), Attempts: 3, ProviderDown: true}, true,
-			Verdict{Action: queue.Defer, Delay: 2 * time.Second}},
+			Verdict{Action: deferral, Delay: 2 * time.Second}},
 		{"throttled waits", Situation{Err: of(failure.Throttled, 5*time.Second), Attempts: 3}, true,
-			Verdict{Action: queue.Defer, Delay: 5 * time.Second}},
-		{"account waits", Situation{Err: of(failure.Account, 0), Attempts: 3}, true, Verdict{Action: queue.Defer, Delay: 2 * time.Second}},
+			Verdict{Action: deferral, Delay: 5 * time.Second}},
+		{"account waits", Situation{Err: of(failure.Account, 0), Attempts: 3}, true, Verdict{Action: deferral, Delay: 2 * time.Second}},
 		{"ambiguous, resend", Situation{Err: of(failure.Ambiguous, 0)}, true,
-			Verdict{Action: queue.Retry, Delay: 2 * time.Second, Uncertain: true}},
+			Verdict{Action: retry, Delay: 2 * time.Second, Uncertain: true}},
 		{"ambiguous, resend, out of retries", Situation{Err: of(failure.Ambiguous, 0), Attempts: 3}, true,
-			Verdict{Action: queue.Fail, Uncertain: true}},
+			Verdict{Action: fail, Uncertain: true}},
 		{"ambiguous, provider down", Situation{Err: of(failure.Ambiguous, 0), ProviderDown: true}, true,
-			Verdict{Action: queue.Defer, Delay: 2 * time.Second, Uncertain: true}},
-		{"ambiguous, set aside", Situation{Err: of(failure.Ambiguous, 0)}, false, Verdict{Action: queue.Fail, Uncertain: true}},
+			Verdict{Action: deferral, Delay: 2 * time.Second, Uncertain: true}},
+		{"ambiguous, set aside", Situation{Err: of(failure.Ambiguous, 0)}, false, Verdict{Action: fail, Uncertain: true}},
 		{"ambiguous, set aside though the provider is down", Situation{Err: of(failure.Ambiguous, 0), ProviderDown: true}, false,
-			Verdict{Action: queue.Fail, Uncertain: true}},
-		{"an invalid class counts as ambiguous", Situation{Err: &failure.Error{}}, false, Verdict{Action: queue.Fail, Uncertain: true}},
+			Verdict{Action: fail, Uncertain: true}},
+		{"an invalid class counts as ambiguous", Situation{Err: &failure.Error{}}, false, Verdict{Action: fail, Uncertain: true}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -20,7 +20,6 @@ type Metrics struct {
 	throttled   prometheus.Counter
 	breaker     *prometheus.GaugeVec
 	suppressed  prometheus.Counter
-	joined      prometheus.Counter
 	heldTotal   *prometheus.CounterVec
 	cost        *prometheus.CounterVec
 	capped      *prometheus.GaugeVec
@@ -56,7 +55,6 @@ func NewMetrics(reg prometheus.Registerer, channel message.Channel) *Metrics {
 			Name: "ringup_breaker_open", Help: "1 while a provider's breaker is open.", ConstLabels: labels,
 		}, []string{"provider"}),
 		suppressed: counter("ringup_suppressed_total", "Messages that were not sent because their recipient gets nothing on the channel."),
-		joined:     counter("ringup_joined_total", "Messages that went out as a part of another to the same customer (RECIPIENT_LIMIT_ACTION=join)."),
 		heldTotal: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "ringup_held_total", Help: "Times that a message was held, by why: quiet_hours, recipient_limit, daily_cap.", ConstLabels: labels,
 		}, []string{"reason"}),
@@ -70,7 +68,7 @@ func NewMetrics(reg prometheus.Registerer, channel message.Channel) *Metrics {
 	for _, reason := range []string{"quiet_hours", "recipient_limit", "daily_cap"} {
 		m.heldTotal.WithLabelValues(reason) // 0 from the start
 	}
-	reg.MustRegister(m.suppressed, m.joined, m.heldTotal, m.cost, m.capped, m.sends, m.sendSeconds, m.age, m.sending, m.claimed, m.lost, m.reaped, m.uncertain, m.evicted, m.throttled, m.breaker)
+	reg.MustRegister(m.suppressed, m.heldTotal, m.cost, m.capped, m.sends, m.sendSeconds, m.age, m.sending, m.claimed, m.lost, m.reaped, m.uncertain, m.evicted, m.throttled, m.breaker)
 	return m
 }
 

@@ -39,8 +39,6 @@ type Queue interface {
 // Renderer makes the message of a job. An error means that nobody can.
 type Renderer interface {
 	Render(*job.Job) (message.Message, error)
-	// Join makes one message of several to the same recipient; false says that these cannot be joined.
-	Join([]message.Message) (message.Message, bool)
 }
 
 // Sender is a provider and its name.
@@ -100,7 +98,7 @@ type Worker struct {
 
 	// Of the loop alone.
 	held     map[*queue.Claimed]struct{} // claimed and not yet settled
-	ended    []queue.Settlement
+	ended    []settlement
 	reports  map[string]*queue.ProviderHealth
 	down     map[string]bool // providers whose breaker was open when last heard of
 	begin    chan begun      // to the goroutines that send
@@ -120,7 +118,6 @@ type Worker struct {
 type begun struct {
 	*queue.Claimed
 	*batch
-	joins []*queue.Claimed // go out as a part of this one
 }
 
 // batch is the jobs of one claim: all of them begin at once, so one timer bounds their sends. It has ended when they have.
@@ -155,9 +152,7 @@ type result struct {
 	unfit    string // why there was nothing to send: the template's error
 	refused  *refusal
 	cost     pricing.Micros
-	joined   []*queue.Claimed // went out as a part of it
-	apart    []*queue.Claimed // were to be a part of it, and could not
-	unbegun  bool             // the provider's own probe failed: the message was not handed over
+	unbegun  bool // the provider's own probe failed: the message was not handed over
 	took     time.Duration
 	ended    time.Time // when the provider had answered
 }
@@ -357,7 +352,11 @@ func (w *Worker) exchange(ctx context.Context, draining bool) {
 		reports = append(reports, *r)
 	}
 	call, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
-	settled, claim, err := w.Queue.Exchange(call, w.ended, reports, request)
+	settlements := make([]queue.Settlement, len(w.ended))
+	for i := range w.ended {
+		settlements[i] = w.ended[i].settle()
+	}
+	settled, claim, err := w.Queue.Exchange(call, settlements, reports, request)
 	cancel()
 	if w.Tracer != nil && claim != nil && len(claim.Jobs) > 0 {
 		w.traceClaim(ctx, now, claim)
@@ -391,12 +390,12 @@ func (w *Worker) backoff() time.Duration {
 func (w *Worker) settled(s *queue.Settled) {
 	for _, i := range s.Lost {
 		w.Metrics.lost.Inc()
-		w.Log.Warn("lease lost before the result was settled: the message may be sent again", "job", name(w.ended[i].Claimed),
-			"outcome", w.ended[i].Action.String())
+		w.Log.Warn("lease lost before the result was settled: the message may be sent again", "job", name(w.ended[i].claimed),
+			"outcome", string(w.ended[i].action))
 	}
 	for i := range w.ended {
-		delete(w.held, w.ended[i].Claimed)
-		w.budget.settled(w.ended[i].Spent)
+		delete(w.held, w.ended[i].claimed)
+		w.budget.settled(w.ended[i].costs)
 	}
 	w.ended = w.ended[:0]
 	clear(w.reports)
@@ -447,7 +446,6 @@ func (w *Worker) claimed(ctx context.Context, c *queue.Claim) {
 	if len(c.Jobs) > 0 {
 		b = w.newBatch(ctx, len(c.Jobs))
 	}
-	joins := w.joins(c)
 	for _, one := range c.Jobs {
 		w.held[one] = struct{}{}
 		if one.Job != nil && one.Job.Alternate && !one.Probe {
@@ -455,54 +453,21 @@ func (w *Worker) claimed(ctx context.Context, c *queue.Claim) {
 		}
 		switch {
 		case ctx.Err() != nil:
-			w.ended = append(w.ended, queue.Settlement{Claimed: one, Action: queue.Release})
+			w.ended = append(w.ended, settlement{claimed: one, action: release})
 			w.freeProbe(one)
 			b.done()
 		case one.Err != nil:
 			w.Log.Error("job set aside: it cannot be read", "error", one.Err, "bytes", len(one.Raw))
-			w.Metrics.sends.WithLabelValues("", queue.Fail.String(), "unreadable").Inc()
-			w.ended = append(w.ended, queue.Settlement{Claimed: one, Action: queue.Fail, Error: one.Err.Error()})
+			w.Metrics.sends.WithLabelValues("", string(fail), "unreadable").Inc()
+			w.ended = append(w.ended, settlement{claimed: one, action: fail, err: one.Err.Error()})
 			w.freeProbe(one)
 			b.done()
-		case joins.parts[one]:
-			b.done() // goes out with another
 		default:
-			w.begin <- begun{one, b, joins.of[one]}
+			w.begin <- begun{one, b}
 		}
 	}
 	w.Metrics.sending.Set(float64(len(w.held)))
 	w.schedule(ctx, c)
-}
-
-// joined says which jobs of a claim go out as a part of another one.
-type joined struct {
-	of    map[*queue.Claimed][]*queue.Claimed
-	parts map[*queue.Claimed]bool
-}
-
-// joins finds the jobs that are over their recipient's limit, and another to the same recipient that is not, which takes them along.
-func (w *Worker) joins(c *queue.Claim) joined {
-	var j joined
-	if w.Config.RecipientLimitAction != LimitJoin {
-		return j
-	}
-	first := map[message.Address]*queue.Claimed{}
-	for _, one := range c.Jobs {
-		if one.Job != nil && one.LimitedUntil.IsZero() && one.Job.Audience == message.Customer && first[one.Job.Recipient] == nil {
-			first[one.Job.Recipient] = one
-		}
-	}
-	for _, one := range c.Jobs {
-		if one.Job == nil || one.LimitedUntil.IsZero() || first[one.Job.Recipient] == nil {
-			continue
-		}
-		if j.of == nil {
-			j.of, j.parts = map[*queue.Claimed][]*queue.Claimed{}, map[*queue.Claimed]bool{}
-		}
-		j.of[first[one.Job.Recipient]] = append(j.of[first[one.Job.Recipient]], one)
-		j.parts[one] = true
-	}
-	return j
 }
 
 // alternate gives a job that did not arrive to the provider after the one that the claim chose, if that can be used.
@@ -603,14 +568,11 @@ func (w *Worker) call(ctx context.Context, p Sender, m message.Message) (provide
 
 // attempt renders and sends one job; ctx bounds the send.
 func (w *Worker) attempt(ctx context.Context, one begun) result {
-	r := result{claimed: one.Claimed, apart: one.joins}
+	r := result{claimed: one.Claimed}
 	var err error
 	if r.message, err = w.render(one.Job); err != nil {
 		r.unfit = err.Error()
 		return r
-	}
-	if m, ok := w.join(r.message, one.joins); ok {
-		r.message, r.joined, r.apart = m, one.joins, nil
 	}
 	p := w.Providers[one.Provider]
 	r.provider = p.Name
@@ -635,22 +597,6 @@ func (w *Worker) attempt(ctx context.Context, one begun) result {
 	return r
 }
 
-// join makes one message of a job's and of those that go out with it.
-func (w *Worker) join(m message.Message, joins []*queue.Claimed) (message.Message, bool) {
-	if len(joins) == 0 {
-		return m, false
-	}
-	all := []message.Message{m}
-	for _, one := range joins {
-		other, err := w.render(one.Job)
-		if err != nil {
-			return m, false
-		}
-		all = append(all, other)
-	}
-	return w.Renderer.Join(all)
-}
-
 // render makes a job's message; a template that panics on odd data counts as one that cannot be rendered.
 func (w *Worker) render(j *job.Job) (m message.Message, err error) {
 	defer func() {
@@ -673,40 +619,39 @@ func (w *Worker) report(name string) *queue.ProviderHealth {
 // take turns a result into a settlement and into what it says about the provider.
 func (w *Worker) take(r result) {
 	j := r.claimed.Job
-	s := queue.Settlement{Claimed: r.claimed, Provider: r.provider, MessageID: r.receipt.MessageID, Took: r.took, Worker: w.ID}
+	s := settlement{claimed: r.claimed, worker: w.ID, attempt: queue.Attempt{Provider: r.provider, MessageID: r.receipt.MessageID, Took: r.took}}
 	reason := ""
 	switch {
 	case r.unfit != "":
-		s.Action, s.Error, reason = queue.Fail, r.unfit, "template"
+		s.action, s.err, reason = fail, r.unfit, "template"
 		w.freeProbe(r.claimed)
 	case r.refused != nil:
 		reason = r.refused.reason
 		w.refuse(&s, r.refused)
 		w.freeProbe(r.claimed)
 	case r.unbegun:
-		s.Action, reason = queue.Release, string(r.err.Reason)
+		s.action, reason = release, string(r.err.Reason)
 		w.note(r)
 		w.budget.giveBack(r.message.Channel, r.message.Source, r.cost)
 	default:
 		v := w.policy.Decide(Situation{
 			Err: r.err, Attempts: j.Attempts, ProviderDown: r.claimed.Probe || w.down[r.provider], Jitter: rand.Float64(), //nolint:gosec // no secret
 		})
-		s.Action, s.Delay, s.Uncertain = v.Action, v.Delay, v.Uncertain
-		s.ExtraTokens = max(0, r.message.Segments-1)
+		s.action, s.delay, s.uncertain = v.Action, v.Delay, v.Uncertain
+		s.attempt.ExtraTokens = max(0, r.message.Segments-1)
 		if r.err != nil {
-			s.Error, reason = r.err.Error(), string(r.err.Reason)
+			s.err, reason = r.err.Error(), string(r.err.Reason)
 		}
 		w.note(r)
 		w.after(&s, &r)
 	}
-	if s.Uncertain {
+	if s.uncertain {
 		w.Metrics.uncertain.Inc()
 	}
 	w.ended = append(w.ended, s)
-	w.takeJoined(&r, &s)
-	if s.Action == queue.Complete {
+	if s.action == complete {
 		once(w.sent, r.provider, func() prometheus.Counter {
-			return w.Metrics.sends.WithLabelValues(r.provider, s.Action.String(), reason)
+			return w.Metrics.sends.WithLabelValues(r.provider, string(s.action), reason)
 		}).Inc()
 		w.Metrics.age.Observe(r.ended.Sub(j.AcceptedAt).Seconds())
 		if w.Log.Enabled(context.Background(), slog.LevelInfo) {
@@ -715,43 +660,16 @@ func (w *Worker) take(r result) {
 		}
 		return
 	}
-	w.Metrics.sends.WithLabelValues(r.provider, s.Action.String(), reason).Inc()
+	w.Metrics.sends.WithLabelValues(r.provider, string(s.action), reason).Inc()
 	if r.unbegun {
 		w.Log.Warn("the provider is not well yet; its breaker stays open", "provider", r.provider, "error", r.err)
 		return
 	}
 	if r.refused != nil {
-		w.Log.Info("not sent now", "job", j.ID(), "webhook", j.WebhookID, "outcome", s.Action.String(), "why", s.Error)
+		w.Log.Info("not sent now", "job", j.ID(), "webhook", j.WebhookID, "outcome", string(s.action), "why", s.err)
 		return
 	}
-	w.Log.Warn("not sent", "job", j.ID(), "webhook", j.WebhookID, "attempt", j.Attempts+1, "provider", r.provider, "outcome", s.Action.String(), "error", s.Error, "delay", s.Delay, "uncertain", s.Uncertain)
-}
-
-// takeJoined settles what went out as a part of another message, or was to.
-func (w *Worker) takeJoined(r *result, main *queue.Settlement) {
-	for _, one := range r.joined {
-		s := *main
-		s.Claimed, s.Spent, s.Again, s.Unwelcome, s.Named, s.Move, s.ExtraTokens = one, nil, nil, nil, false, false, 0
-		switch main.Action {
-		case queue.Complete:
-			s.Unreported = true // reports speak of the job that it went out with
-			w.Metrics.joined.Inc()
-		case queue.Suppress, queue.Drop, queue.Hold, queue.Release:
-		default:
-			s = w.apart(one)
-		}
-		w.ended = append(w.ended, s)
-	}
-	for _, one := range r.apart {
-		w.ended = append(w.ended, w.apart(one))
-	}
-}
-
-// apart holds a job that could not go out as a part of another until its recipient may be written to again.
-func (w *Worker) apart(one *queue.Claimed) queue.Settlement {
-	w.Metrics.heldTotal.WithLabelValues("recipient_limit").Inc()
-	return queue.Settlement{Claimed: one, Action: queue.Hold, Delay: max(time.Second, time.Until(one.LimitedUntil)), Worker: w.ID,
-		Error: "the customer got RECIPIENT_LIMIT messages within an hour"}
+	w.Log.Warn("not sent", "job", j.ID(), "webhook", j.WebhookID, "attempt", j.Attempts+1, "provider", r.provider, "outcome", string(s.action), "error", s.err, "delay", s.delay, "uncertain", s.uncertain)
 }
 
 // note adds a send to what is reported about its provider. Errors about one message say that the provider is well.
@@ -764,16 +682,16 @@ func (w *Worker) note(r result) {
 		report.Failed++
 		report.Reason = "it took " + r.took.Round(time.Millisecond).String() + " to answer (SLOW_SEND)"
 	case r.err == nil:
-		report.Sent++
+		report.Healthy++
 	case r.err.Class == failure.Throttled && !r.err.RecipientOnly:
-		report.HoldFor = max(report.HoldFor, r.err.RetryAfter, time.Second)
+		report.ThrottleFor = max(report.ThrottleFor, r.err.RetryAfter, time.Second)
 		report.Reason = r.err.Error()
 	case r.err.OfProvider(), r.unbegun:
 		report.Failed++
 		report.Account = report.Account || r.err.Class == failure.Account
 		report.Reason = r.err.Error()
 	default:
-		report.Sent++
+		report.Healthy++
 	}
 }
 

@@ -84,16 +84,16 @@ func (m *memory) Wait(ctx context.Context, atMost time.Duration) error {
 }
 
 // outcomes counts what became of the jobs; it fails when one was settled twice.
-func (m *memory) outcomes(t *testing.T) map[queue.Action]int {
+func (m *memory) outcomes(t *testing.T) map[string]int {
 	t.Helper()
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	out := map[queue.Action]int{}
+	out := map[string]int{}
 	for c, all := range m.settled {
 		if len(all) != 1 {
 			t.Errorf("%s was settled %d times", c.Raw, len(all))
 		}
-		out[all[0].Action]++
+		out[all[0].Outcome.Name()]++
 	}
 	return out
 }
@@ -151,14 +151,6 @@ func (r renderer) Render(j *job.Job) (message.Message, error) {
 		return message.Message{}, errors.New("template pos_save.sms.customer: no such field")
 	}
 	return message.Message{JobID: j.ID(), Channel: message.SMS, To: "+12025550143", Text: "Thank you, Zoë", EventType: "pos_save", Segments: 1}, nil
-}
-
-func (r renderer) Join(all []message.Message) (message.Message, bool) {
-	m := all[0]
-	for _, one := range all[1:] {
-		m.Text += "\n\n" + one.Text
-	}
-	return m, true
 }
 
 type bench struct {
@@ -222,7 +214,7 @@ func TestEveryJobIsSentAndSettledOnce(t *testing.T) {
 		b := open(renderer{}, 100)
 		b.sender.latency = 100 * time.Millisecond
 		b.run(t, time.Minute)
-		if got := b.queue.outcomes(t); got[queue.Complete] != 100 || b.sender.total() != 100 {
+		if got := b.queue.outcomes(t); got["completed"] != 100 || b.sender.total() != 100 {
 			t.Errorf("%v, %d sent", got, b.sender.total())
 		}
 		if b.sender.most != 5 {
@@ -237,22 +229,22 @@ func TestWhatCannotBeSent(t *testing.T) {
 		render renderer
 		change func(*bench)
 		config func(*worker.Config)
-		want   queue.Action
+		want   string
 	}{
-		"a template's error":     {render: renderer{err: true}, want: queue.Fail},
-		"a template that panics": {render: renderer{panics: true}, want: queue.Fail},
+		"a template's error":     {render: renderer{err: true}, want: "failed"},
+		"a template that panics": {render: renderer{panics: true}, want: "failed"},
 		"bytes nobody can read": {change: func(b *bench) {
 			for _, w := range b.queue.waiting {
 				w.Job, w.Err = nil, job.ErrCorrupt
 			}
-		}, want: queue.Fail},
-		"too late": {config: func(c *worker.Config) { c.MessageTTL = map[string]time.Duration{"pos_save": 30 * time.Second} }, want: queue.Drop},
+		}, want: "failed"},
+		"too late": {config: func(c *worker.Config) { c.MessageTTL = map[string]time.Duration{"pos_save": 30 * time.Second} }, want: "dropped"},
 		"its provider is still down, by its own probe": {change: func(b *bench) {
 			b.sender.ill = &failure.Error{Class: failure.Transient, Reason: failure.ReasonOutage}
 			for _, w := range b.queue.waiting {
 				w.Probe = true
 			}
-		}, want: queue.Release},
+		}, want: "released"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -283,10 +275,10 @@ func TestAProbeThatIsWellSends(t *testing.T) {
 		b := open(renderer{}, 1)
 		b.queue.waiting[0].Probe = true
 		b.run(t, 5*time.Second)
-		if got := b.queue.outcomes(t); got[queue.Complete] != 1 {
+		if got := b.queue.outcomes(t); got["completed"] != 1 {
 			t.Errorf("%v", got)
 		}
-		if len(b.queue.reports) == 0 || !b.queue.reports[0].Probed || b.queue.reports[0].Sent != 1 {
+		if len(b.queue.reports) == 0 || !b.queue.reports[0].Probed || b.queue.reports[0].Healthy != 1 {
 			t.Errorf("%+v", b.queue.reports)
 		}
 	})
@@ -311,7 +303,7 @@ func TestTheQueueIsAwayForAWhile(t *testing.T) {
 			b.queue.mu.Unlock()
 		}()
 		b.run(t, 10*time.Minute)
-		if got := b.queue.outcomes(t); got[queue.Complete] != 5 || b.sender.total() != 5 {
+		if got := b.queue.outcomes(t); got["completed"] != 5 || b.sender.total() != 5 {
 			t.Errorf("%v, %d sent", got, b.sender.total())
 		}
 	})
@@ -339,7 +331,7 @@ func TestStopping(t *testing.T) {
 		if took := time.Since(start); took < 4*time.Second {
 			t.Errorf("it ended after %s, in the middle of its sends", took)
 		}
-		if got := b.queue.outcomes(t); got[queue.Complete] != 5 || b.sender.total() != 5 {
+		if got := b.queue.outcomes(t); got["completed"] != 5 || b.sender.total() != 5 {
 			t.Errorf("%v, %d sent", got, b.sender.total())
 		}
 	})
@@ -367,12 +359,12 @@ func TestAFewResultsAreSettled(t *testing.T) {
 		b.worker.Providers[0].Provider = &uneven{sender: b.sender}
 		go func() {
 			time.Sleep(time.Second) //nolint:forbidigo // the bubble's clock
-			if got := b.queue.outcomes(t); got[queue.Complete] != 2 {
+			if got := b.queue.outcomes(t); got["completed"] != 2 {
 				t.Errorf("%v, want the two that have ended", got)
 			}
 		}()
 		b.run(t, time.Minute)
-		if got := b.queue.outcomes(t); got[queue.Complete] != 5 {
+		if got := b.queue.outcomes(t); got["completed"] != 5 {
 			t.Errorf("%v", got)
 		}
 	})
@@ -384,7 +376,7 @@ func TestAProviderThatNeverAnswers(t *testing.T) {
 		b := open(renderer{}, 5)
 		b.sender.latency = time.Hour
 		b.run(t, time.Minute)
-		if got := b.queue.outcomes(t); got[queue.Retry] != 5 {
+		if got := b.queue.outcomes(t); got["retry"] != 5 {
 			t.Errorf("%v: SEND_TIMEOUT bounds a send", got)
 		}
 	})

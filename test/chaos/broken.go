@@ -17,17 +17,17 @@ type change struct{ file, old, new string }
 var broken = map[string][]change{
 	// A job is settled as sent when its send begins.
 	"settle-before-send": {{
-		"internal/worker/worker.go", "			w.begin <- begun{one, b, joins.of[one]}\n",
-		"			w.ended = append(w.ended, queue.Settlement{Claimed: one, Action: queue.Complete, Worker: w.ID})\n			w.begin <- begun{one, b, joins.of[one]}\n",
+		"internal/worker/worker.go", "			w.begin <- begun{one, b}\n",
+		"			w.ended = append(w.ended, settlement{claimed: one, action: complete, worker: w.ID})\n			w.begin <- begun{one, b}\n",
 	}},
 	// A claimed job is only in its worker's memory.
 	"no-lease": {
 		{"internal/redisstore/lua/claim.lua", "for i = 1, #leases, 1000 do call('ZADD'", "for i = 1, 0, 1000 do call('ZADD'"},
-		{"internal/redisstore/lua/settle.lua", "local held = call('ZMSCORE', KEYS[6], unpack(raws))", "local held = raws"},
+		{"internal/redisstore/lua/settle.lua", "local leases = call('ZMSCORE', inflight_key, unpack(raws))", "local leases = raws"},
 	},
 	// Look, then take: two round trips, with other workers in between.
 	"non-atomic-claim": {{
-		"internal/queue/redisqueue/consumer.go", "	answers, err := c.store.run(ctx, calls)\n", `	if request != nil && request.Max > 0 {
+		"internal/redisstore/consumer.go", "	answers, err := c.store.run(ctx, calls...)\n", `	if request != nil && request.Max > 0 {
 		for _, list := range c.keys.Queue {
 			seen := c.store.client.LRange(ctx, list, 0, int64(request.Max)-1).Val()
 			if len(seen) == 0 {
@@ -42,17 +42,18 @@ var broken = map[string][]change{
 				one.Job, one.Err = job.Decode(c.channel, one.Raw)
 				claim.Jobs = append(claim.Jobs, one)
 			}
-			if _, err := pipe.Exec(ctx); err != nil || !settling {
+			if _, err := pipe.Exec(ctx); err != nil || batch == nil {
 				return &queue.Settled{}, claim, err
 			}
-			answers, err := c.store.run(ctx, calls[:1])
+			answers, err := c.store.run(ctx, calls[:1]...)
 			if err != nil {
 				return nil, claim, err
 			}
-			return c.readSettled(answers[0], settlements), claim, nil
+			settled, err := batch.read(answers[0])
+			return settled, claim, err
 		}
 	}
-	answers, err := c.store.run(ctx, calls)
+	answers, err := c.store.run(ctx, calls...)
 `,
 	}},
 }

@@ -19,7 +19,7 @@ func TestChaos(t *testing.T) {
 func TestBrokenBuildsBuild(t *testing.T) {
 	t.Parallel()
 	for _, name := range names() {
-		if err := compile(t.TempDir(), options{broken: name}, "./internal/worker", "./internal/queue/redisqueue"); err != nil {
+		if err := compile(t.TempDir(), options{broken: name}, "./internal/worker", "./internal/redisstore"); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -239,7 +239,7 @@ func (d *day) of(m *emulator.Message) (v *visit, part string) {
 	}
 	n, _ := strconv.Atoi(found[1]) // four digits
 	part = m.Channel
-	if strings.HasSuffix(m.JobID, ":sms:10001") {
+	if strings.HasSuffix(m.JobID, ":whatsapp:1:sms:1") {
 		part = "moved"
 	}
 	return d.visits[n], part
@@ -693,7 +693,7 @@ func (d *day) looks() {
 		for part, f := range v.fates {
 			id := fmt.Sprintf("w%d:%s:1", v.n, part)
 			if part == "moved" {
-				id = fmt.Sprintf("w%d:sms:10001", v.n)
+				id = fmt.Sprintf("w%d:whatsapp:1:sms:1", v.n)
 			}
 			key := fmt.Sprint(v.n, " ", part)
 			want, reports, by := f.want, "yes", cmp.Or(f.by, map[string]string{"email": "sendgrid", "whatsapp": "business"}[part], "twilio")

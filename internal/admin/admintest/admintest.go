@@ -140,7 +140,7 @@ func (f *Fixture) Settled(id, transaction string, s queue.Settlement) {
 // Failed puts a failed SMS of a payment into the queue.
 func (f *Fixture) Failed(id, transaction, reason string) {
 	f.Helper()
-	f.Settled(id, transaction, queue.Settlement{Action: queue.Fail, Error: reason, Provider: "twilio", Worker: "pod-1/7"})
+	f.Settled(id, transaction, queue.Settlement{Worker: "pod-1/7", Outcome: queue.Fail{Attempt: queue.Attempt{Provider: "twilio"}, Error: reason}})
 }
 
 // Heartbeat says that a worker is alive.

@@ -67,7 +67,7 @@ func (q *hostileQueue) Forget(context.Context, queue.ForgetRequest) (queue.Forgo
 }
 
 func (q *hostileQueue) Spending(context.Context, message.Channel, time.Time) (map[string]int64, error) {
-	return map[string]int64{queue.SpendTotal: 1, queue.SpendSource + q.text: 1, queue.SpendEvent + q.text: 1, q.text: -1}, nil
+	return map[string]int64{queue.CostTotal: 1, queue.CostSource + q.text: 1, queue.CostEvent + q.text: 1, q.text: -1}, nil
 }
 
 func (q *hostileQueue) Suppressed(_ context.Context, channel message.Channel, address message.Address) (*suppress.Entry, error) {

@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"ringup.dev/ringup/internal/admin"
+	"ringup.dev/ringup/internal/job"
 	"ringup.dev/ringup/internal/queue"
 )
 
@@ -71,7 +72,7 @@ func deliveryOf(n *queue.Notification) *deliveryView {
 		case e.What == "sent":
 			v.Sent = true
 		case e.What == "moved":
-			v.MovedTo = e.Error
+			v.MovedTo = job.ID(n.ID, e.Channel, 1)
 		case reported[e.What] != "":
 			v.Steps = append(v.Steps, e)
 		}

@@ -45,7 +45,7 @@ func TestMend(t *testing.T) {
 	d.Want(http.StatusSeeOther, d.Ask(http.MethodPost, "/admin/do", "action=retry&why=asked&id="+id))
 	d.Want(http.StatusUnprocessableEntity, d.Ask(http.MethodPost, "/admin/do", "action=retry&id="+id), "is waiting: that cannot be changed")
 	d.Want(http.StatusOK, d.Ask(http.MethodGet, "/admin/audit", ""), "local", "retry", "asked", "hook&lt;script&gt;1:sms:1")
-	d.Settle(queue.Settlement{Action: queue.Complete, Provider: "twilio", MessageID: "SM9"})
+	d.Settle(queue.Settlement{Outcome: queue.Done{Attempt: queue.Attempt{Provider: "twilio", MessageID: "SM9"}}})
 	d.Want(http.StatusOK, d.Ask(http.MethodGet, link, ""), "retried", "by local", "SM9")
 	d.Want(http.StatusNotFound, d.Ask(http.MethodGet, "/admin/nothing", ""), "there is nothing here")
 	d.Want(http.StatusUnprocessableEntity, d.Ask(http.MethodGet, "/admin/job?id=nobody:sms:1", ""), "nothing is known of job")
@@ -79,8 +79,8 @@ func TestReadOnly(t *testing.T) {
 func TestScheduled(t *testing.T) {
 	t.Parallel()
 	d := admintest.Open(t, admin.Config{})
-	d.Settled("a", "TXN_1", queue.Settlement{Action: queue.Hold, Delay: time.Hour, Error: "quiet hours where the customer is, until tomorrow"})
-	d.Settled("b", "TXN_1", queue.Settlement{Action: queue.Hold, Delay: time.Hour, Error: "the daily cap of sms is reached, until tomorrow"})
+	d.Settled("a", "TXN_1", queue.Settlement{Outcome: queue.Hold{Delay: time.Hour, Error: "quiet hours where the customer is, until tomorrow"}})
+	d.Settled("b", "TXN_1", queue.Settlement{Outcome: queue.Hold{Delay: time.Hour, Error: "the daily cap of sms is reached, until tomorrow"}})
 	d.Want(http.StatusOK, d.Ask(http.MethodGet, "/admin/queues", ""), `<a href="/admin/queues/sms/held">2</a>`)
 	d.Want(http.StatusOK, d.Ask(http.MethodGet, "/admin/queues/sms/held", ""), "sms: scheduled", "2 jobs", "quiet hours where the customer is", "Try all now", "in 59 min")
 	d.Want(http.StatusOK, d.Ask(http.MethodGet, "/admin/job?id=a:sms:1", ""), `<p class="note waits">quiet hours`, ">Try now</a>", ">Delete</a>")
@@ -98,12 +98,12 @@ func TestScheduled(t *testing.T) {
 func TestDelivery(t *testing.T) {
 	t.Parallel()
 	d := admintest.Open(t, admin.Config{})
-	d.Settled("silent", "TXN_1", queue.Settlement{Action: queue.Complete, Provider: "aws", MessageID: "1", Unreported: true})
+	d.Settled("silent", "TXN_1", queue.Settlement{Outcome: queue.Done{Attempt: queue.Attempt{Provider: "aws", MessageID: "1"}, NoReports: true}})
 	d.Want(http.StatusOK, d.Ask(http.MethodGet, "/admin/job?id=silent:sms:1", ""), "aws does not report deliveries")
 	d.Want(http.StatusOK, d.Ask(http.MethodGet, "/admin/search?q=silent", ""), "deliveries are not reported")
-	d.Settled("told", "TXN_1", queue.Settlement{Action: queue.Complete, Provider: "twilio", MessageID: "SM1"})
+	d.Settled("told", "TXN_1", queue.Settlement{Outcome: queue.Done{Attempt: queue.Attempt{Provider: "twilio", MessageID: "SM1"}}})
 	d.Want(http.StatusOK, d.Ask(http.MethodGet, "/admin/job?id=told:sms:1", ""), "twilio reports deliveries, and no report has come yet")
-	d.Settled("suppressed", "TXN_1", queue.Settlement{Action: queue.Suppress, Error: "the recipient is suppressed on this channel: stop"})
+	d.Settled("suppressed", "TXN_1", queue.Settlement{Outcome: queue.Suppress{Error: "the recipient is suppressed on this channel: stop"}})
 	d.Want(http.StatusOK, d.Ask(http.MethodGet, "/admin/job?id=suppressed:sms:1", ""), ">suppressed</span>", "the recipient is suppressed on this channel: stop")
 	d.Want(http.StatusOK, d.Ask(http.MethodGet, "/admin/queues", ""), "<dd>1<small>")
 
@@ -138,7 +138,7 @@ func TestFallback(t *testing.T) {
 	_, claim, err := consumer.Exchange(t.Context(), nil, nil, &queue.ClaimRequest{Max: 1})
 	d.Must(err)
 	failure := &failure.Error{Class: failure.Permanent}
-	_, _, err = consumer.Exchange(t.Context(), []queue.Settlement{{Claimed: claim.Jobs[0], Action: queue.Fail, Error: failure.Error(), Move: true}}, nil, nil)
+	_, _, err = consumer.Exchange(t.Context(), []queue.Settlement{{Claimed: claim.Jobs[0], Outcome: queue.Fail{Error: failure.Error(), FallBack: true}}}, nil, nil)
 	d.Must(err)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -150,19 +150,19 @@ func TestFallback(t *testing.T) {
 	})
 	cancel()
 	<-ended
-	const link = `<a href="/admin/job?id=a%3Asms%3A10001">`
+	const link = `<a href="/admin/job?id=a%3Awhatsapp%3A1%3Asms%3A1">`
 	d.Want(http.StatusOK, d.Ask(http.MethodGet, "/admin/job?id=a:whatsapp:1", ""), "Fell back to "+link)
-	d.Want(http.StatusOK, d.Ask(http.MethodGet, "/admin/search?q=a:whatsapp:1", ""), link+"fell back to a:sms:10001</a>")
-	d.Want(http.StatusOK, d.Ask(http.MethodGet, "/admin/job?id=a:sms:10001", ""), `Fallback from <a href="/admin/job?id=a%3Awhatsapp%3A1">`)
-	d.Want(http.StatusOK, d.Ask(http.MethodGet, "/admin/api/job?id=a:sms:10001", "", "Accept", "application/json"), `"moved_from":"a:whatsapp:1"`)
+	d.Want(http.StatusOK, d.Ask(http.MethodGet, "/admin/search?q=a:whatsapp:1", ""), link+"fell back to a:whatsapp:1:sms:1</a>")
+	d.Want(http.StatusOK, d.Ask(http.MethodGet, "/admin/job?id=a:whatsapp:1:sms:1", ""), `Fallback from <a href="/admin/job?id=a%3Awhatsapp%3A1">`)
+	d.Want(http.StatusOK, d.Ask(http.MethodGet, "/admin/api/job?id=a:whatsapp:1:sms:1", "", "Accept", "application/json"), `"moved_from":"a:whatsapp:1"`)
 }
 
 func TestSpending(t *testing.T) {
 	t.Parallel()
 	d := admintest.OpenWith(t, admintest.Options{Caps: []string{"sms=0.02", "sms/kiosk-7=1"}})
 	for i, source := range []string{"kiosk-7", "till", "kiosk-7"} {
-		d.Settled(fmt.Sprint("w", i), "TXN_1", queue.Settlement{Action: queue.Complete, Provider: "twilio", Spent: []queue.Spend{
-			{Field: queue.SpendTotal, Micros: 7900}, {Field: queue.SpendSource + source, Micros: 7900}, {Field: queue.SpendEvent + "payment_complete|" + source, Micros: 7900}}})
+		d.Settled(fmt.Sprint("w", i), "TXN_1", queue.Settlement{Outcome: queue.Done{Attempt: queue.Attempt{Provider: "twilio"}, Costs: []queue.Cost{
+			{Field: queue.CostTotal, Micros: 7900}, {Field: queue.CostSource + source, Micros: 7900}, {Field: queue.CostEvent + "payment_complete|" + source, Micros: 7900}}}})
 	}
 	page := d.Ask(http.MethodGet, "/admin/spending", "")
 	d.Want(http.StatusOK, page, "0.0237", "EUR", ">118%</span>", ">1%</span>", "kiosk-7", "payment_complete", "0.0158")

@@ -195,7 +195,7 @@ func New(ctx context.Context, c Config, env envconfig.Lookuper, log *slog.Logger
 		ID: app.ProcessID(), Channel: channel, Config: c.Worker, Lease: c.Consumer.Lease, ResendUncertain: c.Redis.OnUncertain == redisstore.Resend,
 		Queue: store.Consumer(channel, c.Consumer, names), Renderer: renderer, Providers: senders,
 		Metrics: worker.NewMetrics(registry, channel), Log: log, Tracer: traces.Tracer(),
-		Quiet: hours, Prices: prices, Caps: caps, Moves: c.Redis.Moves(channel), MoveWithin: c.Redis.FallbackWithin,
+		Quiet: hours, Prices: prices, Caps: caps, Moves: c.Redis.FallsBack(channel), MoveWithin: c.Redis.FallbackWithin,
 	})
 	operators, err := opsserver.New(opsserver.Options{Config: c.Ops, Gatherer: registry, Live: loop.Live, Checks: checks})
 	if err != nil {

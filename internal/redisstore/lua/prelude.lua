@@ -1,7 +1,7 @@
 -- Shared by the scripts: stands in front of each. A job's bytes are described in internal/job; the positions below (1 is the
 -- first) are those: 1 version, 2 priority, 3 attempts, 4 crashes, 5 flags, 6-11 accepted at, 12 length of the id, the id,
--- length of the last error, the last error, the rest. The flags' upper five bits count, modulo 32, how often the job was put back; with the
--- crashes they make the bytes of each lease its own, so whatever puts a job back raises one or the other.
+-- length of the last error, the last error, the rest. The flags' upper five bits count, modulo 32, how often the job was put back. With the
+-- crashes they make the bytes of each lease unique, so a script that puts a job back raises one or the other.
 local call = redis.call
 local byte, char, sub, floor = string.byte, string.char, string.sub, math.floor
 
@@ -11,15 +11,28 @@ local function clock()
   return t[1] * 1000 + floor(t[2] / 1000)
 end
 
+-- answer turns a table into the list that Go reads by name: name, value, name, value. Zero values (0, '', false, {}) are left out: Go
+-- assumes them.
+local function answer(fields)
+  local out, n = {}, 0
+  for name, value in pairs(fields) do
+    if value and value ~= 0 and value ~= '' and (type(value) ~= 'table' or next(value) ~= nil) then
+      out[n + 1], out[n + 2] = name, value
+      n = n + 2
+    end
+  end
+  return out
+end
+
 -- goes_on_when_full keeps a script going where Redis has no memory left (maxmemory): Redis refuses a script's first write if that one could
--- take more, and looks no further once one has been made. So a removal of nothing comes first where jobs that were accepted get on; only
--- what would add jobs is refused. inflight is base:inflight; no job is '-'.
+-- take more, and looks no further once one has been made. So a removal of nothing comes first where accepted jobs move on; only the scripts
+-- that would add jobs are refused. inflight is base:inflight; no job is '-'.
 local function goes_on_when_full(inflight)
   call('ZREM', inflight, '-')
 end
 
--- ours raises an error when a key has another type than ringup's (somebody else's). Redis takes back nothing of what a script did before
--- its error, so the scripts ask before they take a job from where it is.
+-- ours raises an error when a key has another type than ringup's, because another program uses it. Redis takes back nothing of what a
+-- script did before its error, so the scripts ask before they take a job from where it is.
 local function ours(command, ...)
   for _, key in ipairs({...}) do call(command, key) end
 end
@@ -29,7 +42,7 @@ local function readable(e)
   return #e >= 12 and byte(e, 1) == 1 and #e >= 12 + byte(e, 12)
 end
 
--- accepted returns when the job was accepted; bytes that are no job count as the oldest, so that they are looked at soon.
+-- accepted returns when the job was accepted. Bytes that are no job count as the oldest, so that they are claimed soon.
 local function accepted(e)
   if not readable(e) then return 0 end
   local a, b, c, d, f, g = byte(e, 6, 11)
@@ -47,27 +60,27 @@ local function webhook_id(e)
   return sub(e, 13, 12 + byte(e, 12))
 end
 
--- body_key returns the key of a body that is stored apart, or nil when the job carries its own.
+-- body_key returns the key of a shared body, or nil when the job carries its own.
 local function body_key(base, e)
   if not readable(e) or byte(e, 5) % 2 == 0 then return nil end
   return string.format('%s:body:%s:%.0f', base, webhook_id(e), accepted(e))
 end
 
--- let_go counts down the body of a job that no list or set holds any more, and deletes it with the last one.
+-- let_go counts down the shared body of a job that no list or set has any more, and deletes it with the last one.
 local function let_go(base, e)
   local key = body_key(base, e)
   local left = key and redis.pcall('HINCRBY', key, 'n', -1)
   if type(left) == 'number' and left <= 0 then call('DEL', key) end
 end
 
--- ended_at is the score of a job that ended. What cannot be read, as a job of a newer version, gets one that trim never comes to: it stays for
--- a program that can.
+-- ended_at is the score of a job that ended. Bytes that cannot be read, as a job of a newer version, get one that trim never comes to:
+-- restore.lua takes them back once a program runs that can read them.
 local function ended_at(now, e)
   if readable(e) then return now end
   return now + 1e15
 end
 
--- trim keeps the newest of a bounded set and lets go of the others; returns what fell off.
+-- trim keeps the newest of a bounded set and lets go of the others; returns the evicted.
 local function trim(base, key, keep)
   local over = call('ZCOUNT', key, '-inf', '1e15') - keep
   local evicted = {}
@@ -97,8 +110,8 @@ local function index(e)
   return first - 128 + (byte(e, at + 1) or 0) * 128
 end
 
--- addressee returns who a job is for, in small letters, and whether that is a customer.
-local function addressee(e)
+-- recipient returns the address that a job is for, in small letters, and whether it is a customer's.
+local function recipient(e)
   local at = 13 + byte(e, 12)
   at = at + 1 + (byte(e, at) or 0)
   while (byte(e, at) or 0) >= 128 do at = at + 1 end
@@ -106,9 +119,9 @@ local function addressee(e)
   return string.lower(sub(e, at + 3, at + 2 + (length or 0))), audience == 99
 end
 
--- What happened to a job is a line an event, under the job's name in a hash of those that were accepted in the same quarter of a second:
--- what is settled together was mostly accepted together, so that one command writes a batch's. log_key's names are remembered by the
--- bytes that they come from.
+-- A job's log has one line per event. It is a field, named after the job, in a hash of all jobs that were accepted in the same quarter of a
+-- second: jobs that are settled together were mostly accepted together, so that one command writes the lines of a batch. log_key's names are
+-- remembered by the bytes that they come from.
 local log_keys = {}
 local function log_key(base, e)
   local of = sub(e, 6, 10)
@@ -124,21 +137,21 @@ local function log_field(e)
   return webhook_id(e) .. ':' .. index(e)
 end
 
--- untouched says that a job has no log yet: it was never tried, nor taken from a dead worker, nor put off.
+-- untouched says that a job has no log yet: it was never tried, reaped or put off.
 local function untouched(e)
   local attempts, crashes = byte(e, 3, 4)
   return attempts + crashes + (byte(e, 13 + byte(e, 12)) or 0) == 0
 end
 
--- note adds an event to the log of a job, which lives for ttl from the latest event on.
-local function note(base, e, event, ttl)
+-- note adds lines to the log of a job, which lives for ttl (ms) from the latest one on.
+local function note(base, e, lines, ttl)
   local key, field = log_key(base, e), log_field(e)
   local before = not untouched(e) and redis.pcall('HGET', key, field)
   if type(before) ~= 'string' then before = '' end
-  if type(redis.pcall('HSET', key, field, before .. event)) == 'number' then call('PEXPIRE', key, ttl) end
+  if type(redis.pcall('HSET', key, field, before .. lines)) == 'number' then call('PEXPIRE', key, ttl) end
 end
 
--- push appends values to a list ('RPUSH') or puts them before it ('LPUSH'), a bounded number a call: Lua's stack is not endless.
+-- push appends values to a list ('RPUSH') or puts them before it ('LPUSH'), 1,000 per call: Lua's stack is not endless.
 local function push(command, key, values)
   for i = 1, #values, 1000 do
     call(command, key, unpack(values, i, math.min(i + 999, #values)))
@@ -148,25 +161,4 @@ end
 -- wake leaves one token for an idle worker, unless there is one.
 local function wake(key)
   if redis.pcall('LLEN', key) == 0 then call('RPUSH', key, '1') end
-end
-
--- A breaker is a field of the state hash, 'b:<provider>'; absent means closed with nothing to remember. Its text:
---   state until opens probe window ok bad reason…
--- state: C closed and counting, H held (a 429) until then, O open until then, and then half open; opens: how often in a row; probe:
--- until when a probe is out; window: when counting began; ok, bad: answers since.
-local function load_breaker(text)
-  local b = {state = 'C', til = 0, opens = 0, probe = 0, window = 0, ok = 0, bad = 0, reason = ''}
-  if text then
-    local s, til, opens, probe, window, ok, bad, reason = string.match(text, '^(%u) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (.*)$')
-    if s then
-      b = {state = s, til = tonumber(til), opens = tonumber(opens), probe = tonumber(probe), window = tonumber(window),
-        ok = tonumber(ok), bad = tonumber(bad), reason = reason}
-    end
-  end
-  return b
-end
-
-local function save_breaker(state_key, provider, b)
-  call('HSET', state_key, 'b:' .. provider, string.format('%s %.0f %.0f %.0f %.0f %.0f %.0f %s',
-    b.state, b.til, b.opens, b.probe, b.window, b.ok, b.bad, b.reason))
 end

@@ -1,10 +1,9 @@
--- purge deletes waiting jobs, the oldest first.
--- KEYS  1 a priority list
--- ARGV  1 base, 2 STATUS_TTL (ms), 3 event for the jobs' logs, 4 at most so many
--- Returns how many were deleted.
-local jobs = call('LPOP', KEYS[1], ARGV[4]) or {}
+-- purge deletes up to max jobs of a priority list, the oldest first.
+-- ARGV  line for the jobs' logs
+-- Answers deleted: how many.
+local jobs = call('LPOP', jobs_key, max) or {}
 for _, e in ipairs(jobs) do
-  let_go(ARGV[1], e)
-  if readable(e) then note(ARGV[1], e, ARGV[3], ARGV[2]) end
+  let_go(base, e)
+  if readable(e) then note(base, e, line, status_ttl) end
 end
-return #jobs
+return answer{deleted = #jobs}

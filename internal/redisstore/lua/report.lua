@@ -1,72 +1,102 @@
--- report applies what providers say of messages after the send, each report once.
--- KEYS  1-4 base:queue:1-4, 5 base:retry, 6 base:failed, 7 base:reports, 8 base:wake
--- ARGV  1 base, 2 STATUS_TTL (ms), 3 KEEP_FAILED, then for each report: its bytes in base:reports; 'apply', 'await' to do so once the send
---       that it speaks of is settled, 'later' when what it speaks of is not known yet, 'drop' when nothing is known of it; key and field of the job's log, or ''; the event's id; the event; '' or
---       what the failure calls for: 'again', 'fail', or 'move' (fail, and another channel may try); the error; an address and its entry
---       for the list of those who get nothing, '' to take it off, or '' and ''; the provider's message id
--- Returns for each report what became of it: gone (another program took it), later, dropped, repeated, applied, again, failed; and last,
---       the failed jobs that fell off.
-local base, ttl, now = ARGV[1], ARGV[2], clock()
-local out, failed = {}, false
-for at = 4, #ARGV, 11 do
-  local report, verdict, key, field, id, event, action, err, address, entry, message = unpack(ARGV, at, at + 10)
-  local result = 'gone'
-  if call('LREM', KEYS[7], 1, report) == 1 then
-    result = 'applied'
-    if verdict == 'later' then
-      call('RPUSH', KEYS[7], report)
-      result = 'later'
-    elseif verdict == 'drop' then
-      result = 'dropped'
-    elseif key ~= '' then
-      -- Beside the log of the sends, which the worker may not have written yet. A log of many reports takes no more of them.
-      local log = call('HGET', key, field .. ':r') or ''
-      if string.find(log, id, 1, true) or #log > 16384 then
-        result = 'repeated'
-      elseif verdict == 'await' and message ~= '' and not string.find(call('HGET', key, field) or '', message, 1, true) then
-        -- What another try needs is kept by the settlement.
-        call('RPUSH', KEYS[7], report)
-        result = 'later'
-      else
-        call('HSET', key, field .. ':r', log .. event)
-        call('PEXPIRE', key, ttl)
-        -- What has arrived, by another report, has not failed.
-        if string.find(log, '"s":"delivered"', 1, true) or string.find(log, '"s":"read"', 1, true) then action = '' end
-      end
-    end
-    if result == 'applied' and address ~= '' then
-      local list, time = base .. ':suppressed', '"t":(%d+)'
-      if not call('SET', base .. ':told:' .. sub(id, 6, -2), '1', 'NX', 'PX', ttl) then
-        result = 'repeated' -- it may be repeated after they have changed their mind
-      elseif entry ~= '' then
-        call('HSETNX', list, address, entry)
-      else
-        -- Who says stop after they said start is heeded, in whichever order it comes. Some providers tell seconds.
-        local since, said = string.match(call('HGET', list, address) or '', time), string.match(event, time)
-        if not since or floor(since / 1000) <= floor(said / 1000) then call('HDEL', list, address) end
-      end
-    end
-    if result == 'applied' and action ~= '' then
-      local kept = call('GET', base .. ':kept:' .. field)
-      local delay, move, of, e = string.match(kept or '', '^(%-?%d+) (%d) (%S+) (.*)$')
-      -- Of the attempt that the report speaks of, and not of one that has been made since.
-      if e and readable(e) and (of == '-' or message == '' or sub(message, 1, #of) == of) then
-        call('DEL', base .. ':kept:' .. field)
-        e = with_error(e, err)
-        if action == 'again' and tonumber(delay) >= 0 then
-          note(base, e, string.format('{"t":%.0f,"s":"retry","e":"%s"}\n', now, err), ttl)
-          call('ZADD', KEYS[5], string.format('%.0f', now + tonumber(delay)), e)
-          result = 'again'
-        else
-          note(base, e, string.format('{"t":%.0f,"s":"failed","e":"%s"}\n', now, err), ttl)
-          call('ZADD', KEYS[6], string.format('%.0f', now), e)
-          if action == 'move' and move == '1' then call('RPUSH', base .. ':moves', e) end
-          failed, result = true, 'failed'
-        end
-      end
+-- report applies delivery reports and preferences, each once.
+-- ARGV  report: raw, its bytes in base:reports; verdict, apply, await to do so once the send that it speaks of is settled, later when the
+--       job is not known yet, or drop when nothing is known of it; log_key and log_field of the job, or ''; id, the event's, as it is in the log; line
+--       for the log; action, the remedy for an undelivered message (again, fail, or move: fail and fall back) or ''; error; message, the
+--       provider's id; moved, the channel that the message has fallen back to, '-' when it does not, '' when that is not decided yet; address
+--       and entry of a preference: entry '' takes the address off the suppression list.
+-- Answers results, one for each report: gone (another program applied it), later, dropped, repeated, applied, again, failed, or
+--       move: nothing was changed, and the caller has to let the message fall back, and then to come again with moved. For those, copies: of,
+--       the report's number (from 1), and copy, the job's bytes. And evicted, the failed jobs that fell off.
+local now = clock()
+local results, copies, failed = {}, {}, false
+
+-- text_of returns the text that a command answers with; '' for none, and for a key of another type, which holds no report up.
+local function text_of(...)
+  local text = redis.pcall(...)
+  return type(text) == 'string' and text or ''
+end
+
+-- append adds lines to a log.
+local function append(key, field, lines)
+  if type(redis.pcall('HSET', key, field, text_of('HGET', key, field) .. lines)) == 'number' then call('PEXPIRE', key, status_ttl) end
+end
+
+-- redelivery_copy returns the bytes of a sent job for another try, the delay (ms, -1: no attempt is left), and whether it may fall back.
+-- It is the copy of the attempt that the report speaks of, and not of one that has been made since.
+local function redelivery_copy(field, message)
+  local delay, falls_back, of, e = string.match(text_of('GET', base .. ':kept:' .. field), '^(%-?%d+) (%d) (%S+) (.*)$')
+  if e and readable(e) and (of == '-' or message == '' or sub(message, 1, #of) == of) then
+    return e, tonumber(delay), falls_back == '1'
+  end
+end
+
+-- heed lets a preference change the suppression list.
+local function heed(address, entry, id, line)
+  local time = '"t":(%d+)'
+  if not call('SET', base .. ':told:' .. sub(id, 6, -2), '1', 'NX', 'PX', status_ttl) then
+    return 'repeated' -- providers repeat, also after the recipient has changed their mind
+  elseif entry ~= '' then
+    call('HSETNX', suppressed_key, address, entry)
+  else
+    -- A STOP that was said after a START holds, in whichever order they come. Some providers tell seconds.
+    local since, said = string.match(call('HGET', suppressed_key, address) or '', time), string.match(line, time)
+    if not since or floor(since / 1000) <= floor(said / 1000) then call('HDEL', suppressed_key, address) end
+  end
+  return 'applied'
+end
+
+for i = 1, report_n do
+  local raw, verdict, key, field = ARGV[report_raw_at + i], ARGV[report_verdict_at + i], ARGV[report_log_key_at + i], ARGV[report_log_field_at + i]
+  local id, line, message, moved = ARGV[report_id_at + i], ARGV[report_line_at + i], ARGV[report_message_at + i], ARGV[report_moved_at + i]
+  local action, address = ARGV[report_action_at + i], ARGV[report_address_at + i]
+
+  -- First the result, before anything is changed. Delivery reports lie beside the log of the sends, which the worker may not have written yet; a log
+  -- of many reports takes no more of them.
+  local result, reported = 'applied', ''
+  if verdict == 'later' then
+    result = 'later'
+  elseif verdict == 'drop' then
+    result = 'dropped'
+  elseif key ~= '' then
+    reported = text_of('HGET', key, field .. ':r')
+    if string.find(reported, id, 1, true) or #reported > 16384 then
+      result = 'repeated'
+    elseif verdict == 'await' and message ~= '' and not string.find(text_of('HGET', key, field), message, 1, true) then
+      result = 'later' -- the redelivery copy is stored by the settlement
     end
   end
-  out[#out + 1] = result
+  local copy, delay, falls_back
+  -- A message that has arrived, by another report, has not failed.
+  if result == 'applied' and action ~= '' and not string.find(reported, '"s":"delivered"', 1, true) and not string.find(reported, '"s":"read"', 1, true) then
+    copy, delay, falls_back = redelivery_copy(field, message)
+  end
+
+  if copy and falls_back and action == 'move' and moved == '' then
+    result = 'move'
+    copies[#copies + 1] = answer{of = i, copy = copy}
+  elseif call('LREM', reports_key, 1, raw) == 0 then
+    result = 'gone'
+  elseif result == 'later' then
+    call('RPUSH', reports_key, raw)
+  elseif result == 'applied' then
+    if key ~= '' then append(key, field .. ':r', line) end
+    if address ~= '' then result = heed(address, ARGV[report_entry_at + i], id, line) end
+    local err = ARGV[report_error_at + i]
+    if copy then
+      call('DEL', base .. ':kept:' .. field)
+      copy = with_error(copy, err)
+      if action == 'again' and delay >= 0 then
+        append(key, field, string.format('{"t":%.0f,"s":"retry","e":"%s"}\n', now, err))
+        call('ZADD', retry_key, string.format('%.0f', now + delay), copy)
+        result = 'again'
+      else
+        append(key, field, string.format('{"t":%.0f,"s":"failed","e":"%s"}\n', now, err))
+        call('ZADD', failed_key, string.format('%.0f', now), copy)
+        failed, result = true, 'failed'
+      end
+    end
+    if moved ~= '' and moved ~= '-' then append(key, field, string.format('{"t":%.0f,"s":"moved","c":"%s"}\n', now, moved)) end
+  end
+  results[i] = result
 end
-out[#out + 1] = failed and trim(base, KEYS[6], tonumber(ARGV[3])) or {}
-return out
+return answer{results = results, copies = copies, evicted = failed and trim(base, failed_key, keep_failed)}

@@ -1,22 +1,21 @@
--- retain deletes what is older than it may be kept: jobs that ended, and records.
--- KEYS  1 base:failed, 2 base:completed, 3 base:audit, 4 base:outbox
--- ARGV  1 base, 2 RETENTION (ms), 3 at most so many of each, 4 the time up to which records go (RFC 3339, UTC, to the second)
--- Returns how many jobs and how many records it deleted.
-local til, most, jobs, records = clock() - tonumber(ARGV[2]), tonumber(ARGV[3]), 0, 0
-for i = 1, 2 do
-  local old = call('ZRANGEBYSCORE', KEYS[i], '-inf', til, 'LIMIT', 0, most)
-  if #old > 0 then call('ZREM', KEYS[i], unpack(old)) end
-  for _, e in ipairs(old) do let_go(ARGV[1], e) end
+-- retain deletes up to max jobs that ended more than retention (ms) ago from each set, and up to max records older than before (RFC 3339, UTC, to the
+-- second) from each list.
+-- Answers jobs and records: how many it deleted.
+local til, jobs, records = clock() - retention, 0, 0
+for _, key in ipairs({failed_key, completed_key}) do
+  local old = call('ZRANGEBYSCORE', key, '-inf', til, 'LIMIT', 0, max)
+  if #old > 0 then call('ZREM', key, unpack(old)) end
+  for _, e in ipairs(old) do let_go(base, e) end
   jobs = jobs + #old
 end
--- Records are JSON, the latest first; quotes inside of their texts are escaped, so nothing in them passes for the field.
-for i, field in ipairs({'at', 'sent_at'}) do
-  for _ = 1, most do
-    local last = call('LINDEX', KEYS[i + 2], -1)
+-- Records are JSON, the latest first. Quotes inside of their texts are escaped, so nothing in them passes for the field.
+for field, key in pairs({at = audit_key, sent_at = outbox_key}) do
+  for _ = 1, max do
+    local last = call('LINDEX', key, -1)
     local at = last and string.match(last, '"' .. field .. '":"(%d%d%d%d%-%d%d%-%d%dT%d%d:%d%d:%d%d)')
-    if not at or at > ARGV[4] then break end
-    call('RPOP', KEYS[i + 2])
+    if not at or at > before then break end
+    call('RPOP', key)
     records = records + 1
   end
 end
-return {jobs, records}
+return answer{jobs = jobs, records = records}

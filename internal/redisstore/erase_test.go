@@ -67,14 +67,14 @@ func (a *archive) accept(id, phone, email string) {
 }
 
 // settle claims the waiting jobs of every channel and settles them all in one way.
-func (a *archive) settle(action queue.Action) {
+func (a *archive) settle(outcome queue.Outcome) {
 	a.Helper()
 	for _, channel := range message.Channels {
 		_, claim, err := a.consumers[channel].Exchange(a.Context(), nil, nil, &queue.ClaimRequest{Max: maxBatch})
 		a.must(err)
 		var settlements []queue.Settlement
 		for _, one := range claim.Jobs {
-			settlements = append(settlements, queue.Settlement{Claimed: one, Action: action, Delay: time.Hour, Error: "an error", MessageID: "SM1"})
+			settlements = append(settlements, queue.Settlement{Claimed: one, Outcome: outcome})
 		}
 		_, _, err = a.consumers[channel].Exchange(a.Context(), settlements, nil, nil)
 		a.must(err)
@@ -159,12 +159,12 @@ func testForget(t *testing.T, c Config) {
 		}
 	}
 	for _, place := range []struct {
-		name   string
-		action queue.Action
-	}{{"failed", queue.Fail}, {"completed", queue.Complete}, {"retry", queue.Retry}} {
+		name    string
+		outcome queue.Outcome
+	}{{"failed", queue.Fail{Error: "an error"}}, {"completed", queue.Done{Attempt: queue.Attempt{MessageID: "SM1"}}}, {"retry", queue.Retry{Delay: time.Hour, Error: "an error"}}} {
 		fill(place.name, 30)
 		a.accept("jane-"+place.name, jane, janesMail)
-		a.settle(place.action)
+		a.settle(place.outcome)
 	}
 	// Being sent.
 	a.accept("jane-sending", jane, janesMail)
@@ -196,7 +196,7 @@ func testForget(t *testing.T, c Config) {
 		t.Errorf("being sent: %q", got.Sending)
 	}
 	// When the worker has ended, the rest goes too.
-	_, _, err = a.consumers[message.SMS].Exchange(t.Context(), []queue.Settlement{{Claimed: claim.Jobs[0], Action: queue.Complete}}, nil, nil)
+	_, _, err = a.consumers[message.SMS].Exchange(t.Context(), []queue.Settlement{{Claimed: claim.Jobs[0], Outcome: queue.Done{}}}, nil, nil)
 	a.must(err)
 	if rest := a.forget(jane, false); rest.Completed != 1 || rest.Found() != 1 || len(rest.Sending) != 0 {
 		t.Errorf("the rest: %+v", rest)
@@ -273,7 +273,7 @@ func TestForgetUnderTraffic(t *testing.T) {
 				if one.Job.Recipient == jane {
 					taken++
 				}
-				_, _, err := consumer.Exchange(t.Context(), []queue.Settlement{{Claimed: one, Action: queue.Complete}}, nil, nil)
+				_, _, err := consumer.Exchange(t.Context(), []queue.Settlement{{Claimed: one, Outcome: queue.Done{}}}, nil, nil)
 				a.must(err)
 			}
 		}
@@ -296,8 +296,8 @@ func TestRetention(t *testing.T) {
 	k := store.keys[message.SMS]
 	for i := range 5 {
 		s.enqueue(fmt.Sprint("old", i), 2)
-		s.settle(queue.Settlement{Action: queue.Fail, Error: "x"})
-		s.settle(queue.Settlement{Action: queue.Complete})
+		s.settle(queue.Settlement{Outcome: queue.Fail{Error: "x"}})
+		s.settle(queue.Settlement{Outcome: queue.Done{}})
 	}
 	long := time.Now().Add(-2 * time.Hour)
 	for _, key := range []string{k.Failed, k.Completed} {
@@ -311,8 +311,8 @@ func TestRetention(t *testing.T) {
 	s.must(store.Outbox(10).Put(t.Context(), sandbox.Entry{Channel: message.SMS, Text: `\"sent_at\":\"9999-01-01T00:00:00Z`, SentAt: long}))
 	s.must(store.Outbox(10).Put(t.Context(), sandbox.Entry{Channel: message.SMS, Text: "new", SentAt: time.Now()}))
 	s.enqueue("new", 2)
-	s.settle(queue.Settlement{Action: queue.Fail, Error: "x"})
-	s.settle(queue.Settlement{Action: queue.Complete})
+	s.settle(queue.Settlement{Outcome: queue.Fail{Error: "x"}})
+	s.settle(queue.Settlement{Outcome: queue.Done{}})
 	s.enqueue("waits", 1)
 	jobs, records, err := store.Retain(t.Context(), message.SMS)
 	if err != nil || jobs != 10 || records != 2 {

@@ -2,7 +2,6 @@ package redisstore
 
 import (
 	"context"
-	_ "embed"
 	"encoding/json"
 	"fmt"
 	"strconv"
@@ -14,46 +13,58 @@ import (
 	"ringup.dev/ringup/internal/queue"
 )
 
-//go:embed lua/forget.lua
-var forgetSource string
-
 const (
-	// forgetSlack is by how much a list may have grown between a look at a part of it and the deletion of what was found there; jobs that
+	// forgetSlack is by how much a list may have grown between a look at a part of it and the deletion of the jobs found there; jobs that
 	// are further away by then are met again, further on.
 	forgetSlack = 500
-	// maxSending is how many of a person's jobs that are being sent are named.
+	// maxSending is how many of a person's jobs in flight are named.
 	maxSending = 100
-	// outboxPlace is what the sandbox took, which is no place of jobs.
-	outboxPlace queue.State = "outbox"
+	// inOutbox are the messages that the sandbox took, which is no state of jobs.
+	inOutbox queue.State = "outbox"
 )
+
+// forgetArgs are the arguments of forget.lua.
+type forgetArgs struct {
+	From  string   `key:"jobs"` // a priority list, or a sorted set
+	Base  string   `lua:"base"`
+	First int64    `lua:"first"` // of a list: the part that the jobs are in, counted from its end
+	Last  int64    `lua:"last"`
+	Jobs  [][]byte `lua:"job"`
+}
+
+// forgetAnswer is the answer of forget.lua.
+type forgetAnswer struct {
+	Deleted int `lua:"deleted"`
+}
 
 // forgetStep is one list or set that is walked.
 type forgetStep struct {
 	channel message.Channel
-	place   queue.State
+	state   queue.State
 	list    int  // of waiting jobs: the priority
 	again   bool // walked before; nothing is counted twice
 }
 
-// forgetSteps are in the order of a job's life, so that one that moves on meanwhile is met at its next place. Jobs also come back from
-// retry to their lists, so retry is walked on either side of them; and what is being sent is named before and after.
+// forgetSteps are in the order of a job's life, so that one that moves on meanwhile is met in its next state. Jobs also come back from
+// retry to their lists, so retry is walked on either side of them; and jobs in flight are named before and after.
 var forgetSteps = func() []forgetStep {
 	var steps []forgetStep
 	for _, c := range message.Channels {
-		steps = append(steps, forgetStep{channel: c, place: queue.InFlight}, forgetStep{channel: c, place: queue.Retrying})
+		steps = append(steps, forgetStep{channel: c, state: queue.InFlight}, forgetStep{channel: c, state: queue.Retrying})
 		for p := 1; p <= 4; p++ {
-			steps = append(steps, forgetStep{channel: c, place: queue.Waiting, list: p})
+			steps = append(steps, forgetStep{channel: c, state: queue.Waiting, list: p})
 		}
-		steps = append(steps, forgetStep{channel: c, place: queue.Scheduled}, forgetStep{channel: c, place: queue.Retrying, again: true}, forgetStep{channel: c, place: queue.InFlight, again: true},
-			forgetStep{channel: c, place: queue.Failed}, forgetStep{channel: c, place: queue.Completed}, forgetStep{channel: c, place: outboxPlace})
+		steps = append(steps, forgetStep{channel: c, state: queue.Scheduled}, forgetStep{channel: c, state: queue.Retrying, again: true}, forgetStep{channel: c, state: queue.InFlight, again: true},
+			forgetStep{channel: c, state: queue.Failed}, forgetStep{channel: c, state: queue.Completed}, forgetStep{channel: c, state: inOutbox})
 	}
 	return steps
 }()
 
-// Forget looks through a part of everything for a person's data, and deletes it: jobs, with their bodies and logs, and what the sandbox
-// took. Call it with the Next of its answer until that is empty. No script holds Redis for longer than one pass over a priority list
-// takes: some 20 ms where a million jobs wait. A webhook's record stays, which has masked addresses alone: it keeps a webhook that the POS
-// repeats from being sent. Errors: queue.ErrUnavailable.
+// Forget looks through a part of everything for a person's data, and deletes it: jobs, with their bodies and logs, and the messages in the
+// outbox. Call it with the Next of its answer until that is empty; after a cancelled ctx it may be called with the same From. No script holds
+// Redis for longer than one pass over a priority list takes: some 20 ms where a million jobs wait. A webhook's deduplication record stays,
+// which has masked addresses alone: it keeps a webhook that the POS repeats from being sent. Errors: queue.ErrUnavailable, and a From that
+// is no Next.
 func (s *Store) Forget(ctx context.Context, r queue.ForgetRequest) (queue.Forgotten, error) {
 	found := queue.Forgotten{Sending: []string{}}
 	step, at, err := readNext(r.From)
@@ -66,8 +77,8 @@ func (s *Store) Forget(ctx context.Context, r queue.ForgetRequest) (queue.Forgot
 			return found, nil
 		}
 		through := true
-		if what := forgetSteps[step]; !what.again || !r.DryRun {
-			if at, through, err = s.forget(ctx, &r, what, at, &found); err != nil {
+		if of := forgetSteps[step]; !of.again || !r.DryRun {
+			if at, through, err = s.forget(ctx, &r, of, at, &found); err != nil {
 				return found, err
 			}
 		}
@@ -78,7 +89,7 @@ func (s *Store) Forget(ctx context.Context, r queue.ForgetRequest) (queue.Forgot
 	return found, nil
 }
 
-// readNext takes apart where to go on.
+// readNext takes a Next apart.
 func readNext(from string) (step int, at uint64, err error) {
 	if from == "" {
 		return 0, 0, nil
@@ -97,26 +108,26 @@ func readNext(from string) (step int, at uint64, err error) {
 // is through.
 func (s *Store) forget(ctx context.Context, r *queue.ForgetRequest, step forgetStep, at uint64, found *queue.Forgotten) (next uint64, through bool, err error) {
 	k := s.keys[step.channel]
-	switch step.place {
+	switch step.state {
 	case queue.Waiting:
 		return s.forgetWaiting(ctx, r, step, int64(at), found)
-	case outboxPlace:
+	case inOutbox:
 		return s.forgetOutbox(ctx, r, k.Outbox, int64(at), found)
 	}
-	key := map[queue.State]string{queue.InFlight: k.Inflight, queue.Retrying: k.Retry, queue.Scheduled: k.Held, queue.Failed: k.Failed, queue.Completed: k.Completed}[step.place]
+	key := map[queue.State]string{queue.InFlight: k.Inflight, queue.Retrying: k.Retry, queue.Scheduled: k.Held, queue.Failed: k.Failed, queue.Completed: k.Completed}[step.state]
 	pairs, next, err := s.client.ZScan(ctx, key, at, "", scanBatch).Result()
 	if err != nil {
 		return 0, false, unavailable(err)
 	}
 	var jobs []queue.Stored
 	for i := 0; i < len(pairs); i += 2 {
-		jobs = append(jobs, kept(step.channel, step.place, time.Time{}, pairs[i]))
+		jobs = append(jobs, stored(step.channel, step.state, time.Time{}, pairs[i]))
 	}
 	owned, err := s.owned(ctx, r, jobs, found)
 	if err != nil {
 		return 0, false, err
 	}
-	if step.place == queue.InFlight {
+	if step.state == queue.InFlight {
 		for _, one := range owned {
 			if one.Job != nil && len(found.Sending) < maxSending {
 				found.Add(queue.Forgotten{Sending: []string{one.Job.ID()}})
@@ -125,7 +136,7 @@ func (s *Store) forget(ctx context.Context, r *queue.ForgetRequest, step forgetS
 		return next, next == 0, nil
 	}
 	gone, err := s.forgetJobs(ctx, r, k, key, owned, 0, 0)
-	count := map[queue.State]*int{queue.Retrying: &found.Retry, queue.Scheduled: &found.Held, queue.Failed: &found.Failed, queue.Completed: &found.Completed}[step.place]
+	count := map[queue.State]*int{queue.Retrying: &found.Retry, queue.Scheduled: &found.Held, queue.Failed: &found.Failed, queue.Completed: &found.Completed}[step.state]
 	*count += gone
 	return next, next == 0, err
 }
@@ -142,7 +153,7 @@ func (s *Store) forgetWaiting(ctx context.Context, r *queue.ForgetRequest, step 
 	}
 	jobs := make([]queue.Stored, 0, len(raws))
 	for _, raw := range raws {
-		jobs = append(jobs, kept(step.channel, queue.Waiting, time.Time{}, raw))
+		jobs = append(jobs, stored(step.channel, queue.Waiting, time.Time{}, raw))
 	}
 	owned, err := s.owned(ctx, r, jobs, found)
 	if err != nil {
@@ -157,7 +168,7 @@ func (s *Store) forgetWaiting(ctx context.Context, r *queue.ForgetRequest, step 
 	return uint64(at + int64(len(raws)-gone)), len(raws) < scanBatch, err
 }
 
-// forgetOutbox looks at a part of what the sandbox took, the latest first.
+// forgetOutbox looks at a part of the messages that the sandbox took, the latest first.
 func (s *Store) forgetOutbox(ctx context.Context, r *queue.ForgetRequest, key string, at int64, found *queue.Forgotten) (uint64, bool, error) {
 	texts, err := s.client.LRange(ctx, key, at, at+scanBatch-1).Result()
 	if err != nil || len(texts) == 0 {
@@ -202,15 +213,15 @@ func (s *Store) forgetJobs(ctx context.Context, r *queue.ForgetRequest, k Keys, 
 	gone := 0
 	for len(jobs) > 0 {
 		n := min(len(jobs), operateBatch)
-		args := []any{k.Base, from, til}
+		args := forgetArgs{From: key, Base: k.Base, First: from, Last: til}
 		for _, one := range jobs[:n] {
-			args = append(args, one.Raw)
+			args.Jobs = append(args.Jobs, one.Raw)
 		}
-		answers, err := s.run(ctx, []call{{&s.forgetting, []string{key}, args}})
-		if err != nil {
+		var answer forgetAnswer
+		if err := s.ask(ctx, &s.scripts.forget, &args, &answer); err != nil {
 			return gone, err
 		}
-		gone += number(answers[0].Val())
+		gone += answer.Deleted
 		jobs = jobs[n:]
 	}
 	return gone, nil

@@ -1,11 +1,8 @@
 package redisstore
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
-	"maps"
-	"slices"
 	"testing"
 	"time"
 
@@ -17,7 +14,6 @@ import (
 	"ringup.dev/ringup/internal/queue"
 	"ringup.dev/ringup/internal/redistest"
 	"ringup.dev/ringup/internal/report"
-	"ringup.dev/ringup/internal/suppress"
 )
 
 // after is a queue and what comes after the send.
@@ -45,6 +41,15 @@ func TestAfterTheSend(t *testing.T) {
 		"spending":                          afterSpending,
 		"sync opt outs":                     afterSyncOptOuts,
 		"recovers by degrees":               afterRecoversByDegrees,
+		"jobs of a newer version come back": afterRestore,
+		"fall back":                         afterFallBack,
+		"fall back, twice":                  afterFallBackTwice,
+		"fall back, not":                    afterFallBackNot,
+		"fall back at the limits":           afterFallBackAtTheLimits,
+		"fall back that is not taken":       afterFallBackIsNotTaken,
+		"fall back of a report":             afterFallBackOfAReport,
+		"fall back of a report, twice":      afterFallBackOfAReportTwice,
+		"fall back of a report, not":        afterFallBackOfAReportNot,
 	}
 	for name, config := range map[string]func(*testing.T) Config{
 		"standalone": func(t *testing.T) Config { return url(redistest.Start(t).Addr()) },
@@ -128,7 +133,7 @@ func (a *after) apply() {
 	a.Helper()
 	for _, c := range message.Channels {
 		a.must(a.deliveries.applyAll(a.Context(), c))
-		a.must(a.deliveries.move(a.Context(), c))
+		a.must(a.store.drainMoves(a.Context(), c))
 	}
 }
 
@@ -149,107 +154,6 @@ func (a *after) want(got, want any) {
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		a.Errorf("got %v, want %v", got, want)
 	}
-}
-
-func afterSuppressedIsSaidWithTheClaim(a *after) {
-	entry := suppress.Entry{Channel: message.WhatsApp, Address: "+15550100001", Why: suppress.StopWord, By: "business", Sender: "1000", At: time.Now()}
-	waits := a.enqueue("+15550100001") // before they said so
-	added, err := a.store.Suppress(a.Context(), []suppress.Entry{entry, {Channel: message.Email, Address: "Jane.Roe@Example.com", Why: suppress.Complaint}})
-	a.must(err)
-	a.want(added, 2)
-	again := entry
-	again.Why = suppress.Operator
-	added, err = a.store.Suppress(a.Context(), []suppress.Entry{again})
-	a.must(err)
-	a.want(added, 0)
-	a.enqueue("+15550100002", "+15550100001")
-	for _, one := range a.claim(a.consumer) {
-		if is := one.Suppressed != nil; is != (one.Job.Recipient == "+15550100001") {
-			a.Errorf("%s: %+v", one.Job.ID(), one.Suppressed)
-		} else if is {
-			a.want([]any{one.Suppressed.Why, one.Suppressed.Sender, one.Suppressed.By}, []any{suppress.StopWord, "1000", "business"})
-			a.settle(queue.Settlement{Claimed: one, Action: queue.Suppress, Error: "they said STOP"})
-		}
-	}
-	a.want(a.state(waits)[waits+":whatsapp:1"].Status, queue.StatusSuppressed)
-	// Capitals do not count, and the list can be read.
-	found, err := a.store.Suppressed(a.Context(), message.Email, "JANE.ROE@example.com")
-	a.must(err)
-	if found == nil || found.Why != suppress.Complaint {
-		a.Errorf("%+v", found)
-	}
-	var all []message.Address
-	a.must(a.store.Suppressions(a.Context(), message.WhatsApp, func(s suppress.Entry) bool { all = append(all, s.Address); return false }))
-	a.want(len(all), 1)
-	gone, err := a.store.Unsuppress(a.Context(), message.WhatsApp, "+15550100001")
-	a.must(err)
-	a.want(gone, true)
-	a.enqueue("+15550100001")
-	for _, one := range a.claim(a.consumer) {
-		if one.Suppressed != nil {
-			a.Errorf("%+v after they were taken off the list", one.Suppressed)
-		}
-	}
-}
-
-func afterRecipientLimit(a *after) {
-	limited := a.consumes(message.WhatsApp, ConsumerConfig{RecipientLimit: 2})
-	for range 3 {
-		a.enqueue("+15550100001", "+15550100002")
-	}
-	a.enqueue("+15550100003")
-	over := 0
-	for _, one := range a.claim(limited) {
-		if one.LimitedUntil.IsZero() {
-			// Another attempt does not count again.
-			a.settle(queue.Settlement{Claimed: one, Action: queue.Defer, Delay: time.Millisecond, Error: "again"})
-			continue
-		}
-		over++
-		a.want(one.Job.Recipient, message.Address("+15550100001"))
-		if in := time.Until(one.LimitedUntil); in < 59*time.Minute || in > time.Hour {
-			a.Errorf("they may be written to again in %s", in)
-		}
-		a.settle(queue.Settlement{Claimed: one, Action: queue.Hold, Delay: time.Hour, Error: "limit"})
-	}
-	a.want(over, 1)
-	seen := 0
-	redistest.Eventually(a.T, "the others are claimed again, and none of them is over the limit", func() bool {
-		for _, one := range a.claim(limited) {
-			seen++
-			if !one.LimitedUntil.IsZero() {
-				a.Fatalf("%s counts twice", one.Job.ID())
-			}
-		}
-		return seen == 6
-	})
-}
-
-func afterHeld(a *after) {
-	id := a.enqueue("+15550100001")
-	a.settle(queue.Settlement{Claimed: a.claim(a.consumer)[0], Action: queue.Hold, Delay: time.Hour, Error: "quiet hours"})
-	d, err := a.store.Depth(a.Context(), message.WhatsApp)
-	a.must(err)
-	a.want([]any{d.Held, d.Retry, d.Inflight, d.Waiting}, []any{1, 0, 0, [4]int64{}})
-	n := a.state(id)[id+":whatsapp:1"]
-	a.want([]any{n.Status, n.Error}, []any{queue.StatusScheduled, "quiet hours"})
-	a.want(len(a.claim(a.consumer)), 0)
-	held, err := a.store.List(a.Context(), message.WhatsApp, queue.Scheduled, 0, 0, 10)
-	a.must(err)
-	done, err := a.store.Retry(a.Context(), held, "a test")
-	a.must(err)
-	a.want(done, 1)
-	one := a.claim(a.consumer)[0]
-	a.want(one.Job.Attempts, 0)
-	// What is due comes by itself, also when nobody but the sweeper looks.
-	a.settle(queue.Settlement{Claimed: one, Action: queue.Hold, Delay: time.Millisecond, Error: "quiet hours"})
-	redistest.Eventually(a.T, "the sweeper has put it back", func() bool {
-		_, err := a.store.Sweep(a.Context(), message.WhatsApp, false)
-		a.must(err)
-		d, err := a.store.Depth(a.Context(), message.WhatsApp)
-		a.must(err)
-		return d.Waiting[2] == 1 && d.Held == 0
-	})
 }
 
 // afterReportsInAnyOrder: what a person would expect, whatever the order and however often.
@@ -275,7 +179,7 @@ func afterReportsInAnyOrder(a *after) {
 			id := a.enqueue("+15550100001")
 			one := a.claim(a.consumer)[0]
 			settle := func() {
-				a.settle(queue.Settlement{Claimed: one, Action: queue.Complete, Provider: "business", MessageID: "wamid." + id, Worker: "w"})
+				a.settle(queue.Settlement{Claimed: one, Outcome: queue.Done{Attempt: queue.Attempt{Provider: "business", MessageID: "wamid." + id}}, Worker: "w"})
 			}
 			if before {
 				settle()
@@ -308,7 +212,7 @@ func afterReportByMessageID(a *after) {
 	early := report.Report{EventID: "1", MessageID: "wamid.HBgL==", State: report.Delivered}
 	a.say(early) // before the settlement: nobody knows yet what it speaks of
 	a.want(a.state(id)[one.Job.ID()].Status, queue.StatusSending)
-	a.settle(queue.Settlement{Claimed: one, Action: queue.Complete, Provider: "business", MessageID: "wamid.HBgL==", Named: true})
+	a.settle(queue.Settlement{Claimed: one, Outcome: queue.Done{Attempt: queue.Attempt{Provider: "business", MessageID: "wamid.HBgL=="}, FindByMessageID: true}})
 	a.apply()
 	a.want(a.state(id)[one.Job.ID()].Status, queue.StatusDelivered)
 	n, err := a.store.client.LLen(a.Context(), a.store.keys[message.WhatsApp].Reports).Result()
@@ -333,11 +237,11 @@ func afterUndelivered(a *after) {
 	transient := &failure.Error{Class: failure.Transient, Reason: failure.ReasonOutage, Code: "30008"}
 	permanent := &failure.Error{Class: failure.Permanent, Reason: failure.ReasonRecipient, Code: "131026"}
 	optedOut := &failure.Error{Class: failure.Permanent, Reason: failure.ReasonOptedOut, Code: "131050"}
-	send := func(again *queue.Again) (string, *queue.Claimed) {
+	send := func(again *queue.Redelivery) (string, *queue.Claimed) {
 		id := a.enqueue("+15550100001", "+15550100002") // two, so that the body is stored apart
 		jobs := a.claim(a.consumer)
-		a.settle(queue.Settlement{Claimed: jobs[1], Action: queue.Complete, MessageID: "other"})
-		a.settle(queue.Settlement{Claimed: jobs[0], Action: queue.Complete, Provider: "business", MessageID: "m1", Again: again})
+		a.settle(queue.Settlement{Claimed: jobs[1], Outcome: queue.Done{Attempt: queue.Attempt{MessageID: "other"}}})
+		a.settle(queue.Settlement{Claimed: jobs[0], Outcome: queue.Done{Attempt: queue.Attempt{Provider: "business", MessageID: "m1"}, Redelivery: again}})
 		return id, jobs[0]
 	}
 	report := func(one *queue.Claimed, event, messageID string, err *failure.Error) {
@@ -351,7 +255,7 @@ func afterUndelivered(a *after) {
 	a.want(len(a.claim(a.consumer)), 0)
 
 	// Another try, by another provider; a second report of the first attempt changes nothing.
-	id, one = send(&queue.Again{Retry: true, Delay: time.Millisecond, Within: time.Minute})
+	id, one = send(&queue.Redelivery{Retry: true, Delay: time.Millisecond, Within: time.Minute})
 	report(one, "1", "m1", transient)
 	report(one, "2", "m1", transient)
 	var next *queue.Claimed
@@ -362,7 +266,7 @@ func afterUndelivered(a *after) {
 		return next != nil
 	})
 	a.want([]any{next.Job.ID(), next.Job.Attempts, next.Job.Alternate, string(next.Job.Body)}, []any{one.Job.ID(), 1, true, `{"data":{}}`})
-	a.settle(queue.Settlement{Claimed: next, Action: queue.Complete, Provider: "twilio", MessageID: "m2", Again: &queue.Again{Within: time.Minute}})
+	a.settle(queue.Settlement{Claimed: next, Outcome: queue.Done{Attempt: queue.Attempt{Provider: "twilio", MessageID: "m2"}, Redelivery: &queue.Redelivery{Within: time.Minute}}})
 	report(one, "3", "m1", transient) // late, of the first
 	a.want(a.state(id)[one.Job.ID()].Status, queue.StatusSent)
 	report(one, "4", "m2", transient) // no attempt is left
@@ -372,7 +276,7 @@ func afterUndelivered(a *after) {
 	a.want([]any{d.Failed, d.Retry, d.Inflight}, []any{1, 0, 0})
 
 	// It will never arrive here: another channel tries, once.
-	id, one = send(&queue.Again{Retry: true, Delay: time.Millisecond, Move: true, Within: time.Minute})
+	id, one = send(&queue.Redelivery{Retry: true, Delay: time.Millisecond, FallBack: true, Within: time.Minute})
 	report(one, "1", "m1", permanent)
 	report(one, "2", "m1", permanent)
 	sms := a.consumes(message.SMS, ConsumerConfig{})
@@ -380,8 +284,8 @@ func afterUndelivered(a *after) {
 	if len(jobs) != 1 {
 		a.Fatalf("%d jobs came over", len(jobs))
 	}
-	a.want([]any{jobs[0].Job.WebhookID, jobs[0].Job.Recipient, jobs[0].Job.Attempts, string(jobs[0].Job.Body)}, []any{id, message.Address("+15550100001"), 0, `{"data":{}}`})
-	_, _, err = sms.Exchange(a.Context(), []queue.Settlement{{Claimed: jobs[0], Action: queue.Complete, Provider: "twilio", MessageID: "SM1"}}, nil, nil)
+	a.want([]any{jobs[0].Job.WebhookID, jobs[0].Job.Recipient, jobs[0].Job.Attempts, string(jobs[0].Job.Body)}, []any{one.Job.ID(), message.Address("+15550100001"), 0, `{"data":{}}`})
+	_, _, err = sms.Exchange(a.Context(), []queue.Settlement{{Claimed: jobs[0], Outcome: queue.Done{Attempt: queue.Attempt{Provider: "twilio", MessageID: "SM1"}}}}, nil, nil)
 	a.must(err)
 	state := a.state(id)
 	a.want([]any{state[one.Job.ID()].Status, state[jobs[0].Job.ID()].Status}, []any{queue.StatusFailed, queue.StatusSent})
@@ -392,8 +296,7 @@ func afterUndelivered(a *after) {
 	report(one, "1", "m1", transient)
 	report(one, "1", "m1", transient)
 	a.want(a.state(id)[one.Job.ID()].Status, queue.StatusSending)
-	a.settle(queue.Settlement{Claimed: one, Action: queue.Complete, Provider: "business", MessageID: "m1",
-		Again: &queue.Again{Retry: true, Delay: time.Millisecond, Within: time.Minute}})
+	a.settle(queue.Settlement{Claimed: one, Outcome: queue.Done{Attempt: queue.Attempt{Provider: "business", MessageID: "m1"}, Redelivery: &queue.Redelivery{Retry: true, Delay: time.Millisecond, Within: time.Minute}}})
 	a.apply()
 	next = nil
 	redistest.Eventually(a.T, "what was reported early is claimed again", func() bool {
@@ -405,130 +308,15 @@ func afterUndelivered(a *after) {
 	a.want(next.Job.ID(), one.Job.ID())
 
 	// Who does not want to be written to is not written to elsewhere.
-	_, one = send(&queue.Again{Retry: true, Delay: time.Millisecond, Move: true, Within: time.Minute})
+	_, one = send(&queue.Redelivery{Retry: true, Delay: time.Millisecond, FallBack: true, Within: time.Minute})
 	report(one, "1", "m1", optedOut)
 	a.want(len(a.claim(sms)), 0)
 
 	// A send that failed for good moves, too.
 	id = a.enqueue("+15550100001")
 	one = a.claim(a.consumer)[0]
-	a.settle(queue.Settlement{Claimed: one, Action: queue.Fail, Error: "not on WhatsApp", Move: true})
+	a.settle(queue.Settlement{Claimed: one, Outcome: queue.Fail{Error: "not on WhatsApp", FallBack: true}})
 	a.apply()
 	a.want(len(a.claim(sms)), 1)
 	a.want(len(a.state(id)), 2)
-}
-
-func afterPreferences(a *after) {
-	out := suppress.Preference{EventID: "1", Provider: "business", Channel: message.WhatsApp, Address: "+15550100001", Kind: suppress.OptOut, Why: suppress.StopWord}
-	in := suppress.Preference{EventID: "2", Provider: "business", Channel: message.WhatsApp, Address: "+15550100001", Kind: suppress.OptIn}
-	once := func(p suppress.Preference, event string, at time.Time) suppress.Preference {
-		p.EventID, p.At = event, at
-		return p
-	}
-	now := time.Now()
-	for i, step := range []struct {
-		preference suppress.Preference
-		suppressed bool
-	}{
-		{out, true}, {out, true}, {in, false},
-		{out, false}, {once(out, "3", now), true}, {in, true}, // repeated, after they had said something else
-		{once(in, "4", now.Add(-2*time.Second)), true},    // said before the stop, and came after it
-		{once(in, "5", now.Truncate(time.Second)), false}, // some providers tell seconds
-	} {
-		a.must(a.deliveries.Take(a.Context(), report.Update{Preferences: []suppress.Preference{step.preference}}))
-		a.apply()
-		found, err := a.store.Suppressed(a.Context(), message.WhatsApp, "+15550100001")
-		a.must(err)
-		if (found != nil) != step.suppressed {
-			a.Errorf("step %d: %+v", i, found)
-		}
-	}
-}
-
-func afterSpending(a *after) {
-	for range 2 {
-		a.enqueue("+15550100001")
-		one := a.claim(a.consumer)[0]
-		spent := queue.Settlement{Claimed: one, Action: queue.Complete, Spent: []queue.Spend{{Field: queue.SpendTotal, Micros: 7900}, {Field: queue.SpendSource + "till", Micros: 7900}}}
-		a.settle(spent)
-		a.want(len(a.settle(spent).Lost), 1) // settled already: it does not count again
-	}
-	got, err := a.consumer.Spent(a.Context())
-	a.must(err)
-	a.want(got[queue.SpendTotal], 15800)
-	a.want(slices.Sorted(maps.Keys(got)), []string{"source:till", "total"})
-}
-
-func afterSyncOptOuts(a *after) {
-	list := func(addresses ...message.Address) func(context.Context, func(message.Address) error) error {
-		return func(_ context.Context, each func(message.Address) error) error {
-			for _, one := range addresses {
-				if err := each(one); err != nil {
-					return err
-				}
-			}
-			return nil
-		}
-	}
-	_, err := a.store.Suppress(a.Context(), []suppress.Entry{{Channel: message.SMS, Address: "+15550100009", Why: suppress.StopWord}})
-	a.must(err)
-	mine, err := a.store.SyncOptOuts(a.Context(), message.SMS, "aws", 20*time.Millisecond, list("+15550100001", "+15550100002", "+15550100001"))
-	a.must(err)
-	a.want(mine, true)
-	n, err := a.store.CountSuppressed(a.Context(), message.SMS)
-	a.must(err)
-	a.want(n, 3)
-	a.must(a.store.client.Del(a.Context(), a.store.keys[message.SMS].Base+":optouts:aws").Err()) // the interval is over
-	_, err = a.store.SyncOptOuts(a.Context(), message.SMS, "aws", time.Hour, list("+15550100002"))
-	a.must(err)
-	mine, err = a.store.SyncOptOuts(a.Context(), message.SMS, "aws", time.Hour, list())
-	a.must(err)
-	a.want(mine, false)
-	left := map[message.Address]suppress.Why{}
-	a.must(a.store.Suppressions(a.Context(), message.SMS, func(s suppress.Entry) bool { left[s.Address] = s.Why; return false }))
-	if len(left) != 2 || left["+15550100009"] != suppress.StopWord || left["+15550100002"] != suppress.OptOutList {
-		a.Errorf("%d are left", len(left))
-	}
-}
-
-// afterRecoversByDegrees: the provider that was down gets some of the claims while it recovers, and all of them afterwards.
-func afterRecoversByDegrees(a *after) {
-	c := a.consumes(message.WhatsApp, ConsumerConfig{Breaker: BreakerConfig{Ramp: 400 * time.Millisecond}})
-	report := func(r queue.ProviderHealth) {
-		_, _, err := c.Exchange(a.Context(), nil, []queue.ProviderHealth{r}, nil)
-		a.must(err)
-	}
-	report(queue.ProviderHealth{Provider: "business", Failed: 1, Reason: "down"})
-	a.enqueue("+15550100001")
-	var probe *queue.Claimed
-	redistest.Eventually(a.T, "a probe goes out", func() bool {
-		for _, one := range a.claim(c) {
-			if one.Probe {
-				probe = one
-			} else {
-				a.settle(queue.Settlement{Claimed: one, Action: queue.Release})
-			}
-		}
-		return probe != nil
-	})
-	a.settle(queue.Settlement{Claimed: probe, Action: queue.Complete})
-	report(queue.ProviderHealth{Provider: "business", Sent: 1, Probed: true})
-	state, err := a.store.State(a.Context(), message.WhatsApp)
-	a.must(err)
-	a.want(state.Breakers["business"].State, "recovering")
-	var by [2]int
-	redistest.Eventually(a.T, "it is back, after some claims of either", func() bool {
-		a.enqueue("+15550100001")
-		for _, one := range a.claim(c) {
-			by[one.Provider]++
-			a.settle(queue.Settlement{Claimed: one, Action: queue.Complete})
-		}
-		report(queue.ProviderHealth{Provider: "business", Sent: 1})
-		state, err := a.store.State(a.Context(), message.WhatsApp)
-		a.must(err)
-		return len(state.Breakers) == 0
-	})
-	if by[0] == 0 || by[1] == 0 {
-		a.Errorf("claims by provider while it recovered: %v", by)
-	}
 }

@@ -8,11 +8,15 @@ import (
 	"ringup.dev/ringup/internal/message"
 )
 
-// day is the time between two starts of a day's spending (UTC).
-const day = 24 * time.Hour
+const (
+	// day is how long one hash takes up costs (UTC).
+	day = 24 * time.Hour
+	// costTTL is how long a day's costs are stored.
+	costTTL = 40 * day
+)
 
-// Spending returns what a channel has spent on the day of a time (UTC), in millionths of PRICE_CURRENCY, by the fields of queue.Spend.
-// Errors: queue.ErrUnavailable.
+// Spending returns the costs of a channel on the day of a time (UTC), in millionths of PRICE_CURRENCY, by the fields of queue.Cost; none for a
+// day without costs, or more than forty days ago. Errors: queue.ErrUnavailable.
 func (s *Store) Spending(ctx context.Context, channel message.Channel, at time.Time) (map[string]int64, error) {
 	k := s.keys[channel]
 	fields, err := s.client.HGetAll(ctx, k.cost(at.UnixMilli()/day.Milliseconds())).Result()
@@ -26,7 +30,7 @@ func (s *Store) Spending(ctx context.Context, channel message.Channel, at time.T
 	return out, nil
 }
 
-// Spent returns what the consumer's channel has spent today.
+// Spent returns today's costs of the consumer's channel: see Spending.
 func (c *Consumer) Spent(ctx context.Context) (map[string]int64, error) {
 	return c.store.Spending(ctx, c.channel, time.Now())
 }

@@ -1,0 +1,247 @@
+package redisstore
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"ringup.dev/ringup/internal/job"
+	"ringup.dev/ringup/internal/message"
+	"ringup.dev/ringup/internal/queue"
+	"ringup.dev/ringup/internal/report"
+	"ringup.dev/ringup/internal/suppress"
+)
+
+// applyAll applies the reports that are there now; those that speak of an unknown job stay, for a while.
+func (d *Deliveries) applyAll(ctx context.Context, channel message.Channel) error {
+	k := d.store.keys[channel]
+	n, err := d.store.client.LLen(ctx, k.Reports).Result()
+	for ; err == nil && n > 0; n -= reportBatch {
+		err = d.apply(ctx, channel, min(n, reportBatch))
+	}
+	return unavailable(err)
+}
+
+// reportArgs are the arguments of report.lua.
+type reportArgs struct {
+	Retry      string        `key:"retry"`
+	Failed     string        `key:"failed"`
+	Reports    string        `key:"reports"`
+	Suppressed string        `key:"suppressed"`
+	Base       string        `lua:"base"`
+	StatusTTL  time.Duration `lua:"status_ttl"`
+	KeepFailed int           `lua:"keep_failed"`
+	Rows       []reportRow   `lua:"report"`
+}
+
+// reportRow is one report for report.lua, which describes the fields.
+type reportRow struct {
+	Raw      string          `lua:"raw"`
+	Verdict  string          `lua:"verdict"`
+	LogKey   string          `lua:"log_key"`
+	LogField string          `lua:"log_field"`
+	ID       string          `lua:"id"`
+	Line     string          `lua:"line"`
+	Action   report.Remedy   `lua:"action"`
+	Error    string          `lua:"error"`
+	Message  string          `lua:"message"`
+	Moved    message.Channel `lua:"moved"`
+	Address  string          `lua:"address"`
+	Entry    string          `lua:"entry"`
+}
+
+// reportAnswer is the answer of report.lua.
+type reportAnswer struct {
+	Results []string `lua:"results"`
+	Copies  []struct {
+		Of   int    `lua:"of"` // the number of a report, from 1
+		Copy string `lua:"copy"`
+	} `lua:"copies"`
+	Evicted []string `lua:"evicted"`
+}
+
+// notMoved is for reports whose message does not fall back.
+const notMoved message.Channel = "-"
+
+// apply applies the first n reports. Where one calls for a fall back, the script only says so, and the report stays: the message is enqueued
+// on the other channel, and then the report is applied. A process that dies in between leaves a report that does the same again.
+func (d *Deliveries) apply(ctx context.Context, channel message.Channel, n int64) error {
+	k := d.store.keys[channel]
+	raws, err := d.store.client.LRange(ctx, k.Reports, 0, n-1).Result()
+	if err != nil || len(raws) == 0 {
+		return err
+	}
+	reports := make([]queuedReport, len(raws))
+	for i, raw := range raws {
+		_ = json.Unmarshal([]byte(raw), &reports[i]) // one that cannot be read is dropped: nothing is known of it
+	}
+	logs, err := d.locate(ctx, channel, reports)
+	if err != nil {
+		return err
+	}
+	rows := make([]reportRow, len(raws))
+	for i := range reports {
+		if rows[i], err = rowOf(&reports[i], logs[i]); err != nil {
+			return err
+		}
+		rows[i].Raw = raws[i]
+	}
+	results, copies, err := d.run(ctx, channel, rows)
+	if err != nil {
+		return err
+	}
+	if len(copies) > 0 {
+		if err := d.fallBack(ctx, channel, rows, copies, results); err != nil {
+			return err
+		}
+	}
+	for i, result := range results {
+		switch result {
+		case "gone", "later":
+		default:
+			d.results.WithLabelValues(string(channel), result).Inc()
+			if result != "repeated" && result != "dropped" && reports[i].State != "" {
+				d.delivered.WithLabelValues(string(channel), reports[i].Provider, string(reports[i].State)).Inc()
+			}
+		}
+	}
+	return nil
+}
+
+// rowOf makes the arguments of one report, but for its bytes.
+func rowOf(r *queuedReport, at logPath) (reportRow, error) {
+	sum := sha256.Sum256([]byte(r.Provider + " " + r.EventID))
+	id := base64.RawURLEncoding.EncodeToString(sum[:12])
+	row := reportRow{
+		Verdict: "apply", LogKey: at.key, LogField: at.field, ID: `"i":"` + id + `"`, Action: r.Remedy, Error: r.Error, Message: r.Message, Address: r.Address,
+		Line: logEntry{At: r.At, State: events[r.State], Provider: r.Provider, MessageID: r.Message, Error: r.Error, EventID: id}.String(),
+	}
+	early := time.Since(time.UnixMilli(r.Received)) < reportPatience
+	switch unknown := r.Kind == "" && at.key == ""; {
+	case unknown && early:
+		row.Verdict = "later"
+	case unknown:
+		row.Verdict = "drop"
+	case r.Remedy != "" && early:
+		row.Verdict = "await"
+	}
+	var err error
+	if r.Kind == suppress.OptOut {
+		row.Entry, err = encodeSuppression(&suppress.Entry{Why: r.Why, By: r.Provider, Sender: r.Sender, At: time.UnixMilli(r.At)})
+	}
+	return row, err
+}
+
+// run runs the script. copies are the redelivery copies of the messages that fall back, by the index of their report.
+func (d *Deliveries) run(ctx context.Context, channel message.Channel, rows []reportRow) (results []string, copies map[int]string, err error) {
+	s, k := d.store, d.store.keys[channel]
+	var answer reportAnswer
+	err = s.ask(ctx, &s.scripts.report, &reportArgs{Retry: k.Retry, Failed: k.Failed, Reports: k.Reports, Suppressed: k.Suppressed, Base: k.Base, StatusTTL: s.config.StatusTTL,
+		KeepFailed: s.config.KeepFailed, Rows: rows}, &answer)
+	if err == nil && len(answer.Results) != len(rows) {
+		err = fmt.Errorf("%w: %d results for %d reports", queue.ErrUnavailable, len(answer.Results), len(rows))
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	copies = map[int]string{}
+	for _, c := range answer.Copies {
+		copies[c.Of-1] = c.Copy
+	}
+	LogEvicted(s.log, channel, decodeJobs(channel, answer.Evicted))
+	return answer.Results, copies, nil
+}
+
+// fallBack lets the messages of some reports fall back where they may, applies those reports, and sets their results.
+func (d *Deliveries) fallBack(ctx context.Context, channel message.Channel, rows []reportRow, copies map[int]string, results []string) error {
+	var to message.Channel
+	var jobs []*job.Job
+	var again []reportRow
+	indices := slices.Sorted(maps.Keys(copies))
+	for _, i := range indices {
+		row := rows[i]
+		row.Moved = notMoved
+		if j, err := job.Decode(channel, []byte(copies[i])); err == nil {
+			if over, falls := d.store.fallsBack(j); falls {
+				to, row.Moved = over, over
+				jobs = append(jobs, j)
+			}
+		}
+		again = append(again, row)
+	}
+	if len(jobs) > 0 {
+		if err := d.store.enqueueFallBacks(ctx, to, jobs); err != nil {
+			return err
+		}
+	}
+	applied, _, err := d.run(ctx, channel, again)
+	for n, i := range indices {
+		if err == nil {
+			results[i] = applied[n]
+		}
+	}
+	return err
+}
+
+// logPath is where a job's log is; zero when that is not known.
+type logPath struct{ key, field string }
+
+// locate finds the logs of the jobs that reports speak of: by the job's id, or by the provider's message id.
+func (d *Deliveries) locate(ctx context.Context, channel message.Channel, reports []queuedReport) ([]logPath, error) {
+	s, k := d.store, d.store.keys[channel]
+	pipe := s.client.Pipeline()
+	names := make([]*redis.StringCmd, len(reports))
+	records := make([][]*redis.StringCmd, len(reports))
+	jobs := make([]job.Job, len(reports))
+	for i := range reports {
+		webhookID, of, index, err := job.ParseID(reports[i].JobID)
+		switch {
+		case err == nil && of == channel:
+			jobs[i] = job.Job{WebhookID: webhookID, Index: index}
+			records[i] = s.records(ctx, pipe, s.recordKeys(channel), webhookID)
+		case reports[i].JobID == "" && reports[i].Message != "":
+			names[i] = pipe.Get(ctx, k.message(reports[i].Message))
+		}
+	}
+	out := make([]logPath, len(reports))
+	if pipe.Len() == 0 {
+		return out, nil
+	}
+	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
+		return nil, err
+	}
+	for i := range reports {
+		for _, record := range records[i] {
+			if text := record.Val(); len(text) >= recordHeader {
+				out[i].key, out[i].field = k.log(jobs[i].WebhookID, jobs[i].Index, millis(text[:6]))
+				break
+			}
+		}
+		if names[i] == nil {
+			continue
+		}
+		if name, accepted, ok := cutLastSpace(names[i].Val()); ok {
+			ms, _ := strconv.ParseInt(accepted, 10, 64)
+			out[i] = logPath{k.logOf(time.UnixMilli(ms)), name}
+		}
+	}
+	return out, nil
+}
+
+func cutLastSpace(s string) (before, after string, found bool) {
+	i := strings.LastIndexByte(s, ' ')
+	if i < 0 {
+		return "", "", false
+	}
+	return s[:i], s[i+1:], true
+}

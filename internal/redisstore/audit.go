@@ -1,0 +1,46 @@
+package redisstore
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+
+	"ringup.dev/ringup/internal/message"
+	"ringup.dev/ringup/internal/queue"
+)
+
+// maxAudit is how many entries a channel's audit log has at most.
+const maxAudit = 1000
+
+// Record adds an entry to the audit log, from which the oldest beyond 1,000 falls off. Errors: queue.ErrUnavailable.
+func (s *Store) Record(ctx context.Context, e queue.AuditEntry) error {
+	text, err := json.Marshal(e)
+	if err != nil {
+		return err
+	}
+	key := s.keys[e.Channel].Audit
+	pipe := s.client.Pipeline()
+	pipe.LPush(ctx, key, text)
+	pipe.LTrim(ctx, key, 0, maxAudit-1)
+	_, err = pipe.Exec(ctx)
+	return unavailable(err)
+}
+
+// Audit returns the latest entries of all channels, the latest first, at most limit. Errors: queue.ErrUnavailable.
+func (s *Store) Audit(ctx context.Context, limit int) ([]queue.AuditEntry, error) {
+	var out []queue.AuditEntry
+	for _, channel := range message.Channels {
+		texts, err := s.client.LRange(ctx, s.keys[channel].Audit, 0, int64(limit-1)).Result()
+		if err != nil {
+			return nil, unavailable(err)
+		}
+		for _, text := range texts {
+			var e queue.AuditEntry
+			if json.Unmarshal([]byte(text), &e) == nil {
+				out = append(out, e)
+			}
+		}
+	}
+	slices.SortFunc(out, func(a, b queue.AuditEntry) int { return b.At.Compare(a.At) })
+	return out[:min(len(out), limit)], nil
+}

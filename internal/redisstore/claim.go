@@ -1,0 +1,103 @@
+package redisstore
+
+import (
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"ringup.dev/ringup/internal/job"
+	"ringup.dev/ringup/internal/queue"
+)
+
+// claimArgs are the arguments of claim.lua.
+type claimArgs struct {
+	jobKeys
+	Suppressed     string        `key:"suppressed"`
+	Base           string        `lua:"base"`
+	Max            int           `lua:"max"`
+	Lease          time.Duration `lua:"lease"`
+	Aging          time.Duration `lua:"aging"`
+	Rate           float64       `lua:"rate"`
+	Burst          float64       `lua:"burst"`
+	Reap           bool          `lua:"reap"`
+	MaxCrashes     int           `lua:"max_crashes"`
+	FailUncertain  bool          `lua:"fail_uncertain"`
+	KeepFailed     int           `lua:"keep_failed"`
+	StatusTTL      time.Duration `lua:"status_ttl"`
+	RecipientLimit int           `lua:"recipient_limit"`
+	Providers      []string      `lua:"provider"`
+}
+
+// claimAnswer is the answer of claim.lua.
+type claimAnswer struct {
+	Jobs      []string          `lua:"jobs"`
+	Bodies    map[string]string `lua:"bodies"`
+	Provider  int               `lua:"provider"`
+	Probe     int               `lua:"probe"`
+	Wait      int               `lua:"wait"` // ms
+	Halted    string            `lua:"halted"`
+	Throttled bool              `lua:"throttled"`
+	Promoted  int               `lua:"promoted"`
+	Reaped    int               `lua:"reaped"`
+	SetAside  int               `lua:"set_aside"`
+	Evicted   []string          `lua:"evicted"`
+	Remarks   []remark          `lua:"remarks"`
+}
+
+// remark tells the worker about the recipient of a claimed job.
+type remark struct {
+	Job        int    `lua:"job"`        // its number, from 1
+	Suppressed string `lua:"suppressed"` // the entry on the suppression list
+	Limited    int64  `lua:"limited"`    // Unix ms
+}
+
+func (c *Consumer) claimArgs(r *queue.ClaimRequest) *claimArgs {
+	config := &c.store.config
+	return &claimArgs{
+		jobKeys: c.keys.jobs(), Suppressed: c.keys.Suppressed, Base: c.keys.Base,
+		Max: min(r.Max, maxBatch), Reap: r.Reap, Lease: c.config.Lease, Aging: c.config.PriorityAging, Rate: c.config.RateLimit, Burst: c.config.burst(),
+		MaxCrashes: config.MaxCrashes, FailUncertain: config.OnUncertain == FailUncertain, KeepFailed: config.KeepFailed, StatusTTL: config.StatusTTL,
+		RecipientLimit: c.config.RecipientLimit, Providers: c.providers,
+	}
+}
+
+// readClaim reads the answer of claim.lua; nil when there is none.
+func (c *Consumer) readClaim(answer *redis.Cmd) (*queue.Claim, error) {
+	if answer.Err() != nil {
+		return nil, nil // run has the error
+	}
+	var a claimAnswer
+	if err := decode(answer.Val(), &a); err != nil {
+		return nil, err
+	}
+	claim := &queue.Claim{
+		Provider: a.Provider, Wait: time.Duration(a.Wait) * time.Millisecond, Halted: a.Halted, Throttled: a.Throttled,
+		Promoted: a.Promoted, Reaped: a.Reaped, SetAside: a.SetAside, Evicted: decodeJobs(c.channel, a.Evicted),
+	}
+	if a.Wait < 0 {
+		claim.Wait = -1
+	}
+	for i, raw := range a.Jobs {
+		one := &queue.Claimed{Raw: []byte(raw), Provider: a.Provider}
+		if i == 0 && a.Probe >= 0 {
+			one.Probe, one.Provider = true, a.Probe
+		}
+		one.Job, one.Err = job.Decode(c.channel, one.Raw)
+		if one.Err == nil && one.Job.SharedBody {
+			one.Job.Body = []byte(a.Bodies[c.keys.body(one.Job)])
+		}
+		claim.Jobs = append(claim.Jobs, one)
+	}
+	for _, r := range a.Remarks {
+		if r.Job < 1 || r.Job > len(claim.Jobs) || claim.Jobs[r.Job-1].Job == nil {
+			continue
+		}
+		one := claim.Jobs[r.Job-1]
+		if r.Limited > 0 {
+			one.LimitedUntil = time.UnixMilli(r.Limited)
+		} else {
+			one.Suppressed = decodeSuppression(c.channel, one.Job.Recipient, r.Suppressed)
+		}
+	}
+	return claim, nil
+}

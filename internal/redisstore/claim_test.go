@@ -1,0 +1,69 @@
+package redisstore
+
+import (
+	"time"
+
+	"ringup.dev/ringup/internal/message"
+	"ringup.dev/ringup/internal/queue"
+	"ringup.dev/ringup/internal/redistest"
+)
+
+func afterRecipientLimit(a *after) {
+	limited := a.consumes(message.WhatsApp, ConsumerConfig{RecipientLimit: 2})
+	for range 3 {
+		a.enqueue("+15550100001", "+15550100002")
+	}
+	a.enqueue("+15550100003")
+	over := 0
+	for _, one := range a.claim(limited) {
+		if one.LimitedUntil.IsZero() {
+			// Another attempt does not count again.
+			a.settle(queue.Settlement{Claimed: one, Outcome: queue.Defer{Delay: time.Millisecond, Error: "again"}})
+			continue
+		}
+		over++
+		a.want(one.Job.Recipient, message.Address("+15550100001"))
+		if in := time.Until(one.LimitedUntil); in < 59*time.Minute || in > time.Hour {
+			a.Errorf("they may be written to again in %s", in)
+		}
+		a.settle(queue.Settlement{Claimed: one, Outcome: queue.Hold{Delay: time.Hour, Error: "limit"}})
+	}
+	a.want(over, 1)
+	seen := 0
+	redistest.Eventually(a.T, "the others are claimed again, and none of them is over the limit", func() bool {
+		for _, one := range a.claim(limited) {
+			seen++
+			if !one.LimitedUntil.IsZero() {
+				a.Fatalf("%s counts twice", one.Job.ID())
+			}
+		}
+		return seen == 6
+	})
+}
+
+func afterHeld(a *after) {
+	id := a.enqueue("+15550100001")
+	a.settle(queue.Settlement{Claimed: a.claim(a.consumer)[0], Outcome: queue.Hold{Delay: time.Hour, Error: "quiet hours"}})
+	d, err := a.store.Depth(a.Context(), message.WhatsApp)
+	a.must(err)
+	a.want([]any{d.Held, d.Retry, d.Inflight, d.Waiting}, []any{1, 0, 0, [4]int64{}})
+	n := a.state(id)[id+":whatsapp:1"]
+	a.want([]any{n.Status, n.Error}, []any{queue.StatusScheduled, "quiet hours"})
+	a.want(len(a.claim(a.consumer)), 0)
+	held, err := a.store.List(a.Context(), message.WhatsApp, queue.Scheduled, 0, 0, 10)
+	a.must(err)
+	done, err := a.store.Retry(a.Context(), held, "a test")
+	a.must(err)
+	a.want(done, 1)
+	one := a.claim(a.consumer)[0]
+	a.want(one.Job.Attempts, 0)
+	// What is due comes by itself, also when nobody but the sweeper looks.
+	a.settle(queue.Settlement{Claimed: one, Outcome: queue.Hold{Delay: time.Millisecond, Error: "quiet hours"}})
+	redistest.Eventually(a.T, "the sweeper has put it back", func() bool {
+		_, err := a.store.Sweep(a.Context(), message.WhatsApp, false)
+		a.must(err)
+		d, err := a.store.Depth(a.Context(), message.WhatsApp)
+		a.must(err)
+		return d.Waiting[2] == 1 && d.Held == 0
+	})
+}

@@ -1,0 +1,160 @@
+package redisstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"ringup.dev/ringup/internal/message"
+	"ringup.dev/ringup/internal/queue"
+)
+
+// scripts are all there are: a line each here, a line in compile, and a file lua/<name>.lua. The structs of their arguments and answers are in
+// the files that call them.
+type scripts struct {
+	enqueue, claim, settle, renew, beat, clock, restore, report, operate, purge, forget, retain script
+}
+
+// compile puts the scripts together, once per program.
+var compile = sync.OnceValue(func() scripts {
+	return scripts{
+		enqueue: newScript[enqueueArgs, enqueueAnswer]("enqueue"),
+		claim:   newScript[claimArgs, claimAnswer]("claim", "breaker"),
+		settle:  newScript[settleArgs, settleAnswer]("settle", "breaker"),
+		renew:   newScript[renewArgs, renewAnswer]("renew"),
+		beat:    newScript[beatArgs, struct{}]("beat"),
+		clock:   newScript[clockArgs, clockAnswer]("clock", "breaker"),
+		restore: newScript[restoreArgs, restoreAnswer]("restore"),
+		report:  newScript[reportArgs, reportAnswer]("report"),
+		operate: newScript[operateArgs, operateAnswer]("operate"),
+		purge:   newScript[purgeArgs, purgeAnswer]("purge"),
+		forget:  newScript[forgetArgs, forgetAnswer]("forget"),
+		retain:  newScript[retainArgs, retainAnswer]("retain"),
+	}
+})
+
+// Store is a connection to Redis, shared by everything that a program does with the queue.
+type Store struct {
+	config  Config
+	client  redis.UniversalClient
+	log     *slog.Logger
+	keys    map[message.Channel]Keys
+	slots   [][]message.Channel // the channels that one call of enqueue may serve together
+	scripts scripts
+	metrics *metrics // nil: not instrumented
+}
+
+// quiet keeps go-redis from printing past the program's logger: what matters comes back as an error.
+type quiet struct{}
+
+// Printf prints nothing.
+func (quiet) Printf(context.Context, string, ...any) {}
+
+var silence = sync.OnceFunc(func() { redis.SetLogger(quiet{}) })
+
+// Open prepares the connection. It does not wait for Redis: a program starts, and recovers, without it. Errors are of the
+// configuration.
+func Open(config Config, log *slog.Logger) (*Store, error) {
+	if err := config.Validate(); err != nil {
+		return nil, err
+	}
+	options, err := config.options()
+	if err != nil {
+		return nil, err
+	}
+	silence()
+	s := &Store{config: config, client: redis.NewUniversalClient(options), log: log, keys: map[message.Channel]Keys{}, scripts: compile()}
+	for _, channel := range message.Channels {
+		s.keys[channel] = NewKeys(config.Prefix, channel)
+		s.slots = append(s.slots, []message.Channel{channel})
+	}
+	if _, cluster := s.client.(*redis.ClusterClient); !cluster {
+		s.slots = [][]message.Channel{message.Channels}
+	}
+	return s, nil
+}
+
+// Close ends the connection; calls that are under way fail.
+func (s *Store) Close() error { return s.client.Close() }
+
+// Ping asks whether Redis answers. Errors: queue.ErrUnavailable.
+func (s *Store) Ping(ctx context.Context) error { return unavailable(s.client.Ping(ctx).Err()) }
+
+// call is one run of a script: args is a pointer to the struct of its arguments.
+type call struct {
+	script *script
+	args   any
+}
+
+// run sends the calls in one round trip (one per node, in a cluster) and returns their answers, in order. The error is that of the first
+// call that failed; the others may have succeeded. A script that Redis does not know (a restart, SCRIPT FLUSH, another master) is sent
+// whole, for the calls that need it and were therefore not run.
+func (s *Store) run(ctx context.Context, calls ...call) (answers []*redis.Cmd, first error) {
+	defer func(start time.Time) { s.metrics.observe(calls[0].script.name, time.Since(start), first) }(time.Now())
+	pipe := s.client.Pipeline()
+	answers = make([]*redis.Cmd, len(calls))
+	for i, c := range calls {
+		keys, args := c.script.args.encode(c.args)
+		answers[i] = pipe.EvalSha(ctx, c.script.sha, keys, args...)
+	}
+	// The error of a pipeline is the first of its commands' errors, which are looked at one by one.
+	_, _ = pipe.Exec(ctx)
+	for i, c := range calls {
+		if redis.HasErrorPrefix(answers[i].Err(), "NOSCRIPT") {
+			keys, args := c.script.args.encode(c.args)
+			answers[i] = s.client.Eval(ctx, c.script.source, keys, args...)
+		}
+		if err := answers[i].Err(); err != nil && first == nil {
+			first = unavailable(err)
+		}
+	}
+	return answers, first
+}
+
+// ask runs one script and reads its answer, a pointer to a struct; nil where nothing in it matters. Errors: queue.ErrUnavailable.
+func (s *Store) ask(ctx context.Context, script *script, args, answer any) error {
+	answers, err := s.run(ctx, call{script, args})
+	if err != nil || answer == nil {
+		return err
+	}
+	return decode(answers[0].Val(), answer)
+}
+
+// unavailable marks an error of Redis as queue.ErrUnavailable; nil stays nil.
+func unavailable(err error) error {
+	if err == nil {
+		return nil
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("%w: Redis did not answer in time", queue.ErrUnavailable)
+	}
+	return fmt.Errorf("%w: %w", queue.ErrUnavailable, err)
+}
+
+// refused says that Redis answered, and that a key of the channel is of another type than ringup's: another program uses it.
+func refused(err error) bool { return err != nil && strings.Contains(err.Error(), "WRONGTYPE") }
+
+// foreignKeys names the keys that a pipeline found to be of another type than ringup's: another program uses them, and they are as good as
+// missing. The error is any other.
+func foreignKeys(commands []redis.Cmder, _ error) ([]string, error) {
+	var names []string
+	for _, c := range commands {
+		switch err := c.Err(); {
+		case err == nil || errors.Is(err, redis.Nil):
+		case !refused(err):
+			return nil, err
+		default:
+			if name := fmt.Sprint(c.Args()[1]); !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+	}
+	return names, nil
+}

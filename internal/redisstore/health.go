@@ -1,0 +1,118 @@
+package redisstore
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Health is the state of a Redis.
+type Health struct {
+	Version  string
+	Skew     time.Duration // how far its clock is ahead of ours
+	Warnings []string      // settings and facts that may lose, evict or refuse jobs, each with its remedy
+}
+
+// memoryWarning is how much of maxmemory may be used before it is time to do something.
+const memoryWarning = 0.8
+
+// Examine looks for settings and facts of this Redis that may lose, evict or refuse jobs. A setting that may not be read (managed services hide CONFIG,
+// and users may have no right to INFO) is passed over. Errors: queue.ErrUnavailable.
+func (s *Store) Examine(ctx context.Context) (*Health, error) {
+	now, err := s.client.Time(ctx).Result()
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	h := &Health{Version: "unknown", Skew: time.Until(now)}
+	info, err := s.client.Info(ctx, "server", "persistence", "memory").Result()
+	if err != nil {
+		return h, nil //nolint:nilerr // INFO may be forbidden; Redis itself answers
+	}
+	field := func(name string) string {
+		for line := range strings.Lines(info) {
+			if value, found := strings.CutPrefix(strings.TrimSpace(line), name+":"); found {
+				return value
+			}
+		}
+		return ""
+	}
+	number := func(name string) float64 { n, _ := strconv.ParseFloat(field(name), 64); return n }
+	warn := func(format string, args ...any) { h.Warnings = append(h.Warnings, fmt.Sprintf(format, args...)) }
+	if version := field("redis_version"); version != "" {
+		h.Version = version
+	}
+	var major, minor int
+	if _, err := fmt.Sscanf(h.Version, "%d.%d", &major, &minor); err == nil && (major < 6 || major == 6 && minor < 2) {
+		warn("Redis is older than 6.2: ringup needs 6.2 or newer")
+	}
+	if policy := field("maxmemory_policy"); policy != "" && policy != "noeviction" {
+		warn("Redis may evict jobs when it is full: set maxmemory-policy noeviction (it is %s)", policy)
+	}
+	if field("aof_enabled") == "0" {
+		warn("Redis keeps no append-only file: a restart may lose accepted jobs; set appendonly yes")
+	}
+	if field("aof_enabled") == "1" && field("aof_last_write_status") == "err" {
+		warn("Redis cannot write its append-only file: look at its disk, and at its log")
+	}
+	if used, limit := number("used_memory"), number("maxmemory"); limit > 0 && used > memoryWarning*limit {
+		warn("Redis uses %.0f%% of maxmemory: raise it, or ingest will have to answer 503", 100*used/limit)
+	}
+	if field("aof_enabled") == "1" && s.defaultUserIsPowerless(ctx) {
+		warn("Redis's default user has no rights: the transactions in the append-only file are replayed as that user, and would be dropped at the next " +
+			"start; set `user default off resetpass ~* &* +@all`")
+	}
+	return h, nil
+}
+
+// defaultUserIsPowerless says that the user as which Redis replays its own append-only file may not run every command.
+func (s *Store) defaultUserIsPowerless(ctx context.Context) bool {
+	users, err := s.client.Do(ctx, "ACL", "LIST").StringSlice()
+	if err != nil {
+		return false // not ours to see
+	}
+	for _, rules := range users {
+		if strings.HasPrefix(rules, "user default ") {
+			return !strings.Contains(rules, "+@all") || !strings.Contains(rules, "~*")
+		}
+	}
+	return false
+}
+
+// Warnings lists the warnings of Examine.
+func (s *Store) Warnings(ctx context.Context) ([]string, error) {
+	h, err := s.Examine(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return h.Warnings, nil
+}
+
+// LogWarnings logs the warnings of Examine once Redis can be reached, and returns then, or with ctx.
+func (s *Store) LogWarnings(ctx context.Context) {
+	ticker := time.NewTicker(sweepEvery)
+	defer ticker.Stop()
+	said := false
+	for {
+		warnings, err := s.Warnings(ctx)
+		if err == nil && s.config.Embedded {
+			return
+		}
+		if err == nil {
+			for _, w := range warnings {
+				s.log.Warn(w)
+			}
+			return
+		}
+		if !said && ctx.Err() == nil {
+			said = true
+			s.log.Error("Redis cannot be reached; trying again until it can (REDIS_URL, REDIS_HOST, REDIS_PORT, REDIS_PASSWORD)", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}

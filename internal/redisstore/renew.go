@@ -1,0 +1,72 @@
+package redisstore
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"ringup.dev/ringup/internal/queue"
+)
+
+// renewArgs are the arguments of renew.lua.
+type renewArgs struct {
+	Inflight string        `key:"inflight"`
+	Lease    time.Duration `lua:"lease"`
+	Jobs     [][]byte      `lua:"job"`
+}
+
+// renewAnswer is the answer of renew.lua.
+type renewAnswer struct {
+	Lost []int `lua:"lost"` // numbers, from 1
+}
+
+// Renew prolongs the leases of claimed jobs, and returns the indices of those that had ended. With an error, nothing is known of the jobs
+// behind the last of lost. Errors: queue.ErrUnavailable.
+func (c *Consumer) Renew(ctx context.Context, claimed []*queue.Claimed) (lost []int, err error) {
+	for from := 0; from < len(claimed); from += maxBatch {
+		args := renewArgs{Inflight: c.keys.Inflight, Lease: c.config.Lease}
+		for _, one := range claimed[from:min(from+maxBatch, len(claimed))] {
+			args.Jobs = append(args.Jobs, one.Raw)
+		}
+		var answer renewAnswer
+		if err := c.store.ask(ctx, &c.store.scripts.renew, &args, &answer); err != nil {
+			return lost, err
+		}
+		for _, number := range answer.Lost {
+			lost = append(lost, from+number-1)
+		}
+	}
+	return lost, nil
+}
+
+// workerTimeout is how long after its last heartbeat a worker is no longer shown: two and a half heartbeats.
+const workerTimeout = 25 * time.Second
+
+// beatArgs are the arguments of beat.lua.
+type beatArgs struct {
+	Workers string        `key:"workers"`
+	Worker  string        `lua:"worker"`
+	Says    []byte        `lua:"says"`
+	Timeout time.Duration `lua:"timeout"`
+}
+
+// Beat is a worker's heartbeat. A worker that is silent for 25 seconds is no longer shown. With it, jobs of the channel that an older
+// program set aside come back to their lists: see restore. Errors: queue.ErrUnavailable.
+func (c *Consumer) Beat(ctx context.Context, id string, sending, concurrency int) error {
+	says, err := json.Marshal(queue.WorkerState{
+		ID: id, Sending: sending, Concurrency: concurrency, Providers: c.providers, RateLimit: c.config.RateLimit,
+	})
+	if err != nil {
+		return err
+	}
+	args := beatArgs{Workers: c.keys.Workers, Worker: id, Says: says, Timeout: workerTimeout}
+	if err := c.store.ask(ctx, &c.store.scripts.beat, &args, nil); err != nil {
+		return err
+	}
+	return c.store.restoreAll(ctx, c.channel)
+}
+
+// Gone takes a worker that has stopped off the list of workers. It is harmless when the worker is not on it.
+func (c *Consumer) Gone(ctx context.Context, id string) error {
+	return unavailable(c.store.client.HDel(ctx, c.keys.Workers, id).Err())
+}

@@ -1,0 +1,159 @@
+package redisstore
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"ringup.dev/ringup/internal/job"
+	"ringup.dev/ringup/internal/message"
+	"ringup.dev/ringup/internal/report"
+	"ringup.dev/ringup/internal/suppress"
+)
+
+const (
+	// reportBatch bounds how many reports one script applies.
+	reportBatch = 100
+	// reportPatience is how long a report waits for the settlement of the send that it speaks of: providers can be faster than workers.
+	reportPatience = time.Minute
+)
+
+// queuedReport is a delivery report, or a preference, as it waits to be applied. Other releases read it, too.
+type queuedReport struct {
+	Received int64         `json:"r"` // Unix ms
+	EventID  string        `json:"i"`
+	Provider string        `json:"p"`
+	At       int64         `json:"t,omitempty"` // Unix ms
+	JobID    string        `json:"j,omitempty"`
+	Message  string        `json:"m,omitempty"`
+	State    report.State  `json:"s,omitempty"`
+	Error    string        `json:"e,omitempty"`
+	Remedy   report.Remedy `json:"a,omitempty"`
+
+	Kind    suppress.Kind `json:"k,omitempty"`
+	Address string        `json:"d,omitempty"`
+	Sender  string        `json:"f,omitempty"`
+	Why     suppress.Why  `json:"w,omitempty"`
+}
+
+// events are the names of the states in a job's log.
+var events = map[report.State]string{report.Sent: "handed_on", report.Delivered: "delivered", report.Read: "read", report.Failed: "undelivered"}
+
+// Deliveries stores delivery reports and preferences, and applies them. Ingest runs it; any number may run side by side.
+type Deliveries struct {
+	store              *Store
+	woken              chan struct{}
+	delivered, results *prometheus.CounterVec
+}
+
+// Deliveries returns one whose metrics are registered with reg.
+func (s *Store) Deliveries(reg prometheus.Registerer) *Deliveries {
+	d := &Deliveries{
+		store: s, woken: make(chan struct{}, 1),
+		delivered: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "ringup_deliveries_total", Help: "Delivery reports, by state: sent (handed on), delivered, read, failed. Each report counts once.",
+		}, []string{"channel", "provider", "state"}),
+		results: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "ringup_reports_applied_total",
+			Help: "Delivery reports and preferences, by result: applied, repeated, dropped (of an unknown message), again (the message is sent again), failed.",
+		}, []string{"channel", "result"}),
+	}
+	reg.MustRegister(d.delivered, d.results)
+	return d
+}
+
+// Take stores the content of a callback until it is applied, which is soon. An update without reports and preferences stores nothing. Errors:
+// queue.ErrUnavailable, and unknown channels. After an error a part may be stored; the provider's repetition is harmless.
+func (d *Deliveries) Take(ctx context.Context, update report.Update) error {
+	now := time.Now()
+	pipe := d.store.client.Pipeline()
+	push := func(channel message.Channel, r queuedReport) error {
+		k, known := d.store.keys[channel]
+		if !known {
+			return fmt.Errorf("there is no channel %q", channel)
+		}
+		r.Received = now.UnixMilli()
+		raw, err := json.Marshal(r)
+		if err != nil {
+			return err
+		}
+		pipe.RPush(ctx, k.Reports, raw)
+		return nil
+	}
+	for _, n := range update.Reports {
+		r := queuedReport{EventID: n.EventID, Provider: n.Provider, At: millisOf(n.At, now), JobID: n.JobID, Message: n.MessageID, State: n.State, Remedy: n.Remedy()}
+		if r.Remedy != "" {
+			r.Error = errorText(n.Err)
+		}
+		if err := push(n.Channel, r); err != nil {
+			return err
+		}
+	}
+	for _, p := range update.Preferences {
+		err := push(p.Channel, queuedReport{
+			EventID: p.EventID, Provider: p.Provider, At: millisOf(p.At, now), Kind: p.Kind, Address: foldAddress(p.Address), Sender: p.Sender, Why: p.Why,
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if pipe.Len() == 0 {
+		return nil
+	}
+	_, err := pipe.Exec(ctx)
+	select {
+	case d.woken <- struct{}{}:
+	default:
+	}
+	return unavailable(err)
+}
+
+func millisOf(at, otherwise time.Time) int64 {
+	if at.IsZero() {
+		at = otherwise
+	}
+	return at.UnixMilli()
+}
+
+// errorText is an error as the scripts can store it: short, and without characters that would end a JSON string.
+func errorText(err error) string {
+	text := strings.Map(func(r rune) rune {
+		if r < ' ' || r == '"' || r == '\\' {
+			return ' '
+		}
+		return r
+	}, err.Error())
+	return strings.ToValidUTF8(text[:min(len(text), job.MaxError)], "")
+}
+
+// Run applies reports until ctx ends: once per second, and at once after Take.
+func (d *Deliveries) Run(ctx context.Context) {
+	ticker := time.NewTicker(sweepEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-d.woken:
+		case <-ticker.C:
+		}
+		for _, channel := range message.Channels {
+			call, cancel := context.WithTimeout(ctx, flushTimeout)
+			err := errors.Join(d.applyAll(call, channel), d.store.drainMoves(call, channel))
+			cancel()
+			switch {
+			case err == nil || ctx.Err() != nil:
+			case refused(err):
+				// Redis is there; a foreign key of this channel is no reason to leave the others alone.
+				d.store.log.Error("delivery reports not applied", "channel", channel, "error", err)
+			default:
+				d.store.log.Debug("delivery reports wait: Redis does not answer", "channel", channel, "error", err)
+			}
+		}
+	}
+}

@@ -1,0 +1,378 @@
+package redisstore
+
+import (
+	"crypto/sha1" //nolint:gosec // Redis names scripts by SHA-1
+	"embed"
+	"encoding/hex"
+	"fmt"
+	"reflect"
+	"strings"
+	"sync"
+	"time"
+
+	"ringup.dev/ringup/internal/queue"
+)
+
+// A script and its callers share names, not positions. A Go struct lists the arguments, and layoutOf makes two things of it: the header of
+// Lua locals that stands before the script, and the order in which encode sends the values. The tags are
+//
+//	key:"retry"           a key               local retry_key = KEYS[5]
+//	key:"queue"           [4]string           local queue_at = 0                        KEYS[queue_at + p]
+//	lua:"lease"           a value             local lease = tonumber(ARGV[3])
+//	lua:"job"             a slice of values   local job_n, job_at = …                   ARGV[job_at + i], i from 1 to job_n
+//	lua:"done"            a slice of structs  local done_n, done_raw_at, … = …          ARGV[done_raw_at + i]
+//	lua:"webhook,rest"    []any, the last     local webhook_at = …                      ARGV[webhook_at + i], without a count
+//
+// Text and bytes stay as they are, numbers become numbers, durations milliseconds, and booleans booleans. Fields of an embedded struct count
+// as fields of the struct around it. The answer comes back by name, too: see decode.
+//
+// The locals are plain ones: no table is built where a batch of jobs is settled, and a misspelt name raises an error, since Redis knows no
+// globals but its own.
+
+//go:embed lua
+var sources embed.FS
+
+// script is a Lua program, the name that metrics have for it, the layout of its arguments and the struct that its answer fits.
+type script struct {
+	name, source, sha string
+	args              *layout
+	answer            reflect.Type
+}
+
+// newScript puts a script together: lua/prelude.lua, the other files that it includes, the header of its arguments A, and lua/<name>.lua, which
+// answers R. It panics on an A that has no layout, which every test finds out.
+func newScript[A, R any](name string, includes ...string) script {
+	args := layoutOf(reflect.TypeFor[A]())
+	s := script{name: name, args: args, answer: reflect.TypeFor[R]()}
+	for _, file := range append([]string{"prelude"}, includes...) {
+		s.source += read(file)
+	}
+	s.source += args.header + read(name)
+	return s.named()
+}
+
+func read(file string) string {
+	text, err := sources.ReadFile("lua/" + file + ".lua")
+	if err != nil {
+		panic(err)
+	}
+	return string(text)
+}
+
+// named returns the script with the name that Redis has for its source.
+func (s script) named() script {
+	sum := sha1.Sum([]byte(s.source)) //nolint:gosec // as above
+	s.sha = hex.EncodeToString(sum[:])
+	return s
+}
+
+// kind is how a value is sent, and its type in Lua.
+type kind int
+
+const (
+	kindText kind = iota
+	kindBytes
+	kindInt
+	kindFloat
+	kindBool
+	kindMillis
+	kindAny // as it is
+)
+
+var duration = reflect.TypeFor[time.Duration]()
+
+func kindOf(t reflect.Type) (kind, bool) {
+	switch {
+	case t == duration:
+		return kindMillis, true
+	case t.Kind() == reflect.String:
+		return kindText, true
+	case t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Uint8:
+		return kindBytes, true
+	case t.Kind() == reflect.Int || t.Kind() == reflect.Int64:
+		return kindInt, true
+	case t.Kind() == reflect.Float64:
+		return kindFloat, true
+	case t.Kind() == reflect.Bool:
+		return kindBool, true
+	case t.Kind() == reflect.Interface:
+		return kindAny, true
+	}
+	return 0, false
+}
+
+// lua is the expression for a value in ARGV.
+func (k kind) lua(value string) string {
+	switch k {
+	case kindInt, kindFloat, kindMillis:
+		return "tonumber(" + value + ")"
+	case kindBool:
+		return value + " == '1'"
+	}
+	return value
+}
+
+// value returns the value as it is sent.
+func (k kind) value(v reflect.Value) any {
+	switch k {
+	case kindBytes:
+		return v.Bytes()
+	case kindInt:
+		return v.Int()
+	case kindFloat:
+		return v.Float()
+	case kindBool:
+		if v.Bool() {
+			return "1"
+		}
+		return "0"
+	case kindMillis:
+		return time.Duration(v.Int()).Milliseconds()
+	case kindAny:
+		return v.Interface()
+	}
+	return v.String()
+}
+
+// layout is the order of a script's arguments.
+type layout struct {
+	of      reflect.Type
+	header  string   // Lua
+	names   []string // of the header's locals
+	keys    []field
+	values  []field // one argument each; of a slice, its length
+	columns []field // of slices: one argument for each element
+}
+
+// field is a field of the struct.
+type field struct {
+	path []int // as reflect has it
+	kind kind
+	// list says that the field is a slice or an array. column is the field of its elements, -1 when they are values themselves.
+	list   bool
+	column int
+}
+
+func (l *layout) local(name, is string) {
+	l.names = append(l.names, name)
+	l.header += "local " + name + " = " + is + "\n"
+}
+
+// layoutOf makes the layout of a struct.
+func layoutOf(t reflect.Type) *layout {
+	l := &layout{of: t}
+	keys := 0
+	var lists []reflect.StructField
+	for _, f := range reflect.VisibleFields(t) {
+		name, is := f.Tag.Lookup("key")
+		switch {
+		case f.Anonymous:
+		case is && f.Type.Kind() == reflect.String:
+			keys++
+			l.local(name+"_key", fmt.Sprintf("KEYS[%d]", keys))
+			l.keys = append(l.keys, field{path: f.Index})
+		case is:
+			l.local(name+"_at", fmt.Sprint(keys))
+			l.keys = append(l.keys, field{path: f.Index, list: true})
+			if f.Type.Kind() == reflect.Array {
+				keys += f.Type.Len()
+			}
+		default:
+			l.argument(f, &lists)
+		}
+	}
+	at := fmt.Sprint(len(l.values))
+	for _, f := range lists {
+		at = l.list(f, at)
+	}
+	return l
+}
+
+// argument adds a value, or the length of a list.
+func (l *layout) argument(f reflect.StructField, lists *[]reflect.StructField) {
+	name, option, _ := strings.Cut(f.Tag.Get("lua"), ",")
+	if name == "" {
+		panic(fmt.Sprintf("%s.%s has no name in Lua", l.of, f.Name))
+	}
+	k, plain := kindOf(f.Type)
+	switch {
+	case plain:
+	case f.Type.Kind() == reflect.Slice:
+		*lists = append(*lists, f)
+	default:
+		panic(fmt.Sprintf("%s.%s is a %s", l.of, f.Name, f.Type))
+	}
+	if option == "rest" {
+		return
+	}
+	l.values = append(l.values, field{path: f.Index, kind: k, list: !plain})
+	if !plain {
+		name, k = name+"_n", kindInt
+	}
+	l.local(name, k.lua(fmt.Sprintf("ARGV[%d]", len(l.values))))
+}
+
+// list adds the columns of a list. at is the offset of the first, and the result that of the next list.
+func (l *layout) list(f reflect.StructField, at string) string {
+	name, _, _ := strings.Cut(f.Tag.Get("lua"), ",")
+	column := func(named string, i int, t reflect.Type) {
+		k, plain := kindOf(t)
+		if !plain {
+			panic(fmt.Sprintf("%s.%s has a %s", l.of, f.Name, t))
+		}
+		l.local(named+"_at", at)
+		l.columns = append(l.columns, field{path: f.Index, kind: k, list: true, column: i})
+		at = named + "_at + " + name + "_n"
+	}
+	element := f.Type.Elem()
+	if element.Kind() != reflect.Struct {
+		column(name, -1, element)
+		return at
+	}
+	for i := range element.NumField() {
+		column(name+"_"+element.Field(i).Tag.Get("lua"), i, element.Field(i).Type)
+	}
+	return at
+}
+
+// encode returns the keys and the arguments for a call: args is a pointer to the struct of the layout.
+func (l *layout) encode(args any) (keys []string, argv []any) {
+	v := reflect.ValueOf(args).Elem()
+	if v.Type() != l.of {
+		panic(fmt.Sprintf("arguments are a %s, and not a %s", v.Type(), l.of))
+	}
+	keys = make([]string, 0, 12)
+	for _, f := range l.keys {
+		if one := v.FieldByIndex(f.path); !f.list {
+			keys = append(keys, one.String())
+		} else {
+			for i := range one.Len() {
+				keys = append(keys, one.Index(i).String())
+			}
+		}
+	}
+	size := len(l.values)
+	for _, f := range l.columns {
+		size += v.FieldByIndex(f.path).Len()
+	}
+	argv = make([]any, 0, size)
+	for _, f := range l.values {
+		if one := v.FieldByIndex(f.path); f.list {
+			argv = append(argv, one.Len())
+		} else {
+			argv = append(argv, f.kind.value(one))
+		}
+	}
+	for _, f := range l.columns {
+		list := v.FieldByIndex(f.path)
+		for i := range list.Len() {
+			one := list.Index(i)
+			if f.column >= 0 {
+				one = one.Field(f.column)
+			}
+			argv = append(argv, f.kind.value(one))
+		}
+	}
+	return keys, argv
+}
+
+// decode reads the answer of a script (answer in prelude.lua: name, value, name, value …) into the fields that are tagged with the names.
+// Zero values are left out by the script and stay zero here. Numbers fit int, bool and time.Duration (ms); lists fit slices, of structs
+// where each element is an answer of its own, and maps, where names and values alternate. Errors: queue.ErrUnavailable, for an answer
+// with another name or type.
+func decode(reply any, into any) error {
+	v := reflect.ValueOf(into).Elem()
+	pairs, ok := reply.([]any)
+	if !ok || len(pairs)%2 != 0 {
+		return fmt.Errorf("%w: a script answered a %T", queue.ErrUnavailable, reply)
+	}
+	fields := namesOf(v.Type())
+	for i := 0; i < len(pairs); i += 2 {
+		name, _ := pairs[i].(string)
+		field, known := fields[name]
+		if !known {
+			return fmt.Errorf("%w: a script answered with %q, which nothing reads", queue.ErrUnavailable, pairs[i])
+		}
+		if !set(v.Field(field), pairs[i+1]) {
+			return fmt.Errorf("%w: a script answered a %T as %s", queue.ErrUnavailable, pairs[i+1], name)
+		}
+	}
+	return nil
+}
+
+// answers has the results of namesOf, by type.
+var answers sync.Map
+
+// namesOf returns the fields of a struct by their names in Lua.
+func namesOf(t reflect.Type) map[string]int {
+	if known, ok := answers.Load(t); ok {
+		return known.(map[string]int)
+	}
+	fields := map[string]int{}
+	for i := range t.NumField() {
+		fields[t.Field(i).Tag.Get("lua")] = i
+	}
+	answers.Store(t, fields)
+	return fields
+}
+
+// set sets a field to a value of an answer, and says whether that fits.
+func set(v reflect.Value, value any) bool {
+	switch value := value.(type) {
+	case int64:
+		switch {
+		case v.Type() == duration:
+			v.SetInt(value * int64(time.Millisecond))
+		case v.CanInt():
+			v.SetInt(value)
+		case v.Kind() == reflect.Bool:
+			v.SetBool(value == 1)
+		default:
+			return false
+		}
+	case string:
+		if v.Kind() != reflect.String {
+			return false
+		}
+		v.SetString(value)
+	case []any:
+		return setList(v, value)
+	default:
+		return false
+	}
+	return true
+}
+
+func setList(v reflect.Value, values []any) bool {
+	switch v.Kind() {
+	case reflect.Map:
+		v.Set(reflect.MakeMapWithSize(v.Type(), len(values)/2))
+		for i := 0; i+1 < len(values); i += 2 {
+			key, value := reflect.New(v.Type().Key()).Elem(), reflect.New(v.Type().Elem()).Elem()
+			if !set(key, values[i]) || !set(value, values[i+1]) {
+				return false
+			}
+			v.SetMapIndex(key, value)
+		}
+	case reflect.Slice:
+		v.Set(reflect.MakeSlice(v.Type(), len(values), len(values)))
+		for i, value := range values {
+			one := v.Index(i)
+			switch one.Kind() {
+			case reflect.Struct:
+				if decode(value, one.Addr().Interface()) != nil {
+					return false
+				}
+			case reflect.Interface:
+				one.Set(reflect.ValueOf(value))
+			default:
+				if !set(one, value) {
+					return false
+				}
+			}
+		}
+	default:
+		return false
+	}
+	return true
+}

@@ -1,0 +1,258 @@
+package redisstore
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"ringup.dev/ringup/internal/job"
+	"ringup.dev/ringup/internal/message"
+	"ringup.dev/ringup/internal/queue"
+)
+
+// scanBatch is how many jobs are read at a time where many are looked through.
+const scanBatch = 500
+
+// List returns jobs of a state, at most limit of them after the first offset: waiting ones of the priority given (0: all, by priority), the
+// oldest first; failed and completed ones, the latest first; the others by when they are due, or their leases end. Errors: queue.ErrUnavailable,
+// and unknown states.
+func (s *Store) List(ctx context.Context, channel message.Channel, state queue.State, priority, offset, limit int) ([]queue.Stored, error) {
+	k := s.keys[channel]
+	from, to := int64(offset), int64(offset+limit-1)
+	var out []queue.Stored
+	var err error
+	switch state {
+	case queue.Waiting:
+		out, err = s.waiting(ctx, channel, priority, offset, limit)
+	case queue.Retrying, queue.Scheduled, queue.InFlight:
+		key := map[queue.State]string{queue.Retrying: k.Retry, queue.Scheduled: k.Held, queue.InFlight: k.Inflight}[state]
+		var z []redis.Z
+		z, err = s.client.ZRangeWithScores(ctx, key, from, to).Result()
+		out = scored(channel, state, z)
+	case queue.Failed, queue.Completed:
+		key := k.Failed
+		if state == queue.Completed {
+			key = k.Completed
+		}
+		var z []redis.Z
+		z, err = s.client.ZRevRangeWithScores(ctx, key, from, to).Result()
+		out = scored(channel, state, z)
+	default:
+		return nil, fmt.Errorf("there is no state %q", state)
+	}
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	return out, s.addBodies(ctx, out)
+}
+
+// waiting returns jobs of the priority lists, as if they were one.
+func (s *Store) waiting(ctx context.Context, channel message.Channel, priority, offset, limit int) ([]queue.Stored, error) {
+	var out []queue.Stored
+	for p, key := range s.keys[channel].Queue {
+		if priority != 0 && priority != p+1 {
+			continue
+		}
+		pipe := s.client.Pipeline()
+		length := pipe.LLen(ctx, key)
+		raws := pipe.LRange(ctx, key, int64(offset), int64(offset+limit-len(out)-1))
+		if _, err := pipe.Exec(ctx); err != nil {
+			return nil, err
+		}
+		for _, raw := range raws.Val() {
+			out = append(out, stored(channel, queue.Waiting, time.Time{}, raw))
+		}
+		if len(out) >= limit {
+			break
+		}
+		offset = max(0, offset-int(length.Val()))
+	}
+	return out, nil
+}
+
+func scored(channel message.Channel, state queue.State, z []redis.Z) []queue.Stored {
+	out := make([]queue.Stored, 0, len(z))
+	for _, one := range z {
+		raw, _ := one.Member.(string)
+		out = append(out, stored(channel, state, time.UnixMilli(int64(one.Score)), raw))
+	}
+	return out
+}
+
+// unreadable (ms) is added to the score of a failed job whose bytes the scripts do not know: see ended_at in prelude.lua.
+const unreadable = 1_000_000_000_000_000
+
+// stored decodes a job as it lies in its list or set.
+func stored(channel message.Channel, state queue.State, at time.Time, raw string) queue.Stored {
+	if ms := at.UnixMilli(); ms > unreadable {
+		at = time.UnixMilli(ms - unreadable)
+	}
+	one := queue.Stored{Channel: channel, State: state, At: at, Raw: []byte(raw)}
+	one.Job, one.Err = job.Decode(channel, one.Raw)
+	return one
+}
+
+// addBodies fetches the shared bodies of jobs.
+func (s *Store) addBodies(ctx context.Context, jobs []queue.Stored) error {
+	pipe := s.client.Pipeline()
+	asked := map[int]*redis.StringCmd{}
+	for i, one := range jobs {
+		if one.Job != nil && one.Job.SharedBody {
+			k := s.keys[one.Channel]
+			asked[i] = pipe.HGet(ctx, k.body(one.Job), "b")
+		}
+	}
+	if len(asked) == 0 {
+		return nil
+	}
+	if _, err := foreignKeys(pipe.Exec(ctx)); err != nil {
+		return unavailable(err)
+	}
+	for i, body := range asked {
+		jobs[i].Job.Body = []byte(body.Val())
+	}
+	return nil
+}
+
+// scan hands the jobs of a state to visit, some hundred at a time, until that says that it is done, or atMost were seen.
+func (s *Store) scan(ctx context.Context, channel message.Channel, state queue.State, atMost int, visit func(queue.Stored) (done bool)) error {
+	for offset := 0; offset < atMost; offset += scanBatch {
+		jobs, err := s.List(ctx, channel, state, 0, offset, min(scanBatch, atMost-offset))
+		if err != nil {
+			return err
+		}
+		if slices.ContainsFunc(jobs, visit) {
+			return nil
+		}
+		if len(jobs) < scanBatch {
+			return nil
+		}
+	}
+	return nil
+}
+
+// Locate finds a job by its id, wherever it is; nil when it is nowhere. acceptedAt, when known, finds it among any number that wait; without
+// it, the first 10,000 are looked through. Errors: queue.ErrUnavailable, and invalid ids.
+func (s *Store) Locate(ctx context.Context, id string, acceptedAt time.Time) (*queue.Stored, error) {
+	_, channel, _, err := job.ParseID(id)
+	if err != nil {
+		return nil, err
+	}
+	var found *queue.Stored
+	is := func(k queue.Stored) bool {
+		if k.Job != nil && k.Job.ID() == id {
+			found = &k
+		}
+		return found != nil
+	}
+	for _, state := range []queue.State{queue.InFlight, queue.Retrying, queue.Scheduled, queue.Failed, queue.Completed} {
+		if err := s.scan(ctx, channel, state, scanAtMost, is); err != nil || found != nil {
+			return found, err
+		}
+	}
+	if acceptedAt.IsZero() {
+		return nil, s.scan(ctx, channel, queue.Waiting, scanAtMost, is)
+	}
+	for p := range s.keys[channel].Queue {
+		if err := s.findByAcceptTime(ctx, channel, p, acceptedAt, is); err != nil || found != nil {
+			return found, err
+		}
+	}
+	return nil, nil
+}
+
+// scanAtMost is how many jobs of a set are looked through: as many as KEEP_FAILED is in production.
+const scanAtMost = 10_000
+
+// findByAcceptTime looks through the part of a priority list where jobs of that time are: a list is in the order of acceptance, but for
+// retries at its head and for jobs that several replicas of ingest accepted in the same moment.
+func (s *Store) findByAcceptTime(ctx context.Context, channel message.Channel, list int, at time.Time, visit func(queue.Stored) bool) error {
+	key := s.keys[channel].Queue[list]
+	length, err := s.client.LLen(ctx, key).Result()
+	if err != nil {
+		return unavailable(err)
+	}
+	low, high := int64(0), length
+	for low < high {
+		middle := (low + high) / 2
+		raw, err := s.client.LIndex(ctx, key, middle).Result()
+		if err != nil && !errors.Is(err, redis.Nil) {
+			return unavailable(err)
+		}
+		if accepted, ok := acceptedAt(raw); ok && accepted.Before(at) {
+			low = middle + 1
+		} else {
+			high = middle
+		}
+	}
+	for _, offset := range []int{int(max(0, low-scanBatch/2)), 0} {
+		jobs, err := s.List(ctx, channel, queue.Waiting, list+1, offset, scanBatch)
+		if err != nil {
+			return err
+		}
+		if slices.ContainsFunc(jobs, visit) {
+			return nil
+		}
+	}
+	return nil
+}
+
+// Search finds jobs whose payload, recipient, last error or provider's message id holds a text: among the first 10,000 of each state. At most
+// limit are returned. Errors: queue.ErrUnavailable.
+func (s *Store) Search(ctx context.Context, text string, limit int) ([]queue.Stored, error) {
+	var found []queue.Stored
+	needle := []byte(text)
+	for _, channel := range message.Channels {
+		for _, state := range []queue.State{queue.Failed, queue.Retrying, queue.Scheduled, queue.InFlight, queue.Completed, queue.Waiting} {
+			err := s.scan(ctx, channel, state, scanAtMost, func(k queue.Stored) bool {
+				if k.Job != nil && (bytes.Contains(k.Job.Body, needle) || bytes.Contains(k.Raw, needle)) {
+					found = append(found, k)
+				}
+				return len(found) >= limit
+			})
+			if err != nil || len(found) >= limit {
+				return found, err
+			}
+		}
+		more, err := s.byMessageID(ctx, channel, text)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, more...)
+	}
+	return found, nil
+}
+
+// byMessageID finds completed jobs by the provider's message id, which only their logs have.
+func (s *Store) byMessageID(ctx context.Context, channel message.Channel, text string) ([]queue.Stored, error) {
+	jobs, err := s.List(ctx, channel, queue.Completed, 0, 0, scanBatch)
+	if err != nil || len(jobs) == 0 {
+		return nil, err
+	}
+	pipe := s.client.Pipeline()
+	logs := make([]*redis.StringCmd, len(jobs))
+	k := s.keys[channel]
+	for i, one := range jobs {
+		if one.Job != nil {
+			key, field := k.log(one.Job.WebhookID, one.Job.Index, one.Job.AcceptedAt)
+			logs[i] = pipe.HGet(ctx, key, field)
+		}
+	}
+	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
+		return nil, unavailable(err)
+	}
+	var found []queue.Stored
+	for i, log := range logs {
+		if log != nil && strings.Contains(log.Val(), strconv.Quote(text)) {
+			found = append(found, jobs[i])
+		}
+	}
+	return found, nil
+}

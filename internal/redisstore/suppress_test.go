@@ -1,0 +1,111 @@
+package redisstore
+
+import (
+	"context"
+	"time"
+
+	"ringup.dev/ringup/internal/message"
+	"ringup.dev/ringup/internal/queue"
+	"ringup.dev/ringup/internal/report"
+	"ringup.dev/ringup/internal/suppress"
+)
+
+func afterSuppressedIsSaidWithTheClaim(a *after) {
+	entry := suppress.Entry{Channel: message.WhatsApp, Address: "+15550100001", Why: suppress.StopWord, By: "business", Sender: "1000", At: time.Now()}
+	waits := a.enqueue("+15550100001") // before they said so
+	added, err := a.store.Suppress(a.Context(), []suppress.Entry{entry, {Channel: message.Email, Address: "Jane.Roe@Example.com", Why: suppress.Complaint}})
+	a.must(err)
+	a.want(added, 2)
+	again := entry
+	again.Why = suppress.Operator
+	added, err = a.store.Suppress(a.Context(), []suppress.Entry{again})
+	a.must(err)
+	a.want(added, 0)
+	a.enqueue("+15550100002", "+15550100001")
+	for _, one := range a.claim(a.consumer) {
+		if is := one.Suppressed != nil; is != (one.Job.Recipient == "+15550100001") {
+			a.Errorf("%s: %+v", one.Job.ID(), one.Suppressed)
+		} else if is {
+			a.want([]any{one.Suppressed.Why, one.Suppressed.Sender, one.Suppressed.By}, []any{suppress.StopWord, "1000", "business"})
+			a.settle(queue.Settlement{Claimed: one, Outcome: queue.Suppress{Error: "they said STOP"}})
+		}
+	}
+	a.want(a.state(waits)[waits+":whatsapp:1"].Status, queue.StatusSuppressed)
+	// Capitals do not count, and the list can be read.
+	found, err := a.store.Suppressed(a.Context(), message.Email, "JANE.ROE@example.com")
+	a.must(err)
+	if found == nil || found.Why != suppress.Complaint {
+		a.Errorf("%+v", found)
+	}
+	var all []message.Address
+	a.must(a.store.Suppressions(a.Context(), message.WhatsApp, func(s suppress.Entry) bool { all = append(all, s.Address); return false }))
+	a.want(len(all), 1)
+	gone, err := a.store.Unsuppress(a.Context(), message.WhatsApp, "+15550100001")
+	a.must(err)
+	a.want(gone, true)
+	a.enqueue("+15550100001")
+	for _, one := range a.claim(a.consumer) {
+		if one.Suppressed != nil {
+			a.Errorf("%+v after they were taken off the list", one.Suppressed)
+		}
+	}
+}
+
+func afterPreferences(a *after) {
+	out := suppress.Preference{EventID: "1", Provider: "business", Channel: message.WhatsApp, Address: "+15550100001", Kind: suppress.OptOut, Why: suppress.StopWord}
+	in := suppress.Preference{EventID: "2", Provider: "business", Channel: message.WhatsApp, Address: "+15550100001", Kind: suppress.OptIn}
+	once := func(p suppress.Preference, event string, at time.Time) suppress.Preference {
+		p.EventID, p.At = event, at
+		return p
+	}
+	now := time.Now()
+	for i, step := range []struct {
+		preference suppress.Preference
+		suppressed bool
+	}{
+		{out, true}, {out, true}, {in, false},
+		{out, false}, {once(out, "3", now), true}, {in, true}, // repeated, after they had said something else
+		{once(in, "4", now.Add(-2*time.Second)), true},    // said before the stop, and came after it
+		{once(in, "5", now.Truncate(time.Second)), false}, // some providers tell seconds
+	} {
+		a.must(a.deliveries.Take(a.Context(), report.Update{Preferences: []suppress.Preference{step.preference}}))
+		a.apply()
+		found, err := a.store.Suppressed(a.Context(), message.WhatsApp, "+15550100001")
+		a.must(err)
+		if (found != nil) != step.suppressed {
+			a.Errorf("step %d: %+v", i, found)
+		}
+	}
+}
+
+func afterSyncOptOuts(a *after) {
+	list := func(addresses ...message.Address) func(context.Context, func(message.Address) error) error {
+		return func(_ context.Context, each func(message.Address) error) error {
+			for _, one := range addresses {
+				if err := each(one); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}
+	_, err := a.store.Suppress(a.Context(), []suppress.Entry{{Channel: message.SMS, Address: "+15550100009", Why: suppress.StopWord}})
+	a.must(err)
+	mine, err := a.store.SyncOptOuts(a.Context(), message.SMS, "aws", 20*time.Millisecond, list("+15550100001", "+15550100002", "+15550100001"))
+	a.must(err)
+	a.want(mine, true)
+	n, err := a.store.CountSuppressed(a.Context(), message.SMS)
+	a.must(err)
+	a.want(n, 3)
+	a.must(a.store.client.Del(a.Context(), a.store.keys[message.SMS].Base+":optouts:aws").Err()) // the interval is over
+	_, err = a.store.SyncOptOuts(a.Context(), message.SMS, "aws", time.Hour, list("+15550100002"))
+	a.must(err)
+	mine, err = a.store.SyncOptOuts(a.Context(), message.SMS, "aws", time.Hour, list())
+	a.must(err)
+	a.want(mine, false)
+	left := map[message.Address]suppress.Why{}
+	a.must(a.store.Suppressions(a.Context(), message.SMS, func(s suppress.Entry) bool { left[s.Address] = s.Why; return false }))
+	if len(left) != 2 || left["+15550100009"] != suppress.StopWord || left["+15550100002"] != suppress.OptOutList {
+		a.Errorf("%d are left", len(left))
+	}
+}
