@@ -35,7 +35,7 @@ var rules = []rule{
 	{"internal/person", []string{redis, module + "internal/queue", module + "internal/provider"}, "pure"},
 	{"internal/render", []string{redis, module + "internal/queue", module + "internal/provider"}, "pure"},
 	{"internal/pricing", []string{redis, "net/http", module + "internal/queue", module + "internal/provider", "github.com/nyaruka/phonenumbers"}, "pure"},
-	{"internal/quiet", []string{redis, "net/http", module + "internal/queue", module + "internal/provider", "github.com/nyaruka/phonenumbers"},
+	{"internal/gate", []string{redis, "net/http", module + "internal/queue", module + "internal/provider", "github.com/nyaruka/phonenumbers"},
 		"pure, and the library's numbering plans would cost every worker memory and time"},
 	{"internal/unsubscribe", []string{redis, "github.com/go-chi/", module + "internal/queue", module + "internal/ingest", module + "internal/render"},
 		"ingest serves the page, and workers make the links"},
