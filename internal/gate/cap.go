@@ -1,16 +1,15 @@
 package gate
 
-import (
-	"time"
+import "ringup.dev/ringup/internal/pricing"
 
-	"ringup.dev/ringup/internal/pricing"
-)
-
-// dailyCap holds a message that would go over a daily cap until the next day begins, by UTC. It goes by what reserve says, which is
-// pricing.Budget.Reserve.
-func dailyCap(reserve func(source string, cost pricing.Micros, now time.Time) (pricing.Cap, bool)) Stage {
+// dailyCap holds a message that would go over a daily cap until the next day begins, by UTC. It is as pure as the others, given what the
+// budget says.
+func dailyCap(budget *pricing.Budget) Stage {
+	if budget == nil {
+		return nil
+	}
 	return func(in Input) Verdict {
-		reached, over := reserve(in.Source, in.Cost, in.Now)
+		reached, over := budget.Reserve(in.Source, in.Cost, in.Now)
 		if !over {
 			return Verdict{}
 		}

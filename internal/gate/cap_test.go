@@ -8,32 +8,41 @@ import (
 	"ringup.dev/ringup/internal/pricing"
 )
 
+// budget returns what is left of caps.
+func budget(t testing.TB, caps ...string) *pricing.Budget {
+	t.Helper()
+	c, err := pricing.NewCaps(pricing.Config{DailyCap: caps})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pricing.NewBudget(message.SMS, c, pricing.NewSources(c))
+}
+
 func TestDailyCap(t *testing.T) {
 	t.Parallel()
 	midnight := time.Date(2026, 1, 16, 0, 0, 0, 0, time.UTC)
 	for _, tt := range []struct {
 		name string
+		caps []string // a message costs 0.01
 		now  time.Time
-		over pricing.Cap
 		want Verdict
 	}{
-		{"it fits", night, pricing.Cap{}, Verdict{}},
-		{"the channel's cap", night, pricing.Cap{Channel: message.SMS, Most: 1},
+		{"no DAILY_CAP", nil, night, Verdict{}},
+		{"another channel's DAILY_CAP", []string{"email=0.001"}, night, Verdict{}},
+		{"it fits", []string{"sms=0.01", "sms/till-1=0.01"}, night, Verdict{}},
+		{"the channel's cap", []string{"sms=0.009"}, night,
 			Verdict{Action: Hold, Until: midnight, Reason: DailyCap, Text: "the daily cap of sms is reached", Cap: "sms"}},
-		{"a source's cap", night, pricing.Cap{Channel: message.SMS, Source: "till-1", Most: 1},
+		{"the source's cap", []string{"sms=1", "sms/till-1=0.009"}, night,
 			Verdict{Action: Hold, Until: midnight, Reason: DailyCap, Text: "the daily cap of sms/till-1 is reached", Cap: "sms/till-1"}},
-		{"a day begins at midnight, by UTC", midnight, pricing.Cap{Channel: message.SMS, Most: 1},
+		{"another source's cap", []string{"sms=1", "sms/till-2=0.009"}, night, Verdict{}},
+		{"the last moment of a day", []string{"sms=0.009"}, midnight.Add(-time.Nanosecond),
+			Verdict{Action: Hold, Until: midnight, Reason: DailyCap, Text: "the daily cap of sms is reached", Cap: "sms"}},
+		{"the first moment of a day", []string{"sms=0.009"}, midnight,
 			Verdict{Action: Hold, Until: midnight.Add(24 * time.Hour), Reason: DailyCap, Text: "the daily cap of sms is reached", Cap: "sms"}},
 	} {
 		in := order()
 		in.Now = tt.now
-		got := dailyCap(func(source string, cost pricing.Micros, now time.Time) (pricing.Cap, bool) {
-			if source != in.Source || cost != in.Cost || !now.Equal(in.Now) {
-				t.Errorf("%s: it asked for %s from %s at %s", tt.name, cost, source, now)
-			}
-			return tt.over, tt.over != (pricing.Cap{})
-		})(in)
-		if got != tt.want {
+		if got := ask(dailyCap(budget(t, tt.caps...)), in); got != tt.want {
 			t.Errorf("%s: %+v, want %+v", tt.name, got, tt.want)
 		}
 	}
@@ -42,12 +51,8 @@ func TestDailyCap(t *testing.T) {
 // TestDailyCapReserves: DAILY_CAP bounds what one worker has under way at a time, and what is released fits again.
 func TestDailyCapReserves(t *testing.T) {
 	t.Parallel()
-	caps, err := pricing.NewCaps(pricing.Config{DailyCap: []string{"sms=0.02"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	budget := pricing.NewBudget(message.SMS, caps, pricing.NewSources(caps))
-	g, err := New(Config{}, budget)
+	left := budget(t, "sms=0.02")
+	g, err := New(Config{}, left)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +62,7 @@ func TestDailyCapReserves(t *testing.T) {
 			t.Errorf("message %d: %+v", i, got)
 		}
 	}
-	budget.Release(in.Source, in.Cost)
+	left.Release(in.Source, in.Cost)
 	if got := g.Check(in); got.Action != Pass {
 		t.Errorf("after a release: %+v", got)
 	}

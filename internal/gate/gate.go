@@ -3,6 +3,7 @@
 package gate
 
 import (
+	"slices"
 	"time"
 
 	"ringup.dev/ringup/internal/event"
@@ -66,7 +67,7 @@ type Verdict struct {
 // Delay is how long a held message waits from now on: a second at least, so that it is not claimed over and over.
 func (v Verdict) Delay(now time.Time) time.Duration { return max(v.Until.Sub(now), time.Second) }
 
-// Stage looks at a message. It goes by nothing but its configuration and the input, and changes nothing.
+// Stage looks at a message. It goes by nothing but its configuration and the input, and changes nothing. The nil stage has nothing to look for.
 type Stage func(Input) Verdict
 
 // Gate is the stages of one channel. It is safe for concurrent use.
@@ -82,14 +83,14 @@ func New(c Config, budget *pricing.Budget) (*Gate, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Gate{config: c, stages: []Stage{
+	stages := []Stage{
 		expiry(c.MessageTTL),
 		suppression(c.SuppressionExempt, c.OptOutScope),
 		quietHours(hours),
 		recipientLimit(c.RecipientLimitAction),
-		// Last, since what it lets pass is reserved.
-		dailyCap(budget.Reserve),
-	}}, nil
+		dailyCap(budget), // the last, since what it lets pass is reserved
+	}
+	return &Gate{config: c, stages: slices.DeleteFunc(stages, func(s Stage) bool { return s == nil })}, nil
 }
 
 // Check asks one stage after the other, and returns the first objection; the zero Verdict lets the message pass, and then its cost is

@@ -40,6 +40,9 @@ func (c *QuietConfig) Validate() error {
 
 // quietHours holds a message until the quiet hours where its customer is have ended.
 func quietHours(s *schedule) Stage {
+	if s == nil {
+		return nil
+	}
 	return func(in Input) Verdict {
 		until, quiet := s.opens(in.Event, in.Audience, in.Recipient, in.Timezone, in.Now)
 		if !quiet {

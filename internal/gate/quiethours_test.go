@@ -277,7 +277,7 @@ func TestQuietHours(t *testing.T) {
 			}
 			in := order()
 			in.Recipient = tt.to
-			got := quietHours(s)(in)
+			got := ask(quietHours(s), in)
 			if !got.Until.Equal(want.Until) {
 				t.Errorf("until %s, want %s", got.Until, want.Until)
 			}

@@ -62,33 +62,26 @@ func unusedProbe(provider string, probe bool) queue.ProviderHealth {
 	return queue.ProviderHealth{Provider: provider, Probed: true}
 }
 
-// health sums up what a batch of jobs said about each provider.
-type health map[string]*queue.ProviderHealth
+// health sums up what a batch of jobs said about each provider. There are one or two, so that it is searched from its beginning.
+type health []queue.ProviderHealth
 
 // add adds what one job said; nothing, without a provider.
-func (h health) add(one *queue.ProviderHealth) {
+func (h *health) add(one *queue.ProviderHealth) {
 	if one.Provider == "" {
 		return
 	}
-	sum := h[one.Provider]
-	if sum == nil {
-		sum = &queue.ProviderHealth{Provider: one.Provider}
-		h[one.Provider] = sum
+	for i := range *h {
+		if sum := &(*h)[i]; sum.Provider == one.Provider {
+			sum.Healthy += one.Healthy
+			sum.Failed += one.Failed
+			sum.Account = sum.Account || one.Account
+			sum.ThrottleFor = max(sum.ThrottleFor, one.ThrottleFor)
+			sum.Probed = sum.Probed || one.Probed
+			if one.Reason != "" {
+				sum.Reason = one.Reason
+			}
+			return
+		}
 	}
-	sum.Healthy += one.Healthy
-	sum.Failed += one.Failed
-	sum.Account = sum.Account || one.Account
-	sum.ThrottleFor = max(sum.ThrottleFor, one.ThrottleFor)
-	sum.Probed = sum.Probed || one.Probed
-	if one.Reason != "" {
-		sum.Reason = one.Reason
-	}
-}
-
-func (h health) list() []queue.ProviderHealth {
-	all := make([]queue.ProviderHealth, 0, len(h))
-	for _, one := range h {
-		all = append(all, *one)
-	}
-	return all
+	*h = append(*h, *one)
 }

@@ -24,7 +24,7 @@ type state struct {
 }
 
 func newState() state {
-	return state{inFlight: map[*queue.Claimed]struct{}{}, health: health{}, woken: make(chan struct{}, 1)}
+	return state{inFlight: map[*queue.Claimed]struct{}{}, woken: make(chan struct{}, 1)}
 }
 
 // Run works until ctx ends; then it claims nothing more, lets the jobs that have begun end, settles them, puts back the others, and returns.
@@ -42,10 +42,10 @@ func (w *Worker) Run(ctx context.Context) error {
 	stop := ctx.Done()
 	var giveUp <-chan time.Time
 	for {
-		w.lastTick.Store(time.Now().UnixNano())
-		draining := ctx.Err() != nil
 		w.drainResults()
-		w.exchange(ctx, draining)
+		now, draining := time.Now(), ctx.Err() != nil
+		w.lastTick.Store(now.UnixNano())
+		w.exchange(ctx, now, draining)
 		if draining && len(w.state.inFlight) == 0 {
 			return nil
 		}
@@ -135,9 +135,8 @@ func (w *Worker) request(now time.Time, draining bool) *queue.ClaimRequest {
 }
 
 // exchange settles what has ended and claims for the free places, in one round trip.
-func (w *Worker) exchange(ctx context.Context, draining bool) {
+func (w *Worker) exchange(ctx context.Context, now time.Time, draining bool) {
 	s := &w.state
-	now := time.Now()
 	if !draining && w.debounced(now) {
 		return
 	}
@@ -149,7 +148,7 @@ func (w *Worker) exchange(ctx context.Context, draining bool) {
 		return
 	}
 	call, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
-	settled, claim, err := w.Queue.Exchange(call, s.settlements, s.health.list(), request)
+	settled, claim, err := w.Queue.Exchange(call, s.settlements, s.health, request)
 	cancel()
 	w.traceClaim(ctx, now, claim)
 	s.lastTrip = time.Now()
@@ -190,7 +189,7 @@ func (w *Worker) settled(result *queue.Settled) {
 	}
 	clear(s.settlements) // what they refer to is garbage now
 	s.settlements = s.settlements[:0]
-	clear(s.health)
+	s.health = s.health[:0]
 	w.evicted(result.Evicted)
 	w.Breakers.update(result.Breakers)
 	w.Metrics.sending.Set(float64(len(s.inFlight)))

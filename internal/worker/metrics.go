@@ -26,8 +26,14 @@ type Metrics struct {
 	cost        *prometheus.CounterVec
 	capped      *prometheus.GaugeVec
 
-	// sent has the counters of completed sends, by provider: to find one by its labels costs as much as to count.
-	sent map[string]prometheus.Counter
+	// sent has the counters of completed sends: to find one by its labels costs as much as to count. There are one or two providers.
+	sent []sentBy
+}
+
+// sentBy counts what a provider took.
+type sentBy struct {
+	provider string
+	counter  prometheus.Counter
 }
 
 // NewMetrics registers a worker's metrics.
@@ -37,7 +43,6 @@ func NewMetrics(reg prometheus.Registerer, channel message.Channel) *Metrics {
 		return prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help, ConstLabels: labels})
 	}
 	m := &Metrics{
-		sent: map[string]prometheus.Counter{},
 		sends: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "ringup_sends_total", ConstLabels: labels,
 			Help: "Sends, by provider, outcome (completed, retry, deferred, held, failed, dropped, suppressed, released) and the error's reason.",
@@ -80,14 +85,9 @@ func NewMetrics(reg prometheus.Registerer, channel message.Channel) *Metrics {
 
 // count counts what came of a job. Only the loop calls it.
 func (m *Metrics) count(r *Result) {
-	switch o := r.Outcome.(type) {
+	switch r.Outcome.(type) {
 	case queue.Done:
-		sent := m.sent[r.Provider]
-		if sent == nil {
-			sent = m.sends.WithLabelValues(r.Provider, o.Name(), r.Reason)
-			m.sent[r.Provider] = sent
-		}
-		sent.Inc()
+		m.completed(r.Provider).Inc()
 		return
 	case queue.Suppress:
 		m.suppressed.Inc()
@@ -103,4 +103,16 @@ func (m *Metrics) count(r *Result) {
 // unreadable counts a job whose bytes cannot be read.
 func (m *Metrics) unreadable() {
 	m.sends.WithLabelValues("", queue.Fail{}.Name(), "unreadable").Inc()
+}
+
+// completed returns the counter of what a provider took.
+func (m *Metrics) completed(provider string) prometheus.Counter {
+	for _, one := range m.sent {
+		if one.provider == provider {
+			return one.counter
+		}
+	}
+	counter := m.sends.WithLabelValues(provider, queue.Done{}.Name(), "")
+	m.sent = append(m.sent, sentBy{provider, counter})
+	return counter
 }

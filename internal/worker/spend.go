@@ -23,8 +23,11 @@ func costsOf(cost pricing.Micros, event, sourceLabel string) []queue.Cost {
 
 // settleCosts tells the budget that a job's costs are on record.
 func settleCosts(b *pricing.Budget, o queue.Outcome) {
+	if b == nil {
+		return
+	}
 	done, sent := o.(queue.Done)
-	if b == nil || !sent {
+	if !sent {
 		return
 	}
 	for _, cost := range done.Costs {

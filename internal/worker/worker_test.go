@@ -37,6 +37,8 @@ type memory struct {
 	hang    bool  // nor does a call end
 	claims  int
 	spent   map[string]int64
+	// breakers come back with each settlement.
+	breakers map[string]queue.BreakerState
 }
 
 func (m *memory) Exchange(ctx context.Context, settlements []queue.Settlement, reports []queue.ProviderHealth, request *queue.ClaimRequest) (*queue.Settled, *queue.Claim, error) {
@@ -50,7 +52,7 @@ func (m *memory) Exchange(ctx context.Context, settlements []queue.Settlement, r
 		return nil, nil, m.away
 	}
 	m.reports = append(m.reports, reports...)
-	settled := &queue.Settled{}
+	settled := &queue.Settled{Breakers: m.breakers}
 	for i, s := range settlements {
 		if m.lose {
 			settled.Lost = append(settled.Lost, i)
@@ -108,6 +110,7 @@ type sender struct {
 	sending, most int
 	latency       time.Duration
 	err, ill      error
+	before        func() // nil, or called before each send
 }
 
 func (s *sender) Send(ctx context.Context, m message.Message) (provider.Receipt, error) {
@@ -117,6 +120,9 @@ func (s *sender) Send(ctx context.Context, m message.Message) (provider.Receipt,
 	s.most = max(s.most, s.sending)
 	s.mu.Unlock()
 	defer func() { s.mu.Lock(); s.sending--; s.mu.Unlock() }()
+	if s.before != nil {
+		s.before()
+	}
 	if s.latency > 0 {
 		select {
 		case <-time.After(s.latency):
