@@ -71,14 +71,14 @@ func (h *health) add(one *queue.ProviderHealth) {
 		return
 	}
 	for i := range *h {
-		if sum := &(*h)[i]; sum.Provider == one.Provider {
-			sum.Healthy += one.Healthy
-			sum.Failed += one.Failed
-			sum.Account = sum.Account || one.Account
-			sum.ThrottleFor = max(sum.ThrottleFor, one.ThrottleFor)
-			sum.Probed = sum.Probed || one.Probed
+		if known := &(*h)[i]; known.Provider == one.Provider {
+			known.Healthy += one.Healthy
+			known.Failed += one.Failed
+			known.Account = known.Account || one.Account
+			known.ThrottleFor = max(known.ThrottleFor, one.ThrottleFor)
+			known.Probed = known.Probed || one.Probed
 			if one.Reason != "" {
-				sum.Reason = one.Reason
+				known.Reason = one.Reason
 			}
 			return
 		}
