@@ -50,9 +50,9 @@ type beatArgs struct {
 	Timeout time.Duration `lua:"timeout"`
 }
 
-// Beat is a worker's heartbeat. A worker that is silent for 25 seconds is no longer shown. With it, jobs of the channel that an older
+// Heartbeat is a worker's heartbeat. A worker that is silent for 25 seconds is no longer shown. With it, jobs of the channel that an older
 // program set aside come back to their lists: see restore. Errors: queue.ErrUnavailable.
-func (c *Consumer) Beat(ctx context.Context, id string, sending, concurrency int) error {
+func (c *Consumer) Heartbeat(ctx context.Context, id string, sending, concurrency int) error {
 	says, err := json.Marshal(queue.WorkerState{
 		ID: id, Sending: sending, Concurrency: concurrency, Providers: c.providers, RateLimit: c.config.RateLimit,
 	})
@@ -66,7 +66,7 @@ func (c *Consumer) Beat(ctx context.Context, id string, sending, concurrency int
 	return c.store.restoreAll(ctx, c.channel)
 }
 
-// Gone takes a worker that has stopped off the list of workers. It is harmless when the worker is not on it.
-func (c *Consumer) Gone(ctx context.Context, id string) error {
+// Deregister takes a worker that has stopped off the list of workers. It is harmless when the worker is not on it.
+func (c *Consumer) Deregister(ctx context.Context, id string) error {
 	return unavailable(c.store.client.HDel(ctx, c.keys.Workers, id).Err())
 }

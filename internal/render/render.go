@@ -318,28 +318,6 @@ func (r *Renderer) Render(j *job.Job) (message.Message, error) {
 	return m, err
 }
 
-// Join makes one text of messages to the same recipient, the first of which names it. E-mails and approved templates stay as they are:
-// false.
-func (r *Renderer) Join(all []message.Message) (message.Message, bool) {
-	m := all[0]
-	texts := make([]string, 0, len(all))
-	for _, one := range all {
-		if one.Channel == message.Email || one.Template != nil {
-			return m, false
-		}
-		texts = append(texts, one.Text)
-	}
-	m.Text = strings.Join(texts, "\n\n")
-	switch m.Channel {
-	case message.SMS:
-		m.Text = shorten(m.Text, maxSMS)
-		m.Segments = Segments(m.Text)
-	case message.WhatsApp:
-		m.Text = shorten(m.Text, maxWhatsApp)
-	}
-	return m, true
-}
-
 // find returns the set of the locale asked for, of its language, or of the default.
 func (r *Renderer) find(id key, locale string) (*set, string) {
 	locale = strings.ToLower(locale)

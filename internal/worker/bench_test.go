@@ -10,8 +10,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"ringup.dev/ringup/internal/event"
+	"ringup.dev/ringup/internal/gate"
 	"ringup.dev/ringup/internal/job"
 	"ringup.dev/ringup/internal/message"
+	"ringup.dev/ringup/internal/pricing"
 	"ringup.dev/ringup/internal/provider"
 	"ringup.dev/ringup/internal/queue"
 	"ringup.dev/ringup/internal/render"
@@ -78,10 +80,21 @@ func benchmark(b *testing.B, j *job.Job, r worker.Renderer) {
 	b.ReportAllocs()
 	ctx, cancel := context.WithCancel(b.Context())
 	defer cancel()
+	log := slog.New(slog.DiscardHandler)
+	metrics := worker.NewMetrics(prometheus.NewRegistry(), message.SMS)
+	breakers := worker.NewBreakers([]string{"sandbox"}, metrics, log)
+	config := worker.Config{Concurrency: 50, SendTimeout: 10 * time.Second, RetryBackoff: []time.Duration{time.Second}}
+	checks, err := gate.New(gate.Config{}, nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	deliver := worker.NewDeliver(worker.DeliverOptions{
+		Config: config, Renderer: r, Gate: checks, Senders: []worker.Sender{{Name: "sandbox", Provider: taker{}}}, Breakers: breakers,
+		Sources: pricing.NewSources(nil), Metrics: metrics, Log: log,
+	})
 	w := worker.New(worker.Options{
-		Config: worker.Config{Concurrency: 50, SendTimeout: 10 * time.Second, RetryBackoff: []time.Duration{time.Second}}, Lease: 30 * time.Second,
-		Queue: &endless{job: j, left: b.N, done: cancel}, Renderer: r, Providers: []worker.Sender{{Name: "sandbox", Provider: taker{}}},
-		Metrics: worker.NewMetrics(prometheus.NewRegistry(), message.SMS), Log: slog.New(slog.DiscardHandler),
+		Config: config, Lease: 30 * time.Second, Queue: &endless{job: j, left: b.N, done: cancel}, Handler: deliver, Breakers: breakers,
+		Metrics: metrics, Log: log,
 	})
 	b.ResetTimer()
 	if err := w.Run(ctx); err != nil {

@@ -15,9 +15,12 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"ringup.dev/ringup/internal/event"
 	"ringup.dev/ringup/internal/failure"
+	"ringup.dev/ringup/internal/gate"
 	"ringup.dev/ringup/internal/job"
 	"ringup.dev/ringup/internal/message"
+	"ringup.dev/ringup/internal/pricing"
 	"ringup.dev/ringup/internal/provider"
 	"ringup.dev/ringup/internal/queue"
 	"ringup.dev/ringup/internal/worker"
@@ -34,6 +37,8 @@ type memory struct {
 	hang    bool  // nor does a call end
 	claims  int
 	spent   map[string]int64
+	// breakers come back with each settlement.
+	breakers map[string]queue.BreakerState
 }
 
 func (m *memory) Exchange(ctx context.Context, settlements []queue.Settlement, reports []queue.ProviderHealth, request *queue.ClaimRequest) (*queue.Settled, *queue.Claim, error) {
@@ -47,7 +52,7 @@ func (m *memory) Exchange(ctx context.Context, settlements []queue.Settlement, r
 		return nil, nil, m.away
 	}
 	m.reports = append(m.reports, reports...)
-	settled := &queue.Settled{}
+	settled := &queue.Settled{Breakers: m.breakers}
 	for i, s := range settlements {
 		if m.lose {
 			settled.Lost = append(settled.Lost, i)
@@ -69,9 +74,9 @@ func (m *memory) Exchange(ctx context.Context, settlements []queue.Settlement, r
 
 func (m *memory) Renew(context.Context, []*queue.Claimed) ([]int, error) { return nil, nil }
 
-// Beat and Gone are for people: no test of the loop looks at them.
-func (m *memory) Beat(context.Context, string, int, int) error { return nil }
-func (m *memory) Gone(context.Context, string) error           { return nil }
+// Heartbeat and Deregister are for people: no test of the loop looks at them.
+func (m *memory) Heartbeat(context.Context, string, int, int) error { return nil }
+func (m *memory) Deregister(context.Context, string) error          { return nil }
 
 func (m *memory) Spent(context.Context) (map[string]int64, error) { return m.spent, nil }
 
@@ -105,6 +110,7 @@ type sender struct {
 	sending, most int
 	latency       time.Duration
 	err, ill      error
+	before        func() // nil, or called before each send
 }
 
 func (s *sender) Send(ctx context.Context, m message.Message) (provider.Receipt, error) {
@@ -114,6 +120,9 @@ func (s *sender) Send(ctx context.Context, m message.Message) (provider.Receipt,
 	s.most = max(s.most, s.sending)
 	s.mu.Unlock()
 	defer func() { s.mu.Lock(); s.sending--; s.mu.Unlock() }()
+	if s.before != nil {
+		s.before()
+	}
 	if s.latency > 0 {
 		select {
 		case <-time.After(s.latency):
@@ -160,6 +169,15 @@ type bench struct {
 	log    *bytes.Buffer
 }
 
+// setup is what a test may change of a worker before it is made.
+type setup struct {
+	config    worker.Config
+	gate      gate.Config
+	fallBack  bool
+	dailyCap  string // of DAILY_CAP
+	providers []worker.Sender
+}
+
 type locked struct {
 	mu sync.Mutex
 	w  *bytes.Buffer
@@ -171,22 +189,44 @@ func (l *locked) Write(p []byte) (int, error) {
 	return l.w.Write(p)
 }
 
-func open(render renderer, jobs int, change ...func(*worker.Config)) *bench {
+func open(render renderer, jobs int, change ...func(*setup)) *bench {
 	b := &bench{queue: &memory{settled: map[*queue.Claimed][]queue.Settlement{}}, sender: &sender{sent: map[string]int{}}, log: &bytes.Buffer{}}
 	for i := range jobs {
 		j := &job.Job{WebhookID: fmt.Sprintf("w%d", i), AcceptedAt: time.Now().Add(-time.Minute)}
 		b.queue.waiting = append(b.queue.waiting, &queue.Claimed{Job: j, Raw: []byte(j.WebhookID)})
 	}
-	config := worker.Config{Concurrency: 5, SendTimeout: 10 * time.Second, RetryBackoff: []time.Duration{2 * time.Second}}
+	s := setup{config: worker.Config{Concurrency: 5, SendTimeout: 10 * time.Second, RetryBackoff: []time.Duration{2 * time.Second}},
+		providers: []worker.Sender{{Name: "twilio", Provider: b.sender}}}
 	for _, c := range change {
-		c(&config)
+		c(&s)
 	}
-	b.worker = worker.New(worker.Options{
-		Config: config, Lease: 30 * time.Second, ResendUncertain: true, Queue: b.queue, Renderer: render,
-		Providers: []worker.Sender{{Name: "twilio", Provider: b.sender}}, Metrics: worker.NewMetrics(prometheus.NewRegistry(), message.SMS),
-		Log: slog.New(slog.NewJSONHandler(&locked{w: b.log}, nil)),
-	})
+	b.worker = build(s, b.queue, render, slog.New(slog.NewJSONHandler(&locked{w: b.log}, nil)))
 	return b
+}
+
+// build puts a worker together as the program does.
+func build(s setup, q worker.Queue, render worker.Renderer, log *slog.Logger) *worker.Worker {
+	var names []string
+	for _, one := range s.providers {
+		names = append(names, one.Name)
+	}
+	caps, capErr := pricing.NewCaps(pricing.Config{DailyCap: strings.Fields(s.dailyCap)})
+	prices, priceErr := pricing.NewTable(pricing.Config{Prices: []string{"sms=0.01"}})
+	sources := pricing.NewSources(caps)
+	budget := pricing.NewBudget(message.SMS, caps, sources)
+	checks, gateErr := gate.New(s.gate, budget)
+	if err := errors.Join(capErr, priceErr, gateErr); err != nil {
+		panic(err) // a mistake in the test
+	}
+	metrics := worker.NewMetrics(prometheus.NewRegistry(), message.SMS)
+	breakers := worker.NewBreakers(names, metrics, log)
+	deliver := worker.NewDeliver(worker.DeliverOptions{
+		Config: s.config, ResendUncertain: true, FallBack: s.fallBack, Renderer: render, Gate: checks, Senders: s.providers, Breakers: breakers,
+		Prices: prices, Sources: sources, Budget: budget, Metrics: metrics, Log: log,
+	})
+	return worker.New(worker.Options{
+		Config: s.config, Lease: 30 * time.Second, Queue: q, Handler: deliver, Breakers: breakers, Metrics: metrics, Log: log, Budget: budget,
+	})
 }
 
 // run lets the worker work for a while, and then stop; what it says is checked for people's data.
@@ -228,28 +268,28 @@ func TestWhatCannotBeSent(t *testing.T) {
 	for name, c := range map[string]struct {
 		render renderer
 		change func(*bench)
-		config func(*worker.Config)
-		want   string
+		config func(*setup)
+		want   queue.Outcome
 	}{
-		"a template's error":     {render: renderer{err: true}, want: "failed"},
-		"a template that panics": {render: renderer{panics: true}, want: "failed"},
-		"bytes nobody can read": {change: func(b *bench) {
+		"a template's error":     {render: renderer{err: true}, want: queue.Fail{}},
+		"a template that panics": {render: renderer{panics: true}, want: queue.Fail{}},
+		"bytes that cannot be read": {change: func(b *bench) {
 			for _, w := range b.queue.waiting {
 				w.Job, w.Err = nil, job.ErrCorrupt
 			}
-		}, want: "failed"},
-		"too late": {config: func(c *worker.Config) { c.MessageTTL = map[string]time.Duration{"pos_save": 30 * time.Second} }, want: "dropped"},
+		}, want: queue.Fail{}},
+		"too late": {config: func(s *setup) { s.gate.MessageTTL = map[event.Type]time.Duration{event.POSSave: 30 * time.Second} }, want: queue.Drop{}},
 		"its provider is still down, by its own probe": {change: func(b *bench) {
 			b.sender.ill = &failure.Error{Class: failure.Transient, Reason: failure.ReasonOutage}
 			for _, w := range b.queue.waiting {
 				w.Probe = true
 			}
-		}, want: "released"},
+		}, want: queue.Release{}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				var change []func(*worker.Config)
+				var change []func(*setup)
 				if c.config != nil {
 					change = append(change, c.config)
 				}
@@ -258,8 +298,8 @@ func TestWhatCannotBeSent(t *testing.T) {
 					c.change(b)
 				}
 				b.run(t, 5*time.Second)
-				if got := b.queue.outcomes(t); got[c.want] != 3 || len(got) != 1 {
-					t.Errorf("%v, want all %s", got, c.want)
+				if got := b.queue.outcomes(t); got[c.want.Name()] != 3 || len(got) != 1 {
+					t.Errorf("%v, want all %s", got, c.want.Name())
 				}
 				if n := b.sender.total(); n != 0 {
 					t.Errorf("%d were sent", n)
@@ -315,7 +355,7 @@ func TestALostLeaseIsSaid(t *testing.T) {
 		b := open(renderer{}, 1)
 		b.queue.lose = true
 		b.run(t, 5*time.Second)
-		if !strings.Contains(b.log.String(), "lease lost before the result was settled") {
+		if !strings.Contains(b.log.String(), "lease lost before its settlement") {
 			t.Error(b.log.String())
 		}
 	})
@@ -354,9 +394,10 @@ func (u *uneven) Send(ctx context.Context, m message.Message) (provider.Receipt,
 func TestAFewResultsAreSettled(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := open(renderer{}, 5)
+		b := open(renderer{}, 5, func(s *setup) {
+			s.providers[0].Provider = &uneven{sender: s.providers[0].Provider.(*sender)} //nolint:forcetypeassert // as open has it
+		})
 		b.sender.latency = 5 * time.Second
-		b.worker.Providers[0].Provider = &uneven{sender: b.sender}
 		go func() {
 			time.Sleep(time.Second) //nolint:forbidigo // the bubble's clock
 			if got := b.queue.outcomes(t); got["completed"] != 2 {
@@ -385,15 +426,21 @@ func TestAProviderThatNeverAnswers(t *testing.T) {
 // TestALoopThatHangsIsNotLive runs outside of a bubble's clock, since the loop never ends: Live looks at the clock alone.
 func TestALoopThatHangsIsNotLive(t *testing.T) {
 	t.Parallel()
-	b := open(renderer{}, 0, func(c *worker.Config) { c.SendTimeout = time.Nanosecond })
+	b := open(renderer{}, 0)
 	b.queue.hang = true
+	log := slog.New(slog.DiscardHandler)
+	metrics := worker.NewMetrics(prometheus.NewRegistry(), message.SMS)
 	hung := worker.New(worker.Options{
-		Config: worker.Config{Concurrency: 1, SendTimeout: time.Nanosecond}, Lease: 3 * time.Nanosecond, Queue: b.queue, Renderer: renderer{},
-		Providers: []worker.Sender{{Name: "twilio", Provider: b.sender}}, Metrics: worker.NewMetrics(prometheus.NewRegistry(), message.SMS),
-		Log: slog.New(slog.DiscardHandler),
+		Config: worker.Config{Concurrency: 1, SendTimeout: time.Nanosecond}, Lease: 3 * time.Nanosecond, Queue: b.queue, Handler: nothing{},
+		Breakers: worker.NewBreakers(nil, metrics, log), Metrics: metrics, Log: log,
 	})
 	go func() { _ = hung.Run(t.Context()) }()
 	for hung.Live() == nil {
 		<-time.After(time.Millisecond)
 	}
 }
+
+// nothing handles no job: it is never given one.
+type nothing struct{}
+
+func (nothing) Handle(context.Context, *queue.Claimed) worker.Result { panic("a job") }

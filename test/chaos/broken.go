@@ -17,8 +17,8 @@ type change struct{ file, old, new string }
 var broken = map[string][]change{
 	// A job is settled as sent when its send begins.
 	"settle-before-send": {{
-		"internal/worker/worker.go", "			w.begin <- begun{one, b}\n",
-		"			w.ended = append(w.ended, settlement{claimed: one, action: complete, worker: w.ID})\n			w.begin <- begun{one, b}\n",
+		"internal/worker/claim.go", "			w.pool.tasks <- task{one, b}\n",
+		"			w.endUnhandled(one, queue.Done{})\n			w.pool.tasks <- task{one, b}\n",
 	}},
 	// A claimed job is only in its worker's memory.
 	"no-lease": {

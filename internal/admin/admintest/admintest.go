@@ -146,7 +146,7 @@ func (f *Fixture) Failed(id, transaction, reason string) {
 // Heartbeat says that a worker is alive.
 func (f *Fixture) Heartbeat(id string) {
 	f.Helper()
-	f.Must(f.consumer.Beat(f.Context(), id, 0, 50))
+	f.Must(f.consumer.Heartbeat(f.Context(), id, 0, 50))
 }
 
 // Ask sends a request, as a browser does unless headers, names and values by turns, say otherwise.

@@ -14,14 +14,13 @@ import (
 
 	"ringup.dev/ringup/internal/app"
 	"ringup.dev/ringup/internal/config"
+	"ringup.dev/ringup/internal/gate"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/opsserver"
 	"ringup.dev/ringup/internal/pricing"
-	"ringup.dev/ringup/internal/provider"
 	"ringup.dev/ringup/internal/provider/catalog"
 	"ringup.dev/ringup/internal/provider/sandbox"
 	"ringup.dev/ringup/internal/provider/transport"
-	"ringup.dev/ringup/internal/quiet"
 	"ringup.dev/ringup/internal/redisstore"
 	"ringup.dev/ringup/internal/render"
 	"ringup.dev/ringup/internal/telemetry"
@@ -59,7 +58,7 @@ type Config struct {
 	Worker   worker.Config
 	Consumer redisstore.ConsumerConfig
 	Render   render.Config
-	Quiet    quiet.Config
+	Gate     gate.Config
 	Prices   pricing.Config
 	Links    unsubscribe.Config
 	Redis    redisstore.Config
@@ -76,8 +75,8 @@ func Load(ctx context.Context, env envconfig.Lookuper) (Config, error) {
 	var c Config
 	err := errors.Join(
 		// A variable that cannot be read has its default below, so that everything else is checked too.
-		config.Read(ctx, env, &c.Channel, &c.Worker, &c.Consumer, &c.Render, &c.Quiet, &c.Prices, &c.Links, &c.Redis, &c.Ops, &c.Log, &c.Tracing),
-		c.Channel.validate(), c.lease(), c.Worker.Validate(), c.Consumer.Validate(), c.Quiet.Validate(), c.Prices.Validate(), c.Links.Validate(), c.Redis.Validate(), c.Ops.Validate(), c.Log.Validate(), c.Tracing.Validate(),
+		config.Read(ctx, env, &c.Channel, &c.Worker, &c.Consumer, &c.Render, &c.Gate, &c.Prices, &c.Links, &c.Redis, &c.Ops, &c.Log, &c.Tracing),
+		c.Channel.validate(), c.lease(), c.Worker.Validate(), c.Consumer.Validate(), c.Gate.Validate(), c.Prices.Validate(), c.Links.Validate(), c.Redis.Validate(), c.Ops.Validate(), c.Log.Validate(), c.Tracing.Validate(),
 	)
 	if err != nil {
 		// New would have found more, and is not called.
@@ -137,15 +136,13 @@ func Probe(ctx context.Context, c Config, env envconfig.Lookuper, timeout time.D
 
 // Worker is the program, its port bound.
 type Worker struct {
-	log    *slog.Logger
-	store  *redisstore.Store
-	worker *worker.Worker
-	ops    *opsserver.Server
-	traces *otlp.Tracing
-
-	channel message.Channel
-	named   []catalog.Named
-	sync    time.Duration // OPT_OUT_SYNC
+	log     *slog.Logger
+	store   *redisstore.Store
+	worker  *worker.Worker
+	senders []worker.Sender
+	optOuts worker.OptOuts
+	ops     *opsserver.Server
+	traces  *otlp.Tracing
 }
 
 // tracesTimeout bounds how long a stopping worker waits for the collector of its traces.
@@ -153,6 +150,27 @@ const tracesTimeout = 2 * time.Second
 
 // probeTTL is how long a provider's probe is good for: some allow one call a second for the whole account.
 const probeTTL = time.Minute
+
+// deliver builds, from a valid configuration, what renders and checks the channel's messages. The caller adds what sends them.
+func (c *Config) deliver(channel message.Channel) (worker.DeliverOptions, error) {
+	renderer, renderErr := render.New(c.Render)
+	prices, priceErr := pricing.NewTable(c.Prices)
+	caps, capErr := pricing.NewCaps(c.Prices)
+	sources := pricing.NewSources(caps)
+	budget := pricing.NewBudget(channel, caps, sources)
+	checks, gateErr := gate.New(c.Gate, budget)
+	links, linkErr := unsubscribe.New(c.Links)
+	if err := errors.Join(renderErr, priceErr, capErr, gateErr, linkErr); err != nil {
+		return worker.DeliverOptions{}, err
+	}
+	if links != nil {
+		renderer.Unsubscribe = links.URL
+	}
+	return worker.DeliverOptions{
+		Config: c.Worker, ResendUncertain: c.Redis.OnUncertain == redisstore.Resend, FallBack: c.Redis.FallsBack(channel), FallBackWithin: c.Redis.FallbackWithin,
+		Renderer: renderer, Gate: checks, Prices: prices, Sources: sources, Budget: budget,
+	}, nil
+}
 
 // New builds the program from a valid configuration and binds its port. Redis and the providers may be away.
 func New(ctx context.Context, c Config, env envconfig.Lookuper, log *slog.Logger) (*Worker, error) {
@@ -164,44 +182,37 @@ func New(ctx context.Context, c Config, env envconfig.Lookuper, log *slog.Logger
 		return nil, err
 	}
 	store.Instrument(registry)
-	renderer, renderErr := render.New(c.Render)
 	named, providerErr := c.Channel.open(ctx, env, catalog.Dependencies{
 		Transport: transport.New(c.Worker.Concurrency),
 		Outbox:    func(keep int) sandbox.Outbox { return store.Outbox(keep) },
 	})
-	hours, quietErr := quiet.New(c.Quiet)
-	prices, priceErr := pricing.NewTable(c.Prices)
-	caps, capErr := pricing.NewCaps(c.Prices)
-	links, linkErr := unsubscribe.New(c.Links)
-	if err := errors.Join(renderErr, providerErr, quietErr, priceErr, capErr, linkErr); err != nil {
+	o, deliverErr := c.deliver(channel)
+	if err := errors.Join(providerErr, deliverErr); err != nil {
 		return nil, err
-	}
-	if links != nil {
-		renderer.Unsubscribe = links.URL
 	}
 	traces, err := otlp.New(ctx, c.Tracing, "ringup-worker", attribute.String("ringup.channel", string(channel)))
 	if err != nil {
 		return nil, err
 	}
 	checks := []opsserver.Check{{Name: "redis", TTL: time.Second, Run: store.Ping}}
-	var senders []worker.Sender
 	var names []string
 	for _, n := range named {
 		names = append(names, n.Name)
-		senders = append(senders, worker.Sender{Name: n.Name, Provider: n.Provider})
+		o.Senders = append(o.Senders, worker.Sender{Name: n.Name, Provider: n.Provider})
 		checks = append(checks, opsserver.Check{Name: n.Name, Group: "providers", TTL: probeTTL, Run: n.Provider.Probe})
 	}
+	metrics := worker.NewMetrics(registry, channel)
+	o.Breakers, o.Metrics, o.Log, o.Tracer = worker.NewBreakers(names, metrics, log), metrics, log, traces.Tracer()
 	loop := worker.New(worker.Options{
-		ID: app.ProcessID(), Channel: channel, Config: c.Worker, Lease: c.Consumer.Lease, ResendUncertain: c.Redis.OnUncertain == redisstore.Resend,
-		Queue: store.Consumer(channel, c.Consumer, names), Renderer: renderer, Providers: senders,
-		Metrics: worker.NewMetrics(registry, channel), Log: log, Tracer: traces.Tracer(),
-		Quiet: hours, Prices: prices, Caps: caps, Moves: c.Redis.FallsBack(channel), MoveWithin: c.Redis.FallbackWithin,
+		ID: app.ProcessID(), Config: c.Worker, Lease: c.Consumer.Lease, Queue: store.Consumer(channel, c.Consumer, names), Handler: worker.NewDeliver(o),
+		Breakers: o.Breakers, Metrics: metrics, Log: log, Tracer: o.Tracer, Budget: o.Budget,
 	})
 	operators, err := opsserver.New(opsserver.Options{Config: c.Ops, Gatherer: registry, Live: loop.Live, Checks: checks})
 	if err != nil {
 		return nil, err
 	}
-	return &Worker{log: log, store: store, worker: loop, ops: operators, traces: traces, channel: channel, named: named, sync: c.Worker.OptOutSync}, nil
+	optOuts := worker.OptOuts{Channel: channel, Every: c.Worker.OptOutSync, Store: store, Log: log}
+	return &Worker{log: log, store: store, worker: loop, senders: o.Senders, optOuts: optOuts, ops: operators, traces: traces}, nil
 }
 
 // OpsAddr is where the operators' port is.
@@ -215,7 +226,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	background, stopBackground := context.WithCancel(ctx)
 	defer stopBackground()
 	go w.store.LogWarnings(background)
-	w.syncOptOuts(background)
+	go w.optOuts.Run(background, w.senders)
 	stop := context.AfterFunc(ctx, w.ops.Drain)
 	defer stop()
 	w.log.Info("worker claims", "ops", w.OpsAddr())
@@ -233,37 +244,4 @@ func (w *Worker) Run(ctx context.Context) error {
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), tracesTimeout)
 	defer cancel()
 	return errors.Join(err, w.store.Close(), w.traces.Close(last), w.ops.Close())
-}
-
-// syncPoll is the time between two looks whether a provider's own opt-out list is due to be read.
-const syncPoll = time.Minute
-
-// syncOptOuts keeps the channel's suppression list equal to the opt-out lists of its providers (OPT_OUT_SYNC).
-func (w *Worker) syncOptOuts(ctx context.Context) {
-	if w.sync == 0 {
-		return
-	}
-	for _, n := range w.named {
-		lister, ok := n.Provider.(provider.OptOutLister)
-		if !ok {
-			continue
-		}
-		go func() {
-			ticker := time.NewTicker(syncPoll)
-			defer ticker.Stop()
-			for ctx.Err() == nil {
-				mine, err := w.store.SyncOptOuts(ctx, w.channel, n.Name, w.sync, lister.OptedOut)
-				switch {
-				case err != nil && ctx.Err() == nil:
-					w.log.Warn("opt-out sync failed", "provider", n.Name, "error", err)
-				case mine:
-					w.log.Info("opt-out list synced", "provider", n.Name)
-				}
-				select {
-				case <-ctx.Done():
-				case <-ticker.C:
-				}
-			}
-		}()
-	}
 }

@@ -1,4 +1,4 @@
-package quiet
+package gate
 
 import (
 	_ "embed"
@@ -34,4 +34,18 @@ func find(prefix string) (names string, found bool) {
 		}
 	}
 	return "", false
+}
+
+// zonesOf returns the names of the zones that a number may be in; none for an e-mail address, and for a prefix that the table does not have.
+func zonesOf(number string) []string {
+	digits, is := strings.CutPrefix(number, "+")
+	if !is {
+		return nil
+	}
+	for n := min(len(digits), longestPrefix); n > 0; n-- {
+		if names, found := find(digits[:n]); found {
+			return strings.Split(names, ",")
+		}
+	}
+	return nil
 }

@@ -1,4 +1,4 @@
-package quiet
+package gate
 
 import (
 	"math/rand/v2"
@@ -6,12 +6,13 @@ import (
 	"testing"
 	"time"
 
+	"ringup.dev/ringup/internal/event"
 	"ringup.dev/ringup/internal/message"
 )
 
-func hours(t testing.TB, quiet, zone string) *Hours {
+func hours(t testing.TB, quiet, zone string) *schedule {
 	t.Helper()
-	h, err := New(Config{Window: quiet, Events: []string{"order_create", "order_update"}, DefaultTimezone: zone})
+	h, err := newSchedule(QuietConfig{Window: quiet, Events: []event.Type{event.OrderCreate, event.OrderUpdate}, DefaultTimezone: zone})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,9 +46,9 @@ func TestOpens(t *testing.T) {
 		{"in summer time", "21:00-08:00", berlin, "", "2026-07-15T20:00:00Z", "2026-07-16T06:00:00Z"},
 		{"another zone", "21:00-08:00", newYork, "", "2026-01-16T07:00:00Z", "2026-01-16T13:00:00Z"},
 		{"the payload's zone goes before the number's", "21:00-08:00", berlin, "Asia/Tokyo", "2026-01-15T12:00:00Z", "2026-01-15T23:00:00Z"},
-		{"a zone that is none does not", "21:00-08:00", berlin, "Middle/Earth", "2026-01-15T12:00:00Z", ""},
-		{"the machine's zone is none", "21:00-08:00", berlin, "Local", "2026-01-15T22:30:00Z", "2026-01-16T07:00:00Z"},
-		{"a path is none", "21:00-08:00", berlin, "../zoneinfo/Asia/Tokyo", "2026-01-15T12:00:00Z", ""},
+		{"an unknown zone does not", "21:00-08:00", berlin, "Middle/Earth", "2026-01-15T12:00:00Z", ""},
+		{"the machine's zone is invalid", "21:00-08:00", berlin, "Local", "2026-01-15T22:30:00Z", "2026-01-16T07:00:00Z"},
+		{"a path is invalid", "21:00-08:00", berlin, "../zoneinfo/Asia/Tokyo", "2026-01-15T12:00:00Z", ""},
 		{"an e-mail address has the default", "21:00-08:00", "jane@example.com", "", "2026-01-15T10:30:00Z", "2026-01-15T19:00:00Z"},
 		{"a number that says nothing, too", "21:00-08:00", "+999123456", "", "2026-01-15T10:30:00Z", "2026-01-15T19:00:00Z"},
 		{"half an hour off", "21:00-08:00", "+919812345678", "", "2026-01-15T16:00:00Z", "2026-01-16T02:30:00Z"},
@@ -94,7 +95,7 @@ func TestOpens(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			now := at(t, tt.now)
-			got, quiet := hours(t, tt.window, "Pacific/Auckland").Opens("order_update", message.Customer, tt.to, tt.zone, now)
+			got, quiet := hours(t, tt.window, "Pacific/Auckland").opens("order_update", message.Customer, tt.to, tt.zone, now)
 			if tt.want == "" {
 				if quiet || !got.Equal(now) {
 					t.Errorf("quiet (%t) until %s", quiet, got.UTC().Format(time.RFC3339))
@@ -113,8 +114,8 @@ func TestWhoIsSpared(t *testing.T) {
 	night := at(t, "2026-01-15T22:30:00Z")
 	h := hours(t, "21:00-08:00", "UTC")
 	for _, tt := range []struct {
-		h        *Hours
-		event    string
+		h        *schedule
+		event    event.Type
 		audience message.Audience
 		quiet    bool
 	}{
@@ -125,11 +126,11 @@ func TestWhoIsSpared(t *testing.T) {
 		{h, "order_create", message.Staff, false},
 		{nil, "order_create", message.Customer, false},
 	} {
-		if _, quiet := tt.h.Opens(tt.event, tt.audience, "jane@example.com", "", night); quiet != tt.quiet {
+		if _, quiet := tt.h.opens(tt.event, tt.audience, "jane@example.com", "", night); quiet != tt.quiet {
 			t.Errorf("%s for %s: quiet is %t", tt.event, tt.audience, quiet)
 		}
 	}
-	if h, err := New(Config{DefaultTimezone: "UTC"}); h != nil || err != nil {
+	if h, err := newSchedule(QuietConfig{DefaultTimezone: "UTC"}); h != nil || err != nil {
 		t.Errorf("no quiet hours: %v, %v", h, err)
 	}
 }
@@ -162,8 +163,8 @@ func TestAnyNight(t *testing.T) {
 			}
 			return w.begin <= minute || minute < w.end
 		}
-		h := &Hours{window: w, events: []string{"order_create"}, fallback: zone}
-		opens, quiet := h.Opens("order_create", message.Customer, "", "", now)
+		h := &schedule{window: w, events: []event.Type{event.OrderCreate}, fallback: zone}
+		opens, quiet := h.opens("order_create", message.Customer, "", "", now)
 		if quietAt(now) && !quiet || quietAt(opens) {
 			t.Fatalf("%s, %s, %s: opens %s", w, zone, now.In(zone), opens.In(zone))
 		}
@@ -183,27 +184,27 @@ func TestAnyNight(t *testing.T) {
 	}
 }
 
-func TestValidate(t *testing.T) {
+func TestQuietConfig(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{"21:00-21:00", "21-08", "9:00-17:00", "24:00-08:00", "21:00-08:60", "21:00–08:00", "21:00-08:00 ", "now"} {
-		err := (&Config{Window: text, DefaultTimezone: "UTC"}).Validate()
+		err := (&QuietConfig{Window: text, DefaultTimezone: "UTC"}).Validate()
 		if err == nil || !strings.Contains(err.Error(), "QUIET_HOURS") {
 			t.Errorf("%q: %v", text, err)
 		}
 	}
-	err := (&Config{Window: "x", Events: []string{"order_create", "refund"}, DefaultTimezone: "Local"}).Validate()
+	err := (&QuietConfig{Window: "x", Events: []event.Type{event.OrderCreate, "refund"}, DefaultTimezone: "Local"}).Validate()
 	for _, want := range []string{"QUIET_HOURS is", "QUIET_HOURS_EVENTS", "refund", "DEFAULT_TIMEZONE"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is not in: %v", want, err)
 		}
 	}
-	if _, err := New(Config{Window: "x"}); err == nil {
+	if _, err := newSchedule(QuietConfig{Window: "x"}); err == nil {
 		t.Error("accepted")
 	}
 }
 
-// FuzzParse: what is read is written the same.
-func FuzzParse(f *testing.F) {
+// FuzzWindow: what is read is written the same.
+func FuzzWindow(f *testing.F) {
 	for _, text := range []string{"21:00-08:00", "00:00-23:59", "8:00-9:00", "21:00-21:00", "29:00-08:00", "ab:cd-ef:gh", ""} {
 		f.Add(text)
 	}
@@ -218,15 +219,15 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// FuzzPlace: any number and any zone of a payload come to a moment, and soon.
-func FuzzPlace(f *testing.F) {
+// FuzzOpens: any number and any zone of a payload come to a moment, and soon.
+func FuzzOpens(f *testing.F) {
 	for _, zone := range []string{"Europe/Berlin", "Local", "", "../../etc/passwd", "posix/UTC", "Etc/GMT+12"} {
 		f.Add("+4930901820", zone, int64(1800000000))
 	}
 	h := hours(f, "21:00-08:00", "UTC")
 	f.Fuzz(func(t *testing.T, to, zone string, unix int64) {
 		now := time.Unix(unix%(1<<33), 0)
-		if at, quiet := h.Opens("order_create", message.Customer, message.Address(to), zone, now); at.Before(now) || at.Sub(now) > 2*horizon || quiet != at.After(now) {
+		if at, quiet := h.opens("order_create", message.Customer, message.Address(to), zone, now); at.Before(now) || at.Sub(now) > 2*horizon || quiet != at.After(now) {
 			t.Errorf("%s: %s, %t", now, at, quiet)
 		}
 	})
@@ -239,7 +240,49 @@ func BenchmarkOpens(b *testing.B) {
 		b.Run(string(number[:3]), func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				h.Opens("order_create", message.Customer, number, "", now)
+				h.opens("order_create", message.Customer, number, "", now)
+			}
+		})
+	}
+}
+
+func TestQuietHours(t *testing.T) {
+	t.Parallel()
+	const berlin = "+4930901820"
+	for _, tt := range []struct {
+		name string
+		env  map[string]string
+		to   message.Address
+		want time.Time // zero when the message may go out
+	}{
+		{"no QUIET_HOURS", nil, berlin, time.Time{}},
+		{"QUIET_HOURS", map[string]string{"QUIET_HOURS": "21:00-08:00"}, berlin, ended},
+		{"QUIET_HOURS by day", map[string]string{"QUIET_HOURS": "12:00-14:00"}, berlin, time.Time{}},
+		{"QUIET_HOURS_EVENTS, the event", map[string]string{"QUIET_HOURS": "21:00-08:00", "QUIET_HOURS_EVENTS": "order_update"}, berlin, ended},
+		{"QUIET_HOURS_EVENTS, another event", map[string]string{"QUIET_HOURS": "21:00-08:00", "QUIET_HOURS_EVENTS": "pos_save"}, berlin, time.Time{}},
+		{"DEFAULT_TIMEZONE, a number says more", map[string]string{"QUIET_HOURS": "21:00-08:00", "DEFAULT_TIMEZONE": "Asia/Tokyo"}, berlin, ended},
+		{"DEFAULT_TIMEZONE is UTC", map[string]string{"QUIET_HOURS": "21:00-08:00"}, "jane@example.com", ended.Add(time.Hour)},
+		{"DEFAULT_TIMEZONE", map[string]string{"QUIET_HOURS": "21:00-08:00", "DEFAULT_TIMEZONE": "Europe/Berlin"}, "jane@example.com", ended},
+		{"DEFAULT_TIMEZONE, where it is day", map[string]string{"QUIET_HOURS": "21:00-08:00", "DEFAULT_TIMEZONE": "America/New_York"}, "jane@example.com", time.Time{}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			s, err := newSchedule(settings(t, tt.env).Quiet)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := Verdict{}
+			if !tt.want.IsZero() {
+				want = Verdict{Action: Hold, Until: tt.want, Reason: QuietHours, Text: "quiet hours where the customer is"}
+			}
+			in := order()
+			in.Recipient = tt.to
+			got := ask(quietHours(s), in)
+			if !got.Until.Equal(want.Until) {
+				t.Errorf("until %s, want %s", got.Until, want.Until)
+			}
+			if got.Until = want.Until; got != want {
+				t.Errorf("%+v, want %+v", got, want)
 			}
 		})
 	}

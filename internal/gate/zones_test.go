@@ -1,4 +1,4 @@
-package quiet
+package gate
 
 import (
 	"bytes"
@@ -74,7 +74,7 @@ func libraryTable(t *testing.T) string {
 	}
 	// By the prefix as text, as the search wants it.
 	slices.Sort(lines)
-	return "# Time zones by the prefix of a number, from github.com/nyaruka/phonenumbers; made anew by: go test ./internal/quiet -update\n" +
+	return "# Time zones by the prefix of a number, from github.com/nyaruka/phonenumbers; made anew by: go test ./internal/gate -update\n" +
 		strings.Join(lines, "\n") + "\n"
 }
 
@@ -88,7 +88,7 @@ func TestTheTableIsTheLibrarys(t *testing.T) {
 	}
 	got, err := os.ReadFile("zones.txt")
 	if err != nil || string(got) != want {
-		t.Fatalf("zones.txt is not the library's table (%v): run go test ./internal/quiet -update, and look at the change", err)
+		t.Fatalf("zones.txt is not the library's table (%v): run go test ./internal/gate -update, and look at the change", err)
 	}
 	for line := range strings.Lines(want) {
 		prefix, zones, _ := strings.Cut(strings.TrimSpace(line), " ")

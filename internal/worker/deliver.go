@@ -1,0 +1,207 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
+
+	"ringup.dev/ringup/internal/event"
+	"ringup.dev/ringup/internal/failure"
+	"ringup.dev/ringup/internal/gate"
+	"ringup.dev/ringup/internal/job"
+	"ringup.dev/ringup/internal/message"
+	"ringup.dev/ringup/internal/pricing"
+	"ringup.dev/ringup/internal/provider"
+	"ringup.dev/ringup/internal/queue"
+)
+
+// Renderer makes the message of a job. An error means that the job can never be rendered.
+type Renderer interface {
+	Render(*job.Job) (message.Message, error)
+}
+
+// Sender is a provider and its name.
+type Sender struct {
+	Name string
+	provider.Provider
+}
+
+// DeliverOptions are what delivery is made of. All are required but those that may be nil.
+type DeliverOptions struct {
+	Config          Config
+	ResendUncertain bool // ON_UNCERTAIN=resend
+	// FallBack says that another channel takes over what cannot be delivered, while it is younger than FallBackWithin.
+	FallBack       bool
+	FallBackWithin time.Duration
+
+	Renderer Renderer
+	Gate     *gate.Gate
+	Senders  []Sender // in the order of the Breakers' providers
+	Breakers *Breakers
+	Prices   *pricing.Table   // nil: nothing costs anything
+	Sources  *pricing.Sources // labels of the events' sources
+	Budget   *pricing.Budget  // the gate's; nil: no caps
+	Metrics  *Metrics
+	Log      *slog.Logger
+	Tracer   trace.Tracer // nil: no tracing
+}
+
+// Deliver is the handler that sends messages: it renders the job's message, asks the gate, and hands the message to the provider.
+type Deliver struct {
+	DeliverOptions
+	policy  policy
+	traits  []provider.Traits            // by the provider's index
+	seconds []func() prometheus.Observer // likewise: how long it took to answer. To find a metric by its labels costs as much as to count.
+}
+
+// NewDeliver returns the handler.
+func NewDeliver(o DeliverOptions) *Deliver {
+	d := &Deliver{DeliverOptions: o, policy: policy{
+		backoff: o.Config.RetryBackoff, resendUncertain: o.ResendUncertain, slowSend: o.Config.SlowSend,
+		redeliverWithin: o.Config.RetryUndelivered, fallBack: o.FallBack, fallBackWithin: o.FallBackWithin,
+	}}
+	for _, s := range o.Senders {
+		d.traits = append(d.traits, s.Traits())
+		d.seconds = append(d.seconds, sync.OnceValue(func() prometheus.Observer { return o.Metrics.sendSeconds.WithLabelValues(s.Name) }))
+	}
+	return d
+}
+
+// Handle implements Handler.
+func (d *Deliver) Handle(ctx context.Context, c *queue.Claimed) Result {
+	i := d.choose(c)
+	a := attempt{job: c.Job, provider: d.Senders[i].Name, traits: d.traits[i], probe: c.Probe}
+	if d.Tracer == nil {
+		return d.deliver(ctx, c, i, &a)
+	}
+	ctx, span := traceJob(ctx, d.Tracer, "send", c.Job)
+	r := d.deliver(ctx, c, i, &a)
+	a.endJob(span)
+	return r
+}
+
+// deliver makes an attempt through the i-th provider.
+func (d *Deliver) deliver(ctx context.Context, c *queue.Claimed, i int, a *attempt) Result {
+	if d.prepare(c, a) {
+		d.send(ctx, i, a)
+	}
+	r := d.policy.result(a)
+	d.record(i, a, &r)
+	return r
+}
+
+// choose returns which provider takes a job: the one that the claim chose; or, for a message that it took and did not deliver, the next one,
+// if that can be used.
+func (d *Deliver) choose(c *queue.Claimed) int {
+	if c.Job.Alternate && !c.Probe {
+		if next := (c.Provider + 1) % len(d.Senders); !d.Breakers.Open(next) {
+			return next
+		}
+	}
+	return c.Provider
+}
+
+// prepare renders the message and asks the gate; false says that there is nothing to send now.
+func (d *Deliver) prepare(c *queue.Claimed, a *attempt) bool {
+	if a.message, a.renderErr = d.render(c.Job); a.renderErr != nil {
+		return false
+	}
+	m := &a.message
+	a.begun = time.Now()
+	a.cost = d.Prices.Cost(m.Channel, m.To, m.Segments)
+	a.verdict = d.Gate.Check(gate.Input{
+		Now: a.begun, AcceptedAt: c.Job.AcceptedAt, Event: event.Type(m.EventType), Audience: c.Job.Audience, Recipient: c.Job.Recipient,
+		Timezone: m.Timezone, Source: m.Source, Sender: a.traits.Sender, Cost: a.cost, Suppression: c.Suppressed, LimitedUntil: c.LimitedUntil,
+	})
+	return a.verdict.Action == gate.Pass
+}
+
+// render makes a job's message. A template that panics on odd data counts as one that cannot be rendered.
+func (d *Deliver) render(j *job.Job) (m message.Message, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = errors.New("template panicked")
+		}
+	}()
+	return d.Renderer.Render(j)
+}
+
+// send hands the message to the provider; ctx bounds it. When the job is the probe of a half-open breaker, the provider is asked first how it
+// is, which risks no message; only when it is well is this one sent.
+func (d *Deliver) send(ctx context.Context, i int, a *attempt) {
+	var err error
+	if a.probe {
+		err = d.Senders[i].Probe(ctx)
+		a.probeFailed = err != nil
+	}
+	if err == nil {
+		a.receipt, err = d.call(ctx, i, a.message)
+	}
+	a.ended = a.begun.Add(time.Since(a.begun)) // half the price of time.Now
+	if err != nil {
+		a.err, a.jitter = failure.AsError(err), rand.Float64() //nolint:gosec // no secret
+	}
+	a.breakerOpen = d.Breakers.Open(i)
+	if err == nil && a.cost > 0 {
+		a.source = d.Sources.Label(a.message.Source)
+	}
+}
+
+// call sends the message, in a span of its own.
+func (d *Deliver) call(ctx context.Context, i int, m message.Message) (provider.Receipt, error) {
+	if d.Tracer == nil {
+		return d.Senders[i].Send(ctx, m)
+	}
+	ctx, span := traceCall(ctx, d.Tracer, d.Senders[i].Name)
+	receipt, err := d.Senders[i].Send(ctx, m)
+	endCall(span, receipt, err)
+	return receipt, err
+}
+
+// record counts and logs what came of an attempt, and gives back what was reserved for a message that did not go out.
+func (d *Deliver) record(i int, a *attempt, r *Result) {
+	j := a.job
+	switch {
+	case a.renderErr != nil:
+		d.Log.Warn("rendering failed", "job", j.ID(), "webhook", j.WebhookID, "error", a.renderErr)
+		return
+	case a.verdict.Action != gate.Pass:
+		if a.verdict.Cap != "" {
+			d.Metrics.capped.WithLabelValues(a.verdict.Cap).Set(1)
+		}
+		d.Log.Info("not sent now", "job", j.ID(), "webhook", j.WebhookID, "outcome", r.Outcome.Name(), "why", a.verdict.Text)
+		return
+	}
+	d.seconds[i]().Observe(a.took().Seconds())
+	if a.err == nil {
+		d.recordSent(a)
+		return
+	}
+	d.Budget.Release(a.message.Source, a.cost)
+	if a.probeFailed {
+		d.Log.Warn("probe failed", "provider", a.provider, "error", a.err)
+		return
+	}
+	delay, uncertain := details(r.Outcome)
+	d.Log.Warn("send failed", "job", j.ID(), "webhook", j.WebhookID, "attempt", j.Attempts+1, "provider", a.provider, "outcome", r.Outcome.Name(),
+		"error", a.err, "delay", delay, "uncertain", uncertain)
+}
+
+// recordSent counts and logs a message that the provider took. Its cost stays reserved until the settlement is on record.
+func (d *Deliver) recordSent(a *attempt) {
+	j := a.job
+	d.Metrics.age.Observe(a.ended.Sub(j.AcceptedAt).Seconds())
+	if a.cost > 0 {
+		d.Metrics.cost.WithLabelValues(a.message.EventType, a.source).Add(a.cost.Units())
+	}
+	if d.Log.Enabled(context.Background(), slog.LevelInfo) {
+		d.Log.Info("sent", "job", j.ID(), "webhook", j.WebhookID, "attempt", j.Attempts+1, "provider", a.provider, "message_id", a.receipt.MessageID,
+			"took", a.took())
+	}
+}

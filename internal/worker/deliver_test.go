@@ -1,0 +1,182 @@
+package worker_test
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"ringup.dev/ringup/internal/event"
+	"ringup.dev/ringup/internal/failure"
+	"ringup.dev/ringup/internal/message"
+	"ringup.dev/ringup/internal/queue"
+	"ringup.dev/ringup/internal/suppress"
+	"ringup.dev/ringup/internal/worker"
+)
+
+// TestTheGateIsAsked: what the gate says becomes the job's outcome, and nothing is sent.
+func TestTheGateIsAsked(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		setup  func(*setup)
+		change func(*queue.Claimed)
+		want   queue.Outcome
+	}{
+		"suppression": {nil, func(c *queue.Claimed) { c.Suppressed = &suppress.Entry{Why: suppress.StopWord} },
+			queue.Suppress{Error: "the recipient is on the suppression list: stop"}},
+		"OPT_OUT_SCOPE=sender, by the provider's sender": {func(s *setup) { s.gate.OptOutScope = "sender" },
+			func(c *queue.Claimed) { c.Suppressed = &suppress.Entry{Why: suppress.StopWord, Sender: "+15005550006"} },
+			queue.Suppress{Error: "the recipient is on the suppression list: stop"}},
+		"recipient's limit": {nil, func(c *queue.Claimed) { c.LimitedUntil = time.Now().Add(20 * time.Minute) },
+			queue.Hold{Delay: 20 * time.Minute, Error: "the customer got RECIPIENT_LIMIT messages within an hour, until 2000-01-01T00:20:00Z"}},
+		"quiet hours": {func(s *setup) {
+			s.gate.Quiet.Window, s.gate.Quiet.Events, s.gate.Quiet.DefaultTimezone = "00:00-06:00", []event.Type{event.POSSave}, "UTC"
+		}, func(c *queue.Claimed) { c.Job.Audience = message.Customer },
+			queue.Hold{Delay: 6 * time.Hour, Error: "quiet hours where the customer is, until 2000-01-01T06:00:00Z"}},
+		"daily cap": {func(s *setup) { s.dailyCap = "sms=0.001" }, func(*queue.Claimed) {},
+			queue.Hold{Delay: 24 * time.Hour, Error: "the daily cap of sms is reached, until 2000-01-02T00:00:00Z"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				var change []func(*setup)
+				if tt.setup != nil {
+					change = append(change, tt.setup)
+				}
+				b := open(renderer{}, 1, change...)
+				claimed := b.queue.waiting[0]
+				tt.change(claimed)
+				b.run(t, time.Second)
+				if got := b.queue.settled[claimed]; len(got) != 1 || got[0].Outcome != tt.want {
+					t.Errorf("%+v, want %+v", got, tt.want)
+				}
+				if b.sender.total() != 0 {
+					t.Error("it was sent")
+				}
+			})
+		})
+	}
+}
+
+// TestDailyCap: all messages of a day together stay below the cap, and what did not go out costs nothing.
+func TestDailyCap(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := open(renderer{}, 20, func(s *setup) { s.dailyCap = "sms=0.15" }) // 0.01 for each
+		b.queue.spent = map[string]int64{"total": 100_000, "source:none": 100_000}
+		b.run(t, time.Minute)
+		if got := b.queue.outcomes(t); got["completed"] != 5 || got["held"] != 15 {
+			t.Errorf("%v, want the 5 that fit beside what other workers spent", got)
+		}
+
+		b = open(renderer{}, 20, func(s *setup) { s.dailyCap = "sms=0.05" })
+		b.sender.err = &failure.Error{Class: failure.Permanent, Reason: failure.ReasonRecipient}
+		b.run(t, time.Minute)
+		if got := b.queue.outcomes(t); got["failed"] != 20 {
+			t.Errorf("%v, want all of them tried", got)
+		}
+	})
+}
+
+// TestAnotherProvider: a message that one provider took, and that did not arrive, goes to the next provider, if its breaker is closed.
+func TestAnotherProvider(t *testing.T) {
+	t.Parallel()
+	for name, isOpen := range map[string]bool{"the next provider's breaker is closed": false, "the next provider's breaker is open": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				second := &sender{sent: map[string]int{}}
+				b := open(renderer{}, 2, func(s *setup) { s.providers = append(s.providers, worker.Sender{Name: "aws", Provider: second}) })
+				b.queue.breakers = map[string]queue.BreakerState{}
+				if isOpen {
+					b.queue.breakers["aws"] = queue.BreakerState{State: "open", Reason: "HTTP 500"}
+				}
+				first, again := b.queue.waiting[0], b.queue.waiting[1]
+				b.queue.waiting = []*queue.Claimed{first}
+				again.Job.Alternate = true
+				go func() {
+					time.Sleep(time.Second) //nolint:forbidigo // the bubble's clock
+					b.queue.mu.Lock()
+					defer b.queue.mu.Unlock()
+					b.queue.waiting = []*queue.Claimed{again}
+				}()
+				b.run(t, time.Minute)
+				want := "aws"
+				if isOpen {
+					want = "twilio"
+					if !strings.Contains(b.log.String(), `"msg":"breaker open","provider":"aws","reason":"HTTP 500"`) {
+						t.Error(b.log.String())
+					}
+				}
+				for claimed, provider := range map[*queue.Claimed]string{first: "twilio", again: want} {
+					if done, sent := b.queue.settled[claimed][0].Outcome.(queue.Done); !sent || done.Provider != provider {
+						t.Errorf("%s: %+v, want it to go to %s", claimed.Raw, b.queue.settled[claimed], provider)
+					}
+				}
+			})
+		})
+	}
+}
+
+// TestBreakerOpen: an error of a provider whose breaker is open spends no attempt, since it is the provider that is tried.
+func TestBreakerOpen(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := open(renderer{}, 1)
+		b.sender.err = &failure.Error{Class: failure.Transient, Reason: failure.ReasonOutage}
+		first := b.queue.waiting[0]
+		b.queue.breakers = map[string]queue.BreakerState{"twilio": {State: "open"}}
+		// The second is under way when the first one's settlement says that the breaker is open.
+		var slow atomic.Bool
+		b.sender.before = func() {
+			if slow.Swap(true) {
+				time.Sleep(time.Second) //nolint:forbidigo // the bubble's clock
+			}
+		}
+		second := *first
+		second.Raw = []byte("second")
+		b.queue.waiting = append(b.queue.waiting, &second)
+		b.run(t, 5*time.Second)
+		if got := b.queue.outcomes(t); got["retry"] != 1 || got["deferred"] != 1 {
+			t.Errorf("%v, want a retry and then a deferred job", got)
+		}
+	})
+}
+
+// other handles jobs in another way than by sending.
+type other struct{ handled atomic.Int32 }
+
+func (o *other) Handle(context.Context, *queue.Claimed) worker.Result {
+	health := queue.ProviderHealth{Provider: "shopify", Healthy: 1}
+	if o.handled.Add(1)%2 == 0 {
+		return worker.Result{Outcome: queue.Drop{Error: "stale"}, Reason: "stale", Health: health}
+	}
+	return worker.Result{Outcome: queue.Hold{Delay: time.Minute}, Reason: "coalesce", Health: health}
+}
+
+// TestAnotherHandler: the loop settles what any handler says.
+func TestAnotherHandler(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := open(renderer{}, 20)
+		h := &other{}
+		log := slog.New(slog.DiscardHandler)
+		metrics := worker.NewMetrics(prometheus.NewRegistry(), message.SMS)
+		b.worker = worker.New(worker.Options{
+			Config: worker.Config{Concurrency: 3, SendTimeout: time.Second}, Lease: 30 * time.Second, Queue: b.queue, Handler: h,
+			Breakers: worker.NewBreakers([]string{"shopify"}, metrics, log), Metrics: metrics, Log: log,
+		})
+		b.run(t, time.Minute)
+		if got := b.queue.outcomes(t); got["held"] != 10 || got["dropped"] != 10 || h.handled.Load() != 20 {
+			t.Errorf("%v", got)
+		}
+		if len(b.queue.reports) == 0 || b.queue.reports[0].Provider != "shopify" {
+			t.Errorf("%+v", b.queue.reports)
+		}
+	})
+}

@@ -1,0 +1,187 @@
+package worker
+
+import (
+	"time"
+
+	"ringup.dev/ringup/internal/failure"
+	"ringup.dev/ringup/internal/gate"
+	"ringup.dev/ringup/internal/job"
+	"ringup.dev/ringup/internal/message"
+	"ringup.dev/ringup/internal/pricing"
+	"ringup.dev/ringup/internal/provider"
+	"ringup.dev/ringup/internal/queue"
+	"ringup.dev/ringup/internal/suppress"
+)
+
+// attempt is all that is known about a job that was to be sent. Its fields are set in the order of the steps, as far as it got.
+type attempt struct {
+	job         *job.Job
+	provider    string
+	traits      provider.Traits
+	probe       bool // this job is the probe of the provider's half-open breaker
+	breakerOpen bool // the provider's breaker was open when last heard of
+
+	renderErr error // the template's error, and then nothing else happened
+	message   message.Message
+	cost      pricing.Micros
+	source    string // the label of the event's source, for costs
+	verdict   gate.Verdict
+
+	begun, ended time.Time
+	probeFailed  bool           // the provider's own probe failed, with err: the message was not handed over
+	err          *failure.Error // nil when the provider took the message
+	receipt      provider.Receipt
+	jitter       float64 // from 0 to 1, spreads retries: a tenth of the pause at most is added
+}
+
+// took is how long the provider took to answer.
+func (a *attempt) took() time.Duration { return a.ended.Sub(a.begun) }
+
+// policy is what the operator has decided about results.
+type policy struct {
+	backoff         []time.Duration // the pause before each retry; its length is how many retries a job gets
+	resendUncertain bool            // send again what may have gone out (ON_UNCERTAIN=resend)
+	slowSend        time.Duration   // SLOW_SEND; 0 for no limit
+	redeliverWithin time.Duration   // RETRY_UNDELIVERED; 0 for never
+	fallBack        bool            // another channel takes over what fails (FALLBACK_CHANNEL)
+	fallBackWithin  time.Duration
+}
+
+// result says what an attempt means: for the job, for its provider, and for the metrics. It is the only place that does, and it is pure;
+// docs/message-lifecycle.md has the table.
+func (p *policy) result(a *attempt) Result {
+	switch {
+	case a.renderErr != nil:
+		return Result{Outcome: queue.Fail{Error: a.renderErr.Error()}, Reason: "template", Health: unusedProbe(a.provider, a.probe)}
+	case a.verdict.Action != gate.Pass:
+		return Result{Outcome: notNow(a.verdict, a.begun), Provider: a.provider, Reason: string(a.verdict.Reason), Health: unusedProbe(a.provider, a.probe)}
+	case a.err == nil:
+		return Result{Outcome: p.done(a), Provider: a.provider, Health: p.health(a)}
+	case a.probeFailed:
+		return Result{Outcome: queue.Release{}, Provider: a.provider, Reason: string(a.err.Reason), Health: p.health(a)}
+	}
+	return Result{Outcome: p.notSent(a), Provider: a.provider, Reason: string(a.err.Reason), Health: p.health(a)}
+}
+
+// notNow is the outcome of a message that the gate does not let pass.
+func notNow(v gate.Verdict, now time.Time) queue.Outcome {
+	switch v.Action {
+	case gate.Hold:
+		return queue.Hold{Delay: v.Delay(now), Error: v.Text}
+	case gate.Suppress:
+		return queue.Suppress{Error: v.Text}
+	}
+	return queue.Drop{Error: v.Text}
+}
+
+// done is the outcome of a message that the provider took.
+func (p *policy) done(a *attempt) queue.Done {
+	return queue.Done{
+		Attempt: a.call(), NoReports: !a.traits.Reports, FindByMessageID: a.traits.Reports && a.traits.NamesMessage,
+		Costs: costsOf(a.cost, a.message.EventType, a.source), Redelivery: p.redelivery(a),
+	}
+}
+
+// redelivery is what follows when the provider reports that the message did not arrive; nil: nothing.
+func (p *policy) redelivery(a *attempt) *queue.Redelivery {
+	if !a.traits.Reports || p.redeliverWithin == 0 && !p.fallBack {
+		return nil
+	}
+	r := &queue.Redelivery{FallBack: p.fallBack, Within: p.redeliverWithin}
+	if p.fallBack {
+		r.Within = max(r.Within, p.fallBackWithin)
+	}
+	if p.redeliverWithin > 0 && a.job.Attempts < len(p.backoff) {
+		r.Retry, r.Delay = true, p.backoff[a.job.Attempts]
+	}
+	return r
+}
+
+// notSent is the outcome of a send that did not succeed.
+func (p *policy) notSent(a *attempt) queue.Outcome {
+	switch a.err.Class {
+	case failure.Permanent:
+		return p.fail(a, false)
+	case failure.Throttled, failure.Account:
+		return queue.Defer{Attempt: a.call(), Delay: p.pause(0, a), Error: a.err.Error()}
+	case failure.Transient:
+		return p.again(a, false)
+	}
+	// Ambiguous, and whatever a faulty adapter may have returned.
+	if !p.resendUncertain {
+		return p.fail(a, true)
+	}
+	return p.again(a, true)
+}
+
+// again is the outcome of an error that may pass. While the provider is down, it is the provider that is tried, not the message: that spends
+// no attempt.
+func (p *policy) again(a *attempt, uncertain bool) queue.Outcome {
+	switch {
+	case a.breakerOpen || a.probe:
+		return queue.Defer{Attempt: a.call(), Delay: p.pause(0, a), Error: a.err.Error(), Uncertain: uncertain}
+	case a.job.Attempts >= len(p.backoff):
+		return p.fail(a, uncertain)
+	}
+	return queue.Retry{Attempt: a.call(), Delay: p.pause(a.job.Attempts, a), Error: a.err.Error(), Uncertain: uncertain}
+}
+
+// fail is the outcome of a message that is given up. A recipient who does not want to hear from us on this channel is not written to on
+// another, and what may have gone out does not go out there too.
+func (p *policy) fail(a *attempt, uncertain bool) queue.Outcome {
+	f := queue.Fail{Attempt: a.call(), Error: a.err.Error(), Uncertain: uncertain, FallBack: p.fallBack && !a.err.Suppress && !uncertain}
+	if a.err.Suppress {
+		f.Suppress = &suppress.Entry{Channel: a.job.Channel, Address: a.job.Recipient, Why: suppress.Refused, By: a.provider, Sender: a.traits.Sender, At: a.ended}
+	}
+	return f
+}
+
+// pause returns the backoff before a retry, spread a little, and no shorter than the provider asked for.
+func (p *policy) pause(retry int, a *attempt) time.Duration {
+	delay := 2 * time.Second
+	if len(p.backoff) > 0 {
+		delay = p.backoff[min(retry, len(p.backoff)-1)]
+	}
+	delay = max(delay, a.err.RetryAfter)
+	return delay + time.Duration(a.jitter*float64(delay)/10)
+}
+
+// health is what a send, or the provider's own probe, said about the provider. An error about one message proves the provider well.
+func (p *policy) health(a *attempt) queue.ProviderHealth {
+	h := queue.ProviderHealth{Provider: a.provider, Probed: a.probe}
+	switch {
+	case a.err == nil && p.slowSend > 0 && a.took() > p.slowSend:
+		h.Failed = 1
+		h.Reason = "it took " + a.took().Round(time.Millisecond).String() + " to answer (SLOW_SEND)"
+	case a.err == nil:
+		h.Healthy = 1
+	case a.err.Class == failure.Throttled && !a.err.RecipientOnly:
+		h.ThrottleFor = max(a.err.RetryAfter, time.Second)
+		h.Reason = a.err.Error()
+	case a.err.OfProvider() || a.probeFailed:
+		h.Failed = 1
+		h.Account = a.err.Class == failure.Account
+		h.Reason = a.err.Error()
+	default:
+		h.Healthy = 1
+	}
+	return h
+}
+
+// call is the attempt as the job's history shows it.
+func (a *attempt) call() queue.Attempt {
+	return queue.Attempt{Provider: a.provider, MessageID: a.receipt.MessageID, Took: a.took(), ExtraTokens: max(0, a.message.Segments-1)}
+}
+
+// details are what the log says of an outcome besides its name: when a retry is due, and whether the message may have gone out.
+func details(o queue.Outcome) (delay time.Duration, uncertain bool) {
+	switch o := o.(type) {
+	case queue.Retry:
+		return o.Delay, o.Uncertain
+	case queue.Defer:
+		return o.Delay, o.Uncertain
+	case queue.Fail:
+		return 0, o.Uncertain
+	}
+	return 0, false
+}
