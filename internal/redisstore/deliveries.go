@@ -308,8 +308,9 @@ func (d *Deliveries) move(ctx context.Context, channel message.Channel) error {
 		to, configured := s.config.fallback(channel)
 		j, err := job.Decode(channel, []byte(raw))
 		if err == nil && configured && time.Since(j.AcceptedAt) < s.config.FallbackWithin && j.Index < movedIndex {
-			moved := job.Job{WebhookID: j.WebhookID, Channel: to, Index: j.Index + movedIndex, Priority: j.Priority, AcceptedAt: j.AcceptedAt,
-				Audience: j.Audience, Recipient: j.Recipient, Trace: j.Trace, Body: j.Body}
+			moved := *j
+			moved.Channel, moved.Index = to, j.Index+movedIndex
+			moved.Attempts, moved.Crashes, moved.Uncertain, moved.Returns, moved.LastError, moved.Alternate, moved.SharedBody = 0, 0, false, 0, "", false, false
 			bytes, err := moved.AppendBinary(nil)
 			if err != nil {
 				return err

@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"
 
+	till "ringup.dev/ringup/internal/event"
 	"ringup.dev/ringup/internal/job"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/queue"
@@ -230,7 +231,7 @@ func (m *model) enqueue(s *queue.Submission) {
 		for i, r := range recipients {
 			j := &modelJob{place: queue.Waiting, job: job.Job{
 				WebhookID: s.WebhookID, Channel: message.SMS, Index: i + 1, Priority: s.Priority, AcceptedAt: s.AcceptedAt, Audience: r.Audience,
-				Recipient: r.Address, Trace: s.Trace, Body: s.Body,
+				Recipient: r.Address, Trace: s.Trace, Body: s.Body, Type: till.Types[s.Priority-1], Store: till.DefaultStore, Version1: true,
 			}}
 			m.jobs = append(m.jobs, j)
 			m.lists[s.Priority-1] = append(m.lists[s.Priority-1], j)

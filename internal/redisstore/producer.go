@@ -128,7 +128,7 @@ func (p *Producer) encode(item *pending, slot int, channels []message.Channel) e
 		keys := p.store.keys[part.Channel]
 		j := job.Job{
 			WebhookID: s.WebhookID, Channel: part.Channel, Priority: s.Priority, AcceptedAt: s.AcceptedAt, Trace: s.Trace,
-			SharedBody: len(part.Recipients) > 1 || len(s.Body) > inlineBody, Body: s.Body,
+			SharedBody: len(part.Recipients) > 1 || len(s.Body) > inlineBody, Body: s.Body, Version1: true,
 		}
 		apart, room := byte(0), len(s.Body)
 		if j.SharedBody {
