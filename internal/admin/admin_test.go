@@ -19,11 +19,13 @@ import (
 
 	"ringup.dev/ringup/internal/admin"
 	"ringup.dev/ringup/internal/config/secret"
+	"ringup.dev/ringup/internal/event"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/queue"
 	"ringup.dev/ringup/internal/redisstore"
 	"ringup.dev/ringup/internal/redistest"
 	"ringup.dev/ringup/internal/render"
+	"ringup.dev/ringup/internal/store/envstore"
 )
 
 // output collects a log.
@@ -69,7 +71,7 @@ func open(t *testing.T, config admin.Config) *desk {
 	d.producer = d.store.Producer(prometheus.NewRegistry())
 	t.Cleanup(d.producer.Close)
 	d.consumer = d.store.Consumer(message.SMS, redisstore.ConsumerConfig{Lease: 30 * time.Second, PriorityAging: time.Minute}, []string{"twilio", "aws"})
-	renderer, err := render.New(render.Config{DefaultLocale: "en", BusinessName: "Luna Coffee"})
+	renderer, err := render.New(render.Config{}, envstore.Brand{DefaultLocale: "en", BusinessName: "Luna Coffee"}.Directory())
 	d.must(err)
 	d.admin = admin.New(admin.Options{Config: config, Region: "US", Currency: "USD", Queues: d.store, Outbox: d.store.Outbox(0), Renderer: renderer, Log: slog.New(slog.NewTextHandler(d.log, nil))})
 	d.pages = d.admin.Handler()
@@ -86,8 +88,9 @@ func (d *desk) must(err error) {
 // failed puts a failed SMS into the queue.
 func (d *desk) failed(id, transaction, reason string) {
 	d.Helper()
-	body := fmt.Sprintf(`{"id":%q,"event_type":"payment_complete","timestamp":"2024-01-01T12:00:00Z","data":{"transactionId":%q,"amount":12.50,"currency":"USD","customerName":"John Doe"}}`, id, transaction)
-	_, err := d.producer.Enqueue(d.Context(), &queue.Submission{WebhookID: id, Priority: 1, AcceptedAt: time.Now(), Body: []byte(body), Channels: []queue.ChannelSubmission{
+	e := &event.Event{ID: id, Store: event.DefaultStore, Sender: event.SenderPOS, Type: event.PaymentComplete,
+		Sale: event.Sale{TransactionID: transaction, Total: "12.50", Currency: "USD"}, Customer: event.Customer{Name: "John Doe"}}
+	_, err := d.producer.Enqueue(d.Context(), &queue.Submission{Event: e, Priority: 1, AcceptedAt: time.Now(), Channels: []queue.ChannelSubmission{
 		{Channel: message.SMS, Recipients: []message.Recipient{{Address: "+15550104242", Audience: message.Customer}}}}})
 	d.must(err)
 	_, claim, err := d.consumer.Exchange(d.Context(), nil, nil, &queue.ClaimRequest{Max: 1})

@@ -14,6 +14,7 @@ import (
 
 	"ringup.dev/ringup/internal/admin"
 	"ringup.dev/ringup/internal/config/secret"
+	"ringup.dev/ringup/internal/event"
 	"ringup.dev/ringup/internal/failure"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/pricing"
@@ -22,13 +23,15 @@ import (
 	"ringup.dev/ringup/internal/redistest"
 	"ringup.dev/ringup/internal/render"
 	"ringup.dev/ringup/internal/report"
+	"ringup.dev/ringup/internal/store/envstore"
 )
 
 // settled puts an SMS into the queue, and settles it.
 func (d *desk) settled(id string, s queue.Settlement) {
 	d.Helper()
-	body := fmt.Sprintf(`{"id":%q,"event_type":"payment_complete","timestamp":"2024-01-01T12:00:00Z","data":{"transactionId":"TXN_1"}}`, id)
-	_, err := d.producer.Enqueue(d.Context(), &queue.Submission{WebhookID: id, Priority: 1, AcceptedAt: time.Now(), Body: []byte(body), Channels: []queue.ChannelSubmission{
+	e := event.Sample(event.PaymentComplete)
+	e.ID, e.Sale.TransactionID = id, "TXN_1"
+	_, err := d.producer.Enqueue(d.Context(), &queue.Submission{Event: e, Priority: 1, AcceptedAt: time.Now(), Channels: []queue.ChannelSubmission{
 		{Channel: message.SMS, Recipients: []message.Recipient{{Address: "+15550104242", Audience: message.Customer}}}}})
 	d.must(err)
 	_, claim, err := d.consumer.Exchange(d.Context(), nil, nil, &queue.ClaimRequest{Max: 1})
@@ -105,10 +108,10 @@ func TestMoved(t *testing.T) {
 	producer := store.Producer(prometheus.NewRegistry())
 	t.Cleanup(producer.Close)
 	d := &desk{T: t, redis: server, store: store, producer: producer, log: &output{}}
-	renderer, err := render.New(render.Config{DefaultLocale: "en", BusinessName: "Luna Coffee"})
+	renderer, err := render.New(render.Config{}, envstore.Brand{DefaultLocale: "en", BusinessName: "Luna Coffee"}.Directory())
 	d.must(err)
 	d.pages = admin.New(admin.Options{Region: "US", Queues: store, Outbox: store.Outbox(0), Renderer: renderer, Log: slog.New(slog.NewTextHandler(d.log, nil))}).Handler()
-	_, err = producer.Enqueue(t.Context(), &queue.Submission{WebhookID: "a", Priority: 1, AcceptedAt: time.Now(), Body: []byte(`{"id":"a","event_type":"payment_complete"}`),
+	_, err = producer.Enqueue(t.Context(), &queue.Submission{Event: &event.Event{ID: "a", Store: event.DefaultStore, Sender: event.SenderPOS, Type: event.PaymentComplete}, Priority: 1, AcceptedAt: time.Now(),
 		Channels: []queue.ChannelSubmission{{Channel: message.WhatsApp, Recipients: []message.Recipient{{Address: "+15550104242", Audience: message.Customer}}}}})
 	d.must(err)
 	consumer := store.Consumer(message.WhatsApp, redisstore.ConsumerConfig{Lease: 30 * time.Second, PriorityAging: time.Minute}, []string{"business"})
@@ -139,7 +142,7 @@ func TestSpending(t *testing.T) {
 	d := open(t, admin.Config{})
 	caps, err := pricing.NewCaps(pricing.Config{DailyCap: []string{"sms=0.02", "sms/kiosk-7=1"}})
 	d.must(err)
-	renderer, err := render.New(render.Config{DefaultLocale: "en"})
+	renderer, err := render.New(render.Config{}, envstore.Brand{DefaultLocale: "en"}.Directory())
 	d.must(err)
 	d.pages = admin.New(admin.Options{Region: "US", Currency: "EUR", Caps: caps, Queues: d.store, Outbox: d.store.Outbox(0), Renderer: renderer, Log: slog.New(slog.DiscardHandler)}).Handler()
 	for i, source := range []string{"kiosk-7", "till", "kiosk-7"} {

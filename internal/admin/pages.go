@@ -19,6 +19,7 @@ import (
 	"ringup.dev/ringup/internal/job"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/queue"
+	"ringup.dev/ringup/internal/store"
 	"ringup.dev/ringup/internal/suppress"
 )
 
@@ -52,7 +53,7 @@ func static() http.Handler {
 var functions = template.FuncMap{
 	"ago": ago, "clock": func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") },
 	"iso": func(t time.Time) string { return t.UTC().Format(time.RFC3339) }, "stateName": stateName, "number": thousands,
-	"perSecond": func(f float64) string { return strconv.FormatFloat(f, 'f', 1, 64) }, "eventOf": eventOf,
+	"perSecond": func(f float64) string { return strconv.FormatFloat(f, 'f', 1, 64) }, "eventsOf": eventsOf,
 	"link": func(path string, pairs ...string) string {
 		q := url.Values{}
 		for i := 0; i+1 < len(pairs); i += 2 {
@@ -116,14 +117,15 @@ func stateName(p queue.State) string {
 	}[p]
 }
 
-// eventOf names the event of a priority.
-func eventOf(priority int) string {
-	for _, e := range event.Types {
-		if e.Priority() == priority {
-			return string(e)
+// eventsOf names the events of a priority.
+func eventsOf(priority int) string {
+	var names []string
+	for _, t := range event.Types {
+		if store.DefaultPriorities[t] == priority {
+			names = append(names, string(t))
 		}
 	}
-	return ""
+	return strings.Join(names, ", ")
 }
 
 // page is what every page is made of.
@@ -207,7 +209,7 @@ func (a *Admin) channels(ctx context.Context) ([]channelView, error) {
 		}
 		v := channelView{Name: name, ChannelState: state, Rates: a.samples.rates(name), Paused: strings.HasPrefix(state.Halted, "paused ")}
 		for i, n := range state.Waiting {
-			p := priorityView{Number: i + 1, Event: eventOf(i + 1), Waiting: n}
+			p := priorityView{Number: i + 1, Event: eventsOf(i + 1), Waiting: n}
 			if n > 0 {
 				p.Oldest = length(state.Oldest[i])
 			}
@@ -266,7 +268,7 @@ func view(k *queue.Stored) jobView {
 		return v
 	}
 	j := k.Job
-	v.ID, v.WebhookID, v.Event, v.Priority, v.Attempts, v.Crashes = j.ID(), j.WebhookID, eventOf(j.Priority), j.Priority, j.Attempts, j.Crashes
+	v.ID, v.WebhookID, v.Event, v.Priority, v.Attempts, v.Crashes = j.ID(), j.WebhookID, string(j.Type), j.Priority, j.Attempts, j.Crashes
 	if k.State == queue.Completed {
 		v.Attempts++ // a job counts those that did not succeed
 	}

@@ -18,11 +18,13 @@ import (
 	"ringup.dev/ringup/internal/admin"
 	"ringup.dev/ringup/internal/cli"
 	"ringup.dev/ringup/internal/config/secret"
+	"ringup.dev/ringup/internal/event"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/queue"
 	"ringup.dev/ringup/internal/redisstore"
 	"ringup.dev/ringup/internal/redistest"
 	"ringup.dev/ringup/internal/render"
+	"ringup.dev/ringup/internal/store/envstore"
 )
 
 // terminal runs `ringup queue` against the admin program's API over a real queue with three failed texts.
@@ -52,8 +54,9 @@ func desk(t *testing.T) (run func(args ...string) (out string, code int), hold f
 	consumer := store.Consumer(message.SMS, redisstore.ConsumerConfig{Lease: 30 * time.Second, PriorityAging: time.Minute}, []string{"p"})
 	settle := func(id string, i int, settlement queue.Settlement) {
 		t.Helper()
-		_, err := producer.Enqueue(t.Context(), &queue.Submission{WebhookID: id, Priority: 1, AcceptedAt: time.Now(),
-			Body:     fmt.Appendf(nil, `{"id":%q,"event_type":"payment_complete","timestamp":"2024-01-01T12:00:00Z","data":{"transactionId":"TXN_%d"}}`, id, i),
+		_, err := producer.Enqueue(t.Context(), &queue.Submission{Priority: 1, AcceptedAt: time.Now(),
+			Event: &event.Event{ID: id, Store: event.DefaultStore, Sender: event.SenderPOS, Type: event.PaymentComplete,
+				Sale: event.Sale{TransactionID: fmt.Sprint("TXN_", i)}},
 			Channels: []queue.ChannelSubmission{{Channel: message.SMS, Recipients: []message.Recipient{{Address: "+15550104242", Audience: message.Customer}}}}})
 		must(err)
 		_, claim, err := consumer.Exchange(t.Context(), nil, nil, &queue.ClaimRequest{Max: 1})
@@ -73,7 +76,7 @@ func desk(t *testing.T) (run func(args ...string) (out string, code int), hold f
 		t.Helper()
 		settle(id, 9, queue.Settlement{Action: queue.Hold, Delay: time.Hour, Error: why})
 	}
-	renderer, err := render.New(render.Config{DefaultLocale: "en"})
+	renderer, err := render.New(render.Config{}, envstore.Brand{DefaultLocale: "en"}.Directory())
 	must(err)
 	server := httptest.NewServer(admin.New(admin.Options{
 		Config: admin.Config{Token: "right", Reveal: true}, Region: "US", Currency: "EUR", Queues: store, Outbox: store.Outbox(0), Renderer: renderer, Log: slog.New(slog.DiscardHandler),

@@ -14,13 +14,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"ringup.dev/ringup/internal/config"
+	"ringup.dev/ringup/internal/event"
 	"ringup.dev/ringup/internal/pos"
 	"ringup.dev/ringup/internal/sender/generic"
 )
 
 // Send returns the command that posts a webhook.
 func Send(env envconfig.Lookuper) *cobra.Command {
-	var url, event, id, phone, email, file string
+	var url, kind, id, phone, email, file string
 	var nobody bool
 	cmd := &cobra.Command{
 		Use:   "send",
@@ -34,7 +35,7 @@ func Send(env envconfig.Lookuper) *cobra.Command {
 			if err := config.Read(cmd.Context(), env, &till); err != nil {
 				return err
 			}
-			payload, err := payload(cmd.InOrStdin(), file, id, event, phone, email, nobody)
+			payload, err := payload(cmd.InOrStdin(), file, id, kind, phone, email, nobody)
 			if err != nil {
 				return err
 			}
@@ -51,7 +52,7 @@ func Send(env envconfig.Lookuper) *cobra.Command {
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&url, "url", "http://localhost:3000", "where ingest is")
-	flags.StringVar(&event, "event", "", "payment_complete, order_create, pos_save or order_update (pos_save)")
+	flags.StringVar(&kind, "event", "", "the event type: "+event.Names()+" (pos_save)")
 	flags.StringVar(&id, "id", "", "the webhook's id; the same one again sends nothing twice (a new one)")
 	flags.StringVar(&phone, "phone", "", "the customer's number")
 	flags.StringVar(&email, "email", "", "the customer's e-mail address")
@@ -61,7 +62,7 @@ func Send(env envconfig.Lookuper) *cobra.Command {
 }
 
 // payload makes a whole one of what was given.
-func payload(stdin io.Reader, file, id, event, phone, email string, nobody bool) ([]byte, error) {
+func payload(stdin io.Reader, file, id, kind, phone, email string, nobody bool) ([]byte, error) {
 	given := map[string]json.RawMessage{}
 	if file != "" {
 		text, err := read(stdin, file)
@@ -84,7 +85,7 @@ func payload(stdin io.Reader, file, id, event, phone, email string, nobody bool)
 		}
 	}
 	set(given, "id", id)
-	set(given, "event_type", event)
+	set(given, "event_type", kind)
 	set(data, "customerPhone", phone)
 	set(data, "customerEmail", email)
 	if nobody {

@@ -336,3 +336,23 @@ func typical(b *testing.B) *Event {
 	e.ID, e.Store, e.Type = "", "", ""
 	return e
 }
+
+// TestKey: ids of different stores and senders never share a key, and those of 0.1.0 keep theirs.
+func TestKey(t *testing.T) {
+	t.Parallel()
+	seen := map[string]string{}
+	for _, store := range []string{"default", "luna", ""} {
+		for _, sender := range []string{"pos", "shopify", ""} {
+			for _, id := range []string{"a", "luna", "pos", "pos/a"} {
+				key := (&Event{Store: store, Sender: sender, ID: id}).Key()
+				if other, twice := seen[key]; twice {
+					t.Errorf("%q is the key of %s/%s/%s and of %s", key, store, sender, id, other)
+				}
+				seen[key] = store + "/" + sender + "/" + id
+			}
+		}
+	}
+	if key := (&Event{Store: "default", Sender: "pos", ID: "webhook_1"}).Key(); key != "webhook_1" {
+		t.Errorf("the key of 0.1.0 has changed: %q", key)
+	}
+}

@@ -38,6 +38,15 @@ type Event struct {
 	Extra string
 }
 
+// Key names the event among those of all stores and senders. For DefaultStore and SenderPOS it is the id alone, as ringup 0.1.0 had it: a
+// webhook that was accepted before an upgrade and comes again after it is still known.
+func (e *Event) Key() string {
+	if e.Store == DefaultStore && e.Sender == SenderPOS {
+		return e.ID
+	}
+	return e.Store + "\x00" + e.Sender + "\x00" + e.ID // no id has a control character
+}
+
 // Sale is what was sold, for how much, and how it was paid.
 type Sale struct {
 	TransactionID string
@@ -98,9 +107,6 @@ var Types = []Type{PaymentComplete, OrderCreate, POSSave, OrderUpdate}
 
 // Known reports whether this program knows the type. A newer program's types are not known.
 func (t Type) Known() bool { return slices.Contains(Types, t) }
-
-// Priority is 1, the first, to 4; 0 for an event type that is none.
-func (t Type) Priority() int { return slices.Index(Types, t) + 1 }
 
 // Names lists the event types for a sentence: with commas between.
 func Names() string {

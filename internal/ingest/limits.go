@@ -1,6 +1,11 @@
 package ingest
 
-import "time"
+import (
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+)
 
 // The limits of the public server, all of them here. What a POS sends is one small request; everything beyond is a fault or an attack.
 const (
@@ -25,3 +30,49 @@ const (
 	// of the others have been quiet for long enough to be forgotten.
 	maxSources = 10_000
 )
+
+// limits are the rate limits of the sources, for one replica.
+type limits struct {
+	perSecond float64
+	burst     int
+	mu        sync.Mutex
+	sources   map[string]*rate.Limiter
+	cleared   time.Time
+}
+
+func (l *limits) allow(source string) bool {
+	if l.perSecond == 0 {
+		return true
+	}
+	l.mu.Lock()
+	if len(l.sources) >= maxSources && l.sources[source] == nil {
+		l.clear(time.Now())
+	}
+	if len(l.sources) >= maxSources && l.sources[source] == nil {
+		source = ""
+	}
+	limiter := l.sources[source]
+	if limiter == nil {
+		burst := l.burst
+		if burst == 0 {
+			burst = max(1, int(l.perSecond))
+		}
+		limiter = rate.NewLimiter(rate.Limit(l.perSecond), burst)
+		l.sources[source] = limiter
+	}
+	l.mu.Unlock()
+	return limiter.Allow()
+}
+
+// clear forgets the sources that have all their tokens again, which a new limiter has too. At most once a second: it looks at all of them.
+func (l *limits) clear(now time.Time) {
+	if now.Sub(l.cleared) < time.Second {
+		return
+	}
+	l.cleared = now
+	for source, limiter := range l.sources {
+		if limiter.TokensAt(now) >= float64(limiter.Burst()) {
+			delete(l.sources, source)
+		}
+	}
+}

@@ -6,8 +6,8 @@ import (
 	"strings"
 
 	"ringup.dev/ringup/internal/address"
+	"ringup.dev/ringup/internal/event"
 	"ringup.dev/ringup/internal/message"
-	"ringup.dev/ringup/internal/sender/generic"
 )
 
 // Person is somebody, by an address. It prints masked.
@@ -37,22 +37,25 @@ func (p Person) String() string { return p.address.String() }
 // Key names the person to programs: the address itself. Not to be printed.
 func (p Person) Key() string { return strings.ToLower(p.address.Reveal()) }
 
-// Owns says that a message has the person's data: it goes to them, or the webhook it is about names them as the customer. So the e-mail
-// about somebody's order is found by their number, too, which its payload holds.
-func (p Person) Owns(to message.Address, body []byte) bool {
-	if p.is(to.Reveal()) {
+// Owns says that a message has the person's data: it goes to them, or the event it is about names them as the customer. So the e-mail about an
+// order is found by the customer's number, too, which the event has. Without an event (nil) the recipient alone counts.
+func (p Person) Owns(to message.Address, e *event.Event) bool {
+	if p.is(to.Reveal(), p.region) {
 		return true
 	}
-	w, err := generic.Decode(body)
-	if err != nil {
-		return false // nothing that was accepted; the recipient is all there is
+	if e == nil {
+		return false
 	}
-	return p.is(w.Data.CustomerPhone) || p.is(w.Data.CustomerEmail)
+	region := e.Customer.Region
+	if region == "" {
+		region = p.region
+	}
+	return p.is(e.Customer.Phone, region) || p.is(e.Customer.Email, region)
 }
 
-// is compares an address as it was written somewhere. Addresses are compared without regard to case: whatever the standards allow,
+// is compares an address as it was written somewhere; region is the country to read a number by. Addresses are compared without regard to case: whatever the standards allow,
 // nobody has two mailboxes that differ in that alone.
-func (p Person) is(written string) bool {
+func (p Person) is(written, region string) bool {
 	if written == "" {
 		return false
 	}
@@ -63,6 +66,6 @@ func (p Person) is(written string) bool {
 		read, err := address.Email(written)
 		return err == nil && strings.EqualFold(read.Reveal(), p.address.Reveal())
 	}
-	read, err := address.Phone(written, p.region)
+	read, err := address.Phone(written, region)
 	return err == nil && read == p.address
 }

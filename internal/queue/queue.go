@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"time"
 
+	"ringup.dev/ringup/internal/event"
 	"ringup.dev/ringup/internal/job"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/suppress"
@@ -31,17 +32,16 @@ func (e *FullError) Error() string {
 	return fmt.Sprintf("the %s queue is full: %d jobs are waiting", e.Channel, e.Depth)
 }
 
-// Submission is all the jobs of one webhook.
+// Submission is all the jobs of one event.
 type Submission struct {
-	WebhookID  string // 1 to job.MaxWebhookID bytes
-	Priority   int    // 1 to 4
+	Event      *event.Event // not changed, and not kept after Enqueue returns
+	Priority   int          // 1 to 4
 	AcceptedAt time.Time
-	Body       []byte // the webhook as it came; not changed, not kept after Enqueue returns
 	Trace      string // W3C traceparent or ""
 	Channels   []ChannelSubmission
 }
 
-// ChannelSubmission is a webhook's part on one channel.
+// ChannelSubmission is an event's part on one channel.
 type ChannelSubmission struct {
 	Channel    message.Channel
 	Recipients []message.Recipient

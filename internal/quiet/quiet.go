@@ -32,8 +32,8 @@ func (c *Config) Validate() error {
 		errs = append(errs, err)
 	}
 	for _, name := range c.Events {
-		if event.Type(name).Priority() == 0 {
-			errs = append(errs, fmt.Errorf("QUIET_HOURS_EVENTS names the event %q: there are payment_complete, order_create, pos_save, order_update", name))
+		if !event.Type(name).Known() {
+			errs = append(errs, fmt.Errorf("QUIET_HOURS_EVENTS names the event %q: there are %s", name, event.Names()))
 		}
 	}
 	if _, err := load(c.DefaultTimezone); err != nil {

@@ -44,9 +44,9 @@ var (
 	restoreDots = strings.NewReplacer("\x00", "•••")
 )
 
-// place says in which field of which bucket a webhook's record is.
-func place(webhookID string) (field []byte, bucket string) {
-	sum := sha256.Sum256([]byte(webhookID))
+// place says in which field of which bucket the record of an event is, by its key (event.Key).
+func place(key string) (field []byte, bucket string) {
+	sum := sha256.Sum256([]byte(key))
 	return sum[:fieldBytes], strconv.Itoa(int(binary.BigEndian.Uint16(sum[fieldBytes:])) % buckets)
 }
 

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"ringup.dev/ringup/internal/event"
 )
 
 // Config is how one worker sends.
@@ -60,15 +62,13 @@ func (c *Config) Validate() error {
 			errs = append(errs, fmt.Errorf("RETRY_BACKOFF has %s: set times above 0, as 2s,4s,8s", pause))
 		}
 	}
-	known := func(variable, event string) {
-		switch event {
-		case "payment_complete", "order_create", "pos_save", "order_update":
-		default:
-			errs = append(errs, fmt.Errorf("%s names the event %q: there are payment_complete, order_create, pos_save, order_update", variable, event))
+	known := func(variable, name string) {
+		if !event.Type(name).Known() {
+			errs = append(errs, fmt.Errorf("%s names the event %q: there are %s", variable, name, event.Names()))
 		}
 	}
-	for _, event := range c.SuppressionExempt {
-		known("SUPPRESSION_EXEMPT_EVENTS", event)
+	for _, name := range c.SuppressionExempt {
+		known("SUPPRESSION_EXEMPT_EVENTS", name)
 	}
 	if a := c.RecipientLimitAction; a != LimitHold && a != LimitJoin && a != LimitDrop {
 		errs = append(errs, fmt.Errorf("RECIPIENT_LIMIT_ACTION is %q: set hold, join or drop", a))
@@ -80,10 +80,10 @@ func (c *Config) Validate() error {
 		errs = append(errs, fmt.Errorf("SLOW_SEND is %s, RETRY_UNDELIVERED %s, OPT_OUT_SYNC %s: set 0s or more, the last at least 1m", c.SlowSend,
 			c.RetryUndelivered, c.OptOutSync))
 	}
-	for event, ttl := range c.MessageTTL {
-		known("MESSAGE_TTL", event)
+	for name, ttl := range c.MessageTTL {
+		known("MESSAGE_TTL", name)
 		if ttl <= 0 {
-			errs = append(errs, fmt.Errorf("MESSAGE_TTL of %s is %s: set a time above 0, as 30m", event, ttl))
+			errs = append(errs, fmt.Errorf("MESSAGE_TTL of %s is %s: set a time above 0, as 30m", name, ttl))
 		}
 	}
 	return errors.Join(errs...)

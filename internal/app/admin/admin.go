@@ -21,6 +21,7 @@ import (
 	"ringup.dev/ringup/internal/pricing"
 	"ringup.dev/ringup/internal/redisstore"
 	"ringup.dev/ringup/internal/render"
+	"ringup.dev/ringup/internal/store/envstore"
 )
 
 // Config is all that the program is configured by.
@@ -29,6 +30,7 @@ type Config struct {
 	Address address.Config
 	Redis   redisstore.Config
 	Render  render.Config
+	Brand   envstore.Brand
 	Prices  pricing.Config
 	Ops     opsserver.Config
 }
@@ -36,7 +38,7 @@ type Config struct {
 // Load reads the configuration. The error has every problem, each with what to set.
 func Load(ctx context.Context, env envconfig.Lookuper) (Config, error) {
 	var c Config
-	return c, errors.Join(config.Read(ctx, env, &c.Admin, &c.Address, &c.Redis, &c.Render, &c.Prices, &c.Ops), c.Admin.Validate(), c.Address.Validate(), c.Redis.Validate(),
+	return c, errors.Join(config.Read(ctx, env, &c.Admin, &c.Address, &c.Redis, &c.Render, &c.Brand, &c.Prices, &c.Ops), c.Admin.Validate(), c.Address.Validate(), c.Redis.Validate(),
 		c.Prices.Validate(), c.Ops.Validate())
 }
 
@@ -62,7 +64,7 @@ func New(c Config, log *slog.Logger) (*Admin, error) {
 		return nil, err
 	}
 	store.Instrument(registry)
-	renderer, err := render.New(c.Render)
+	renderer, err := render.New(c.Render, c.Brand.Directory())
 	if err != nil {
 		return nil, err
 	}

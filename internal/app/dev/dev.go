@@ -28,6 +28,7 @@ import (
 	"ringup.dev/ringup/internal/provider/sandbox"
 	"ringup.dev/ringup/internal/redisstore"
 	"ringup.dev/ringup/internal/render"
+	"ringup.dev/ringup/internal/store/envstore"
 )
 
 // Server is all of ringup in one process.
@@ -132,10 +133,11 @@ func (s *Server) build(ctx context.Context, pages admin.Config, env overlay) err
 	}
 	s.outbox = s.store.Outbox(kept.OutboxSize)
 	var templates render.Config
-	if err := config.Read(ctx, env, &templates); err != nil {
+	var brand envstore.Brand
+	if err := config.Read(ctx, env, &templates, &brand); err != nil {
 		return err
 	}
-	renderer, err := render.New(templates)
+	renderer, err := render.New(templates, brand.Directory())
 	if err != nil {
 		return err
 	}

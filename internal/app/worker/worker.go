@@ -26,6 +26,7 @@ import (
 	"ringup.dev/ringup/internal/quiet"
 	"ringup.dev/ringup/internal/redisstore"
 	"ringup.dev/ringup/internal/render"
+	"ringup.dev/ringup/internal/store/envstore"
 	"ringup.dev/ringup/internal/telemetry/otlp"
 	"ringup.dev/ringup/internal/unsubscribe"
 	"ringup.dev/ringup/internal/worker"
@@ -60,6 +61,7 @@ type Config struct {
 	Worker   worker.Config
 	Consumer redisstore.ConsumerConfig
 	Render   render.Config
+	Brand    envstore.Brand
 	Quiet    quiet.Config
 	Prices   pricing.Config
 	Links    unsubscribe.Config
@@ -76,12 +78,12 @@ func Load(ctx context.Context, env envconfig.Lookuper) (Config, error) {
 	var c Config
 	err := errors.Join(
 		// What cannot be read has its default below, so that everything else is looked at too.
-		config.Read(ctx, env, &c.Channel, &c.Worker, &c.Consumer, &c.Render, &c.Quiet, &c.Prices, &c.Links, &c.Redis, &c.Ops, &c.Tracing),
+		config.Read(ctx, env, &c.Channel, &c.Worker, &c.Consumer, &c.Render, &c.Brand, &c.Quiet, &c.Prices, &c.Links, &c.Redis, &c.Ops, &c.Tracing),
 		c.Channel.validate(), c.lease(), c.Worker.Validate(), c.Consumer.Validate(), c.Quiet.Validate(), c.Prices.Validate(), c.Links.Validate(), c.Redis.Validate(), c.Ops.Validate(), c.Tracing.Validate(),
 	)
 	if err != nil {
 		// New is not reached, and would have had more to say.
-		_, renderErr := render.New(c.Render)
+		_, renderErr := render.New(c.Render, c.Brand.Directory())
 		err = errors.Join(err, renderErr)
 		if c.Channel.validate() == nil {
 			_, providerErr := c.Channel.open(ctx, env, catalog.Dependencies{Transport: transport.New(1), Outbox: func(int) sandbox.Outbox { return nil }})
@@ -120,7 +122,7 @@ type Probed struct {
 
 // Probe asks every provider of a valid configuration how it is, and reports what is wrong with the templates.
 func Probe(ctx context.Context, c Config, env envconfig.Lookuper, timeout time.Duration) ([]Probed, error) {
-	_, renderErr := render.New(c.Render)
+	_, renderErr := render.New(c.Render, c.Brand.Directory())
 	named, err := c.Channel.open(ctx, env, catalog.Dependencies{Transport: transport.New(1), Outbox: func(int) sandbox.Outbox { return nil }})
 	if err := errors.Join(renderErr, err); err != nil {
 		return nil, err
@@ -164,7 +166,7 @@ func New(ctx context.Context, c Config, env envconfig.Lookuper, log *slog.Logger
 		return nil, err
 	}
 	store.Instrument(registry)
-	renderer, renderErr := render.New(c.Render)
+	renderer, renderErr := render.New(c.Render, c.Brand.Directory())
 	named, providerErr := c.Channel.open(ctx, env, catalog.Dependencies{
 		Transport: transport.New(c.Worker.Concurrency),
 		Outbox:    func(keep int) sandbox.Outbox { return store.Outbox(keep) },

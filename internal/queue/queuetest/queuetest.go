@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"ringup.dev/ringup/internal/event"
+	"ringup.dev/ringup/internal/job"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/queue"
 )
@@ -117,11 +119,26 @@ func (f *fixture) must(err error) {
 	}
 }
 
+// Event returns an event with an id.
+func Event(id string) *event.Event {
+	e := event.Sample(event.POSSave)
+	e.ID = id
+	return e
+}
+
+// about returns the event of a job.
+func (f *fixture) about(j *job.Job) *event.Event {
+	f.Helper()
+	e, err := j.Event()
+	f.must(err)
+	return e
+}
+
 // submission makes a webhook for SMS with n recipients.
 func (f *fixture) submission(priority, n int) *queue.Submission {
 	f.ids++
 	s := &queue.Submission{
-		WebhookID: fmt.Sprintf("webhook_%d", f.ids), Priority: priority, AcceptedAt: time.Now(), Body: []byte(`{"data":{}}`),
+		Event: Event(fmt.Sprintf("webhook_%d", f.ids)), Priority: priority, AcceptedAt: time.Now(),
 		Channels: []queue.ChannelSubmission{{Channel: message.SMS}},
 	}
 	for i := range n {
@@ -137,7 +154,7 @@ func (f *fixture) enqueue(priority int) string {
 	s := f.submission(priority, 1)
 	_, err := f.Producer.Enqueue(f.Context(), s)
 	f.must(err)
-	return s.WebhookID
+	return s.Event.ID
 }
 
 func (f *fixture) claim(n int) *queue.Claim {
@@ -218,8 +235,8 @@ func roundTrip(_ *testing.T, f *fixture) {
 	f.want(len(claim.Jobs), 1)
 	j := claim.Jobs[0].Job
 	f.want(j.ID(), "webhook_1:sms:1")
-	f.want([]any{j.Priority, j.Attempts, j.Crashes, j.Uncertain, j.Audience, j.Recipient.Reveal(), string(j.Body), j.Trace},
-		[]any{2, 0, 0, false, message.Customer, "+15550100000", `{"data":{}}`, s.Trace})
+	f.want([]any{j.Priority, j.Attempts, j.Crashes, j.Uncertain, j.Audience, j.Recipient.Reveal(), j.Type, j.Store, *f.about(j), j.Trace},
+		[]any{2, 0, 0, false, message.Customer, "+15550100000", s.Event.Type, s.Event.Store, *s.Event, s.Trace})
 	f.want(j.AcceptedAt.UnixMilli(), s.AcceptedAt.UnixMilli())
 	f.want(f.depth().Inflight, 1)
 	f.want(len(f.settle(nil, queue.Settlement{Claimed: claim.Jobs[0], Action: queue.Complete}).Lost), 0)
@@ -309,8 +326,8 @@ func concurrent(_ *testing.T, f *fixture) {
 		s := f.submission(1+i%4, 1+i%3)
 		go func() {
 			a, err := f.Producer.Enqueue(context.Background(), s)
-			if err == nil && (a.Duplicate || len(a.Jobs) != len(s.Channels[0].Recipients) || a.Jobs[0].ID != s.WebhookID+":sms:1") {
-				err = fmt.Errorf("%s was answered %+v", s.WebhookID, a)
+			if err == nil && (a.Duplicate || len(a.Jobs) != len(s.Channels[0].Recipients) || a.Jobs[0].ID != s.Event.ID+":sms:1") {
+				err = fmt.Errorf("%s was answered %+v", s.Event.ID, a)
 			}
 			errs <- err
 		}()
@@ -359,8 +376,8 @@ func retries(_ *testing.T, f *fixture) {
 	}
 	f.want(f.depth().Retry, 1)
 	again := f.claimOne().Job
-	f.want([]any{again.WebhookID, again.Attempts, again.Priority, again.LastError, again.Uncertain, string(again.Body)},
-		[]any{id, 1, 3, "transient: outage", true, `{"data":{}}`})
+	f.want([]any{again.WebhookID, again.Attempts, again.Priority, again.LastError, again.Uncertain, *f.about(again)},
+		[]any{id, 1, 3, "transient: outage", true, *Event(id)})
 }
 
 func defers(_ *testing.T, f *fixture) {
@@ -444,7 +461,7 @@ func bodies(_ *testing.T, f *fixture) {
 	f.want(len(f.Leftovers(f.Context())), 1)
 	claim := f.claim(3)
 	for _, c := range claim.Jobs {
-		f.want(string(c.Job.Body), string(s.Body))
+		f.want(f.about(c.Job), s.Event)
 	}
 	f.settle(nil, queue.Settlement{Claimed: claim.Jobs[0], Action: queue.Complete}, queue.Settlement{Claimed: claim.Jobs[1], Action: queue.Fail},
 		queue.Settlement{Claimed: claim.Jobs[2], Action: queue.Drop})
@@ -601,7 +618,7 @@ func notifications(_ *testing.T, f *fixture) {
 	_, err := f.Producer.Enqueue(f.Context(), s)
 	f.must(err)
 	of := func() []queue.Notification {
-		n, err := f.Notifications(f.Context(), s.WebhookID)
+		n, err := f.Notifications(f.Context(), s.Event.ID)
 		f.must(err)
 		if len(n.Notifications) != 3 || len(n.Skipped) != 1 || n.Skipped[0].Reason != "not a phone number" || n.AcceptedAt.UnixMilli() != s.AcceptedAt.UnixMilli() {
 			f.Fatalf("%+v", n)
@@ -610,7 +627,7 @@ func notifications(_ *testing.T, f *fixture) {
 	}
 	for i, n := range of() {
 		f.want(n.Status, queue.StatusQueued)
-		f.want(n.ID, fmt.Sprintf("%s:sms:%d", s.WebhookID, i+1))
+		f.want(n.ID, fmt.Sprintf("%s:sms:%d", s.Event.ID, i+1))
 		f.want(n.Recipient, s.Channels[0].Recipients[i].Address.String())
 	}
 	claim := f.claim(3)
@@ -645,7 +662,7 @@ func notificationsOfTheDead(_ *testing.T, f *fixture) {
 	f.must(err)
 	f.claim(1) // and nothing more is heard of it
 	f.eventually("its lease ends", func() bool { f.claim(0); return f.depth().Failed == 1 })
-	n, err := f.Notifications(f.Context(), s.WebhookID)
+	n, err := f.Notifications(f.Context(), s.Event.ID)
 	f.must(err)
 	f.want(n.Notifications[0].Status, queue.StatusFailed)
 	f.want(n.Notifications[1].Status, queue.StatusQueued)
