@@ -59,7 +59,7 @@ type Sale struct {
 	Tax           string
 	Tip           string
 	Total         string
-	Refunded      string
+	Refunded      string // of RefundComplete: how much was paid back
 	Payment       Payment
 	ReceiptURL    string
 	Place         string // the shop, register or table
@@ -97,13 +97,15 @@ type Type string
 // The event types.
 const (
 	PaymentComplete Type = "payment_complete"
+	RefundComplete  Type = "refund_complete"
 	OrderCreate     Type = "order_create"
+	OrderCancel     Type = "order_cancel"
 	POSSave         Type = "pos_save"
 	OrderUpdate     Type = "order_update"
 )
 
 // Types lists every event type, in the order settings and pages show them.
-var Types = []Type{PaymentComplete, OrderCreate, POSSave, OrderUpdate}
+var Types = []Type{PaymentComplete, RefundComplete, OrderCreate, OrderCancel, POSSave, OrderUpdate}
 
 // Known reports whether this program knows the type. A newer program's types are not known.
 func (t Type) Known() bool { return slices.Contains(Types, t) }

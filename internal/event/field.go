@@ -11,6 +11,9 @@ func (e *Event) Field(name string) string {
 	case "transactionId":
 		return e.Sale.TransactionID
 	case "amount":
+		if e.Type == RefundComplete {
+			return e.Sale.Refunded
+		}
 		return e.Sale.Total
 	case "currency":
 		return e.Sale.Currency

@@ -17,8 +17,12 @@ func Sample(t Type) *Event {
 	switch t {
 	case PaymentComplete:
 		e.Sale.Status = "paid"
+	case RefundComplete:
+		e.Sale.Status, e.Sale.Total, e.Sale.Refunded = "refunded", "", "125.50"
 	case OrderCreate:
 		e.Sale.Status = "received"
+	case OrderCancel:
+		e.Sale.Status = "cancelled"
 	case OrderUpdate:
 		e.Sale.Status = "ready"
 	case POSSave:

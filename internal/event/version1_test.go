@@ -73,6 +73,9 @@ func TestField(t *testing.T) {
 			t.Errorf("%s: %q, want %q", name, got, want)
 		}
 	}
+	if got := Sample(RefundComplete).Field("amount"); got != "125.50" {
+		t.Errorf("the amount of a refund: %q", got)
+	}
 	if got := (&Event{}).Field("points"); got != "" {
 		t.Errorf("of an event without extra fields: %q", got)
 	}

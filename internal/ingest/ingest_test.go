@@ -200,6 +200,21 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
+// TestEveryEventType is taken, and planned with its priority.
+func TestEveryEventType(t *testing.T) {
+	t.Parallel()
+	b := setup(t, nil)
+	for i, kind := range event.Types {
+		resp, answer := b.post(t, "/webhooks/pos", string(generic.Sample(kind)), nil)
+		if resp.StatusCode != 202 || len(answer["jobs"].([]any)) != 3 {
+			t.Fatalf("%s: HTTP %d %v", kind, resp.StatusCode, answer)
+		}
+		if s := b.queue.took[i]; s.Event.Type != kind || s.Priority != store.DefaultPriorities[kind] || s.AcceptedAt.IsZero() {
+			t.Errorf("%s became %+v", kind, s)
+		}
+	}
+}
+
 func TestEveryWrongFieldIsNamed(t *testing.T) {
 	t.Parallel()
 	_, answer := setup(t, nil).post(t, "/webhooks/pos", `{"id":5,"event_type":"x","data":{"amount":"y","items":[{"price":true}]}}`, nil)

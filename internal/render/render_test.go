@@ -212,6 +212,41 @@ func TestSegments(t *testing.T) {
 	}
 }
 
+// TestRefundsAndCancellations say what the payload says, and thank for nothing.
+func TestRefundsAndCancellations(t *testing.T) {
+	t.Parallel()
+	r := renderer(t, Config{})
+	partly := sample(event.RefundComplete, func(e *event.Event) { e.Sale.Total, e.Sale.Refunded = "125.50", "5.5" })
+	for _, tt := range []struct {
+		event    *event.Event
+		audience message.Audience
+		want     string
+	}{
+		{event.Sample(event.RefundComplete), message.Customer, "Luna Coffee: Hi John Doe, your refund of $125.50 for order ORD_1 is complete."},
+		{partly, message.Customer, "Luna Coffee: Hi John Doe, your refund of $5.50 for order ORD_1 is complete."},
+		{partly, message.Staff, "Luna Coffee: Refund of $5.50 for order ORD_1 to John Doe is complete."},
+		{&event.Event{Type: event.RefundComplete, Sender: event.SenderPOS}, message.Customer, "Luna Coffee: Hi, your refund is complete."},
+		{event.Sample(event.OrderCancel), message.Customer, "Luna Coffee: Hi John Doe, your order ORD_1 is cancelled."},
+		{event.Sample(event.OrderCancel), message.Staff, "Luna Coffee: Order ORD_1 by John Doe was cancelled."},
+		{&event.Event{Type: event.OrderCancel, Sender: event.SenderPOS}, message.Customer, "Luna Coffee: Hi, your order is cancelled."},
+	} {
+		if m, err := r.Render(jobOf(t, message.SMS, tt.audience, tt.event)); err != nil || m.Text != tt.want {
+			t.Errorf("%q, %v, want %q", m.Text, err, tt.want)
+		}
+	}
+	for _, kind := range []event.Type{event.RefundComplete, event.OrderCancel} {
+		for _, channel := range message.Channels {
+			m, err := r.Render(jobOf(t, channel, message.Customer, event.Sample(kind)))
+			if err != nil || strings.Contains(strings.ToLower(m.Text+m.Subject+m.HTML), "thank") {
+				t.Errorf("%s, %s: %q, %v", kind, channel, m.Text, err)
+			}
+			if kind == event.RefundComplete && strings.Contains(m.Text+m.HTML, "Total") {
+				t.Errorf("%s: what was paid back is said to be the order's total: %q", channel, m.Text)
+			}
+		}
+	}
+}
+
 // TestVersion1: a job that 0.1.0 accepted becomes the message that it would have become there.
 func TestVersion1(t *testing.T) {
 	t.Parallel()

@@ -12,10 +12,10 @@ import (
 
 // view is what templates see; every text in it is clean for its channel.
 type view struct {
-	Business, Locale, Event, Source, CustomerName, OrderID, TransactionID, Status, Amount string
-	Time                                                                                  time.Time
-	Items                                                                                 []line
-	Unsubscribe                                                                           string // a URL, for customers' e-mails; "" for none
+	Business, Locale, Event, Source, CustomerName, OrderID, TransactionID, Status, Amount, Refunded string
+	Time                                                                                            time.Time
+	Items                                                                                           []line
+	Unsubscribe                                                                                     string // a URL, for customers' e-mails; "" for none
 
 	channel message.Channel
 	event   *event.Event
@@ -40,7 +40,7 @@ func (r *Renderer) fill(v *view, j *job.Job, e *event.Event, business, locale st
 	*v = view{
 		Business: business, Locale: locale, Event: string(e.Type), Source: fit(e.Source), CustomerName: fit(e.Customer.Name),
 		OrderID: fit(e.Sale.OrderID), TransactionID: fit(e.Sale.TransactionID), Status: fit(e.Sale.Status),
-		Amount: r.prices.format(e.Sale.Total, e.Sale.Currency, locale), Time: e.At, Items: v.Items[:0], channel: j.Channel, event: e,
+		Amount: r.prices.format(e.Sale.Total, e.Sale.Currency, locale), Refunded: r.prices.format(e.Sale.Refunded, e.Sale.Currency, locale), Time: e.At, Items: v.Items[:0], channel: j.Channel, event: e,
 	}
 	if r.Unsubscribe != nil && j.Channel == message.Email && j.Audience == message.Customer {
 		v.Unsubscribe = r.Unsubscribe(j.Recipient)

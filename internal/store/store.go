@@ -28,7 +28,9 @@ type Channel struct {
 // DefaultPriorities are those of a store that says nothing else.
 var DefaultPriorities = map[event.Type]int{
 	event.PaymentComplete: 1,
+	event.RefundComplete:  1,
 	event.OrderCreate:     2,
+	event.OrderCancel:     2,
 	event.POSSave:         3,
 	event.OrderUpdate:     4,
 }

@@ -52,7 +52,7 @@ func TestDecodeRefuses(t *testing.T) {
 		{"an empty id", `{"id":"","event_type":"pos_save","timestamp":"2024-01-01T12:00:00Z","data":{}}`, "", "id: must have 1 to 200 bytes"},
 		{"a line break in the id", `{"id":"a\nb","event_type":"pos_save","timestamp":"2024-01-01T12:00:00Z","data":{}}`, "", "no control characters"},
 		{"an unknown event", `{"id":"a","event_type":"refund","timestamp":"2024-01-01T12:00:00Z","data":{}}`, "",
-			"event_type: must be one of payment_complete, order_create, pos_save, order_update"},
+			"event_type: must be one of payment_complete, refund_complete, order_create, order_cancel, pos_save, order_update"},
 		{"a date alone", `{"id":"a","event_type":"pos_save","timestamp":"2024-01-01","data":{}}`, "", "timestamp: must be a time by RFC 3339"},
 		{"an amount that is none", valid(`{"amount":"12"}`), "", "data.amount: must be a number, is a string"},
 		{"a huge amount", valid(`{"amount":1e999999}`), "", "data.amount: must be a plain number"},

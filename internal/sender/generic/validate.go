@@ -67,7 +67,11 @@ func (v *validator) problem(at path, format string, args ...any) {
 // data moves the payload's data into the event.
 func (v *validator) data(e *event.Event, d *data) {
 	e.Sale.TransactionID = v.optional(path{name: "data.transactionId"}, &d.TransactionID)
-	e.Sale.Total = v.number(path{name: "data.amount"}, &d.Amount, false)
+	amount := &e.Sale.Total
+	if e.Type == event.RefundComplete {
+		amount = &e.Sale.Refunded
+	}
+	*amount = v.number(path{name: "data.amount"}, &d.Amount, false)
 	e.Sale.Currency = v.optional(path{name: "data.currency"}, &d.Currency)
 	if c := e.Sale.Currency; c != "" && (len(c) != 3 || strings.ContainsFunc(c, notLetter)) {
 		v.problem(path{name: "data.currency"}, "must be three letters by ISO 4217, as USD")
