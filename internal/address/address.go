@@ -33,6 +33,14 @@ var (
 	ErrEmail = email.Err
 )
 
+// Read returns the address of a channel: a number in E.164, or for e-mails an address. Errors: ErrPhone, ErrEmail.
+func Read(channel message.Channel, raw, region string) (message.Address, error) {
+	if channel == message.Email {
+		return Email(raw)
+	}
+	return Phone(raw, region)
+}
+
 // ITU-T E.164 allows 15 digits; the shortest international numbers in use have 7.
 const minDigits, maxDigits = 7, 15
 

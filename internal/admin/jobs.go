@@ -45,7 +45,7 @@ func view(k *queue.Stored) Job {
 		return v
 	}
 	j := k.Job
-	v.ID, v.WebhookID, v.Event, v.Priority, v.Attempts, v.Crashes = j.ID(), j.WebhookID, EventName(j.Priority), j.Priority, j.Attempts, j.Crashes
+	v.ID, v.WebhookID, v.Event, v.Priority, v.Attempts, v.Crashes = j.ID(), j.WebhookID, string(j.Type), j.Priority, j.Attempts, j.Crashes
 	if k.State == queue.Completed {
 		v.Attempts++ // a job counts those that did not succeed
 	}

@@ -5,8 +5,8 @@ import (
 	"strings"
 
 	"ringup.dev/ringup/internal/address"
+	"ringup.dev/ringup/internal/event"
 	"ringup.dev/ringup/internal/message"
-	"ringup.dev/ringup/internal/sender/generic"
 )
 
 // Person is the person with a phone number or an e-mail address, however it is written. It prints masked. It implements queue.Person.
@@ -44,22 +44,25 @@ func (p Person) channel() message.Channel {
 // key names the person to programs: the address itself. It is not to be printed.
 func (p Person) key() string { return strings.ToLower(p.address.Reveal()) }
 
-// Owns says that a message has the person's data: it goes to them, or its webhook names them as the customer. So the e-mail about an order is
-// found by the customer's number too, which the payload holds. A body that is no webhook names nobody.
-func (p Person) Owns(to message.Address, body []byte) bool {
-	if p.is(to.Reveal()) {
+// Owns says that a message has the person's data: it goes to them, or its event names them as the customer. So the e-mail about an order is
+// found by the customer's number too, which the event has. Without an event (nil) the recipient alone counts.
+func (p Person) Owns(to message.Address, e *event.Event) bool {
+	if p.is(to.Reveal(), p.region) {
 		return true
 	}
-	w, err := generic.Decode(body)
-	if err != nil {
+	if e == nil {
 		return false
 	}
-	return p.is(w.Data.CustomerPhone) || p.is(w.Data.CustomerEmail)
+	region := e.Customer.Region
+	if region == "" {
+		region = p.region
+	}
+	return p.is(e.Customer.Phone, region) || p.is(e.Customer.Email, region)
 }
 
-// is compares an address as it was written somewhere. Addresses are compared without regard to case: whatever the standards allow, nobody has
-// two mailboxes that differ in that alone.
-func (p Person) is(written string) bool {
+// is compares an address as it was written somewhere; region is the country to read a number by. Addresses are compared without regard to case:
+// whatever the standards allow, nobody has two mailboxes that differ in that alone.
+func (p Person) is(written, region string) bool {
 	if written == "" {
 		return false
 	}
@@ -70,6 +73,6 @@ func (p Person) is(written string) bool {
 		read, err := address.Email(written)
 		return err == nil && strings.EqualFold(read.Reveal(), p.address.Reveal())
 	}
-	read, err := address.Phone(written, p.region)
+	read, err := address.Phone(written, region)
 	return err == nil && read == p.address
 }

@@ -6,6 +6,7 @@ import (
 
 	"ringup.dev/ringup/internal/event"
 	"ringup.dev/ringup/internal/queue"
+	"ringup.dev/ringup/internal/store"
 )
 
 // stateNames are the states as operators read them.
@@ -25,14 +26,15 @@ func stateList(states ...queue.State) string {
 	return strings.Join(names, ", ")
 }
 
-// EventName is the event of a priority; "" for a priority without one.
-func EventName(priority int) string {
-	for _, e := range event.Types {
-		if e.Priority() == priority {
-			return string(e)
+// EventNames are the event types that have a priority by default, with commas between; "" for a priority that none has.
+func EventNames(priority int) string {
+	var names []string
+	for _, t := range event.Types {
+		if store.DefaultPriorities[t] == priority {
+			names = append(names, string(t))
 		}
 	}
-	return ""
+	return strings.Join(names, ", ")
 }
 
 // Thousands groups digits: 1,234,567.

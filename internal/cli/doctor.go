@@ -109,7 +109,7 @@ func examine(ctx context.Context, env envconfig.Lookuper) []finding {
 	ingest, err := ingest.Load(ctx, env)
 	add("ingest", err, "its settings are well")
 	for _, channel := range message.Channels {
-		if len(ingest.Ingest.Channels) > 0 && !slices.Contains(ingest.Ingest.Channels, string(channel)) {
+		if len(ingest.Staff.Channels) > 0 && !slices.Contains(ingest.Staff.Channels, string(channel)) {
 			continue
 		}
 		own := channelEnv{env, channel}

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ringup.dev/ringup/internal/config"
+	"ringup.dev/ringup/internal/event"
 	"ringup.dev/ringup/internal/sender/generic"
 )
 
@@ -49,7 +50,7 @@ func Send(env envconfig.Lookuper) *cobra.Command {
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&url, "url", "http://localhost:3000", "the address of ingest")
-	flags.StringVar(&given.event, "event", "", "payment_complete, order_create, pos_save or order_update (pos_save)")
+	flags.StringVar(&given.event, "event", "", "the event type: "+event.Names()+" (pos_save)")
 	flags.StringVar(&given.id, "id", "", "the webhook's id; the same one again sends nothing twice (a new one)")
 	flags.StringVar(&given.phone, "phone", "", "the customer's number")
 	flags.StringVar(&given.email, "email", "", "the customer's e-mail address")

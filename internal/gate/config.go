@@ -59,7 +59,7 @@ func (c *Config) Validate() error {
 
 // known returns an error when a variable names an event that does not exist.
 func known(variable string, name event.Type) error {
-	if name.Priority() > 0 {
+	if name.Known() {
 		return nil
 	}
 	return fmt.Errorf("%s names the event %q: there are %s", variable, name, event.Names())

@@ -15,13 +15,14 @@ import (
 
 	"ringup.dev/ringup/internal/config/secret"
 	"ringup.dev/ringup/internal/event"
+	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/sender/generic"
 )
 
 // FuzzHandler asks the public endpoints for anything, with a good token: there is always an answer in JSON, never a 5xx, one log line is
 // one line in either format, and what is accepted is a webhook.
 func FuzzHandler(f *testing.F) {
-	f.Add("POST", "/webhooks/pos", "application/json", "", event.Sample(event.POSSave))
+	f.Add("POST", "/webhooks/pos", "application/json", "", generic.Sample(event.POSSave))
 	f.Add("POST", "/test/simulate-webhook", "application/json; charset=utf-8", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", []byte(`{"event_type":"order_create"}`))
 	f.Add("POST", "/webhooks/test", "application/json", "x", []byte(`{"id":{}}`))
 	f.Add("GET", "/v1/notifications/%00%2f..", "", "", []byte{})
@@ -39,7 +40,7 @@ func FuzzHandler(f *testing.F) {
 		for log, handler := range map[*bytes.Buffer]slog.Handler{&text: slog.NewTextHandler(&text, nil), &lines: slog.NewJSONHandler(&lines, nil)} {
 			b := &fakeQueue{}
 			h, err := NewHandler(Options{
-				Config: Config{Channels: []string{"sms", "email"}, MaxBodyBytes: 1 << 16, MaxInflightBytes: 1 << 20, MaxConnections: 10, TestEndpoints: true, SourceRateLimit: 1000}, Region: "US", Verifier: verifier,
+				Config: Config{MaxBodyBytes: 1 << 16, MaxInflightBytes: 1 << 20, MaxConnections: 10, TestEndpoints: true, SourceRateLimit: 1000}, Store: shop(message.SMS, message.Email), Verifier: verifier,
 				Enqueuer: b, Notifier: b, Registerer: prometheus.NewRegistry(), Log: slog.New(handler),
 			})
 			if err != nil {

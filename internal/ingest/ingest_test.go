@@ -26,6 +26,7 @@ import (
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/queue"
 	"ringup.dev/ringup/internal/sender/generic"
+	"ringup.dev/ringup/internal/store"
 )
 
 // fakeQueue takes what it is given, or answers with err.
@@ -68,9 +69,23 @@ type bundle struct {
 	log   *bytes.Buffer
 }
 
+// shop is a store in the US that messages of some channels go out for, to nobody but the customer.
+func shop(channels ...message.Channel) *store.Store {
+	s := &store.Store{ID: event.DefaultStore, Region: "US", Priorities: store.DefaultPriorities}
+	for _, c := range channels {
+		s.Channels = append(s.Channels, store.Channel{Name: c})
+	}
+	return s
+}
+
 func setup(t *testing.T, change func(*Config)) *bundle {
 	t.Helper()
-	config := Config{Channels: []string{"sms", "email", "whatsapp"}, MaxBodyBytes: 1 << 20, MaxInflightBytes: 4 << 20, MaxConnections: 10, TestEndpoints: true}
+	return setupFor(t, shop(message.Channels...), change)
+}
+
+func setupFor(t *testing.T, of *store.Store, change func(*Config)) *bundle {
+	t.Helper()
+	config := Config{MaxBodyBytes: 1 << 20, MaxInflightBytes: 4 << 20, MaxConnections: 10, TestEndpoints: true}
 	if change != nil {
 		change(&config)
 	}
@@ -80,7 +95,7 @@ func setup(t *testing.T, change func(*Config)) *bundle {
 	}
 	b := &bundle{queue: &fakeQueue{}, log: &bytes.Buffer{}}
 	h, err := NewHandler(Options{
-		Config: config, Region: "US", Verifier: verifier, Enqueuer: b.queue, Notifier: b.queue, Registerer: prometheus.NewRegistry(),
+		Config: config, Store: of, Verifier: verifier, Enqueuer: b.queue, Notifier: b.queue, Registerer: prometheus.NewRegistry(),
 		Log: slog.New(slog.NewJSONHandler(&lockedWriter{w: b.log}, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})
 	if err != nil {
@@ -136,7 +151,7 @@ func sampleWith(data string) string {
 
 func TestAnswers(t *testing.T) {
 	t.Parallel()
-	good := string(event.Sample(event.POSSave))
+	good := string(generic.Sample(event.POSSave))
 	mac := hmac.New(sha256.New, []byte("secret"))
 	mac.Write([]byte(good))
 	signature := hex.EncodeToString(mac.Sum(nil))
@@ -186,6 +201,21 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
+// TestEveryEventType is taken, and planned with its priority.
+func TestEveryEventType(t *testing.T) {
+	t.Parallel()
+	b := setup(t, nil)
+	for i, kind := range event.Types {
+		resp, answer := b.post(t, "/webhooks/pos", string(generic.Sample(kind)), nil)
+		if resp.StatusCode != 202 || len(answer["jobs"].([]any)) != 3 {
+			t.Fatalf("%s: HTTP %d %v", kind, resp.StatusCode, answer)
+		}
+		if s := b.queue.took[i]; s.Event.Type != kind || s.Priority != store.DefaultPriorities[kind] || s.AcceptedAt.IsZero() {
+			t.Errorf("%s became %+v", kind, s)
+		}
+	}
+}
+
 func TestEveryWrongFieldIsNamed(t *testing.T) {
 	t.Parallel()
 	_, answer := setup(t, nil).post(t, "/webhooks/pos", `{"id":5,"event_type":"x","data":{"amount":"y","items":[{"price":true}]}}`, nil)
@@ -230,10 +260,10 @@ func TestSourceRate(t *testing.T) {
 
 func TestFanOut(t *testing.T) {
 	t.Parallel()
-	b := setup(t, func(c *Config) {
-		c.SMSRecipients = []string{"+15550100001", "(555) 010-0002"}
-		c.EmailRecipients = []string{"staff@example.com"}
-	})
+	of := shop(message.Channels...)
+	of.Channels[0].Recipients = []message.Recipient{{Address: "+15550100001", Audience: message.Staff}, {Address: "+15550100002", Audience: message.Staff}}
+	of.Channels[1].Recipients = []message.Recipient{{Address: "staff@example.com", Audience: message.Staff}}
+	b := setupFor(t, of, nil)
 	_, answer := b.post(t, "/webhooks/pos", sampleWith(`{"customerPhone":"+1 555 010 0001","customerEmail":"no address"}`), nil)
 	s := b.queue.took[0]
 	var got []string
@@ -284,13 +314,13 @@ func BenchmarkAccept(b *testing.B) {
 		b.Fatal(err)
 	}
 	h, err := NewHandler(Options{
-		Config: Config{Channels: []string{"sms", "email", "whatsapp"}, MaxBodyBytes: 1 << 20, MaxInflightBytes: 4 << 20, MaxConnections: 10}, Region: "US", Verifier: verifier,
+		Config: Config{MaxBodyBytes: 1 << 20, MaxInflightBytes: 4 << 20, MaxConnections: 10}, Store: shop(message.Channels...), Verifier: verifier,
 		Enqueuer: discard{}, Registerer: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		b.Fatal(err)
 	}
-	body := event.Sample(event.POSSave)
+	body := generic.Sample(event.POSSave)
 	mac := hmac.New(sha256.New, []byte("secret"))
 	mac.Write(body)
 	signature := hex.EncodeToString(mac.Sum(nil))
@@ -375,8 +405,8 @@ func TestInflight(t *testing.T) {
 		t.Fatal(err)
 	}
 	h, err := NewHandler(Options{
-		Config: Config{Channels: []string{"sms"}, MaxBodyBytes: 2 * minInflightCost, MaxInflightBytes: 3 * minInflightCost, MaxConnections: 10},
-		Region: "US", Verifier: verifier, Enqueuer: slow, Notifier: slow, Registerer: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler),
+		Config: Config{MaxBodyBytes: 2 * minInflightCost, MaxInflightBytes: 3 * minInflightCost, MaxConnections: 10},
+		Store:  shop(message.SMS), Verifier: verifier, Enqueuer: slow, Notifier: slow, Registerer: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)

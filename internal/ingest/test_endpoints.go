@@ -11,6 +11,7 @@ import (
 	"ringup.dev/ringup/internal/event"
 	"ringup.dev/ringup/internal/inbound"
 	"ringup.dev/ringup/internal/job"
+	"ringup.dev/ringup/internal/plan"
 	"ringup.dev/ringup/internal/queue"
 	"ringup.dev/ringup/internal/sender/generic"
 )
@@ -37,7 +38,7 @@ func (h *handler) dryRun(w http.ResponseWriter, r *http.Request) {
 		Would    *accepted            `json:"would,omitempty"`
 	}{Fields: []string{}, Problems: []inbound.FieldError{}}
 	answer.Fields = append(answer.Fields, slices.Sorted(maps.Keys(object))...)
-	hook, err := generic.Decode(body)
+	e, err := generic.Decode(body)
 	if err != nil {
 		p := invalid(err)
 		answer.Problems = p.Errors
@@ -48,10 +49,10 @@ func (h *handler) dryRun(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	answer.Valid = true
-	would := &accepted{ID: hook.ID, Status: "not sent: this is a test"}
-	for _, part := range h.fanOut(hook, body).Channels {
+	would := &accepted{ID: e.ID, Status: "not sent: this is a test"}
+	for _, part := range plan.Plan(e, h.Store).Channels {
 		for i, to := range part.Recipients {
-			would.Jobs = append(would.Jobs, queue.Accepted{ID: job.ID(hook.ID, part.Channel, i+1), Channel: part.Channel, Recipient: to.Address.String()})
+			would.Jobs = append(would.Jobs, queue.Accepted{ID: job.ID(e.ID, part.Channel, i+1), Channel: part.Channel, Recipient: to.Address.String()})
 		}
 		would.Skipped = append(would.Skipped, part.Skipped...)
 	}
@@ -62,8 +63,8 @@ func (h *handler) dryRun(w http.ResponseWriter, r *http.Request) {
 // samples answers a valid payload for each event type.
 func (h *handler) samples(w http.ResponseWriter, _ *http.Request) {
 	all := map[event.Type]json.RawMessage{}
-	for _, e := range event.Types {
-		all[e] = event.Sample(e)
+	for _, t := range event.Types {
+		all[t] = generic.Sample(t)
 	}
 	inbound.WriteJSON(w, http.StatusOK, inbound.JSON, all)
 }

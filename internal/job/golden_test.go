@@ -2,6 +2,7 @@ package job
 
 import (
 	"encoding/hex"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -9,12 +10,13 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"ringup.dev/ringup/internal/event"
 	"ringup.dev/ringup/internal/message"
 )
 
-// goldenJobs are the jobs whose bytes testdata/golden has, a file a version. A version that was once released waits in somebody's Redis:
-// neither the bytes nor what they mean may change, and a new version gets a new file beside the old ones.
-func goldenJobs() map[string]Job {
+// goldenJobs are the jobs of a version whose bytes testdata/golden has, one file per version. Jobs of a released version wait in the Redis of
+// its users: neither the bytes nor what they mean may change, and a new version gets a new file beside the old ones.
+func goldenJobs(version int) map[string]Job {
 	jobs := map[string]Job{
 		"least":   {WebhookID: "a", Index: 1, Priority: 1, AcceptedAt: time.UnixMilli(0), Audience: message.Customer, Recipient: "b", Body: []byte{}},
 		"example": example(),
@@ -41,8 +43,22 @@ func goldenJobs() map[string]Job {
 	vary("index", func(j *Job) { j.Index = 16383 })
 	vary("longest-id", func(j *Job) { j.WebhookID = strings.Repeat("w", MaxWebhookID) })
 	vary("year-2100", func(j *Job) { j.AcceptedAt = time.UnixMilli(4102444800000) })
+	if version == 2 {
+		vary("group", func(j *Job) { j.Group = "ORD_1" })
+		vary("store", func(j *Job) { j.Store = "luna-5th" })
+		vary("newer-type", func(j *Job) { j.Type = "stock_low" })
+		vary("longest-texts", func(j *Job) {
+			j.Type, j.Store, j.Group = event.Type(strings.Repeat("t", 255)), strings.Repeat("s", 255), strings.Repeat("g", 255)
+		})
+	}
 	for name, j := range jobs {
-		j.Channel = message.SMS
+		j.Channel, j.Version1 = message.SMS, version == 1
+		if j.Type == "" {
+			j.Type = version1Types[j.Priority-1]
+		}
+		if j.Store == "" {
+			j.Store = event.DefaultStore
+		}
 		jobs[name] = j
 	}
 	return jobs
@@ -50,7 +66,17 @@ func goldenJobs() map[string]Job {
 
 func TestGoldenVersion1(t *testing.T) {
 	t.Parallel()
-	text, err := os.ReadFile("testdata/golden/v1.txt")
+	testGolden(t, 1)
+}
+
+func TestGoldenVersion2(t *testing.T) {
+	t.Parallel()
+	testGolden(t, 2)
+}
+
+func testGolden(t *testing.T, version int) {
+	t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("testdata/golden/v%d.txt", version))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,7 +86,7 @@ func TestGoldenVersion1(t *testing.T) {
 			golden[name] = value
 		}
 	}
-	jobs := goldenJobs()
+	jobs := goldenJobs(version)
 	if len(golden) != len(jobs) {
 		t.Errorf("the file has %d jobs, the test %d", len(golden), len(jobs))
 	}
@@ -84,32 +110,40 @@ func TestGoldenVersion1(t *testing.T) {
 // TestReturned: what was put back has other bytes, but for that count the same meaning, and comes to its old bytes only after a whole round.
 func TestReturned(t *testing.T) {
 	t.Parallel()
-	for name, j := range goldenJobs() {
-		raw, err := j.AppendBinary(nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		first, seen := string(raw), map[string]bool{}
-		for range MaxReturns {
-			seen[string(raw)] = true
-			raw = Returned(raw)
-			got, err := Decode(message.SMS, raw)
-			if err != nil {
-				t.Fatal(err)
-			}
-			want := j
-			want.Returns = got.Returns
-			if diff := cmp.Diff(want, *got); diff != "" {
-				t.Fatalf("%s: %s", name, diff)
-			}
-		}
-		if len(seen) != MaxReturns || string(raw) != first {
-			t.Errorf("%s: %d different bytes in a round", name, len(seen))
-		}
+	for name, j := range goldenJobs(2) {
+		testReturned(t, name, j)
 	}
-	for _, junk := range []string{"", "x", "\x02 a job of a newer version"} {
+	for name, j := range goldenJobs(1) {
+		testReturned(t, name, j)
+	}
+	for _, junk := range []string{"", "x", "\x03 a job of a newer version"} {
 		if got := string(Returned([]byte(junk))); got != junk {
 			t.Errorf("%q became %q", junk, got)
 		}
+	}
+}
+
+func testReturned(t *testing.T, name string, j Job) {
+	t.Helper()
+	raw, err := j.AppendBinary(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, seen := string(raw), map[string]bool{}
+	for range MaxReturns {
+		seen[string(raw)] = true
+		raw = Returned(raw)
+		got, err := Decode(message.SMS, raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := j
+		want.Returns = got.Returns
+		if diff := cmp.Diff(want, *got); diff != "" {
+			t.Fatalf("%s: %s", name, diff)
+		}
+	}
+	if len(seen) != MaxReturns || string(raw) != first {
+		t.Errorf("%s: %d different bytes in a round", name, len(seen))
 	}
 }

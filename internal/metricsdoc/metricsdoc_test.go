@@ -110,7 +110,7 @@ func all(t *testing.T) map[string]*metric {
 	store.Deliveries(&in)
 	in.MustRegister(store.QueueCollector("x"))
 	if _, err := ingest.NewHandler(ingest.Options{
-		Config: ingest.Config{Channels: []string{"sms"}, MaxBodyBytes: 1 << 20, MaxInflightBytes: 1 << 20, MaxConnections: 1}, Region: "US", Verifier: verifier, Enqueuer: producer, Notifier: store,
+		Config: ingest.Config{MaxBodyBytes: 1 << 20, MaxInflightBytes: 1 << 20, MaxConnections: 1}, Verifier: verifier, Enqueuer: producer, Notifier: store,
 		Registerer: &in, Log: slog.New(slog.DiscardHandler),
 	}); err != nil {
 		t.Fatal(err)

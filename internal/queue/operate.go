@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"ringup.dev/ringup/internal/event"
 	"ringup.dev/ringup/internal/job"
 	"ringup.dev/ringup/internal/message"
 )
@@ -83,8 +84,8 @@ type AuditEntry struct {
 
 // Person is the person whose data is looked for.
 type Person interface {
-	// Owns says that a message to this recipient, about a webhook with this body (nil: unknown), has the person's data.
-	Owns(to message.Address, body []byte) bool
+	// Owns says that a message to this recipient, about this event (nil: unknown), has the person's data.
+	Owns(to message.Address, e *event.Event) bool
 }
 
 // ForgetRequest asks for a part of the search for a person's data, which may take many.

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"time"
 
+	"ringup.dev/ringup/internal/event"
 	"ringup.dev/ringup/internal/job"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/suppress"
@@ -31,17 +32,16 @@ func (e *FullError) Error() string {
 	return fmt.Sprintf("the %s queue is full: %d jobs are waiting", e.Channel, e.Depth)
 }
 
-// Submission is one webhook with all of its jobs.
+// Submission is all the jobs of one event.
 type Submission struct {
-	WebhookID  string // 1 to job.MaxWebhookID bytes; more only of a message that fell back, whose id is that of a job
-	Priority   int    // 1 to 4
+	Event      *event.Event // neither changed nor referred to after Enqueue returns. Its id has 1 to event.MaxID bytes; more only where a message falls back: then it is a job's
+	Priority   int          // 1 to 4
 	AcceptedAt time.Time
-	Body       []byte // the webhook as it came; neither changed nor referred to after Enqueue returns
 	Trace      string // W3C traceparent or ""
 	Channels   []ChannelSubmission
 }
 
-// ChannelSubmission is a webhook's part on one channel.
+// ChannelSubmission is an event's part on one channel.
 type ChannelSubmission struct {
 	Channel    message.Channel
 	Recipients []message.Recipient

@@ -145,7 +145,7 @@ func fixture(t *testing.T) (*redistest.Server, *Store, *Producer, *Consumer) {
 }
 
 func webhook(id string) *queue.Submission {
-	return &queue.Submission{WebhookID: id, Priority: 1, AcceptedAt: time.Now(), Body: []byte("{}"), Channels: []queue.ChannelSubmission{
+	return &queue.Submission{Event: queuetest.Event(id), Priority: 1, AcceptedAt: time.Now(), Channels: []queue.ChannelSubmission{
 		{Channel: message.SMS, Recipients: []message.Recipient{{Address: "+15550100000", Audience: message.Customer}}}}}
 }
 

@@ -13,8 +13,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"ringup.dev/ringup/internal/config/secret"
+	"ringup.dev/ringup/internal/job"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/queue"
+	"ringup.dev/ringup/internal/queue/queuetest"
 	"ringup.dev/ringup/internal/redistest"
 )
 
@@ -33,7 +35,6 @@ func BenchmarkRedisCPU(b *testing.B) {
 	consumer := store.Consumer(message.SMS, ConsumerConfig{Lease: 30 * time.Second, PriorityAging: time.Minute,
 		Breaker: BreakerConfig{Failures: 5, Window: 10 * time.Second, OpenMin: time.Second, OpenMax: time.Second}}, []string{"sandbox"})
 	ctx := context.Background()
-	body := fmt.Appendf(nil, `{"id":"webhook_12345","event_type":"pos_save","data":{"notes":"%s"}}`, strings.Repeat("n", 330))
 	cpu := func() time.Duration {
 		var total int64
 		tasks, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", server.PID()))
@@ -51,12 +52,16 @@ func BenchmarkRedisCPU(b *testing.B) {
 		group := make([]*pending, batch)
 		for i := range group {
 			n++
-			s := &queue.Submission{WebhookID: "webhook_" + strconv.Itoa(n), Priority: 1 + n%4, AcceptedAt: time.Now(), Body: body}
+			s := &queue.Submission{Event: queuetest.Event("webhook_" + strconv.Itoa(n)), Priority: 1 + n%4, AcceptedAt: time.Now()}
 			for _, c := range message.Channels {
 				s.Channels = append(s.Channels, queue.ChannelSubmission{Channel: c, Recipients: []message.Recipient{{Address: "+12025550143", Audience: message.Customer}}})
 			}
 			group[i] = &pending{submission: s, shares: make([][]any, len(store.slots)), done: make(chan struct{})}
-			if err := producer.encode(group[i], 0, message.Channels); err != nil {
+			body, err := job.Body(s.Event)
+			if err != nil {
+				b.Fatal(err)
+			}
+			if err := producer.encode(group[i], body, 0, message.Channels); err != nil {
 				b.Fatal(err)
 			}
 		}

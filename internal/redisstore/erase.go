@@ -198,7 +198,14 @@ func (s *Store) owned(ctx context.Context, r *queue.ForgetRequest, jobs []queue.
 	}
 	var owned []queue.Stored
 	for _, one := range jobs {
-		if one.Job != nil && r.Person.Owns(one.Job.Recipient, one.Job.Body) {
+		if one.Job == nil {
+			continue
+		}
+		about, err := one.Job.Event()
+		if err != nil {
+			about = nil // its body is gone; the recipient is all there is
+		}
+		if r.Person.Owns(one.Job.Recipient, about) {
 			owned = append(owned, one)
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/provider/sandbox"
 	"ringup.dev/ringup/internal/queue"
+	"ringup.dev/ringup/internal/queue/queuetest"
 	"ringup.dev/ringup/internal/redistest"
 )
 
@@ -49,8 +50,8 @@ func (a *archive) must(err error) {
 // accept enqueues a webhook of a customer, with a message to them and one to the staff on every channel.
 func (a *archive) accept(id, phone, email string) {
 	a.Helper()
-	s := &queue.Submission{WebhookID: id, Priority: 1 + len(id)%4, AcceptedAt: time.Now(), Body: fmt.Appendf(nil,
-		`{"id":%q,"event_type":"pos_save","timestamp":"2024-01-01T12:00:00Z","data":{"customerPhone":%q,"customerEmail":%q}}`, id, phone, email)}
+	s := &queue.Submission{Event: queuetest.Event(id), Priority: 1 + len(id)%4, AcceptedAt: time.Now()}
+	s.Event.Customer.Phone, s.Event.Customer.Email = phone, email
 	for _, channel := range message.Channels {
 		to, other := message.Address(phone), message.Address(staff)
 		if channel == message.Email {

@@ -29,7 +29,11 @@ type fallenBack map[*queue.Claimed]message.Channel
 func (s *Store) fallsBack(j *job.Job) (message.Channel, bool) {
 	to, configured := s.config.fallback(j.Channel)
 	// Within DEDUPE_TTL, since longer ago than that a repetition is not recognized.
-	return to, configured && time.Since(j.AcceptedAt) < min(s.config.FallbackWithin, s.config.DedupeTTL)
+	if !configured || time.Since(j.AcceptedAt) >= min(s.config.FallbackWithin, s.config.DedupeTTL) {
+		return "", false
+	}
+	_, err := j.Event()
+	return to, err == nil // an event that cannot be read makes no message on any channel
 }
 
 // enqueueFallBacks enqueues the messages of jobs, all of one channel, on the channel that takes over. MAX_QUEUE_DEPTH does not hold for them: they
@@ -45,11 +49,20 @@ func (s *Store) enqueueFallBacks(ctx context.Context, to message.Channel, jobs [
 	args.MaxDepth, args.Webhooks = 0, len(jobs)
 	encoder := Producer{store: s}
 	for _, j := range jobs {
+		e, err := j.Event()
+		if err != nil {
+			return err // fallsBack has looked
+		}
+		e.ID = j.ID() // its parent
+		body, err := job.Body(e)
+		if err != nil {
+			return err
+		}
 		item := &pending{shares: make([][]any, len(s.slots)), submission: &queue.Submission{
-			WebhookID: j.ID(), Priority: j.Priority, AcceptedAt: j.AcceptedAt, Body: j.Body, Trace: j.Trace,
+			Event: e, Priority: j.Priority, AcceptedAt: j.AcceptedAt, Trace: j.Trace,
 			Channels: []queue.ChannelSubmission{{Channel: to, Recipients: []message.Recipient{{Address: j.Recipient, Audience: j.Audience}}}},
 		}}
-		if err := encoder.encode(item, slot, channels); err != nil {
+		if err := encoder.encode(item, body, slot, channels); err != nil {
 			return err
 		}
 		args.Parts = append(args.Parts, item.shares[slot]...)

@@ -17,6 +17,7 @@ import (
 	"ringup.dev/ringup/internal/job"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/queue"
+	"ringup.dev/ringup/internal/queue/queuetest"
 	"ringup.dev/ringup/internal/redistest"
 	"ringup.dev/ringup/internal/report"
 )
@@ -115,12 +116,14 @@ func afterFallBackAtTheLimits(a *after) {
 	long := strings.Repeat("i", job.MaxWebhookID)
 	var want []string
 	for i := range 3 {
-		s := &queue.Submission{WebhookID: fmt.Sprint(i, long)[:job.MaxWebhookID], Priority: 1 + i, AcceptedAt: time.Now(), Body: []byte(strings.Repeat(" ", inlineBody+i)),
+		e := queuetest.Event(fmt.Sprint(i, long)[:job.MaxWebhookID])
+		e.Sale.Place = strings.Repeat("p", inlineBody) // so long that the body is stored apart
+		s := &queue.Submission{Event: e, Priority: 1 + i, AcceptedAt: time.Now(),
 			Channels: []queue.ChannelSubmission{{Channel: message.WhatsApp, Recipients: []message.Recipient{{Address: "+15550100001", Audience: message.Customer}}},
 				{Channel: message.SMS, Recipients: []message.Recipient{{Address: "+15550100002", Audience: message.Staff}}}}}
 		_, err := a.producer.Enqueue(a.Context(), s)
 		a.must(err)
-		want = append(want, s.WebhookID+":sms:1", s.WebhookID+":whatsapp:1:sms:1")
+		want = append(want, e.ID+":sms:1", e.ID+":whatsapp:1:sms:1")
 	}
 	var settlements []queue.Settlement
 	for _, one := range a.claim(a.consumer) {

@@ -7,12 +7,13 @@ import (
 	"ringup.dev/ringup/internal/job"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/queue"
+	"ringup.dev/ringup/internal/queue/queuetest"
 )
 
 // FuzzStored reads what Redis holds beside jobs, when it is anything: a webhook's record, a job's log, a breaker, and where a search is to
 // go on. What can be read makes sense.
 func FuzzStored(f *testing.F) {
-	s := &queue.Submission{WebhookID: "w", Priority: 1, Channels: []queue.ChannelSubmission{{Channel: message.Email, Recipients: []message.Recipient{
+	s := &queue.Submission{Event: queuetest.Event("w"), Priority: 1, Channels: []queue.ChannelSubmission{{Channel: message.Email, Recipients: []message.Recipient{
 		{Address: "jane@example.com", Audience: message.Customer}, {Address: "jane@example.com", Audience: message.Staff}},
 		Skipped: []queue.Skipped{{Channel: message.SMS, Address: "•••", Reason: "none"}}}}}
 	f.Add(string(encodeRecord(s, []*queue.ChannelSubmission{&s.Channels[0]})), `{"t":1,"s":"sent","n":1,"m":"SM1"}`+"\n", "O 1 2 3 4 5 6 because", "3 500")

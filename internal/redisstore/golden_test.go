@@ -12,6 +12,7 @@ import (
 	"ringup.dev/ringup/internal/job"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/queue"
+	"ringup.dev/ringup/internal/queue/queuetest"
 )
 
 // What waits in somebody's Redis keeps its meaning: testdata/golden has a webhook's records and the lines of a job's log as every released
@@ -41,14 +42,14 @@ func goldenSubmissions() map[string]*queue.Submission {
 		return message.Recipient{Address: message.Address(to), Audience: message.Staff}
 	}
 	return map[string]*queue.Submission{
-		"nobody": {WebhookID: "w", Priority: 1, AcceptedAt: at, Channels: []queue.ChannelSubmission{{Channel: message.SMS}}},
-		"one": {WebhookID: "w", Priority: 4, AcceptedAt: at, Channels: []queue.ChannelSubmission{
+		"nobody": {Event: queuetest.Event("w"), Priority: 1, AcceptedAt: at, Channels: []queue.ChannelSubmission{{Channel: message.SMS}}},
+		"one": {Event: queuetest.Event("w"), Priority: 4, AcceptedAt: at, Channels: []queue.ChannelSubmission{
 			{Channel: message.SMS, Recipients: []message.Recipient{customer("+1234567890")}}}},
-		"every-channel": {WebhookID: "w", Priority: 3, AcceptedAt: at, Channels: []queue.ChannelSubmission{
+		"every-channel": {Event: queuetest.Event("w"), Priority: 3, AcceptedAt: at, Channels: []queue.ChannelSubmission{
 			{Channel: message.SMS, Recipients: []message.Recipient{customer("+1234567890"), staff("+15550100000")}},
 			{Channel: message.Email, Recipients: []message.Recipient{customer("john.doe@example.com")}},
 			{Channel: message.WhatsApp, Recipients: []message.Recipient{customer("+1234567890")}}}},
-		"skipped": {WebhookID: "w", Priority: 2, AcceptedAt: at, Channels: []queue.ChannelSubmission{
+		"skipped": {Event: queuetest.Event("w"), Priority: 2, AcceptedAt: at, Channels: []queue.ChannelSubmission{
 			{Channel: message.SMS, Skipped: []queue.Skipped{{Channel: message.SMS, Address: "•••", Reason: "not a phone number"}}},
 			{Channel: message.Email, Recipients: []message.Recipient{staff("a@example.com")}}}},
 	}

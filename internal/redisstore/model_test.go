@@ -200,11 +200,13 @@ func (m *model) record(j *modelJob, status queue.Status) {
 func (m *model) enqueue(s *queue.Submission) {
 	m.Helper()
 	recipients := s.Channels[0].Recipients
+	body, err := job.Body(s.Event)
+	m.must(err)
 	a, err := m.producer.Enqueue(context.Background(), s)
-	m.Logf("%s is posted: priority %d, %d recipients, %d bytes → %+v, %v", s.WebhookID, s.Priority, len(recipients), len(s.Body), a, err)
+	m.Logf("%s is posted: priority %d, %d recipients, %d bytes → %+v, %v", s.Event.ID, s.Priority, len(recipients), len(body), a, err)
 	var full *queue.FullError
 	waiting := len(m.in(queue.Waiting))
-	known := m.webhooks[s.WebhookID]
+	known := m.webhooks[s.Event.ID]
 	switch {
 	case known != nil && m.now-known.submission.AcceptedAt.UnixMilli() < m.dedupe.Milliseconds():
 		m.must(err)
@@ -224,11 +226,11 @@ func (m *model) enqueue(s *queue.Submission) {
 		if known != nil {
 			times += known.times
 		}
-		m.webhooks[s.WebhookID] = &modelWebhook{submission: s, acceptance: a, times: times, status: map[int]string{}}
+		m.webhooks[s.Event.ID] = &modelWebhook{submission: s, acceptance: a, times: times, status: map[int]string{}}
 		for i, r := range recipients {
 			j := &modelJob{state: queue.Waiting, job: job.Job{
-				WebhookID: s.WebhookID, Channel: message.SMS, Index: i + 1, Priority: s.Priority, AcceptedAt: s.AcceptedAt, Audience: r.Audience,
-				Recipient: r.Address, Trace: s.Trace, Body: s.Body,
+				WebhookID: s.Event.ID, Channel: message.SMS, Index: i + 1, Priority: s.Priority, AcceptedAt: s.AcceptedAt, Audience: r.Audience,
+				Recipient: r.Address, Trace: s.Trace, Body: body, Type: s.Event.Type, Store: s.Event.Store,
 			}}
 			m.jobs = append(m.jobs, j)
 			m.lists[s.Priority-1] = append(m.lists[s.Priority-1], j)

@@ -18,7 +18,7 @@ import (
 
 // newerJob is a job of a version that this program does not know.
 func newerJob(n int) string {
-	return fmt.Sprintf("\x02\x01\x00\x00\xff\x01\x8c\xc4\xe5\x22\x7b\x01w%d and what only a newer program reads", n)
+	return fmt.Sprintf("\x03\x01\x00\x00\xff\x01\x8c\xc4\xe5\x22\x7b\x01w%d and what only a newer program reads", n)
 }
 
 // TestNewerJobsAreKept: what a newer version left in the lists is set aside once, as it is, beside what KEEP_FAILED bounds; nobody's retry

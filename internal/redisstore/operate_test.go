@@ -40,7 +40,7 @@ func (s *shop) must(err error) {
 func (s *shop) enqueue(id string, n int) {
 	s.Helper()
 	w := webhook(id)
-	w.Body = fmt.Appendf(nil, `{"data":{"transactionId":"TXN_%s"}}`, id)
+	w.Event.Sale.TransactionID = "TXN_" + id
 	for i := 1; i < n; i++ {
 		w.Channels[0].Recipients = append(w.Channels[0].Recipients, message.Recipient{Address: message.Address(fmt.Sprintf("+1555010%04d", i)), Audience: message.Staff})
 	}

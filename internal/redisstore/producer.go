@@ -20,7 +20,7 @@ const (
 	// every settlement, copy them.
 	inlineBody = 4096
 	// jobOverhead is what a job's bytes take besides its texts.
-	jobOverhead = 24
+	jobOverhead = 28
 	// groupWebhooks and groupBytes bound what shares one round trip, so that no script holds Redis for long: some 2 ms.
 	groupWebhooks = 256
 	groupBytes    = 4 << 20
@@ -72,8 +72,12 @@ func (s *Store) Producer(reg prometheus.Registerer) *Producer {
 // have taken their jobs then, and a repetition completes the others.
 func (p *Producer) Enqueue(ctx context.Context, s *queue.Submission) (*queue.Acceptance, error) {
 	item := &pending{submission: s, shares: make([][]any, len(p.store.slots)), done: make(chan struct{})}
+	body, err := job.Body(s.Event)
+	if err != nil {
+		return nil, fmt.Errorf("webhook cannot become a job: %w", err)
+	}
 	for i, channels := range p.store.slots {
-		if err := p.encode(item, i, channels); err != nil {
+		if err := p.encode(item, body, i, channels); err != nil {
 			return nil, err
 		}
 	}
@@ -104,9 +108,9 @@ func (p *Producer) Close() {
 	p.idle.Wait()
 }
 
-// encode makes the arguments of the enqueue script for the channels of one slot.
-func (p *Producer) encode(item *pending, slot int, channels []message.Channel) error {
-	s := item.submission
+// encode makes the arguments of the enqueue script for the channels of one slot; body is that of the jobs.
+func (p *Producer) encode(item *pending, body []byte, slot int, channels []message.Channel) error {
+	s, e := item.submission, item.submission.Event
 	parts := make([]*queue.ChannelSubmission, 0, 4)
 	jobs := 0
 	for i := range s.Channels {
@@ -118,7 +122,7 @@ func (p *Producer) encode(item *pending, slot int, channels []message.Channel) e
 	if len(parts) == 0 {
 		return nil
 	}
-	field, bucket := recordPath(s.WebhookID)
+	field, bucket := recordPath(e.Key())
 	args := append(make([]any, 0, 4+2*len(parts)+jobs), field, bucket, encodeRecord(s, parts), nil)
 	shape := make([]byte, 0, 4*len(parts))
 	for _, part := range parts {
@@ -127,19 +131,21 @@ func (p *Producer) encode(item *pending, slot int, channels []message.Channel) e
 		}
 		keys := p.store.keys[part.Channel]
 		j := job.Job{
-			WebhookID: s.WebhookID, Channel: part.Channel, Priority: s.Priority, AcceptedAt: s.AcceptedAt, Trace: s.Trace,
-			SharedBody: len(part.Recipients) > 1 || len(s.Body) > inlineBody, Body: s.Body,
+			WebhookID: e.ID, Channel: part.Channel, Priority: s.Priority, AcceptedAt: s.AcceptedAt, Trace: s.Trace, Type: e.Type, Store: e.Store,
+			SharedBody: len(part.Recipients) > 1 || len(body) > inlineBody, Body: body,
 		}
-		apart, room := byte(0), len(s.Body)
+		apart, size := byte(0), jobOverhead+len(e.ID)+len(s.Trace)+len(e.Type)+len(e.Store)
 		if j.SharedBody {
-			apart, room = 1, 0
-			item.bytes += len(s.Body)
-			args = append(args, keys.body(&j), s.Body)
+			apart = 1
+			item.bytes += len(body)
+			args = append(args, keys.body(&j), body)
+		} else {
+			size += len(body)
 		}
 		shape = append(shape, byte(slices.Index(channels, part.Channel)+1), apart, byte(len(part.Recipients)>>8), byte(len(part.Recipients)))
 		for i, r := range part.Recipients {
 			j.Index, j.Recipient, j.Audience = i+1, r.Address, r.Audience
-			raw, err := j.AppendBinary(make([]byte, 0, jobOverhead+len(s.WebhookID)+len(r.Address)+len(s.Trace)+room))
+			raw, err := j.AppendBinary(make([]byte, 0, size+len(r.Address)))
 			if err != nil {
 				return fmt.Errorf("webhook cannot become a job: %w", err)
 			}
@@ -281,7 +287,7 @@ func (p *Producer) distribute(channels []message.Channel, members []*pending, re
 	for i, item := range members {
 		switch result := answer.Results[i].(type) {
 		case string:
-			jobs, skipped := decodeRecord(item.submission.WebhookID, result)
+			jobs, skipped := decodeRecord(item.submission.Event.ID, result)
 			item.acceptance.Jobs = append(item.acceptance.Jobs, jobs...)
 			item.acceptance.Skipped = append(item.acceptance.Skipped, skipped...)
 		case int64:
@@ -305,7 +311,7 @@ func accept(item *pending, channels []message.Channel) {
 		}
 		for i, r := range c.Recipients {
 			item.acceptance.Jobs = append(item.acceptance.Jobs,
-				queue.Accepted{ID: job.ID(item.submission.WebhookID, c.Channel, i+1), Channel: c.Channel, Recipient: r.Address.String()})
+				queue.Accepted{ID: job.ID(item.submission.Event.ID, c.Channel, i+1), Channel: c.Channel, Recipient: r.Address.String()})
 		}
 		item.acceptance.Skipped = append(item.acceptance.Skipped, c.Skipped...)
 	}

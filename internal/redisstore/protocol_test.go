@@ -14,6 +14,7 @@ import (
 
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/queue"
+	"ringup.dev/ringup/internal/queue/queuetest"
 	"ringup.dev/ringup/internal/redistest"
 )
 
@@ -147,11 +148,11 @@ func life(t *rapid.T, base Config, client *redis.Client, damage string) {
 	post := func(t *rapid.T) {
 		n := len(posted) + 1
 		s := &queue.Submission{
-			WebhookID: fmt.Sprint("w", n), Priority: rapid.IntRange(1, 4).Draw(t, "priority"), AcceptedAt: time.UnixMilli(m.now),
-			Body: fmt.Appendf(nil, `{"n":%d}`, n), Channels: []queue.ChannelSubmission{{Channel: message.SMS}},
+			Event: queuetest.Event(fmt.Sprint("w", n)), Priority: rapid.IntRange(1, 4).Draw(t, "priority"), AcceptedAt: time.UnixMilli(m.now),
+			Channels: []queue.ChannelSubmission{{Channel: message.SMS}},
 		}
 		if rapid.SampledFrom([]bool{false, false, true}).Draw(t, "large") {
-			s.Body = append(s.Body, strings.Repeat(" ", inlineBody)...)
+			s.Event.Extra = strings.Repeat(" ", inlineBody)
 		}
 		for i := range rapid.SampledFrom([]int{1, 1, 2, 3, 0}).Draw(t, "recipients") {
 			s.Channels[0].Recipients = append(s.Channels[0].Recipients,

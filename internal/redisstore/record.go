@@ -44,9 +44,9 @@ var (
 	restoreDots = strings.NewReplacer("\x00", "•••")
 )
 
-// recordPath returns the bucket of a webhook's record, and the field in it.
-func recordPath(webhookID string) (field []byte, bucket string) {
-	sum := sha256.Sum256([]byte(webhookID))
+// recordPath returns the bucket of an event's record, and the field in it, by the event's key (event.Key).
+func recordPath(key string) (field []byte, bucket string) {
+	sum := sha256.Sum256([]byte(key))
 	return sum[:fieldBytes], strconv.Itoa(int(binary.BigEndian.Uint16(sum[fieldBytes:])) % buckets)
 }
 

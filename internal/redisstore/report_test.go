@@ -10,8 +10,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"ringup.dev/ringup/internal/failure"
+	"ringup.dev/ringup/internal/job"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/queue"
+	"ringup.dev/ringup/internal/queue/queuetest"
 	"ringup.dev/ringup/internal/redistest"
 	"ringup.dev/ringup/internal/report"
 )
@@ -92,7 +94,7 @@ func (a *after) must(err error) {
 func (a *after) enqueue(to message.Address, staff ...message.Address) string {
 	a.Helper()
 	a.ids++
-	s := &queue.Submission{WebhookID: fmt.Sprintf("hook %d:x", a.ids), Priority: 3, AcceptedAt: time.Now(), Body: []byte(`{"data":{}}`),
+	s := &queue.Submission{Event: queuetest.Event(fmt.Sprintf("hook %d:x", a.ids)), Priority: 3, AcceptedAt: time.Now(),
 		Channels: []queue.ChannelSubmission{{Channel: message.WhatsApp}}}
 	if to != "" {
 		s.Channels[0].Recipients = append(s.Channels[0].Recipients, message.Recipient{Address: to, Audience: message.Customer})
@@ -102,7 +104,15 @@ func (a *after) enqueue(to message.Address, staff ...message.Address) string {
 	}
 	_, err := a.producer.Enqueue(a.Context(), s)
 	a.must(err)
-	return s.WebhookID
+	return s.Event.ID
+}
+
+// about returns the event of a job.
+func (a *after) about(j *job.Job) any {
+	a.Helper()
+	e, err := j.Event()
+	a.must(err)
+	return *e
 }
 
 func (a *after) claim(c *Consumer) []*queue.Claimed {
@@ -265,7 +275,7 @@ func afterUndelivered(a *after) {
 		}
 		return next != nil
 	})
-	a.want([]any{next.Job.ID(), next.Job.Attempts, next.Job.Alternate, string(next.Job.Body)}, []any{one.Job.ID(), 1, true, `{"data":{}}`})
+	a.want([]any{next.Job.ID(), next.Job.Attempts, next.Job.Alternate, a.about(next.Job)}, []any{one.Job.ID(), 1, true, *queuetest.Event(next.Job.WebhookID)})
 	a.settle(queue.Settlement{Claimed: next, Outcome: queue.Done{Attempt: queue.Attempt{Provider: "twilio", MessageID: "m2"}, Redelivery: &queue.Redelivery{Within: time.Minute}}})
 	report(one, "3", "m1", transient) // late, of the first
 	a.want(a.state(id)[one.Job.ID()].Status, queue.StatusSent)
@@ -284,7 +294,7 @@ func afterUndelivered(a *after) {
 	if len(jobs) != 1 {
 		a.Fatalf("%d jobs came over", len(jobs))
 	}
-	a.want([]any{jobs[0].Job.WebhookID, jobs[0].Job.Recipient, jobs[0].Job.Attempts, string(jobs[0].Job.Body)}, []any{one.Job.ID(), message.Address("+15550100001"), 0, `{"data":{}}`})
+	a.want([]any{jobs[0].Job.WebhookID, jobs[0].Job.Recipient, jobs[0].Job.Attempts, a.about(jobs[0].Job)}, []any{one.Job.ID(), message.Address("+15550100001"), 0, *queuetest.Event(one.Job.ID())})
 	_, _, err = sms.Exchange(a.Context(), []queue.Settlement{{Claimed: jobs[0], Outcome: queue.Done{Attempt: queue.Attempt{Provider: "twilio", MessageID: "SM1"}}}}, nil, nil)
 	a.must(err)
 	state := a.state(id)

@@ -1,7 +1,6 @@
 package render
 
 import (
-	"encoding/json"
 	"fmt"
 	htmltemplate "html/template"
 	"reflect"
@@ -12,6 +11,7 @@ import (
 
 	"ringup.dev/ringup/internal/event"
 	"ringup.dev/ringup/internal/message"
+	"ringup.dev/ringup/internal/store"
 )
 
 // hostile are values that a document could take for something else, and some that it could not.
@@ -94,26 +94,20 @@ func (s *set) templateOf(t *testing.T, part string) **compiled {
 	return nil
 }
 
-// payloads are bodies of an event: the barest, the richest, and for each hostile text the same with that text everywhere.
-func payloads(t *testing.T, kind event.Type) [][]byte {
-	t.Helper()
-	body := func(data map[string]any, source string) []byte {
-		b, err := json.Marshal(map[string]any{"id": "x", "event_type": kind, "timestamp": "2024-01-01T12:00:00Z", "source": source, "data": data})
-		if err != nil {
-			t.Fatal(err)
+// events are those of a type: the sample, the barest, the richest, and for each hostile text the same with that text everywhere.
+func events(kind event.Type) []*event.Event {
+	rich := func(text, quantity string) *event.Event {
+		e := &event.Event{ID: "x", Store: event.DefaultStore, Type: kind, Source: text, Customer: event.Customer{Name: text}, Sale: event.Sale{
+			OrderID: text, TransactionID: text, Status: text, Total: "1234.5", Refunded: "1234.5", Currency: "EUR",
+		}}
+		for i := range maxItems + 3 {
+			e.Items = append(e.Items, event.Item{Name: text + fmt.Sprint(i), Quantity: quantity, UnitPrice: fmt.Sprint(float64(i) / 4)})
 		}
-		return b
+		return e
 	}
-	rich := func(text string, quantity float64) []byte {
-		items := make([]any, maxItems+3)
-		for i := range items {
-			items[i] = map[string]any{"name": text + fmt.Sprint(i), "quantity": quantity, "price": float64(i) / 4}
-		}
-		return body(map[string]any{"customerName": text, "orderId": text, "transactionId": text, "status": text, "amount": 1234.5, "currency": "EUR", "items": items}, text)
-	}
-	all := [][]byte{event.Sample(kind), body(map[string]any{}, ""), rich("Zoë O'Neil & Söhne", 1.5)}
+	all := []*event.Event{event.Sample(kind), {ID: "x", Store: event.DefaultStore, Type: kind}, rich("Zoë O'Neil & Söhne", "1.5")}
 	for _, text := range hostile {
-		all = append(all, rich("x"+strings.ToValidUTF8(text, "?"), 2))
+		all = append(all, rich("x"+strings.ToValidUTF8(text, "?"), "2"))
 	}
 	return all
 }
@@ -121,9 +115,16 @@ func payloads(t *testing.T, kind event.Type) [][]byte {
 // TestMessagesAreAsTheLibraryMakesThem: a renderer makes the same messages with compiled templates and without any.
 func TestMessagesAreAsTheLibraryMakesThem(t *testing.T) {
 	t.Parallel()
-	config := Config{BusinessName: `Luna's "Coffee" & <Co>`}
+	shop := store.Only(&store.Store{ID: event.DefaultStore, Name: `Luna's "Coffee" & <Co>`, Locale: "en"})
 	link := func(message.Address) string { return "https://hooks.example.com/unsubscribe/AZaz09-_?a=1&b=%20" }
-	compiled, library := renderer(t, config), renderer(t, config)
+	compiled, err := New(Config{}, shop)
+	if err != nil {
+		t.Fatal(err)
+	}
+	library, err := New(Config{}, shop)
+	if err != nil {
+		t.Fatal(err)
+	}
 	compiled.Unsubscribe, library.Unsubscribe = link, link
 	files, err := load("")
 	if err != nil {
@@ -139,14 +140,14 @@ func TestMessagesAreAsTheLibraryMakesThem(t *testing.T) {
 		}
 	}
 	for _, kind := range event.Types {
-		for _, body := range payloads(t, kind) {
+		for _, e := range events(kind) {
 			for _, channel := range message.Channels {
 				for _, audience := range message.Audiences {
-					got, err := compiled.Render(jobOf(channel, audience, string(body)))
+					got, err := compiled.Render(jobOf(t, channel, audience, e))
 					if err != nil {
-						t.Fatalf("%v of %s", err, body)
+						t.Fatalf("%v of %+v", err, e)
 					}
-					if want, err := library.Render(jobOf(channel, audience, string(body))); err != nil || !reflect.DeepEqual(got, want) {
+					if want, err := library.Render(jobOf(t, channel, audience, e)); err != nil || !reflect.DeepEqual(got, want) {
 						t.Errorf("%s %s %s: %+v, the library makes %+v, %v", kind, channel, audience, got, want, err)
 					}
 				}

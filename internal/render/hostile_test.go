@@ -1,7 +1,6 @@
 package render
 
 import (
-	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -11,7 +10,6 @@ import (
 	"golang.org/x/net/html"
 
 	"ringup.dev/ringup/internal/event"
-	"ringup.dev/ringup/internal/job"
 	"ringup.dev/ringup/internal/message"
 )
 
@@ -23,20 +21,16 @@ func FuzzRender(f *testing.F) {
 	f.Add("*bold* _it_ ~no~ ```code```", "https://evil.example/pay", "www.evil.example", "HTTP://EVIL.example")
 	f.Add("\u202egnp.exe", "\u2066\u2069\u200f", "مرحبا 👩‍👩‍👧", "\u200b\ufeff\u00ad")
 	f.Add("{{.Business}} {{call .X}}", `\u003cb\u003e`, strings.Repeat("ÿ", 300), "e\u0301"+strings.Repeat("\u0301", 200))
-	renderer, err := New(Config{DefaultLocale: "en", BusinessName: "Luna Coffee"})
+	renderer, err := New(Config{}, luna)
 	if err != nil {
 		f.Fatal(err)
 	}
 	plain := map[string]message.Message{}
 	key := func(e event.Type, c message.Channel, a message.Audience) string { return fmt.Sprint(e, c, a) }
-	render := func(e event.Type, c message.Channel, a message.Audience, name, order, item, status string) (message.Message, error) {
-		body, err := json.Marshal(map[string]any{"id": "w", "event_type": e, "timestamp": "2024-01-01T12:00:00Z", "source": order, "data": map[string]any{
-			"customerName": name, "orderId": order, "transactionId": order, "status": status, "amount": 1.5, "currency": "USD",
-			"items": []any{map[string]any{"name": item, "quantity": 1, "price": 1}}}})
-		if err != nil {
-			return message.Message{}, err
-		}
-		return renderer.Render(&job.Job{WebhookID: "w", Channel: c, Index: 1, Audience: a, Recipient: "x", Body: body})
+	render := func(t testing.TB, e event.Type, c message.Channel, a message.Audience, name, order, item, status string) (message.Message, error) {
+		return renderer.Render(jobOf(t, c, a, &event.Event{Type: e, Source: order, Customer: event.Customer{Name: name},
+			Sale:  event.Sale{OrderID: order, TransactionID: order, Status: status, Total: "1.5", Currency: "USD"},
+			Items: []event.Item{{Name: item, Quantity: "1", UnitPrice: "1"}}}))
 	}
 	each := func(visit func(e event.Type, c message.Channel, a message.Audience)) {
 		for _, e := range event.Types {
@@ -48,7 +42,7 @@ func FuzzRender(f *testing.F) {
 		}
 	}
 	each(func(e event.Type, c message.Channel, a message.Audience) {
-		m, err := render(e, c, a, "word", "word", "word", "word")
+		m, err := render(f, e, c, a, "word", "word", "word", "word")
 		if err != nil {
 			f.Fatal(err)
 		}
@@ -57,12 +51,13 @@ func FuzzRender(f *testing.F) {
 	f.Fuzz(func(t *testing.T, name, order, item, status string) {
 		// A field that is empty, or has nothing that can be shown, is left out by the templates, and the message is another.
 		for _, s := range []*string{&name, &order, &item, &status} {
+			*s = strings.ToValidUTF8(*s, "\ufffd") // as JSON is read
 			if clean(*s, maxField) == "" {
 				*s = "word"
 			}
 		}
 		each(func(e event.Type, c message.Channel, a message.Audience) {
-			m, err := render(e, c, a, name, order, item, status)
+			m, err := render(t, e, c, a, name, order, item, status)
 			if err != nil {
 				t.Fatalf("%s: %v", key(e, c, a), err)
 			}

@@ -14,14 +14,12 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"text/template"
-	"time"
 
 	"ringup.dev/ringup/internal/event"
 	"ringup.dev/ringup/internal/job"
 	"ringup.dev/ringup/internal/message"
-	"ringup.dev/ringup/internal/sender/generic"
+	"ringup.dev/ringup/internal/store"
 )
 
 //go:embed templates
@@ -31,17 +29,22 @@ var builtIn embed.FS
 type Config struct {
 	// TemplatesDir has files that take the place of built-in templates, or add locales; a ConfigMap fits.
 	TemplatesDir string `env:"TEMPLATES_DIR"`
-	// DefaultLocale is the language of a message whose payload names none that there are templates for.
-	DefaultLocale string `env:"DEFAULT_LOCALE, default=en"`
-	// BusinessName is the shop's name, as messages show it.
-	BusinessName string `env:"BUSINESS_NAME, default=Your shop"`
 }
 
 // layoutFile is the frame of every e-mail.
 const layoutFile = "layout.email.html"
 
 // fileName is the form of a template's name; it can be a key of a ConfigMap.
-var fileName = regexp.MustCompile(`^(payment_complete|order_create|pos_save|order_update)\.(sms|email|whatsapp)\.(customer|staff)\.([a-z]{2,3})\.(txt|html|subject|template\.json)$`)
+var fileName = regexp.MustCompile(`^(` + alternatives(event.Types) + `)\.(` + alternatives(message.Channels) + `)\.(customer|staff)\.([a-z]{2,3})\.(txt|html|subject|template\.json)$`)
+
+// alternatives is a regular expression for one of some names.
+func alternatives[T ~string](names []T) string {
+	texts := make([]string, len(names))
+	for i, name := range names {
+		texts[i] = regexp.QuoteMeta(string(name))
+	}
+	return strings.Join(texts, "|")
+}
 
 // key is what a set of templates is for.
 type key struct{ event, channel, audience, locale string }
@@ -55,7 +58,7 @@ type set struct {
 
 // Renderer makes messages. It is safe for concurrent use.
 type Renderer struct {
-	config Config
+	stores store.Directory
 	sets   map[key]*set
 	prices prices
 
@@ -63,14 +66,14 @@ type Renderer struct {
 	Unsubscribe func(message.Address) string
 }
 
-// New loads the templates, and renders every one with the samples, so that a broken one is found before a customer waits for it.
-// The error names every file that is wrong.
-func New(config Config) (*Renderer, error) {
+// New loads the templates for the messages of some stores, and renders every one with the samples, so that a broken one is found before a
+// customer waits for it. The error names every file that is wrong.
+func New(config Config, stores store.Directory) (*Renderer, error) {
 	files, err := load(config.TemplatesDir)
 	if err != nil {
 		return nil, err
 	}
-	r := &Renderer{config: config, sets: map[key]*set{}, prices: prices{seen: map[[3]string]string{}}}
+	r := &Renderer{stores: stores, sets: map[key]*set{}, prices: prices{seen: map[[3]string]string{}}}
 	var errs []error
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		if name == layoutFile {
@@ -192,26 +195,21 @@ func parseHTML(name, layout, text string) (*compiled, error) {
 	return compileHTML(t), nil
 }
 
-// check renders every set with a full payload and with one that has only what is required, and looks for gaps.
+// check renders every set with a full event and with one that has only what is required, and looks for gaps.
 func (r *Renderer) check() []error {
 	var errs []error
 	r.Unsubscribe = func(message.Address) string { return "https://ringup.example.com/unsubscribe/x" }
 	defer func() { r.Unsubscribe = nil }()
-	for _, kind := range event.Types {
-		bare := fmt.Appendf(nil, `{"id":"x","event_type":%q,"timestamp":"2024-01-01T12:00:00Z","data":{}}`, kind)
-		for _, channel := range message.Channels {
-			for _, audience := range message.Audiences {
-				id := key{string(kind), string(channel), audience.String(), r.config.DefaultLocale}
-				if r.sets[id] == nil {
-					errs = append(errs, fmt.Errorf("there is no template %s.txt, and DEFAULT_LOCALE is %s", id, r.config.DefaultLocale))
-					continue
-				}
-				for _, body := range [][]byte{event.Sample(kind), bare} {
-					j := &job.Job{WebhookID: "x", Channel: channel, Index: 1, Audience: audience, Recipient: "x", Body: body}
-					if _, err := r.Render(j); err != nil {
-						errs = append(errs, err)
-						break
+	for _, s := range r.stores.All() {
+		for _, kind := range event.Types {
+			for _, channel := range message.Channels {
+				for _, audience := range message.Audiences {
+					id := key{string(kind), string(channel), audience.String(), s.Locale}
+					if r.sets[id] == nil {
+						errs = append(errs, fmt.Errorf("there is no template %s.txt, and DEFAULT_LOCALE is %s", id, s.Locale))
+						continue
 					}
+					errs = append(errs, r.try(s, kind, channel, audience))
 				}
 			}
 		}
@@ -227,76 +225,45 @@ func (r *Renderer) check() []error {
 	return errs
 }
 
-// view is what templates see; every text in it is clean for its channel.
-type view struct {
-	Business, Locale, Event, Source, CustomerName, OrderID, TransactionID, Status, Amount string
-	Time                                                                                  time.Time
-	Items                                                                                 []line
-	Unsubscribe                                                                           string // a URL, for customers' e-mails; "" for none
-
-	channel message.Channel
-	body    []byte
-}
-
-type line struct{ Name, Quantity, Price string }
-
-// Field returns a field of data that ringup does not know, as text; "" when it is absent or not a string, a number or a boolean.
-func (v *view) Field(name string) string {
-	var payload struct {
-		Data map[string]json.RawMessage `json:"data"`
-	}
-	if json.Unmarshal(v.body, &payload) != nil {
-		return ""
-	}
-	raw := payload.Data[name]
-	var text string
-	if json.Unmarshal(raw, &text) != nil {
-		if len(raw) == 0 || raw[0] == '{' || raw[0] == '[' || string(raw) == "null" {
-			return ""
+// try renders the messages of the sample of an event type, and of an event that has only what is required.
+func (r *Renderer) try(s *store.Store, kind event.Type, channel message.Channel, audience message.Audience) error {
+	sample := event.Sample(kind)
+	bare := &event.Event{ID: sample.ID, Type: kind, At: sample.At}
+	j := &job.Job{WebhookID: sample.ID, Channel: channel, Index: 1, Audience: audience, Recipient: "x"}
+	for _, e := range []*event.Event{sample, bare} {
+		if _, err := r.render(j, e, s); err != nil {
+			return err
 		}
-		text = string(raw)
 	}
-	return field(v.channel, text)
+	return nil
 }
 
-// scratch is the memory in which a message is made; the next message reuses it.
-type scratch struct {
-	payload generic.Webhook
-	view    view
-}
-
-var scratches = sync.Pool{New: func() any { return new(scratch) }}
-
-// Render makes the message of a job. Errors name the template, and nobody.
+// Render makes the message of a job. Errors name the template, or say that the job's event or its store is not known; they name no person.
 func (r *Renderer) Render(j *job.Job) (message.Message, error) {
-	d := scratches.Get().(*scratch)
-	defer scratches.Put(d)
-	w, v := &d.payload, &d.view
-	err := generic.Reread(j.Body, w)
+	e, err := j.Event()
 	if err != nil {
-		return message.Message{}, errors.New("the stored payload is not a valid webhook")
+		return message.Message{}, err
 	}
-	s, locale := r.find(key{event: string(w.EventType), channel: string(j.Channel), audience: j.Audience.String()}, w.Data.Locale)
+	s, found := r.stores.Get(e.Store)
+	if !found {
+		return message.Message{}, fmt.Errorf("there is no store %q", e.Store)
+	}
+	return r.render(j, e, s)
+}
+
+func (r *Renderer) render(j *job.Job, e *event.Event, of *store.Store) (message.Message, error) {
+	s, locale := r.find(key{event: string(e.Type), channel: string(j.Channel), audience: j.Audience.String()}, e.Customer.Locale, of.Locale)
 	if s == nil {
-		return message.Message{}, fmt.Errorf("there is no template for %s, %s, %s", w.EventType, j.Channel, j.Audience)
+		return message.Message{}, fmt.Errorf("there is no template for %s, %s, %s", e.Type, j.Channel, j.Audience)
 	}
-	fit := func(text string) string { return field(j.Channel, text) }
-	*v = view{
-		Business: r.config.BusinessName, Locale: locale, Event: string(w.EventType), Source: fit(w.Source), CustomerName: fit(w.Data.CustomerName),
-		OrderID: fit(w.Data.OrderID), TransactionID: fit(w.Data.TransactionID), Status: fit(w.Data.Status),
-		Amount: r.prices.format(w.Data.Amount, w.Data.Currency, locale), Time: w.Timestamp, Items: v.Items[:0], channel: j.Channel, body: j.Body,
-	}
-	if r.Unsubscribe != nil && j.Channel == message.Email && j.Audience == message.Customer {
-		v.Unsubscribe = r.Unsubscribe(j.Recipient)
-	}
-	for i, item := range w.Data.Items {
-		if i == maxItems {
-			v.Items = append(v.Items, line{Name: fmt.Sprintf("… and %d more", len(w.Data.Items)-maxItems)})
-			break
-		}
-		v.Items = append(v.Items, line{Name: fit(item.Name), Quantity: item.Quantity, Price: r.prices.format(item.Price, w.Data.Currency, locale)})
-	}
-	m := message.Message{JobID: j.ID(), WebhookID: j.WebhookID, EventType: v.Event, Source: w.Source, Timezone: w.Data.Timezone, Channel: j.Channel, To: j.Recipient}
+	v := scratch.Get().(*view)
+	defer func() {
+		*v = view{Items: v.Items[:0]} // the texts of the event are not kept
+		scratch.Put(v)
+	}()
+	r.fill(v, j, e, of.Name, locale)
+	m := message.Message{JobID: j.ID(), WebhookID: j.WebhookID, EventType: v.Event, Source: e.Source, Timezone: e.Customer.TimeZone, Channel: j.Channel, To: j.Recipient}
+	var err error
 	if m.Text, err = s.text.execute(v); err != nil {
 		return m, err
 	}
@@ -318,11 +285,11 @@ func (r *Renderer) Render(j *job.Job) (message.Message, error) {
 	return m, err
 }
 
-// find returns the set of the locale asked for, of its language, or of the default.
-func (r *Renderer) find(id key, locale string) (*set, string) {
+// find returns the set of the locale asked for, of its language, or of the store's locale.
+func (r *Renderer) find(id key, locale, ofStore string) (*set, string) {
 	locale = strings.ToLower(locale)
 	language, _, _ := strings.Cut(strings.ReplaceAll(locale, "_", "-"), "-")
-	for _, id.locale = range []string{language, r.config.DefaultLocale} {
+	for _, id.locale = range []string{language, ofStore} {
 		if s := r.sets[id]; s != nil {
 			return s, id.locale
 		}

@@ -1,7 +1,6 @@
 package render
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,36 +9,46 @@ import (
 	"ringup.dev/ringup/internal/event"
 	"ringup.dev/ringup/internal/job"
 	"ringup.dev/ringup/internal/message"
+	"ringup.dev/ringup/internal/store"
 )
+
+var luna = store.Only(&store.Store{ID: event.DefaultStore, Name: "Luna Coffee", Locale: "en"})
 
 func renderer(t testing.TB, c Config) *Renderer {
 	t.Helper()
-	if c.DefaultLocale == "" {
-		c.DefaultLocale = "en"
-	}
-	if c.BusinessName == "" {
-		c.BusinessName = "Luna Coffee"
-	}
-	r, err := New(c)
+	r, err := New(c, luna)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return r
 }
 
-func jobOf(channel message.Channel, audience message.Audience, body string) *job.Job {
-	return &job.Job{WebhookID: "w", Channel: channel, Index: 1, Audience: audience, Recipient: "+15550100000", Body: []byte(body)}
+// jobOf is a job as a worker claims it.
+func jobOf(t testing.TB, channel message.Channel, audience message.Audience, e *event.Event) *job.Job {
+	t.Helper()
+	body, err := job.Body(e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &job.Job{WebhookID: "w", Channel: channel, Index: 1, Audience: audience, Recipient: "+15550100000", Type: e.Type, Store: event.DefaultStore, Body: body}
+}
+
+// sample is the sample of an event type, changed.
+func sample(t event.Type, change func(*event.Event)) *event.Event {
+	e := event.Sample(t)
+	change(e)
+	return e
 }
 
 func TestEveryTemplateReadsWell(t *testing.T) {
 	t.Parallel()
 	r := renderer(t, Config{})
 	for _, kind := range event.Types {
-		bare := fmt.Sprintf(`{"id":"x","event_type":%q,"timestamp":"2024-01-01T12:00:00Z","data":{}}`, kind)
+		bare := &event.Event{Type: kind, Sender: event.SenderPOS}
 		for _, channel := range message.Channels {
 			for _, audience := range message.Audiences {
-				for _, body := range []string{string(event.Sample(kind)), bare} {
-					m, err := r.Render(jobOf(channel, audience, body))
+				for _, e := range []*event.Event{event.Sample(kind), bare} {
+					m, err := r.Render(jobOf(t, channel, audience, e))
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -65,15 +74,15 @@ func TestEveryTemplateReadsWell(t *testing.T) {
 func TestTexts(t *testing.T) {
 	t.Parallel()
 	r := renderer(t, Config{})
-	sms, err := r.Render(jobOf(message.SMS, message.Customer, string(event.Sample(event.POSSave))))
+	sms, err := r.Render(jobOf(t, message.SMS, message.Customer, event.Sample(event.POSSave)))
 	if err != nil || sms.Text != "Luna Coffee: Hi John Doe, here is your receipt for order ORD_1: $125.50. Thank you for coming!" {
 		t.Errorf("%q, %v", sms.Text, err)
 	}
-	whatsapp, err := r.Render(jobOf(message.WhatsApp, message.Customer, string(event.Sample(event.OrderCreate))))
+	whatsapp, err := r.Render(jobOf(t, message.WhatsApp, message.Customer, event.Sample(event.OrderCreate)))
 	if err != nil || !strings.Contains(whatsapp.Text, "• 2 × Espresso: $3.25\n") || !strings.Contains(whatsapp.Text, "*Total: $125.50*") {
 		t.Errorf("%q, %v", whatsapp.Text, err)
 	}
-	staff, err := r.Render(jobOf(message.Email, message.Staff, string(event.Sample(event.PaymentComplete))))
+	staff, err := r.Render(jobOf(t, message.Email, message.Staff, event.Sample(event.PaymentComplete)))
 	if err != nil || staff.Subject != "[Luna Coffee] Payment received: $125.50" || !strings.Contains(staff.HTML, ">Moka pot</td>") {
 		t.Errorf("%q %q, %v", staff.Subject, staff.HTML, err)
 	}
@@ -84,7 +93,7 @@ func TestUnsubscribe(t *testing.T) {
 	t.Parallel()
 	const link = "https://hooks.example.com/unsubscribe/AZaz09-_"
 	r := renderer(t, Config{})
-	without, err := r.Render(jobOf(message.Email, message.Customer, string(event.Sample(event.POSSave))))
+	without, err := r.Render(jobOf(t, message.Email, message.Customer, event.Sample(event.POSSave)))
 	if err != nil || without.Unsubscribe != "" || strings.Contains(without.Text+without.HTML, "nsubscribe") {
 		t.Errorf("without: %+v, %v", without, err)
 	}
@@ -97,7 +106,7 @@ func TestUnsubscribe(t *testing.T) {
 	for _, kind := range event.Types {
 		for _, channel := range message.Channels {
 			for _, audience := range message.Audiences {
-				m, err := r.Render(jobOf(channel, audience, string(event.Sample(kind))))
+				m, err := r.Render(jobOf(t, channel, audience, event.Sample(kind)))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -114,10 +123,10 @@ func TestUnsubscribe(t *testing.T) {
 func TestHostileData(t *testing.T) {
 	t.Parallel()
 	r := renderer(t, Config{})
-	body := `{"id":"x","event_type":"pos_save","timestamp":"2024-01-01T12:00:00Z","data":{"amount":1,"currency":"XXQ",` +
-		`"customerName":"<b>*A*\u202eB\u0000\r\nBcc: x\u200b _c_ http://evil.example` + strings.Repeat("é", 10000) + `","orderId":"مرحبا 👩‍👩‍👧"}}`
+	e := &event.Event{Type: event.POSSave, Sale: event.Sale{Total: "1", Currency: "XXQ", OrderID: "مرحبا 👩‍👩‍👧"},
+		Customer: event.Customer{Name: "<b>*A*\u202eB\x00\r\nBcc: x\u200b _c_ http://evil.example" + strings.Repeat("é", 10000)}}
 	for _, channel := range message.Channels {
-		m, err := r.Render(jobOf(channel, message.Customer, body))
+		m, err := r.Render(jobOf(t, channel, message.Customer, e))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -151,16 +160,16 @@ func TestOverrides(t *testing.T) {
 	write("pos_save.sms.customer.de.txt", `Ihr Bon: {{.Amount}}`)
 	write("pos_save.whatsapp.customer.en.template.json", `{"name":"receipt","language":"en_US","parameters":[{{json .CustomerName}}]}`)
 	r := renderer(t, Config{TemplatesDir: dir})
-	body := func(data string) string {
-		return `{"id":"x","event_type":"pos_save","timestamp":"2024-01-01T12:00:00Z","data":` + data + `}`
+	of := func(channel message.Channel, change func(*event.Event)) *job.Job {
+		return jobOf(t, channel, message.Customer, sample(event.POSSave, change))
 	}
-	if m, _ := r.Render(jobOf(message.SMS, message.Customer, body(`{"points":120}`))); m.Text != "Luna Coffee 120 points" {
+	if m, _ := r.Render(of(message.SMS, func(e *event.Event) { e.Extra = `{"points":120}` })); m.Text != "Luna Coffee 120 points" {
 		t.Errorf("%q", m.Text)
 	}
-	if m, _ := r.Render(jobOf(message.SMS, message.Customer, body(`{"locale":"de-AT","amount":1234.5,"currency":"EUR"}`))); m.Text != "Ihr Bon: 1.234,50\u00a0€" {
+	if m, _ := r.Render(of(message.SMS, func(e *event.Event) { e.Customer.Locale, e.Sale.Total, e.Sale.Currency = "de-AT", "1234.5", "EUR" })); m.Text != "Ihr Bon: 1.234,50\u00a0€" {
 		t.Errorf("%q", m.Text)
 	}
-	m, err := r.Render(jobOf(message.WhatsApp, message.Customer, body(`{"customerName":"A \"B\""}`)))
+	m, err := r.Render(of(message.WhatsApp, func(e *event.Event) { e.Customer.Name = `A "B"` }))
 	if err != nil || m.Template == nil || m.Template.Name != "receipt" || m.Template.Parameters[0] != `A "B"` {
 		t.Errorf("%+v, %v", m.Template, err)
 	}
@@ -178,11 +187,11 @@ func TestBrokenTemplatesAreNamedAtStart(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(dir, tt.name), []byte(tt.text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := New(Config{TemplatesDir: dir, DefaultLocale: "en"}); err == nil || !strings.Contains(err.Error(), tt.want) {
+		if _, err := New(Config{TemplatesDir: dir}, luna); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s %q: %v", tt.name, tt.text, err)
 		}
 	}
-	if _, err := New(Config{DefaultLocale: "xx"}); err == nil || !strings.Contains(err.Error(), "DEFAULT_LOCALE") {
+	if _, err := New(Config{}, store.Only(&store.Store{ID: "x", Locale: "xx"})); err == nil || !strings.Contains(err.Error(), "DEFAULT_LOCALE") {
 		t.Errorf("an unknown locale: %v", err)
 	}
 }
@@ -203,11 +212,77 @@ func TestSegments(t *testing.T) {
 	}
 }
 
+// TestRefundsAndCancellations say what the payload says, and thank for nothing.
+func TestRefundsAndCancellations(t *testing.T) {
+	t.Parallel()
+	r := renderer(t, Config{})
+	partly := sample(event.RefundComplete, func(e *event.Event) { e.Sale.Total, e.Sale.Refunded = "125.50", "5.5" })
+	for _, tt := range []struct {
+		event    *event.Event
+		audience message.Audience
+		want     string
+	}{
+		{event.Sample(event.RefundComplete), message.Customer, "Luna Coffee: Hi John Doe, your refund of $125.50 for order ORD_1 is complete."},
+		{partly, message.Customer, "Luna Coffee: Hi John Doe, your refund of $5.50 for order ORD_1 is complete."},
+		{partly, message.Staff, "Luna Coffee: Refund of $5.50 for order ORD_1 to John Doe is complete."},
+		{&event.Event{Type: event.RefundComplete, Sender: event.SenderPOS}, message.Customer, "Luna Coffee: Hi, your refund is complete."},
+		{event.Sample(event.OrderCancel), message.Customer, "Luna Coffee: Hi John Doe, your order ORD_1 is cancelled."},
+		{event.Sample(event.OrderCancel), message.Staff, "Luna Coffee: Order ORD_1 by John Doe was cancelled."},
+		{&event.Event{Type: event.OrderCancel, Sender: event.SenderPOS}, message.Customer, "Luna Coffee: Hi, your order is cancelled."},
+	} {
+		if m, err := r.Render(jobOf(t, message.SMS, tt.audience, tt.event)); err != nil || m.Text != tt.want {
+			t.Errorf("%q, %v, want %q", m.Text, err, tt.want)
+		}
+	}
+	for _, kind := range []event.Type{event.RefundComplete, event.OrderCancel} {
+		for _, channel := range message.Channels {
+			m, err := r.Render(jobOf(t, channel, message.Customer, event.Sample(kind)))
+			if err != nil || strings.Contains(strings.ToLower(m.Text+m.Subject+m.HTML), "thank") {
+				t.Errorf("%s, %s: %q, %v", kind, channel, m.Text, err)
+			}
+			if kind == event.RefundComplete && strings.Contains(m.Text+m.HTML, "Total") {
+				t.Errorf("%s: what was paid back is said to be the order's total: %q", channel, m.Text)
+			}
+		}
+	}
+}
+
+// TestVersion1: a job that 0.1.0 accepted becomes the message that it would have become there.
+func TestVersion1(t *testing.T) {
+	t.Parallel()
+	r := renderer(t, Config{})
+	j := &job.Job{WebhookID: "w", Channel: message.SMS, Index: 1, Audience: message.Customer, Recipient: "+15550100000", Type: event.POSSave, Store: event.DefaultStore,
+		Version1: true, Body: []byte(`{"id":"w","event_type":"pos_save","timestamp":"2024-01-01T12:00:00Z","source":"till 3",
+			"data":{"customerName":"John Doe","orderId":"ORD_1","amount":125.50,"currency":"USD","timezone":"Europe/Berlin"}}`)}
+	m, err := r.Render(j)
+	if err != nil || m.Text != "Luna Coffee: Hi John Doe, here is your receipt for order ORD_1: $125.50. Thank you for coming!" ||
+		m.EventType != "pos_save" || m.Source != "till 3" || m.Timezone != "Europe/Berlin" || m.JobID != "w:sms:1" {
+		t.Errorf("%+v, %v", m, err)
+	}
+}
+
+// TestNotRendered: a job whose event cannot be read, or whose store or event type this program does not know, has no message.
+func TestNotRendered(t *testing.T) {
+	t.Parallel()
+	r := renderer(t, Config{})
+	for want, change := range map[string]func(*job.Job){
+		"its event cannot be read":           func(j *job.Job) { j.Body = []byte{0xff} },
+		`there is no store "luna"`:           func(j *job.Job) { j.Store = "luna" },
+		"there is no template for stock_low": func(j *job.Job) { j.Type = "stock_low" },
+	} {
+		j := jobOf(t, message.SMS, message.Customer, event.Sample(event.POSSave))
+		change(j)
+		if _, err := r.Render(j); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
+}
+
 func BenchmarkRender(b *testing.B) {
 	for _, channel := range message.Channels {
 		b.Run(string(channel), func(b *testing.B) {
 			r := renderer(b, Config{})
-			j := jobOf(channel, message.Customer, string(event.Sample(event.POSSave)))
+			j := jobOf(b, channel, message.Customer, event.Sample(event.POSSave))
 			b.ReportAllocs()
 			for b.Loop() {
 				if _, err := r.Render(j); err != nil {

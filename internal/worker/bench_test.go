@@ -17,6 +17,7 @@ import (
 	"ringup.dev/ringup/internal/provider"
 	"ringup.dev/ringup/internal/queue"
 	"ringup.dev/ringup/internal/render"
+	"ringup.dev/ringup/internal/store/envstore"
 	"ringup.dev/ringup/internal/worker"
 )
 
@@ -57,12 +58,17 @@ func (taker) Traits() provider.Traits { return provider.Traits{Sender: "sandbox"
 func BenchmarkJob(b *testing.B) {
 	for _, channel := range message.Channels {
 		b.Run(string(channel), func(b *testing.B) {
-			renderer, err := render.New(render.Config{DefaultLocale: "en", BusinessName: "Luna Coffee"})
+			renderer, err := render.New(render.Config{}, envstore.Brand{DefaultLocale: "en", BusinessName: "Luna Coffee"}.Directory())
 			if err != nil {
 				b.Fatal(err)
 			}
-			j := &job.Job{WebhookID: "webhook_12345", Channel: channel, Index: 1, Audience: message.Customer, Recipient: "+12025550143",
-				AcceptedAt: time.Now(), Body: event.Sample(event.POSSave)}
+			e := event.Sample(event.POSSave)
+			body, err := job.Body(e)
+			if err != nil {
+				b.Fatal(err)
+			}
+			j := &job.Job{WebhookID: e.ID, Channel: channel, Index: 1, Audience: message.Customer, Recipient: "+12025550143",
+				AcceptedAt: time.Now(), Type: e.Type, Store: e.Store, Body: body}
 			benchmark(b, j, renderer)
 		})
 	}

@@ -18,7 +18,7 @@ var accepted = time.UnixMilli(1_800_000_000_000)
 // bytesOf are a job's.
 func bytesOf(t *testing.T, id string, priority int) string {
 	t.Helper()
-	j := &job.Job{WebhookID: id, Channel: message.SMS, Index: 1, Priority: priority, AcceptedAt: accepted, Recipient: "+15550100000", Body: []byte("{}")}
+	j := &job.Job{WebhookID: id, Channel: message.SMS, Index: 1, Priority: priority, AcceptedAt: accepted, Recipient: "+15550100000", Body: []byte("{}"), Version1: true}
 	raw, err := j.AppendBinary(nil)
 	if err != nil {
 		t.Fatal(err)

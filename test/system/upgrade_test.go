@@ -102,7 +102,7 @@ func TestUpgradeSkipped(t *testing.T) {
 	s.payload = textOnly
 	var want []string
 	for i := range 200 {
-		raw := fmt.Sprintf("\x02\x01\x00\x00\x00\x01\x8c\xc4\xe5\x22\x7b\x04n%03d and more", i)
+		raw := fmt.Sprintf("\x03\x01\x00\x00\x00\x01\x8c\xc4\xe5\x22\x7b\x04n%03d and more", i)
 		want = append(want, raw)
 		s.client.RPush(t.Context(), "{ringup:sms}:queue:1", raw)
 	}

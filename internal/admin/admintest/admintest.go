@@ -3,7 +3,6 @@ package admintest
 
 import (
 	"bytes"
-	"fmt"
 	"html"
 	"log/slog"
 	"net/http"
@@ -19,12 +18,14 @@ import (
 	"ringup.dev/ringup/internal/admin/api"
 	"ringup.dev/ringup/internal/admin/pages"
 	"ringup.dev/ringup/internal/config/secret"
+	"ringup.dev/ringup/internal/event"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/pricing"
 	"ringup.dev/ringup/internal/queue"
 	"ringup.dev/ringup/internal/redisstore"
 	"ringup.dev/ringup/internal/redistest"
 	"ringup.dev/ringup/internal/render"
+	"ringup.dev/ringup/internal/store/envstore"
 )
 
 // Customer is the recipient of every job of a Fixture; pages show it as +•••4242.
@@ -93,7 +94,7 @@ func OpenWith(t *testing.T, o Options) *Fixture {
 	f.Producer = f.Store.Producer(prometheus.NewRegistry())
 	t.Cleanup(f.Producer.Close)
 	f.consumer = f.Consumer(message.SMS, "twilio", "aws")
-	renderer, err := render.New(render.Config{DefaultLocale: "en", BusinessName: "Luna Coffee"})
+	renderer, err := render.New(render.Config{}, envstore.Brand{DefaultLocale: "en", BusinessName: "Luna Coffee"}.Directory())
 	f.Must(err)
 	caps, err := pricing.NewCaps(pricing.Config{DailyCap: o.Caps})
 	f.Must(err)
@@ -130,8 +131,9 @@ func (f *Fixture) Settle(s queue.Settlement) {
 // Settled puts an SMS of a payment into the queue, and settles it. Its id is the webhook's and ":sms:1".
 func (f *Fixture) Settled(id, transaction string, s queue.Settlement) {
 	f.Helper()
-	body := fmt.Sprintf(`{"id":%q,"event_type":"payment_complete","timestamp":"2024-01-01T12:00:00Z","data":{"transactionId":%q,"amount":12.50,"currency":"USD","customerName":"John Doe"}}`, id, transaction)
-	_, err := f.Producer.Enqueue(f.Context(), &queue.Submission{WebhookID: id, Priority: 1, AcceptedAt: time.Now(), Body: []byte(body), Channels: []queue.ChannelSubmission{
+	e := &event.Event{ID: id, Store: event.DefaultStore, Sender: event.SenderPOS, Type: event.PaymentComplete,
+		Sale: event.Sale{TransactionID: transaction, Total: "12.50", Currency: "USD"}, Customer: event.Customer{Name: "John Doe"}}
+	_, err := f.Producer.Enqueue(f.Context(), &queue.Submission{Event: e, Priority: 1, AcceptedAt: time.Now(), Channels: []queue.ChannelSubmission{
 		{Channel: message.SMS, Recipients: []message.Recipient{{Address: Customer, Audience: message.Customer}}}}})
 	f.Must(err)
 	f.Settle(s)

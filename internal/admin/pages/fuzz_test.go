@@ -20,6 +20,7 @@ import (
 	"ringup.dev/ringup/internal/provider/sandbox"
 	"ringup.dev/ringup/internal/queue"
 	"ringup.dev/ringup/internal/render"
+	"ringup.dev/ringup/internal/store/envstore"
 	"ringup.dev/ringup/internal/suppress"
 )
 
@@ -121,7 +122,7 @@ func FuzzPages(f *testing.F) {
 	f.Add("/admin/suppressed", "channel=sms&address=%2B15550104242", `<img src=x>`)
 	f.Add("/admin/suppressed/sms", "offset=-1", `=HYPERLINK("https://evil.example")`)
 	f.Add("/admin/spending", "days=-1", `"><script>`)
-	renderer, err := render.New(render.Config{DefaultLocale: "en"})
+	renderer, err := render.New(render.Config{}, envstore.Brand{DefaultLocale: "en"}.Directory())
 	if err != nil {
 		f.Fatal(err)
 	}

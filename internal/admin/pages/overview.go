@@ -47,7 +47,7 @@ func (p *pages) overview(w http.ResponseWriter, r *http.Request) {
 func viewChannel(c admin.Channel) channelView {
 	v := channelView{Channel: c, Chart: draw(c.Rates), Paused: c.Halted.Kind == queue.HaltedPause}
 	for i, n := range c.Waiting {
-		one := priorityView{Number: i + 1, Event: admin.EventName(i + 1), Waiting: n}
+		one := priorityView{Number: i + 1, Event: admin.EventNames(i + 1), Waiting: n}
 		if n > 0 {
 			one.Oldest = length(c.Oldest[i])
 		}

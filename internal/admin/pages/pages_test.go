@@ -15,6 +15,7 @@ import (
 
 	"ringup.dev/ringup/internal/admin"
 	"ringup.dev/ringup/internal/admin/admintest"
+	"ringup.dev/ringup/internal/event"
 	"ringup.dev/ringup/internal/failure"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/queue"
@@ -131,7 +132,8 @@ func TestDelivery(t *testing.T) {
 func TestFallback(t *testing.T) {
 	t.Parallel()
 	d := admintest.OpenWith(t, admintest.Options{Fallback: map[string]string{"whatsapp": "sms"}})
-	_, err := d.Producer.Enqueue(t.Context(), &queue.Submission{WebhookID: "a", Priority: 1, AcceptedAt: time.Now(), Body: []byte(`{"id":"a","event_type":"payment_complete"}`),
+	_, err := d.Producer.Enqueue(t.Context(), &queue.Submission{Priority: 1, AcceptedAt: time.Now(),
+		Event:    &event.Event{ID: "a", Store: event.DefaultStore, Sender: event.SenderPOS, Type: event.PaymentComplete},
 		Channels: []queue.ChannelSubmission{{Channel: message.WhatsApp, Recipients: []message.Recipient{{Address: admintest.Customer, Audience: message.Customer}}}}})
 	d.Must(err)
 	consumer := d.Consumer(message.WhatsApp, "business")

@@ -22,7 +22,7 @@ var templateFiles embed.FS
 var functions = template.FuncMap{
 	"ago": ago, "clock": func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") },
 	"iso":    func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
-	"number": admin.Thousands, "stateName": admin.StateName, "eventOf": admin.EventName,
+	"number": admin.Thousands, "stateName": admin.StateName, "eventsOf": admin.EventNames,
 	"perSecond":  func(f float64) string { return strconv.FormatFloat(f, 'f', 1, 64) },
 	"statusName": statusName, "tone": statusTone, "eventName": eventName, "movedTo": movedTo,
 	"whyName": func(w suppress.Why) string { return cmp.Or(whyNames[w], string(w)) },

@@ -21,6 +21,7 @@ import (
 	"ringup.dev/ringup/internal/pricing"
 	"ringup.dev/ringup/internal/redisstore"
 	"ringup.dev/ringup/internal/render"
+	"ringup.dev/ringup/internal/store/envstore"
 	"ringup.dev/ringup/internal/telemetry"
 )
 
@@ -30,6 +31,7 @@ type Config struct {
 	Address address.Config
 	Redis   redisstore.Config
 	Render  render.Config
+	Brand   envstore.Brand
 	Prices  pricing.Config
 	Ops     opsserver.Config
 	Log     telemetry.LogConfig
@@ -41,7 +43,7 @@ type Config struct {
 // Load reads the configuration. The error has every problem, each with what to set.
 func Load(ctx context.Context, env envconfig.Lookuper) (Config, error) {
 	var c Config
-	err := config.Read(ctx, env, &c.Admin, &c.Address, &c.Redis, &c.Render, &c.Prices, &c.Ops, &c.Log)
+	err := config.Read(ctx, env, &c.Admin, &c.Address, &c.Redis, &c.Render, &c.Brand, &c.Prices, &c.Ops, &c.Log)
 	return c, errors.Join(err, c.Admin.Validate(), c.Address.Validate(), c.Redis.Validate(), c.Prices.Validate(), c.Ops.Validate(), c.Log.Validate())
 }
 
@@ -66,7 +68,7 @@ func New(c Config, log *slog.Logger) (*Admin, error) {
 		return nil, err
 	}
 	store.Instrument(registry)
-	renderer, renderErr := render.New(c.Render)
+	renderer, renderErr := render.New(c.Render, c.Brand.Directory())
 	caps, capErr := pricing.NewCaps(c.Prices)
 	if err := errors.Join(renderErr, capErr); err != nil {
 		return nil, err

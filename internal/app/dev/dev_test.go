@@ -15,6 +15,7 @@ import (
 	"ringup.dev/ringup/internal/event"
 	"ringup.dev/ringup/internal/provider/sandbox"
 	"ringup.dev/ringup/internal/redistest"
+	"ringup.dev/ringup/internal/sender/generic"
 )
 
 type output struct {
@@ -68,7 +69,7 @@ func TestFirstMinutes(t *testing.T) {
 	if !strings.Contains(out.String(), s.Curl()[:60]) || !strings.Contains(s.Curl(), "Authorization: Bearer "+s.token) {
 		t.Errorf("no curl line to paste in %s", out.String())
 	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, s.IngestURL()+"/webhooks/pos", bytes.NewReader(event.Sample(event.POSSave)))
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, s.IngestURL()+"/webhooks/pos", bytes.NewReader(generic.Sample(event.POSSave)))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,6 +25,7 @@ import (
 	"ringup.dev/ringup/internal/provider/callbacks"
 	"ringup.dev/ringup/internal/redisstore"
 	"ringup.dev/ringup/internal/sender/generic"
+	"ringup.dev/ringup/internal/store/envstore"
 	"ringup.dev/ringup/internal/telemetry"
 	"ringup.dev/ringup/internal/telemetry/otlp"
 	"ringup.dev/ringup/internal/unsubscribe"
@@ -51,6 +52,7 @@ type Config struct {
 	Server    Server
 	Auth      generic.Config
 	Ingest    ingest.Config
+	Staff     envstore.Recipients
 	Address   address.Config
 	Redis     redisstore.Config
 	Ops       opsserver.Config
@@ -65,7 +67,7 @@ type Config struct {
 func Load(ctx context.Context, env envconfig.Lookuper) (Config, error) {
 	var c Config
 	// A variable that cannot be read has its default below, so that everything else is checked too.
-	errs := []error{config.Read(ctx, env, &c.Server, &c.Auth, &c.Ingest, &c.Address, &c.Redis, &c.Ops, &c.Log, &c.Tracing, &c.Callbacks, &c.Links, &c.Page)}
+	errs := []error{config.Read(ctx, env, &c.Server, &c.Auth, &c.Ingest, &c.Staff, &c.Address, &c.Redis, &c.Ops, &c.Log, &c.Tracing, &c.Callbacks, &c.Links, &c.Page)}
 	if c.Server.Port < 0 || c.Server.Port > 65535 {
 		errs = append(errs, fmt.Errorf("PORT is %d: set a port, as 3000", c.Server.Port))
 	}
@@ -74,9 +76,10 @@ func Load(ctx context.Context, env envconfig.Lookuper) (Config, error) {
 			c.Server.ShutdownDelay, c.Server.ShutdownTimeout))
 	}
 	region := c.Address.Validate()
-	errs = append(errs, c.Auth.Validate(), region, c.Redis.Validate(), c.Ops.Validate(), c.Log.Validate(), c.Tracing.Validate(), c.Callbacks.Validate(), c.Links.Validate())
+	errs = append(errs, c.Auth.Validate(), region, c.Ingest.Validate(), c.Redis.Validate(), c.Ops.Validate(), c.Log.Validate(), c.Tracing.Validate(), c.Callbacks.Validate(), c.Links.Validate())
 	if region == nil {
-		errs = append(errs, c.Ingest.Validate(c.Address.DefaultRegion))
+		_, err := c.Staff.Store(c.Address.DefaultRegion, address.Read)
+		errs = append(errs, err)
 	}
 	return c, errors.Join(errs...)
 }
@@ -112,6 +115,10 @@ func New(c Config, log *slog.Logger) (*Ingest, error) {
 	if err != nil {
 		return nil, err
 	}
+	shop, err := c.Staff.Store(c.Address.DefaultRegion, address.Read)
+	if err != nil {
+		return nil, err
+	}
 	store.Instrument(registry)
 	registry.MustRegister(store.QueueCollector(app.ProcessID()))
 	producer, sweeper, deliveries := store.Producer(registry), store.Sweeper(registry), store.Deliveries(registry)
@@ -120,7 +127,7 @@ func New(c Config, log *slog.Logger) (*Ingest, error) {
 		return nil, err
 	}
 	handler, err := ingest.NewHandler(ingest.Options{
-		Config: c.Ingest, Region: c.Address.DefaultRegion, Verifier: verifier, Enqueuer: producer, Notifier: store, Registerer: registry, Log: log,
+		Config: c.Ingest, Store: shop, Verifier: verifier, Enqueuer: producer, Notifier: store, Registerer: registry, Log: log,
 		Tracer: traces.Tracer(), Routes: routes,
 	})
 	if err != nil {
@@ -190,7 +197,7 @@ func (i *Ingest) Run(ctx context.Context) error {
 	beside.Go(func() { i.sweeper.Run(background) })
 	beside.Go(func() { i.deliveries.Run(background) })
 	go i.store.LogWarnings(background)
-	i.log.Info("ingest serves", "port", i.Addr(), "ops", i.OpsAddr(), "channels", i.config.Ingest.Channels)
+	i.log.Info("ingest serves", "port", i.Addr(), "ops", i.OpsAddr(), "channels", i.config.Staff.Channels)
 	err := app.RunUntil(ctx, i.ops.Serve, func() error { return app.Serve(i.public, i.listener) })
 	i.ops.Drain()
 	i.draining.Store(true)

@@ -23,6 +23,7 @@ import (
 	"ringup.dev/ringup/internal/provider/transport"
 	"ringup.dev/ringup/internal/redisstore"
 	"ringup.dev/ringup/internal/render"
+	"ringup.dev/ringup/internal/store/envstore"
 	"ringup.dev/ringup/internal/telemetry"
 	"ringup.dev/ringup/internal/telemetry/otlp"
 	"ringup.dev/ringup/internal/unsubscribe"
@@ -58,6 +59,7 @@ type Config struct {
 	Worker   worker.Config
 	Consumer redisstore.ConsumerConfig
 	Render   render.Config
+	Brand    envstore.Brand
 	Gate     gate.Config
 	Prices   pricing.Config
 	Links    unsubscribe.Config
@@ -75,12 +77,12 @@ func Load(ctx context.Context, env envconfig.Lookuper) (Config, error) {
 	var c Config
 	err := errors.Join(
 		// A variable that cannot be read has its default below, so that everything else is checked too.
-		config.Read(ctx, env, &c.Channel, &c.Worker, &c.Consumer, &c.Render, &c.Gate, &c.Prices, &c.Links, &c.Redis, &c.Ops, &c.Log, &c.Tracing),
+		config.Read(ctx, env, &c.Channel, &c.Worker, &c.Consumer, &c.Render, &c.Brand, &c.Gate, &c.Prices, &c.Links, &c.Redis, &c.Ops, &c.Log, &c.Tracing),
 		c.Channel.validate(), c.lease(), c.Worker.Validate(), c.Consumer.Validate(), c.Gate.Validate(), c.Prices.Validate(), c.Links.Validate(), c.Redis.Validate(), c.Ops.Validate(), c.Log.Validate(), c.Tracing.Validate(),
 	)
 	if err != nil {
 		// New would have found more, and is not called.
-		_, renderErr := render.New(c.Render)
+		_, renderErr := render.New(c.Render, c.Brand.Directory())
 		err = errors.Join(err, renderErr)
 		if c.Channel.validate() == nil {
 			_, providerErr := c.Channel.open(ctx, env, catalog.Dependencies{Transport: transport.New(1), Outbox: func(int) sandbox.Outbox { return nil }})
@@ -120,7 +122,7 @@ type Probed struct {
 // Probe probes every provider of a valid configuration, each for a timeout at most. The error is that of the templates or of a provider's
 // settings; then nothing is probed.
 func Probe(ctx context.Context, c Config, env envconfig.Lookuper, timeout time.Duration) ([]Probed, error) {
-	_, renderErr := render.New(c.Render)
+	_, renderErr := render.New(c.Render, c.Brand.Directory())
 	named, err := c.Channel.open(ctx, env, catalog.Dependencies{Transport: transport.New(1), Outbox: func(int) sandbox.Outbox { return nil }})
 	if err := errors.Join(renderErr, err); err != nil {
 		return nil, err
@@ -153,7 +155,7 @@ const probeTTL = time.Minute
 
 // deliver builds, from a valid configuration, what renders and checks the channel's messages. The caller adds what sends them.
 func (c *Config) deliver(channel message.Channel) (worker.DeliverOptions, error) {
-	renderer, renderErr := render.New(c.Render)
+	renderer, renderErr := render.New(c.Render, c.Brand.Directory())
 	prices, priceErr := pricing.NewTable(c.Prices)
 	caps, capErr := pricing.NewCaps(c.Prices)
 	sources := pricing.NewSources(caps)

@@ -21,8 +21,8 @@ func roundTrip(_ *testing.T, f *fixture) {
 	f.want(len(claim.Jobs), 1)
 	j := claim.Jobs[0].Job
 	f.want(j.ID(), "webhook_1:sms:1")
-	f.want([]any{j.Priority, j.Attempts, j.Crashes, j.Uncertain, j.Audience, j.Recipient.Reveal(), string(j.Body), j.Trace},
-		[]any{2, 0, 0, false, message.Customer, "+15550100000", `{"data":{}}`, s.Trace})
+	f.want([]any{j.Priority, j.Attempts, j.Crashes, j.Uncertain, j.Audience, j.Recipient.Reveal(), j.Type, j.Store, *f.about(j), j.Trace},
+		[]any{2, 0, 0, false, message.Customer, "+15550100000", s.Event.Type, s.Event.Store, *s.Event, s.Trace})
 	f.want(j.AcceptedAt.UnixMilli(), s.AcceptedAt.UnixMilli())
 	f.want(f.depth().Inflight, 1)
 	f.want(len(f.settle(nil, queue.Settlement{Claimed: claim.Jobs[0], Outcome: queue.Done{}}).Lost), 0)
@@ -88,8 +88,8 @@ func concurrent(_ *testing.T, f *fixture) {
 		s := f.submission(1+i%4, 1+i%3)
 		go func() {
 			a, err := f.Producer.Enqueue(context.Background(), s)
-			if err == nil && (a.Duplicate || len(a.Jobs) != len(s.Channels[0].Recipients) || a.Jobs[0].ID != s.WebhookID+":sms:1") {
-				err = fmt.Errorf("%s was answered %+v", s.WebhookID, a)
+			if err == nil && (a.Duplicate || len(a.Jobs) != len(s.Channels[0].Recipients) || a.Jobs[0].ID != s.Event.ID+":sms:1") {
+				err = fmt.Errorf("%s was answered %+v", s.Event.ID, a)
 			}
 			errs <- err
 		}()

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"ringup.dev/ringup/internal/event"
+	"ringup.dev/ringup/internal/job"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/queue"
 )
@@ -115,11 +117,26 @@ func (f *fixture) must(err error) {
 	}
 }
 
+// Event returns an event with an id.
+func Event(id string) *event.Event {
+	e := event.Sample(event.POSSave)
+	e.ID = id
+	return e
+}
+
+// about returns the event of a job.
+func (f *fixture) about(j *job.Job) *event.Event {
+	f.Helper()
+	e, err := j.Event()
+	f.must(err)
+	return e
+}
+
 // submission makes a webhook for SMS with n recipients.
 func (f *fixture) submission(priority, n int) *queue.Submission {
 	f.ids++
 	s := &queue.Submission{
-		WebhookID: fmt.Sprintf("webhook_%d", f.ids), Priority: priority, AcceptedAt: time.Now(), Body: []byte(`{"data":{}}`),
+		Event: Event(fmt.Sprintf("webhook_%d", f.ids)), Priority: priority, AcceptedAt: time.Now(),
 		Channels: []queue.ChannelSubmission{{Channel: message.SMS}},
 	}
 	for i := range n {
@@ -135,7 +152,7 @@ func (f *fixture) enqueue(priority int) string {
 	s := f.submission(priority, 1)
 	_, err := f.Producer.Enqueue(f.Context(), s)
 	f.must(err)
-	return s.WebhookID
+	return s.Event.ID
 }
 
 func (f *fixture) claim(n int) *queue.Claim {

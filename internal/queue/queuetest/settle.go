@@ -17,8 +17,8 @@ func retries(_ *testing.T, f *fixture) {
 	}
 	f.want(f.depth().Retry, 1)
 	again := f.claimOne().Job
-	f.want([]any{again.WebhookID, again.Attempts, again.Priority, again.LastError, again.Uncertain, string(again.Body)},
-		[]any{id, 1, 3, "transient: outage", true, `{"data":{}}`})
+	f.want([]any{again.WebhookID, again.Attempts, again.Priority, again.LastError, again.Uncertain, *f.about(again)},
+		[]any{id, 1, 3, "transient: outage", true, *Event(id)})
 }
 
 func defers(_ *testing.T, f *fixture) {
@@ -65,7 +65,7 @@ func bodies(_ *testing.T, f *fixture) {
 	f.want(len(f.Leftovers(f.Context())), 1)
 	claim := f.claim(3)
 	for _, c := range claim.Jobs {
-		f.want(string(c.Job.Body), string(s.Body))
+		f.want(f.about(c.Job), s.Event)
 	}
 	f.settle(nil, queue.Settlement{Claimed: claim.Jobs[0], Outcome: queue.Done{}}, queue.Settlement{Claimed: claim.Jobs[1], Outcome: queue.Fail{}},
 		queue.Settlement{Claimed: claim.Jobs[2], Outcome: queue.Drop{}})

@@ -16,7 +16,7 @@ func notifications(_ *testing.T, f *fixture) {
 	_, err := f.Producer.Enqueue(f.Context(), s)
 	f.must(err)
 	of := func() []queue.Notification {
-		n, err := f.Notifications(f.Context(), s.WebhookID)
+		n, err := f.Notifications(f.Context(), s.Event.ID)
 		f.must(err)
 		if len(n.Notifications) != 3 || len(n.Skipped) != 1 || n.Skipped[0].Reason != "not a phone number" || n.AcceptedAt.UnixMilli() != s.AcceptedAt.UnixMilli() {
 			f.Fatalf("%+v", n)
@@ -25,7 +25,7 @@ func notifications(_ *testing.T, f *fixture) {
 	}
 	for i, n := range of() {
 		f.want(n.Status, queue.StatusQueued)
-		f.want(n.ID, fmt.Sprintf("%s:sms:%d", s.WebhookID, i+1))
+		f.want(n.ID, fmt.Sprintf("%s:sms:%d", s.Event.ID, i+1))
 		f.want(n.Recipient, s.Channels[0].Recipients[i].Address.String())
 	}
 	claim := f.claim(3)
@@ -60,7 +60,7 @@ func notificationsOfTheDead(_ *testing.T, f *fixture) {
 	f.must(err)
 	f.claim(1) // and its worker dies
 	f.eventually("its lease ends", func() bool { f.claim(0); return f.depth().Failed == 1 })
-	n, err := f.Notifications(f.Context(), s.WebhookID)
+	n, err := f.Notifications(f.Context(), s.Event.ID)
 	f.must(err)
 	f.want(n.Notifications[0].Status, queue.StatusFailed)
 	f.want(n.Notifications[1].Status, queue.StatusQueued)

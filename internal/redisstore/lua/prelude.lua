@@ -39,7 +39,7 @@ end
 
 -- readable says whether a value has a header that the scripts understand.
 local function readable(e)
-  return #e >= 12 and byte(e, 1) == 1 and #e >= 12 + byte(e, 12)
+  return #e >= 12 and (byte(e, 1) == 1 or byte(e, 1) == 2) and #e >= 12 + byte(e, 12)
 end
 
 -- accepted returns when the job was accepted. Bytes that are no job count as the oldest, so that they are claimed soon.

@@ -25,9 +25,9 @@ func WithDefaults(body []byte, id string, now time.Time) ([]byte, error) {
 	if raw, found := given["event_type"]; found {
 		_ = json.Unmarshal(raw, &kind) // a wrong one stays, for Decode to name
 	}
-	sample := event.Sample(kind)
+	sample := Sample(kind)
 	if sample == nil {
-		sample = event.Sample(event.POSSave)
+		sample = Sample(event.POSSave)
 	}
 	var merged map[string]json.RawMessage
 	if err := json.Unmarshal(sample, &merged); err != nil {

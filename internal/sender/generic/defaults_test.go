@@ -4,17 +4,20 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"ringup.dev/ringup/internal/event"
 )
 
 func TestSamplesAreValid(t *testing.T) {
 	t.Parallel()
 	for _, e := range event.Types {
-		if w, err := Decode(event.Sample(e)); err != nil || w.EventType != e {
-			t.Errorf("%s: %v", e, err)
+		got, err := Decode(Sample(e))
+		if diff := cmp.Diff(event.Sample(e), got); err != nil || diff != "" {
+			t.Errorf("%s: %v\n%s", e, err, diff)
 		}
 	}
-	if event.Sample("refund") != nil {
+	if Sample("refund") != nil || event.Sample("refund") != nil {
 		t.Error("a sample of an event that is none")
 	}
 }
@@ -30,8 +33,8 @@ func TestWithDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if w.ID != "sim_1" || w.EventType != event.OrderCreate || !w.Timestamp.Equal(now) || w.Data.CustomerName != "Ana" || w.Data.CustomerPhone != "" ||
-		w.Data.OrderID != "ORD_1" {
+	if w.ID != "sim_1" || w.Type != event.OrderCreate || !w.At.Equal(now) || w.Customer.Name != "Ana" || w.Customer.Phone != "" ||
+		w.Sale.OrderID != "ORD_1" {
 		t.Errorf("%+v", w)
 	}
 	for _, bad := range []string{``, `{`, `[]`, `"x"`} {

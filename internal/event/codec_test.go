@@ -1,0 +1,358 @@
+package event
+
+import (
+	"encoding/hex"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"google.golang.org/protobuf/encoding/protowire"
+	"pgregory.net/rapid"
+)
+
+var update = flag.Bool("update", false, "add events that testdata/golden.txt does not have yet")
+
+// full is an event with something in every field.
+func full() *Event {
+	return &Event{
+		ID: "webhook_12345", Store: "default", Sender: "pos", Type: PaymentComplete, At: time.Date(2024, 1, 1, 12, 0, 0, 5, time.FixedZone("", 2*60*60)),
+		Source: "till 3",
+		Sale: Sale{
+			TransactionID: "TXN_67890", OrderID: "ORD_1", OrderName: "#1001", Status: "paid", Currency: "USD", Subtotal: "130.00", Discount: "-5.00",
+			Tax: "0.50", Tip: "2.00", Total: "125.50", Refunded: "1.00", Payment: Payment{Brand: "Visa", LastFour: "4242"},
+			ReceiptURL: "https://till.example.com/r/1", Place: "Table 7", Test: true,
+		},
+		Customer: Customer{Name: "Zoë مرحبا 😀", Phone: "+1234567890", Region: "US", Email: "john.doe@example.com", Locale: "en-US", TimeZone: "America/New_York"},
+		Items: []Item{
+			{Name: "Espresso", Options: []string{"double", "", "oat milk"}, Quantity: "2", UnitPrice: "3.25", Total: "6.50"},
+			{},
+			{Name: strings.Repeat("long ", 40)},
+		},
+		Extra: `{"points":120,"note":"\u003cb\u003e"}`,
+	}
+}
+
+func goldenEvents() map[string]*Event {
+	return map[string]*Event{
+		"empty":  {},
+		"full":   full(),
+		"1970":   {At: time.Unix(0, 0).UTC()},
+		"before": {At: time.Date(1, 1, 1, 0, 0, 1, 0, time.FixedZone("", -12*60*60))},
+		"long":   {Sale: Sale{Status: strings.Repeat("x", 20_000)}},
+	}
+}
+
+// TestGolden holds the bytes of events: they wait in Redis, and programs of other versions read them.
+func TestGolden(t *testing.T) {
+	t.Parallel()
+	const file = "testdata/golden.txt"
+	content, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden := map[string]string{}
+	for line := range strings.Lines(string(content)) {
+		if name, value, ok := strings.Cut(strings.TrimSuffix(line, "\n"), " "); ok && name != "#" {
+			golden[name] = value
+		}
+	}
+	for name, want := range goldenEvents() {
+		encoded, err := want.AppendBinary(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, there := golden[name]; !there && *update {
+			content = fmt.Appendf(content, "%s %x\n", name, encoded)
+			if err := os.WriteFile(file, content, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := hex.EncodeToString(encoded); got != golden[name] {
+			t.Errorf("%s has other bytes now:\n%s", name, got)
+		}
+		raw, err := hex.DecodeString(golden[name])
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := Decode(raw)
+		if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); err != nil || diff != "" {
+			t.Errorf("%s has another meaning now (+), %v:\n%s", name, err, diff)
+		}
+	}
+	if len(golden) != len(goldenEvents()) {
+		t.Errorf("the file has %d events, the test %d", len(golden), len(goldenEvents()))
+	}
+}
+
+// TestProto holds event.proto to the codec's tables.
+func TestProto(t *testing.T) {
+	t.Parallel()
+	source, err := os.ReadFile("event.proto")
+	if err != nil {
+		t.Fatal(err)
+	}
+	described := map[string][]string{} // by message: "number name kind"
+	message := ""
+	begins, field := regexp.MustCompile(`^message (\w+) \{$`), regexp.MustCompile(`^  (?:optional )?(repeated )?(\w+) (\w+) = (\d+);`)
+	for line := range strings.Lines(string(source)) {
+		line = strings.TrimRight(line, "\n")
+		if m := begins.FindStringSubmatch(line); m != nil {
+			message = m[1]
+			continue
+		}
+		m := field.FindStringSubmatch(line)
+		if m == nil {
+			if strings.HasPrefix(line, "  ") {
+				t.Errorf("event.proto has a line that this test cannot read: %q", line)
+			}
+			continue
+		}
+		described[message] = append(described[message], m[4]+" "+m[3]+" "+strconv.FormatBool(m[2] == "string" && m[1] == ""))
+	}
+	coded := map[string][]string{
+		"Event": listed(t, eventFields), "Sale": listed(t, saleFields), "Payment": listed(t, paymentFields), "Customer": listed(t, customerFields), "Item": listed(t, itemFields),
+	}
+	if diff := cmp.Diff(coded, described); diff != "" {
+		t.Errorf("event.proto (+) is not what the codec writes (-):\n%s", diff)
+	}
+}
+
+func listed[T any](t *testing.T, fields []text[T]) []string {
+	t.Helper()
+	var out []string
+	for i, f := range fields[1:] {
+		if int(f.number) != i+1 {
+			t.Errorf("field %s has number %d, at place %d of its table", f.name, f.number, i+1)
+		}
+		out = append(out, fmt.Sprint(f.number, " ", f.name, " ", f.get != nil))
+	}
+	return out
+}
+
+func drawEvent(t *rapid.T) *Event {
+	text := func(name string) string { return rapid.String().Draw(t, name) }
+	e := &Event{
+		ID: text("id"), Store: text("store"), Sender: text("sender"), Type: Type(text("type")), Source: text("source"), Extra: text("extra"),
+		Sale: Sale{
+			TransactionID: text("transaction"), OrderID: text("order"), OrderName: text("order name"), Status: text("status"), Currency: text("currency"),
+			Subtotal: text("subtotal"), Discount: text("discount"), Tax: text("tax"), Tip: text("tip"), Total: text("total"), Refunded: text("refunded"),
+			Payment: Payment{Brand: text("brand"), LastFour: text("last four")}, ReceiptURL: text("receipt"), Place: text("place"), Test: rapid.Bool().Draw(t, "test"),
+		},
+		Customer: Customer{Name: text("name"), Phone: text("phone"), Region: text("region"), Email: text("email"), Locale: text("locale"), TimeZone: text("zone")},
+	}
+	if rapid.Bool().Draw(t, "has a time") {
+		e.At = time.Unix(rapid.Int64Range(-62135596799, 253402300799).Draw(t, "seconds"), rapid.Int64Range(0, 999999999).Draw(t, "nanos")).
+			In(time.FixedZone("", rapid.IntRange(-86399, 86399).Draw(t, "offset")))
+	}
+	for range rapid.IntRange(0, 4).Draw(t, "items") {
+		e.Items = append(e.Items, Item{Name: text("item"), Options: rapid.SliceOfN(rapid.String(), 0, 3).Draw(t, "options"), Quantity: text("quantity"),
+			UnitPrice: text("unit price"), Total: text("line total")})
+	}
+	return e
+}
+
+// TestRoundTrip: what is encoded behind other bytes is read as it was, with its time in its zone.
+func TestRoundTrip(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		want := drawEvent(t)
+		raw, err := want.AppendBinary([]byte("before"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := Decode(raw[len("before"):])
+		if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); err != nil || diff != "" || string(raw[:6]) != "before" {
+			t.Fatalf("%v: %s", err, diff)
+		}
+		if got.At.Format(time.RFC3339Nano) != want.At.Format(time.RFC3339Nano) {
+			t.Fatalf("at %s, want %s", got.At, want.At)
+		}
+	})
+}
+
+// TestFieldsOfANewerVersion: a program skips what a newer one adds, in every message and of every kind.
+func TestFieldsOfANewerVersion(t *testing.T) {
+	t.Parallel()
+	newer := func(raw []byte) []byte {
+		raw = protowire.AppendString(protowire.AppendTag(raw, 100, protowire.BytesType), "new")
+		raw = protowire.AppendVarint(protowire.AppendTag(raw, 101, protowire.VarintType), 1<<40)
+		raw = protowire.AppendFixed32(protowire.AppendTag(raw, 102, protowire.Fixed32Type), 1)
+		raw = protowire.AppendFixed64(protowire.AppendTag(raw, 103, protowire.Fixed64Type), 1)
+		// A number that is known, with another kind of value.
+		return protowire.AppendVarint(protowire.AppendTag(raw, 1, protowire.VarintType), 7)
+	}
+	message := func(raw []byte, number protowire.Number) []byte {
+		return protowire.AppendBytes(protowire.AppendTag(raw, number, protowire.BytesType), newer(nil))
+	}
+	want := full()
+	raw, err := want.AppendBinary(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw = message(message(message(newer(raw), eventSale), eventCustomer), eventItems)
+	want.Items = append(want.Items, Item{})
+	got, err := Decode(raw)
+	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); err != nil || diff != "" {
+		t.Errorf("%v: %s", err, diff)
+	}
+}
+
+func TestLimits(t *testing.T) {
+	t.Parallel()
+	item := []byte{byte(eventItems)<<3 | byte(protowire.BytesType), 0}
+	for name, one := range map[string]struct {
+		event *Event
+		bytes []byte
+	}{
+		"items": {&Event{Items: make([]Item, MaxItems+1)}, slices.Repeat(item, MaxItems+1)},
+		"options": {&Event{Items: []Item{{Options: make([]string, MaxOptions+1)}}},
+			protowire.AppendBytes(item[:1:1], slices.Repeat([]byte{byte(itemOptions)<<3 | byte(protowire.BytesType), 0}, MaxOptions+1))},
+		"bytes": {&Event{Extra: strings.Repeat("x", MaxBytes)}, make([]byte, MaxBytes+1)},
+		"nanos": {nil, []byte{5 << 3, 0, 6 << 3, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1}},
+		"zone":  {nil, []byte{5 << 3, 0, 7 << 3, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1}},
+	} {
+		if one.event != nil {
+			if raw, err := one.event.AppendBinary([]byte("x")); err == nil || string(raw) != "x" {
+				t.Errorf("%s: encoded to %d bytes, %v", name, len(raw), err)
+			}
+		}
+		if _, err := Decode(one.bytes); !errors.Is(err, ErrCorrupt) {
+			t.Errorf("%s: decoded, %v", name, err)
+		}
+	}
+	most := &Event{Items: make([]Item, MaxItems)}
+	most.Items[0].Options = make([]string, MaxOptions)
+	raw, err := most.AppendBinary(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := Decode(raw); err != nil || len(got.Items) != MaxItems || len(got.Items[0].Options) != MaxOptions {
+		t.Errorf("an event at the limits: %v", err)
+	}
+}
+
+// TestDecodeRefuses: an event that was cut is either shorter by whole fields, or refused.
+func TestDecodeRefuses(t *testing.T) {
+	t.Parallel()
+	raw, err := full().AppendBinary(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	refused := 0
+	for i := range raw {
+		got, err := Decode(raw[:i])
+		switch {
+		case errors.Is(err, ErrCorrupt):
+			refused++
+		case err != nil:
+			t.Errorf("the first %d bytes: %v", i, err)
+		default:
+			again, err := got.AppendBinary(nil)
+			if err != nil || len(again) > i {
+				t.Errorf("the first %d bytes became %d, %v", i, len(again), err)
+			}
+		}
+	}
+	if refused < len(raw)*9/10 {
+		t.Errorf("%d of %d were refused", refused, len(raw))
+	}
+}
+
+// FuzzDecode: whatever can be read is written and read again with the same meaning.
+func FuzzDecode(f *testing.F) {
+	for _, e := range goldenEvents() {
+		if raw, err := e.AppendBinary(nil); err == nil && len(raw) < 1000 {
+			f.Add(raw)
+		}
+	}
+	f.Add([]byte{0x4a, 0x03, 0x62, 0x01, 0x00})
+	f.Fuzz(func(t *testing.T, data []byte) {
+		e, err := Decode(data)
+		if err != nil {
+			if !errors.Is(err, ErrCorrupt) {
+				t.Errorf("%x: %v", data, err)
+			}
+			return
+		}
+		again, err := e.AppendBinary(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := Decode(again); err != nil || !cmp.Equal(e, got, cmpopts.EquateEmpty()) {
+			t.Errorf("%x became %x, %v: %s", data, again, err, cmp.Diff(e, got))
+		}
+	})
+}
+
+func BenchmarkAppendBinary(b *testing.B) {
+	e, buffer := typical(b), make([]byte, 0, 1024)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := e.AppendBinary(buffer); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkDecode(b *testing.B) {
+	raw, err := typical(b).AppendBinary(nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	b.ReportMetric(float64(len(raw)), "bytes")
+	for b.Loop() {
+		if _, err := Decode(raw); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkDecodeVersion1(b *testing.B) {
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := DecodeVersion1([]byte(webhook)); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// typical is an event as most are.
+func typical(b *testing.B) *Event {
+	b.Helper()
+	e, err := DecodeVersion1([]byte(webhook))
+	if err != nil {
+		b.Fatal(err)
+	}
+	e.ID, e.Store, e.Type = "", "", ""
+	return e
+}
+
+// TestKey: ids of different stores and senders never share a key, and those of 0.1.0 keep theirs.
+func TestKey(t *testing.T) {
+	t.Parallel()
+	seen := map[string]string{}
+	for _, store := range []string{"default", "luna", ""} {
+		for _, sender := range []string{"pos", "shopify", ""} {
+			for _, id := range []string{"a", "luna", "pos", "pos/a"} {
+				key := (&Event{Store: store, Sender: sender, ID: id}).Key()
+				if other, twice := seen[key]; twice {
+					t.Errorf("%q is the key of %s/%s/%s and of %s", key, store, sender, id, other)
+				}
+				seen[key] = store + "/" + sender + "/" + id
+			}
+		}
+	}
+	if key := (&Event{Store: "default", Sender: "pos", ID: "webhook_1"}).Key(); key != "webhook_1" {
+		t.Errorf("the key of 0.1.0 has changed: %q", key)
+	}
+}

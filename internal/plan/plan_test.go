@@ -1,0 +1,92 @@
+package plan
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"ringup.dev/ringup/internal/address"
+	"ringup.dev/ringup/internal/event"
+	"ringup.dev/ringup/internal/message"
+	"ringup.dev/ringup/internal/queue"
+	"ringup.dev/ringup/internal/store"
+)
+
+func customer(to string) message.Recipient {
+	return message.Recipient{Address: message.Address(to), Audience: message.Customer}
+}
+
+func staff(to string) message.Recipient {
+	return message.Recipient{Address: message.Address(to), Audience: message.Staff}
+}
+
+func TestPlan(t *testing.T) {
+	t.Parallel()
+	plain := []store.Channel{{Name: message.SMS}, {Name: message.Email}, {Name: message.WhatsApp}}
+	watched := []store.Channel{
+		{Name: message.SMS, Recipients: []message.Recipient{staff("+15550100001"), staff("+15550100002")}},
+		{Name: message.Email, Recipients: []message.Recipient{staff("staff@example.com")}},
+	}
+	skipped := func(channel message.Channel, masked string, reason error) []queue.Skipped {
+		return []queue.Skipped{{Channel: channel, Address: masked, Reason: reason.Error()}}
+	}
+	type parts = []queue.ChannelSubmission
+	for name, tt := range map[string]struct {
+		customer event.Customer
+		channels []store.Channel
+		want     parts
+	}{
+		"a customer on every channel": {event.Customer{Phone: "+1 (555) 010-0009", Email: "Ann@example.com"}, plain, parts{
+			{Channel: message.SMS, Recipients: []message.Recipient{customer("+15550100009")}},
+			{Channel: message.Email, Recipients: []message.Recipient{customer("Ann@example.com")}},
+			{Channel: message.WhatsApp, Recipients: []message.Recipient{customer("+15550100009")}},
+		}},
+		"a customer before the staff": {event.Customer{Phone: "555-010-0009", Email: "ann@example.com"}, watched, parts{
+			{Channel: message.SMS, Recipients: []message.Recipient{customer("+15550100009"), staff("+15550100001"), staff("+15550100002")}},
+			{Channel: message.Email, Recipients: []message.Recipient{customer("ann@example.com"), staff("staff@example.com")}},
+		}},
+		"a customer who is of the staff gets one message": {event.Customer{Phone: "+15550100001"}, watched, parts{
+			{Channel: message.SMS, Recipients: []message.Recipient{customer("+15550100001"), staff("+15550100002")}},
+			{Channel: message.Email, Recipients: []message.Recipient{staff("staff@example.com")}},
+		}},
+		"no customer": {event.Customer{}, watched, parts{
+			{Channel: message.SMS, Recipients: []message.Recipient{staff("+15550100001"), staff("+15550100002")}},
+			{Channel: message.Email, Recipients: []message.Recipient{staff("staff@example.com")}},
+		}},
+		"an invalid address is skipped, and the staff is told": {event.Customer{Phone: "12", Email: "no address"}, watched, parts{
+			{Channel: message.SMS, Recipients: []message.Recipient{staff("+15550100001"), staff("+15550100002")}, Skipped: skipped(message.SMS, "•••", address.ErrPhone)},
+			{Channel: message.Email, Recipients: []message.Recipient{staff("staff@example.com")}, Skipped: skipped(message.Email, "•••", address.ErrEmail)},
+		}},
+		"an invalid address is all there is": {event.Customer{Phone: "+555010000912345678"}, plain, parts{
+			{Channel: message.SMS, Skipped: skipped(message.SMS, "+•••5678", address.ErrPhone)},
+			{Channel: message.WhatsApp, Skipped: skipped(message.WhatsApp, "+•••5678", address.ErrPhone)},
+		}},
+		"a number is read by the customer's country": {event.Customer{Phone: "030 123456", Region: "DE"}, plain[:1], parts{
+			{Channel: message.SMS, Recipients: []message.Recipient{customer("+4930123456")}},
+		}},
+		"no message: the event is remembered on the first channel": {event.Customer{}, plain, parts{{Channel: message.SMS}}},
+		"no channel": {event.Customer{Phone: "+15550100009"}, nil, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e := event.Sample(event.OrderCreate)
+			e.Customer = tt.customer
+			s := &store.Store{ID: "default", Region: "US", Priorities: store.DefaultPriorities, Channels: tt.channels}
+			want := &queue.Submission{Event: e, Priority: 2, Channels: tt.want}
+			if diff := cmp.Diff(want, Plan(e, s)); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+// TestPriorities: a submission has the priority of its event's type in the store.
+func TestPriorities(t *testing.T) {
+	t.Parallel()
+	s := &store.Store{Priorities: map[event.Type]int{event.OrderUpdate: 1}}
+	for kind, want := range map[event.Type]int{event.OrderUpdate: 1, event.PaymentComplete: 4} {
+		if got := Plan(event.Sample(kind), s).Priority; got != want {
+			t.Errorf("%s: %d, want %d", kind, got, want)
+		}
+	}
+}

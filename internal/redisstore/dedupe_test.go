@@ -1,0 +1,124 @@
+package redisstore
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"testing"
+	"time"
+
+	"ringup.dev/ringup/internal/message"
+	"ringup.dev/ringup/internal/queue"
+	"ringup.dev/ringup/internal/queue/queuetest"
+)
+
+// TestDuplicatesByStoreAndSender: an id is known within its store and its sender; another store's event with the same id is another event.
+func TestDuplicatesByStoreAndSender(t *testing.T) {
+	t.Parallel()
+	_, store, producer, _ := fixture(t)
+	for i, of := range []struct{ store, sender string }{{"default", "pos"}, {"default", "shopify"}, {"luna", "pos"}, {"luna", "shopify"}} {
+		for repeated := range 2 {
+			s := webhook("w")
+			s.Event.Store, s.Event.Sender = of.store, of.sender
+			s.AcceptedAt = s.AcceptedAt.Add(time.Duration(i) * time.Second)
+			a, err := producer.Enqueue(t.Context(), s)
+			if err != nil || a.Duplicate != (repeated == 1) {
+				t.Errorf("%+v, for the time %d: %+v, %v", of, repeated+1, a, err)
+			}
+		}
+	}
+	if d, err := store.Depth(t.Context(), message.SMS); err != nil || d.Waiting[0] != 4 {
+		t.Errorf("%+v, %v", d, err)
+	}
+}
+
+// TestDuplicateOfBefore: the record of a webhook that 0.1.0 accepted is found, so that a repetition after the upgrade is not sent again.
+func TestDuplicateOfBefore(t *testing.T) {
+	t.Parallel()
+	_, store, producer, _ := fixture(t)
+	sum := sha256.Sum256([]byte("w"))
+	period := max(store.config.DedupeTTL, store.config.StatusTTL).Milliseconds()
+	key := fmt.Sprintf("%s:seen:%d:%d", store.keys[message.SMS].Base, time.Now().UnixMilli()/period, int(binary.BigEndian.Uint16(sum[12:]))%32768)
+	record := append(appendMillis(nil, time.Now()), "\x01\x00\x0a+\x000000"...)
+	if err := store.client.HSet(t.Context(), key, sum[:12], record).Err(); err != nil {
+		t.Fatal(err)
+	}
+	a, err := producer.Enqueue(t.Context(), webhook("w"))
+	if err != nil || !a.Duplicate {
+		t.Errorf("%+v, %v", a, err)
+	}
+}
+
+// TestJobsOfVersion1 lives the life of a job that 0.1.0 accepted: its bytes stay those of version 1 through a retry and a move to the head of
+// its list, and its event is read.
+func TestJobsOfVersion1(t *testing.T) {
+	t.Parallel()
+	s := openShop(t)
+	k := s.store.keys[message.SMS]
+	body := `{"id":"w","event_type":"order_create","timestamp":"2024-01-01T12:00:00Z","data":{"orderId":"ORD_1"}}`
+	raw := "\x01\x02\x00\x00\x00\x01\x8c\xc4\xe5\x22\x7b\x01w\x00\x01c\x0c+15550100000\x00" + body
+	s.must(s.store.client.RPush(t.Context(), k.Queue[1], raw).Err())
+	for attempt, settlement := range []queue.Settlement{{Outcome: queue.Release{}}, {Outcome: queue.Retry{Error: "transient: outage"}}, {Outcome: queue.Fail{Error: "permanent"}}} {
+		_, claim, err := s.consumer.Exchange(t.Context(), nil, nil, &queue.ClaimRequest{Max: 1})
+		s.must(err)
+		j := claim.Jobs[0].Job
+		e, err := j.Event()
+		s.must(err)
+		if claim.Jobs[0].Raw[0] != 1 || !j.Version1 || j.Type != "order_create" || j.Store != "default" || e.Sale.OrderID != "ORD_1" || string(j.Body) != body {
+			t.Errorf("claim %d: %+v", attempt+1, j)
+		}
+		settlement.Claimed = claim.Jobs[0]
+		_, _, err = s.consumer.Exchange(t.Context(), []queue.Settlement{settlement}, nil, nil)
+		s.must(err)
+	}
+	failed, err := s.store.List(t.Context(), message.SMS, queue.Failed, 0, 0, 10)
+	s.must(err)
+	if len(failed) != 1 || failed[0].Raw[0] != 1 || failed[0].Job.LastError != "permanent" || failed[0].Job.Attempts != 2 {
+		t.Errorf("%+v", failed)
+	}
+	n, err := s.store.Retry(t.Context(), failed, "ann")
+	s.must(err)
+	if n != 1 || s.state().Waiting[1] != 1 {
+		t.Errorf("%d retried", n)
+	}
+}
+
+// TestSearchInEvents: a search finds a job by any text of its event, as the sender wrote it, and one of version 1 by any of its webhook.
+func TestSearchInEvents(t *testing.T) {
+	t.Parallel()
+	s := openShop(t)
+	w := webhook("w1")
+	w.Event.Customer.Name, w.Event.Items[0].Name, w.Event.Extra = "Zoë \"Z\" Ünal", "Flat white", `{"table":"T-17"}`
+	_, err := s.producer.Enqueue(t.Context(), w)
+	s.must(err)
+	raw := "\x01\x02\x00\x00\x00\x01\x8c\xc4\xe5\x22\x7b\x02w2\x00\x01c\x0c+15550100000\x00" + `{"id":"w2","data":{"orderId":"ORD_V1"}}`
+	s.must(s.store.client.RPush(t.Context(), s.store.keys[message.SMS].Queue[1], raw).Err())
+	for text, want := range map[string]string{`Zoë "Z" Ünal`: "w1", "Flat white": "w1", "T-17": "w1", "125.50": "w1", "+1234567890": "w1", "pos_save": "w1", "ORD_V1": "w2", "nowhere": ""} {
+		found, err := s.store.Search(t.Context(), text, 10)
+		s.must(err)
+		got := ""
+		if len(found) == 1 {
+			got = found[0].Job.WebhookID
+		}
+		if got != want {
+			t.Errorf("%q: found %q of %d, want %q", text, got, len(found), want)
+		}
+	}
+}
+
+// TestEventsBeyondTheLimits: an event that cannot be encoded is refused, and nothing of it is stored.
+func TestEventsBeyondTheLimits(t *testing.T) {
+	t.Parallel()
+	s := openShop(t)
+	w := webhook("w")
+	w.Event.Items = append(w.Event.Items, queuetest.Event("w").Items...)
+	for range 14 {
+		w.Event.Items = append(w.Event.Items, w.Event.Items...)
+	}
+	if _, err := s.producer.Enqueue(t.Context(), w); err == nil {
+		t.Error("it was taken")
+	}
+	if n := s.store.client.DBSize(t.Context()).Val(); n != 0 {
+		t.Errorf("%d keys", n)
+	}
+}
