@@ -30,7 +30,7 @@ func deliveryOf(n *queue.Notification) *deliveryView {
 		switch {
 		case e.What == "sent":
 			v.Sent = true
-		case e.What == "moved":
+		case e.What == "moved" && e.Channel != "":
 			v.MovedTo = job.ID(n.ID, e.Channel, 1)
 		case reported[e.What] != "":
 			v.Steps = append(v.Steps, e)

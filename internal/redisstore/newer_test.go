@@ -217,4 +217,8 @@ func afterRestore(a *after) {
 		a.want([]any{d.Waiting, d.Failed}, []any{[4]int64{0, 0, 1, 0}, 1})
 	}
 	a.want(a.claim(a.consumer)[0].Job.ID(), one.Job.ID())
+	// One that is set aside later comes back, too.
+	a.must(a.store.client.ZAdd(a.Context(), k.Failed, redis.Z{Score: at + 1, Member: one.Raw}).Err())
+	a.must(a.store.restoreAll(a.Context(), message.WhatsApp))
+	a.want(a.claim(a.consumer)[0].Job.ID(), one.Job.ID())
 }
