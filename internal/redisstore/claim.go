@@ -3,8 +3,6 @@ package redisstore
 import (
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
 	"ringup.dev/ringup/internal/job"
 	"ringup.dev/ringup/internal/queue"
 )
@@ -61,13 +59,10 @@ func (c *Consumer) claimArgs(r *queue.ClaimRequest) *claimArgs {
 	}
 }
 
-// readClaim reads the answer of claim.lua; nil when there is none.
-func (c *Consumer) readClaim(answer *redis.Cmd) (*queue.Claim, error) {
-	if answer.Err() != nil {
-		return nil, nil // run has the error
-	}
+// readClaim reads the answer of claim.lua.
+func (c *Consumer) readClaim(answer any) (*queue.Claim, error) {
 	var a claimAnswer
-	if err := decode(answer.Val(), &a); err != nil {
+	if err := decode(answer, &a); err != nil {
 		return nil, err
 	}
 	claim := &queue.Claim{

@@ -41,7 +41,7 @@ func afterRecipientLimit(a *after) {
 	})
 }
 
-func afterHeld(a *after) {
+func afterScheduled(a *after) {
 	id := a.enqueue("+15550100001")
 	a.settle(queue.Settlement{Claimed: a.claim(a.consumer)[0], Outcome: queue.Hold{Delay: time.Hour, Error: "quiet hours"}})
 	d, err := a.store.Depth(a.Context(), message.WhatsApp)
@@ -50,14 +50,14 @@ func afterHeld(a *after) {
 	n := a.state(id)[id+":whatsapp:1"]
 	a.want([]any{n.Status, n.Error}, []any{queue.StatusScheduled, "quiet hours"})
 	a.want(len(a.claim(a.consumer)), 0)
-	held, err := a.store.List(a.Context(), message.WhatsApp, queue.Scheduled, 0, 0, 10)
+	scheduled, err := a.store.List(a.Context(), message.WhatsApp, queue.Scheduled, 0, 0, 10)
 	a.must(err)
-	done, err := a.store.Retry(a.Context(), held, "a test")
+	done, err := a.store.Retry(a.Context(), scheduled, "a test")
 	a.must(err)
 	a.want(done, 1)
 	one := a.claim(a.consumer)[0]
 	a.want(one.Job.Attempts, 0)
-	// What is due comes by itself, also when nobody but the sweeper looks.
+	// Due jobs come by themselves, also when the sweeper alone looks.
 	a.settle(queue.Settlement{Claimed: one, Outcome: queue.Hold{Delay: time.Millisecond, Error: "quiet hours"}})
 	redistest.Eventually(a.T, "the sweeper has put it back", func() bool {
 		_, err := a.store.Sweep(a.Context(), message.WhatsApp, false)

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -48,7 +49,8 @@ type Store struct {
 	keys    map[message.Channel]Keys
 	slots   [][]message.Channel // the channels that one call of enqueue may serve together
 	scripts scripts
-	metrics *metrics // nil: not instrumented
+	metrics *metrics                          // nil: not instrumented
+	looked  map[message.Channel]*atomic.Int64 // the score of failed jobs up to which restoreAll has looked
 }
 
 // quiet keeps go-redis from printing past the program's logger: what matters comes back as an error.
@@ -70,9 +72,9 @@ func Open(config Config, log *slog.Logger) (*Store, error) {
 		return nil, err
 	}
 	silence()
-	s := &Store{config: config, client: redis.NewUniversalClient(options), log: log, keys: map[message.Channel]Keys{}, scripts: compile()}
+	s := &Store{config: config, client: redis.NewUniversalClient(options), log: log, keys: map[message.Channel]Keys{}, scripts: compile(), looked: map[message.Channel]*atomic.Int64{}}
 	for _, channel := range message.Channels {
-		s.keys[channel] = NewKeys(config.Prefix, channel)
+		s.keys[channel], s.looked[channel] = NewKeys(config.Prefix, channel), &atomic.Int64{}
 		s.slots = append(s.slots, []message.Channel{channel})
 	}
 	if _, cluster := s.client.(*redis.ClusterClient); !cluster {

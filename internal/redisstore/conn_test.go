@@ -124,7 +124,7 @@ func TestTLS(t *testing.T) {
 	}
 	stranger := open(t, Config{URL: secret.String("rediss://" + server.Addr())}, nil)
 	if err := stranger.Ping(t.Context()); err == nil || !strings.Contains(err.Error(), "certificate") {
-		t.Errorf("a certificate of nobody we know: %v", err)
+		t.Errorf("a certificate of an unknown authority: %v", err)
 	}
 }
 

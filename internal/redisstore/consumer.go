@@ -108,15 +108,20 @@ func (c *Consumer) Exchange(
 		return &queue.Settled{}, nil, nil
 	}
 	answers, err := c.store.run(ctx, calls...)
-	settled, claim := &queue.Settled{}, (*queue.Claim)(nil)
-	if batch != nil {
+	var settled *queue.Settled
+	var claim *queue.Claim
+	if batch == nil {
+		settled = &queue.Settled{}
+	} else {
 		var readErr error
-		settled, readErr = batch.read(answers[0])
+		if answers[0].Err() == nil {
+			settled, readErr = batch.read(answers[0].Val())
+		}
 		answers, err = answers[1:], errors.Join(err, readErr)
 	}
-	if request != nil {
+	if request != nil && answers[0].Err() == nil {
 		var readErr error
-		claim, readErr = c.readClaim(answers[0])
+		claim, readErr = c.readClaim(answers[0].Val())
 		err = errors.Join(err, readErr)
 	}
 	return settled, claim, err

@@ -20,7 +20,7 @@ var damages = []struct{ name, lua string }{
 		  for i = 2, select('#', ...) do all[i - 1] = '1' end
 		  return all
 		end`},
-	{"a lease that is taken back leaves the job's bytes as they were", `
+	{"a job that is reaped keeps its bytes", `
 		if 'SCRIPT' == 'claim' and name == 'LPUSH' then
 		  local a = {...}
 		  for i = 2, #a do
@@ -60,7 +60,7 @@ var damages = []struct{ name, lua string }{
 		end`},
 	{"a shared body stays for ever", `
 		if name == 'DEL' and string.find(..., ':body:') then return 0 end`},
-	{"nobody is woken", `
+	{"no worker is woken", `
 		if name == 'RPUSH' and string.find(..., ':wake') then return 0 end`},
 	{"the rate limit's tokens are not taken", `
 		if 'SCRIPT' == 'claim' and name == 'HSET' and select(2, ...) == 'tokens' then return 0 end`},

@@ -21,7 +21,7 @@ import (
 
 const jane, janesMail, staff = "+15550104242", "jane.roe@example.com", "+15550100001"
 
-// archive is a queue with many people's jobs in every place, on all channels.
+// archive is a queue with the jobs of many people in every state, on all channels.
 type archive struct {
 	*testing.T
 	store     *Store
@@ -213,7 +213,7 @@ func testForget(t *testing.T, c Config) {
 			t.Errorf("%s is left", key)
 		}
 	}
-	// Nobody else lost anything.
+	// All others have lost nothing.
 	for channel, k := range a.store.keys {
 		state, err := a.store.State(t.Context(), channel)
 		a.must(err)
@@ -225,7 +225,7 @@ func testForget(t *testing.T, c Config) {
 			t.Errorf("%s: %d bodies of %d others", channel, n, others)
 		}
 	}
-	// A member of the staff is in every job on SMS and WhatsApp, and takes nobody else's along.
+	// A member of the staff is in every job on SMS and WhatsApp, and forgetting them deletes no customer's job.
 	if got := a.forget(staff, false); got.Waiting != 2*1400 || got.Failed != 60 || got.Outbox != 3 {
 		t.Errorf("the staff: %+v", got)
 	}
@@ -326,7 +326,7 @@ func TestRetention(t *testing.T) {
 		t.Errorf("%+v", state.Depth)
 	}
 	if bodies := store.client.Keys(t.Context(), k.Base+":body:old*").Val(); len(bodies) != 0 {
-		t.Errorf("bodies of nobody: %q", bodies)
+		t.Errorf("bodies without a job: %q", bodies)
 	}
 	if audit, err := store.Audit(t.Context(), 10); err != nil || len(audit) != 1 || audit[0].By != "bob" {
 		t.Errorf("audit %+v, %v", audit, err)

@@ -17,7 +17,7 @@ import (
 	"ringup.dev/ringup/internal/queue"
 )
 
-// take takes a key away: it has a value of somebody else's, of another type. What it returns gives it back as it was.
+// take takes a key away: another program has a value of another type there. The function that it returns gives it back as it was.
 func (s *shop) take(key string) (giveBack func()) {
 	s.Helper()
 	client := s.store.client
@@ -38,7 +38,7 @@ func (s *shop) take(key string) (giveBack func()) {
 	}
 }
 
-// claim asks for one job; nil when there is none.
+// claim asks for one job; nil when none waits.
 func (s *shop) claim(reap bool) (*queue.Claimed, error) {
 	_, claim, err := s.consumer.Exchange(s.Context(), nil, nil, &queue.ClaimRequest{Max: 1, Reap: reap})
 	if err != nil || len(claim.Jobs) == 0 {
@@ -47,7 +47,7 @@ func (s *shop) claim(reap bool) (*queue.Claimed, error) {
 	return claim.Jobs[0], nil
 }
 
-// all counts the jobs of every place.
+// all counts the jobs of every state.
 func (s *shop) all() int64 {
 	s.Helper()
 	d, err := s.store.Depth(s.Context(), message.SMS)
@@ -59,9 +59,9 @@ func (s *shop) all() int64 {
 	return n
 }
 
-// TestKeysOfSomebodyElse: a key has another type than ringup's, since somebody else uses the same Redis and prefix. Nothing that was
+// TestKeysOfAnotherProgram: a key has another type than ringup's, since another program uses the same Redis and prefix. Nothing that was
 // accepted gets lost, nothing is accepted that is not there, and when the key is gone all goes on.
-func TestKeysOfSomebodyElse(t *testing.T) {
+func TestKeysOfAnotherProgram(t *testing.T) {
 	t.Parallel()
 	k := NewKeys("any", message.SMS)
 	names := []string{":wake", ":retry", ":inflight", ":failed", ":completed", ":halted", ":state", ":totals", ":workers", ":audit", ":outbox", ":reporter", ":status:a:1"}
@@ -133,8 +133,8 @@ func TestKeysOfSomebodyElse(t *testing.T) {
 	}
 }
 
-// TestBodyOfSomebodyElse: the stored body is none. The job is handed out without one, to be set aside.
-func TestBodyOfSomebodyElse(t *testing.T) {
+// TestBodyOfAnotherProgram: the key of a shared body has another type. The job is handed out without one, to be set aside.
+func TestBodyOfAnotherProgram(t *testing.T) {
 	t.Parallel()
 	s := openShop(t)
 	s.enqueue("a", 2)
@@ -158,7 +158,7 @@ func TestBodyOfSomebodyElse(t *testing.T) {
 	}
 }
 
-// junk is what is no job of this version, in many ways.
+// junk are bytes that are no job of this version, in many ways.
 func junk() []string {
 	out := []string{"", "x", "\x00", "\x01", "\x02\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x01a\x00\x01c\x01+\x00", "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff",
 		"\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\xff", "\x01\x09\x00\x00\x80\x00\x00\x00\x00\x00\x00\x01a\x00\x01c\x01+\x00",
@@ -178,9 +178,9 @@ func junk() []string {
 	return slices.Compact(out)
 }
 
-// TestJunkInEveryPlace: bytes that are no job, or one of a newer version, lie in every list and set. They end in the failed set, once, with
+// TestJunkEverywhere: bytes that are no job, or one of a newer version, lie in every list and set. They end in the failed set, once, with
 // the jobs around them served, and everything that looks at them goes on.
-func TestJunkInEveryPlace(t *testing.T) {
+func TestJunkEverywhere(t *testing.T) {
 	t.Parallel()
 	s := openShop(t)
 	s.store.config.KeepFailed, s.store.config.KeepCompleted, s.store.config.MaxCrashes = 1000, 1000, 2
@@ -271,9 +271,9 @@ func TestJunkInEveryPlace(t *testing.T) {
 	}
 }
 
-// TestRecordOfSomebodyElse: the record of a webhook cannot be read, or is of a newer version. It stands for its webhook all the same, so
+// TestRecordOfAnotherProgram: the record of a webhook cannot be read, or is of a newer version. It stands for its webhook all the same, so
 // nothing is sent twice.
-func TestRecordOfSomebodyElse(t *testing.T) {
+func TestRecordOfAnotherProgram(t *testing.T) {
 	t.Parallel()
 	s := openShop(t)
 	s.enqueue("a", 2)

@@ -13,7 +13,7 @@ import (
 )
 
 // TestRedisFull: where Redis has no memory left, nothing is accepted, and everything that was accepted gets on: it is claimed, renewed,
-// taken back, settled with whatever there is to report, retried and deleted.
+// reaped, settled with the providers' health, retried and deleted.
 func TestRedisFull(t *testing.T) {
 	t.Parallel()
 	s := openShop(t)

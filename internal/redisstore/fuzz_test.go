@@ -24,7 +24,7 @@ func FuzzStored(f *testing.F) {
 		jobs, skipped := decodeRecord("w", record)
 		for _, j := range jobs {
 			if _, channel, index, err := job.ParseID(j.ID); err != nil || channel != j.Channel || index < 1 {
-				t.Errorf("a job that is none: %+v", j)
+				t.Errorf("an invalid job: %+v", j)
 			}
 		}
 		for _, s := range skipped {
@@ -38,7 +38,7 @@ func FuzzStored(f *testing.F) {
 			queue.StatusDelivered, queue.StatusRead}, n.Status) {
 			t.Errorf("status %q", n.Status)
 		}
-		if b, open := parseBreaker(breaker); open && b.State != "open" && b.State != "half-open" && b.State != "held" && b.State != "recovering" {
+		if b, open := parseBreaker(breaker); open && !slices.Contains([]string{queue.BreakerOpen, queue.BreakerHalfOpen, queue.BreakerThrottled, queue.BreakerRecovering}, b.State) {
 			t.Errorf("breaker %+v", b)
 		}
 		if step, at, err := readNext(next); err == nil && (step < 0 || step >= len(forgetSteps) || at >= 1<<62) {

@@ -15,7 +15,7 @@ import (
 	"ringup.dev/ringup/internal/queue/queuetest"
 )
 
-// What waits in somebody's Redis keeps its meaning: testdata/golden has a webhook's records and the lines of a job's log as every released
+// Jobs, records and logs in a Redis keep their meaning over releases: testdata/golden has a webhook's records and the lines of a job's log as every released
 // version wrote them.
 
 func golden(t *testing.T, file string) map[string]string {
@@ -134,7 +134,7 @@ func TestGoldenLogs(t *testing.T) {
 			t.Errorf("%s is written otherwise now:\n%s %s", name, name, got)
 		}
 	}
-	// As the lines follow each other in a life; those that scripts write, and people's, and one that a newer version may write.
+	// As the lines follow each other in a life; those that scripts write, and those of operators, and one that a newer version may write.
 	log := ""
 	for _, name := range []string{"newer", "lost", "deferred", "retry", "failed", "retried", "garbage", "sent"} {
 		if lines[name] == "" {

@@ -124,7 +124,7 @@ func stepsOf(worker int) []step {
 	}
 }
 
-var stepsOfNobody = []step{
+var stepsOfOthers = []step{
 	{"a lease's time passes", func(c *crossroads, m moment) *moment {
 		m.now += c.lease
 		return &m
@@ -136,7 +136,7 @@ var stepsOfNobody = []step{
 		m.housekeep()
 		return &m
 	}},
-	{"a person retries", func(c *crossroads, m moment) *moment {
+	{"an operator retries", func(c *crossroads, m moment) *moment {
 		if m.state != queue.Failed {
 			return nil
 		}
@@ -228,7 +228,7 @@ func (c *crossroads) leave(m *moment) string {
 	return key
 }
 
-// TestInterleavings goes through every order in which two workers, time, ingest and a person can act on one job, to a depth. Moments that
+// TestInterleavings goes through every order in which two workers, time, ingest and an operator can act on one job, to a depth. Moments that
 // are alike are gone on from once.
 func TestInterleavings(t *testing.T) {
 	t.Parallel()
@@ -259,7 +259,7 @@ func TestInterleavings(t *testing.T) {
 			all = append(all, step{fmt.Sprintf("worker %d %s", worker, s.name), s.do})
 		}
 	}
-	all = append(all, stepsOfNobody...)
+	all = append(all, stepsOfOthers...)
 	for range depth {
 		var next []*moment
 		for _, from := range front {

@@ -49,7 +49,7 @@ func TestQueueMetricsOnce(t *testing.T) {
 	}
 }
 
-// TestMetricsAfterTheSend: what is held, who gets nothing, what waits to be applied, and a provider that recovers, are reported.
+// TestMetricsAfterTheSend: scheduled jobs, suppressed addresses, waiting reports, and a provider that recovers, are reported.
 func TestMetricsAfterTheSend(t *testing.T) {
 	t.Parallel()
 	s := openShop(t)

@@ -319,7 +319,7 @@ func (m *model) finish() {
 		m.pass(1000)
 	}
 	for _, state := range []queue.State{queue.Failed, queue.Completed} {
-		if seen := m.kept(state); len(seen) > 0 {
+		if seen := m.listed(state); len(seen) > 0 {
 			m.operate(false, seen)
 		}
 	}
@@ -334,7 +334,7 @@ func (m *model) finish() {
 		case m.client.PTTL(context.Background(), key).Val() > 0:
 			// It goes by itself.
 		default:
-			m.Fatalf("%s is left of nobody, for ever", key)
+			m.Fatalf("%s is left without an owner, for ever", key)
 		}
 	}
 }

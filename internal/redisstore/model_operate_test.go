@@ -9,7 +9,7 @@ import (
 	"ringup.dev/ringup/internal/queue"
 )
 
-// renew prolongs leases, held or believed in.
+// renew prolongs leases, real or believed in.
 func (m *model) renew(w *modelWorker, leases []*modelLease) {
 	m.Helper()
 	claimed := make([]*queue.Claimed, len(leases))
@@ -41,8 +41,8 @@ func (m *model) sweep(reap bool) {
 	m.check()
 }
 
-// kept reads a state, as an operator's page does.
-func (m *model) kept(state queue.State) []queue.Stored {
+// listed reads a state, as an operator's page does.
+func (m *model) listed(state queue.State) []queue.Stored {
 	m.Helper()
 	kept, err := m.store.List(context.Background(), message.SMS, state, 0, 0, 1000)
 	m.must(err)
@@ -56,7 +56,7 @@ func (m *model) kept(state queue.State) []queue.Stored {
 	return kept
 }
 
-// operate retries or deletes jobs that somebody saw a while ago.
+// operate retries or deletes jobs that an operator saw a while ago.
 func (m *model) operate(retry bool, seen []queue.Stored) {
 	m.Helper()
 	do, what := m.store.Delete, "deletes"
@@ -66,7 +66,7 @@ func (m *model) operate(retry bool, seen []queue.Stored) {
 	want := 0
 	for _, k := range seen {
 		i := slices.IndexFunc(m.jobs, func(j *modelJob) bool { return j.state == k.State && sameBytes(j, k.Job) })
-		m.Logf("a person %s %s, seen in %s; it is there: %t", what, k.Job.ID(), k.State, i >= 0)
+		m.Logf("an operator %s %s, seen in %s; it is there: %t", what, k.Job.ID(), k.State, i >= 0)
 		if i < 0 {
 			continue
 		}
@@ -90,7 +90,7 @@ func (m *model) operate(retry bool, seen []queue.Stored) {
 	m.check()
 }
 
-// sameBytes says whether a job is still as somebody saw it.
+// sameBytes says whether a job is still as an operator saw it.
 func sameBytes(j *modelJob, seen *job.Job) bool {
 	return j.job.ID() == seen.ID() && j.job.AcceptedAt.Equal(seen.AcceptedAt) && j.job.Attempts == seen.Attempts && j.job.Crashes == seen.Crashes &&
 		j.job.LastError == seen.LastError && j.job.Uncertain == seen.Uncertain && j.job.Returns == seen.Returns
@@ -100,7 +100,7 @@ func (m *model) purge(priority int) {
 	m.Helper()
 	n, err := m.store.Purge(context.Background(), message.SMS, priority, "ann")
 	m.must(err)
-	m.Logf("a person purges priority %d: %d jobs", priority, n)
+	m.Logf("an operator purges priority %d: %d jobs", priority, n)
 	if n != len(m.lists[priority-1]) {
 		m.Fatalf("%d jobs were purged, %d waited", n, len(m.lists[priority-1]))
 	}
@@ -114,7 +114,7 @@ func (m *model) purge(priority int) {
 
 func (m *model) pause(paused bool) {
 	m.Helper()
-	m.Logf("a person pauses the channel: %t", paused)
+	m.Logf("an operator pauses the channel: %t", paused)
 	if paused {
 		m.must(m.store.Pause(context.Background(), message.SMS, "ann", ""))
 	} else {
@@ -127,7 +127,7 @@ func (m *model) pause(paused bool) {
 
 func (m *model) breakerByHand(i int, open bool) {
 	m.Helper()
-	m.Logf("a person opens the breaker of %s: %t", m.providers[i], open)
+	m.Logf("an operator opens the breaker of %s: %t", m.providers[i], open)
 	if open {
 		m.must(m.store.OpenBreaker(context.Background(), message.SMS, m.providers[i], "ann", len(m.providers) == 1))
 		m.breakers[i] = modelBreaker{state: "open", until: m.now + byHand.Milliseconds(), opens: 1, counting: true}

@@ -9,11 +9,11 @@ import (
 )
 
 // settle does to the model what a batch of settlements should have done.
-func (m *model) settle(ends []*modelLease, settlements []queue.Settlement, reports []queue.ProviderHealth, got *queue.Settled) {
+func (m *model) settle(ends []*modelLease, settlements []queue.Settlement, health []queue.ProviderHealth, got *queue.Settled) {
 	m.Helper()
-	for _, r := range reports {
+	for _, r := range health {
 		m.Logf("… and reports %+v", r)
-		m.report(r)
+		m.heed(r)
 	}
 	m.settled = true
 	if m.rate > 0 {
@@ -113,8 +113,8 @@ func (m *model) noteFallen(jobs []*job.Job) {
 	}
 }
 
-// report does what one report about a provider says.
-func (m *model) report(r queue.ProviderHealth) {
+// heed lets a provider's health change its breaker.
+func (m *model) heed(r queue.ProviderHealth) {
 	b := &m.breakers[slices.Index(m.providers, r.Provider)]
 	if b.state == "" && !b.counting && r.Failed == 0 && !r.Account && r.ThrottleFor == 0 {
 		return

@@ -17,8 +17,8 @@ import (
 	"ringup.dev/ringup/internal/queue"
 )
 
-// The model: what the queue's contract says of one channel, in memory, beside the real queue. Each operation is done to both, what the queue
-// answered is held against the model, and then everything that the queue has is. Where the contract leaves something open (the order of
+// The model: what the queue's contract says of one channel, in memory, beside the real queue. Each operation is done to both, the answer
+// of the queue is compared with the model, and then everything that the queue has. Where the contract leaves something open (the order of
 // jobs that are due in the same millisecond), the model takes over what the queue did. docs/protocol.md has it in words.
 
 // reporter is what the model needs of *testing.T and *rapid.T.
@@ -241,28 +241,28 @@ func (m *model) enqueue(s *queue.Submission) {
 	m.check()
 }
 
-// exchange lets a worker settle and claim, in one round trip. With deaf it never hears the answer: what it claimed is nobody's, and what it
-// settled it believes to hold.
-func (m *model) exchange(w *modelWorker, ends []*modelLease, settlements []queue.Settlement, reports []queue.ProviderHealth, r *queue.ClaimRequest, deaf bool) {
+// exchange lets a worker settle and claim, in one round trip. With deaf it never hears the answer: its claim belongs to no worker, and it
+// believes to have the jobs that it settled.
+func (m *model) exchange(w *modelWorker, ends []*modelLease, settlements []queue.Settlement, health []queue.ProviderHealth, r *queue.ClaimRequest, deaf bool) {
 	m.Helper()
 	var settled *queue.Settled
 	var claim *queue.Claim
 	var err error
 	if m.flushed && len(ends) > 0 && r != nil {
 		// Where Redis knows only one of the two scripts, the other is sent again and runs last. Only their order is lost.
-		settled, _, err = w.consumer.Exchange(context.Background(), settlements, reports, nil)
+		settled, _, err = w.consumer.Exchange(context.Background(), settlements, health, nil)
 		m.must(err)
 		_, claim, err = w.consumer.Exchange(context.Background(), nil, nil, r)
 		m.flushed = false
 	} else {
-		settled, claim, err = w.consumer.Exchange(context.Background(), settlements, reports, r)
+		settled, claim, err = w.consumer.Exchange(context.Background(), settlements, health, r)
 	}
 	m.must(err)
 	for i, l := range ends {
 		m.Logf("worker %d settles %s: %T%+v; it holds it: %t", slices.Index(m.workers, w), l.job.id(), settlements[i].Outcome, settlements[i].Outcome, l.holds())
 	}
-	if len(ends)+len(reports) > 0 {
-		m.settle(ends, settlements, reports, settled)
+	if len(ends)+len(health) > 0 {
+		m.settle(ends, settlements, health, settled)
 	}
 	for i, l := range ends {
 		l.settled = &settlements[i]

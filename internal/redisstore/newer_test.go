@@ -21,8 +21,8 @@ func newerJob(n int) string {
 	return fmt.Sprintf("\x03\x01\x00\x00\xff\x01\x8c\xc4\xe5\x22\x7b\x01w%d and what only a newer program reads", n)
 }
 
-// TestNewerJobsAreKept: what a newer version left in the lists is set aside once, as it is, beside what KEEP_FAILED bounds; nobody's retry
-// makes it go round; and a dead worker does not change it either.
+// TestNewerJobsAreKept: what a newer version left in the lists is set aside once, as it is, beside what KEEP_FAILED bounds; an operator's retry
+// does not make it go round; and a dead worker does not change it either.
 func TestNewerJobsAreKept(t *testing.T) {
 	t.Parallel()
 	s := openShop(t)
@@ -157,7 +157,7 @@ func TestJobsThatAnOlderProgramSetAsideComeBack(t *testing.T) {
 			at := float64(time.Now().UnixMilli() + unreadable)
 			for i, one := range claim.Jobs {
 				leased[one.Job.WebhookID] = one
-				// As an older program settles bytes that it cannot read, and between them some that nobody can.
+				// As an older program settles bytes that it cannot read, and between them some that this one cannot read either.
 				s.must(s.store.client.ZRem(t.Context(), k.Inflight, one.Raw).Err())
 				s.must(s.store.client.ZAdd(t.Context(), k.Failed, redis.Z{Score: at + float64(i), Member: one.Raw}).Err())
 				if i%3 == 0 {
@@ -216,5 +216,9 @@ func afterRestore(a *after) {
 		a.must(err)
 		a.want([]any{d.Waiting, d.Failed}, []any{[4]int64{0, 0, 1, 0}, 1})
 	}
+	a.want(a.claim(a.consumer)[0].Job.ID(), one.Job.ID())
+	// One that is set aside later comes back, too.
+	a.must(a.store.client.ZAdd(a.Context(), k.Failed, redis.Z{Score: at + 1, Member: one.Raw}).Err())
+	a.must(a.store.restoreAll(a.Context(), message.WhatsApp))
 	a.want(a.claim(a.consumer)[0].Job.ID(), one.Job.ID())
 }

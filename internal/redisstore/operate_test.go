@@ -13,7 +13,7 @@ import (
 	"ringup.dev/ringup/internal/redistest"
 )
 
-// shop is a queue with jobs in every place.
+// shop is a queue with jobs in every state.
 type shop struct {
 	*testing.T
 	store    *Store
@@ -142,7 +142,7 @@ func TestOperate(t *testing.T) {
 		}
 	}
 	if left, _ := s.store.client.Keys(t.Context(), s.store.keys[message.SMS].Base+":body:*").Result(); len(left) != 0 {
-		t.Errorf("bodies of nobody: %q", left)
+		t.Errorf("bodies without a job: %q", left)
 	}
 	if _, err := s.store.Retry(t.Context(), []queue.Stored{{Channel: message.SMS, State: queue.InFlight}}, "ann"); err == nil {
 		t.Error("a job that is being sent was taken from its worker")

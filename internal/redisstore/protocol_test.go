@@ -102,8 +102,8 @@ func drawSettlement(t *rapid.T, l *modelLease) queue.Settlement {
 	return queue.Settlement{Claimed: l.claimed, Outcome: outcomes[name]()}
 }
 
-// drawReports draws what a worker says of the providers of some jobs; with ill they are often not well.
-func drawReports(t *rapid.T, m *model, leases []*modelLease, ill bool) []queue.ProviderHealth {
+// drawHealth draws the health of the providers of some jobs; with ill they are often not well.
+func drawHealth(t *rapid.T, m *model, leases []*modelLease, ill bool) []queue.ProviderHealth {
 	answers := []string{"nothing", "sent"}
 	if ill {
 		answers = []string{"failed", "account", "nothing", "sent", "hold"}
@@ -114,7 +114,7 @@ func drawReports(t *rapid.T, m *model, leases []*modelLease, ill bool) []queue.P
 		for _, l := range leases {
 			r.Probed = r.Probed || l.claimed.Probe && l.claimed.Provider == i
 		}
-		switch rapid.SampledFrom(answers).Draw(t, "report of "+name) {
+		switch rapid.SampledFrom(answers).Draw(t, "health of "+name) {
 		case "nothing":
 			if !r.Probed {
 				continue
@@ -138,7 +138,7 @@ func life(t *rapid.T, base Config, client *redis.Client, damage string) {
 	m, end := newModel(t, base, client, drawRules(t), damage)
 	defer end()
 	// Lives differ in what happens in them: in one where everything does, little happens for long enough.
-	ill, people := rapid.Bool().Draw(t, "providers are ill"), rapid.Bool().Draw(t, "people interfere")
+	ill, operators := rapid.Bool().Draw(t, "providers are ill"), rapid.Bool().Draw(t, "operators interfere")
 	var posted []*queue.Submission
 	var seen []queue.Stored
 	worker := func(t *rapid.T) *modelWorker { return m.workers[rapid.IntRange(0, len(m.workers)-1).Draw(t, "worker")] }
@@ -173,7 +173,7 @@ func life(t *rapid.T, base Config, client *redis.Client, damage string) {
 			r = claim(t)
 		}
 		deaf := rapid.SampledFrom([]bool{false, false, false, true}).Draw(t, "the answer is lost")
-		m.exchange(w, leases, settlements, drawReports(t, m, leases, ill), r, deaf)
+		m.exchange(w, leases, settlements, drawHealth(t, m, leases, ill), r, deaf)
 	}
 	t.Repeat(map[string]func(*rapid.T){
 		"a webhook": post,
@@ -214,18 +214,18 @@ func life(t *rapid.T, base Config, client *redis.Client, damage string) {
 			worker(t).believes = nil
 		},
 		"an idle worker": func(t *rapid.T) { m.must(worker(t).consumer.Wait(context.Background(), time.Millisecond)) },
-		"a person": func(t *rapid.T) {
-			if !people {
-				t.Skip("nobody is there")
+		"an operator": func(t *rapid.T) {
+			if !operators {
+				t.Skip("no operator is there")
 			}
 			switch rapid.SampledFrom([]string{"look", "retry", "delete", "purge", "pause", "breaker", "flush"}).Draw(t, "what") {
 			case "look":
-				seen = m.kept(rapid.SampledFrom([]queue.State{queue.Failed, queue.Retrying, queue.Scheduled, queue.Completed}).Draw(t, "at"))
-				m.kept(queue.Waiting)
-				m.kept(queue.InFlight)
+				seen = m.listed(rapid.SampledFrom([]queue.State{queue.Failed, queue.Retrying, queue.Scheduled, queue.Completed}).Draw(t, "at"))
+				m.listed(queue.Waiting)
+				m.listed(queue.InFlight)
 			case "retry":
 				if len(seen) == 0 || seen[0].State == queue.Completed {
-					seen = m.kept(queue.Failed)
+					seen = m.listed(queue.Failed)
 				}
 				m.operate(true, seen)
 			case "delete":

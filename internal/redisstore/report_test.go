@@ -34,7 +34,7 @@ func TestAfterTheSend(t *testing.T) {
 	cases := map[string]func(*after){
 		"suppressed is said with the claim": afterSuppressedIsSaidWithTheClaim,
 		"recipient limit":                   afterRecipientLimit,
-		"held":                              afterHeld,
+		"scheduled":                         afterScheduled,
 		"reports in any order":              afterReportsInAnyOrder,
 		"report by message i d":             afterReportByMessageID,
 		"report of nothing":                 afterReportOfNothing,
@@ -90,7 +90,7 @@ func (a *after) must(err error) {
 	}
 }
 
-// enqueue adds a webhook with a WhatsApp message to a customer, and to somebody of the staff with the same number when staff is set.
+// enqueue adds a webhook with a WhatsApp message to a customer, and to members of the staff.
 func (a *after) enqueue(to message.Address, staff ...message.Address) string {
 	a.Helper()
 	a.ids++
@@ -166,7 +166,7 @@ func (a *after) want(got, want any) {
 	}
 }
 
-// afterReportsInAnyOrder: what a person would expect, whatever the order and however often.
+// afterReportsInAnyOrder: the status is the expected one, in every order and with every repetition.
 func afterReportsInAnyOrder(a *after) {
 	unreachable := &failure.Error{Class: failure.Permanent, Reason: failure.ReasonRecipient, Code: "131026"}
 	failed := report.Report{EventID: "f", State: report.Failed, Err: unreachable}
@@ -220,7 +220,7 @@ func afterReportByMessageID(a *after) {
 	id := a.enqueue("+15550100001")
 	one := a.claim(a.consumer)[0]
 	early := report.Report{EventID: "1", MessageID: "wamid.HBgL==", State: report.Delivered}
-	a.say(early) // before the settlement: nobody knows yet what it speaks of
+	a.say(early) // before the settlement: its job is not known yet
 	a.want(a.state(id)[one.Job.ID()].Status, queue.StatusSending)
 	a.settle(queue.Settlement{Claimed: one, Outcome: queue.Done{Attempt: queue.Attempt{Provider: "business", MessageID: "wamid.HBgL=="}, FindByMessageID: true}})
 	a.apply()
@@ -230,7 +230,7 @@ func afterReportByMessageID(a *after) {
 	a.want(n, 0)
 }
 
-// afterReportOfNothing: what nobody knows of waits for a minute, and is dropped then; garbage at once.
+// afterReportOfNothing: a report of an unknown job waits for a minute, and is dropped then; garbage at once.
 func afterReportOfNothing(a *after) {
 	a.say(report.Report{EventID: "1", MessageID: "unknown", State: report.Delivered}, report.Report{EventID: "2", JobID: "no webhook:whatsapp:1", State: report.Read})
 	k := a.store.keys[message.WhatsApp]

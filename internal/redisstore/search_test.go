@@ -27,7 +27,7 @@ func TestLocateAmongMany(t *testing.T) {
 			t.Errorf("%s: %+v", id, k)
 		}
 	}
-	if k, err := s.store.Locate(t.Context(), "nobody:sms:1", time.Now()); err != nil || k != nil {
+	if k, err := s.store.Locate(t.Context(), "unknown:sms:1", time.Now()); err != nil || k != nil {
 		t.Errorf("found what is not there: %+v, %v", k, err)
 	}
 }

@@ -6,8 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
 	"ringup.dev/ringup/internal/job"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/queue"
@@ -267,13 +265,10 @@ func (c *Consumer) redeliveryCopy(claimed *queue.Claimed, o *queue.Done) ([]byte
 	return next.AppendBinary(fmt.Appendf(make([]byte, 0, len(claimed.Raw)+len(next.Body)+len(id)+32), "%d %d %s ", delay, fallBack, id))
 }
 
-// read reads the answer to the batch; nil when there is none.
-func (b *settleBatch) read(answer *redis.Cmd) (*queue.Settled, error) {
-	if answer.Err() != nil {
-		return nil, nil // run has the error
-	}
+// read reads the answer to the batch.
+func (b *settleBatch) read(answer any) (*queue.Settled, error) {
 	var a settleAnswer
-	if err := decode(answer.Val(), &a); err != nil {
+	if err := decode(answer, &a); err != nil {
 		return nil, err
 	}
 	settled := &queue.Settled{Evicted: decodeJobs(b.channel, a.Evicted)}

@@ -110,6 +110,7 @@ func (w *Sweeper) sweep(ctx context.Context, channel message.Channel, reap, rest
 	back, err := s.followClock(call, channel)
 	if back > 0 {
 		s.log.Warn("Redis's clock has gone back: leases, retries and breakers were moved with it", "channel", channel, "by", back)
+		s.looked[channel].Store(0)
 	}
 	if err != nil {
 		return err

@@ -9,7 +9,7 @@ import (
 	"ringup.dev/ringup/internal/redistest"
 )
 
-func TestSweepMovesDueRetriesForNobody(t *testing.T) {
+func TestSweepMovesDueRetriesWithoutAWorker(t *testing.T) {
 	t.Parallel()
 	_, store, producer, consumer := fixture(t)
 	if _, err := producer.Enqueue(t.Context(), webhook("w")); err != nil {

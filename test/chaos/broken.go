@@ -49,7 +49,7 @@ var broken = map[string][]change{
 			if err != nil {
 				return nil, claim, err
 			}
-			settled, err := batch.read(answers[0])
+			settled, err := batch.read(answers[0].Val())
 			return settled, claim, err
 		}
 	}

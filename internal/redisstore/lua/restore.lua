@@ -1,12 +1,14 @@
 -- restore takes jobs that were set aside because a program could not read their bytes back to the heads of their lists, if this program can.
 -- They lie in the failed set behind all others (ended_at in prelude.lua), with their bytes as they were. The latest come first, since each
 -- goes before those that are back already.
--- ARGV  skip: how many of them to pass over, because they were looked at before; max: how many to look at
--- Answers looked and restored: how many were looked at, and how many of these are back.
-local rest = call('ZCOUNT', failed_key, '1e15', '+inf') - skip
-if rest <= 0 then return answer{} end
-local from = math.max(0, rest - max)
-local jobs, back, restored = call('ZRANGEBYSCORE', failed_key, '1e15', '+inf', 'LIMIT', from, rest - from), {{}, {}, {}, {}}, 0
+-- ARGV  since: the score from which on to look; skip: how many of the latest to pass over, because they were looked at before; max: how many
+--       to look at
+-- Answers looked and restored: how many were looked at, and how many of these are back; latest: the highest score.
+local n = call('ZCOUNT', failed_key, string.format('%.0f', math.max(since, 1e15)), '+inf')
+if n <= skip then return answer{} end
+-- By rank, from the end: by score, every call would count from the start.
+local jobs, back, restored = call('ZRANGE', failed_key, -math.min(n, skip + max), -skip - 1), {{}, {}, {}, {}}, 0
+local latest = call('ZRANGE', failed_key, -1, -1, 'WITHSCORES')[2]
 ours('LLEN', KEYS[queue_at + 1], KEYS[queue_at + 2], KEYS[queue_at + 3], KEYS[queue_at + 4])
 for i = #jobs, 1, -1 do
   local e = jobs[i]
@@ -20,4 +22,4 @@ for i = #jobs, 1, -1 do
 end
 for p = 1, 4 do push('LPUSH', KEYS[queue_at + p], back[p]) end
 if restored > 0 then wake(wake_key) end
-return answer{looked = #jobs, restored = restored}
+return answer{looked = #jobs, restored = restored, latest = tonumber(latest)}
