@@ -135,6 +135,10 @@ func TestDelay(t *testing.T) {
 	}
 }
 
+func minutes(t *rapid.T, name string, of ...int) time.Duration {
+	return time.Duration(rapid.SampledFrom(of).Draw(t, name)) * time.Minute
+}
+
 // drawInput draws a message for which every stage may object or not.
 func drawInput(t *rapid.T) Input {
 	in := Input{
@@ -148,7 +152,7 @@ func drawInput(t *rapid.T) Input {
 		Sender:   rapid.SampledFrom([]string{"+15005550006", "+15005550007"}).Draw(t, "sender"),
 		Cost:     pricing.Micros(rapid.SampledFrom([]int{0, 1, 10_000, 60_000}).Draw(t, "cost")),
 	}
-	in.AcceptedAt = in.Now.Add(-time.Duration(rapid.IntRange(0, 48*60).Draw(t, "age")) * time.Minute)
+	in.AcceptedAt = in.Now.Add(-minutes(t, "age", 0, 1, 4, 20, 60, 300, 1500))
 	if rapid.Bool().Draw(t, "suppressed") {
 		in.Suppression = &suppress.Entry{Why: suppress.StopWord, Sender: rapid.SampledFrom([]string{"", "+15005550006"}).Draw(t, "said to")}
 	}
@@ -165,7 +169,7 @@ func TestTheGateIsItsStages(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		pick := func(name string, of ...string) string { return rapid.SampledFrom(of).Draw(t, name) }
 		c := Config{
-			MessageTTL:  map[event.Type]time.Duration{event.OrderUpdate: time.Duration(rapid.IntRange(1, 24*60).Draw(t, "ttl")) * time.Minute},
+			MessageTTL:  map[event.Type]time.Duration{event.OrderUpdate: minutes(t, "ttl", 2, 30, 120, 1440), event.POSSave: minutes(t, "ttl", 2, 30, 120, 1440)},
 			OptOutScope: pick("scope", ScopeChannel, ScopeSender), RecipientLimitAction: pick("limit's action", LimitHold, LimitDrop),
 			Quiet: QuietConfig{Window: pick("quiet hours", "", "21:00-08:00", "12:00-12:30"), Events: []event.Type{event.OrderCreate, event.OrderUpdate},
 				DefaultTimezone: "America/New_York"},

@@ -1,4 +1,4 @@
-// Package pricing says what a message costs, and when enough was spent for a day.
+// Package pricing has the prices of messages, and the daily caps on what they may cost.
 package pricing
 
 import (
@@ -191,7 +191,7 @@ func NewCaps(c Config) (*Caps, error) {
 	return caps, errors.Join(errs...)
 }
 
-// Limits says whether a channel, or any source on it, has a cap: whether it is worth knowing what was spent.
+// Limits says whether a channel, or any source on it, has a cap: without one nothing has to be known of what was spent.
 func (c *Caps) Limits(channel message.Channel) bool {
 	if c == nil {
 		return false
@@ -251,7 +251,7 @@ func (c *Caps) Reached(channel message.Channel, source string, spent Spent, cost
 	return Cap{}, false
 }
 
-// Day names the day of a moment, by which what is spent is counted.
+// Day names the day of a moment, by UTC. Costs are added up by day.
 func Day(at time.Time) string { return at.UTC().Format(time.DateOnly) }
 
 // DayEnds is when the day of a moment is over, and caps begin anew.

@@ -72,8 +72,10 @@ func (w *Worker) claimed(ctx context.Context, c *queue.Claim) {
 // endUnhandled ends a job that no handler has seen.
 func (w *Worker) endUnhandled(one *queue.Claimed, o queue.Outcome) {
 	w.state.settlements = append(w.state.settlements, queue.Settlement{Claimed: one, Outcome: o, Worker: w.ID})
-	unused := unusedProbe(w.Breakers.providers[one.Provider], one.Probe)
-	w.state.health.add(&unused)
+	if one.Probe {
+		unused := unusedProbe(w.Breakers.providers[one.Provider], true)
+		w.state.health.add(&unused)
+	}
 }
 
 // schedule says when to claim again: at once while there is more, when a token or a probe is due, or when something is enqueued.

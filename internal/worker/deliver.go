@@ -113,10 +113,10 @@ func (d *Deliver) prepare(c *queue.Claimed, a *attempt) bool {
 		return false
 	}
 	m := &a.message
-	a.begun = time.Now()
+	a.started = time.Now()
 	a.cost = d.Prices.Cost(m.Channel, m.To, m.Segments)
 	a.verdict = d.Gate.Check(gate.Input{
-		Now: a.begun, AcceptedAt: c.Job.AcceptedAt, Event: event.Type(m.EventType), Audience: c.Job.Audience, Recipient: c.Job.Recipient,
+		Now: a.started, AcceptedAt: c.Job.AcceptedAt, Event: event.Type(m.EventType), Audience: c.Job.Audience, Recipient: c.Job.Recipient,
 		Timezone: m.Timezone, Source: m.Source, Sender: a.traits.Sender, Cost: a.cost, Suppression: c.Suppressed, LimitedUntil: c.LimitedUntil,
 	})
 	return a.verdict.Action == gate.Pass
@@ -143,7 +143,7 @@ func (d *Deliver) send(ctx context.Context, i int, a *attempt) {
 	if err == nil {
 		a.receipt, err = d.call(ctx, i, a.message)
 	}
-	a.ended = a.begun.Add(time.Since(a.begun)) // half the price of time.Now
+	a.ended = a.started.Add(time.Since(a.started)) // half the price of time.Now
 	if err != nil {
 		a.err, a.jitter = failure.AsError(err), rand.Float64() //nolint:gosec // no secret
 	}

@@ -27,15 +27,15 @@ type attempt struct {
 	source    string // the label of the event's source, for costs
 	verdict   gate.Verdict
 
-	begun, ended time.Time
-	probeFailed  bool           // the provider's own probe failed, with err: the message was not handed over
-	err          *failure.Error // nil when the provider took the message
-	receipt      provider.Receipt
-	jitter       float64 // from 0 to 1, spreads retries: a tenth of the pause at most is added
+	started, ended time.Time
+	probeFailed    bool           // the provider's own probe failed, with err: the message was not handed over
+	err            *failure.Error // nil when the provider took the message
+	receipt        provider.Receipt
+	jitter         float64 // from 0 to 1, spreads retries: a tenth of the pause at most is added
 }
 
 // took is how long the provider took to answer.
-func (a *attempt) took() time.Duration { return a.ended.Sub(a.begun) }
+func (a *attempt) took() time.Duration { return a.ended.Sub(a.started) }
 
 // policy is what the operator has decided about results.
 type policy struct {
@@ -54,7 +54,7 @@ func (p *policy) result(a *attempt) Result {
 	case a.renderErr != nil:
 		return Result{Outcome: queue.Fail{Error: a.renderErr.Error()}, Reason: "template", Health: unusedProbe(a.provider, a.probe)}
 	case a.verdict.Action != gate.Pass:
-		return Result{Outcome: notNow(a.verdict, a.begun), Provider: a.provider, Reason: string(a.verdict.Reason), Health: unusedProbe(a.provider, a.probe)}
+		return Result{Outcome: notNow(a.verdict, a.started), Provider: a.provider, Reason: string(a.verdict.Reason), Health: unusedProbe(a.provider, a.probe)}
 	case a.err == nil:
 		return Result{Outcome: p.done(a), Provider: a.provider, Health: p.health(a)}
 	case a.probeFailed:

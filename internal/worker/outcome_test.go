@@ -20,8 +20,8 @@ import (
 
 var backoff = []time.Duration{2 * time.Second, 4 * time.Second, 8 * time.Second}
 
-// begun is when the attempts of these tests begin.
-var begun = time.Date(2026, 1, 15, 12, 0, 0, 0, time.UTC)
+// started is when the attempts of these tests begin.
+var started = time.Date(2026, 1, 15, 12, 0, 0, 0, time.UTC)
 
 // tried returns an attempt that ended with an error, after so many earlier attempts.
 func tried(err *failure.Error, attempts int) *attempt {
@@ -113,13 +113,13 @@ func rows() []row {
 	fresh, spent := &job.Job{Attempts: 2}, &job.Job{Attempts: 3}
 	transient, ambiguous := outage(failure.Transient, 0), outage(failure.Ambiguous, 0)
 	held := func(r gate.Reason) gate.Verdict {
-		return gate.Verdict{Action: gate.Hold, Until: begun.Add(time.Hour), Reason: r, Text: "later"}
+		return gate.Verdict{Action: gate.Hold, Until: started.Add(time.Hour), Reason: r, Text: "later"}
 	}
 	const uncertainResend = "ambiguous error, `ON_UNCERTAIN=resend`"
 	return []row{
 		{"the provider took it", "", "", attempt{job: fresh}, resend},
-		{"the provider took it", "", "", attempt{job: fresh, ended: begun.Add(time.Second)}, resend},
-		{"the provider took it, slower than `SLOW_SEND`", "", "", attempt{job: fresh, ended: begun.Add(time.Second + 1)}, resend},
+		{"the provider took it", "", "", attempt{job: fresh, ended: started.Add(time.Second)}, resend},
+		{"the provider took it, slower than `SLOW_SEND`", "", "", attempt{job: fresh, ended: started.Add(time.Second + 1)}, resend},
 		{"permanent error", "", "", attempt{job: fresh, err: outage(failure.Permanent, 0)}, resend},
 		{"permanent error", "", "", attempt{job: fresh, err: outage(failure.Permanent, 0), breakerOpen: true}, resend},
 		{"transient error", "yes", "closed", attempt{job: fresh, err: transient}, resend},
@@ -206,9 +206,9 @@ func TestThePage(t *testing.T) {
 	outcomes := map[string]bool{}
 	for _, r := range rows() {
 		a := r.attempt
-		a.begun, a.provider = begun, "twilio"
+		a.started, a.provider = started, "twilio"
 		if a.ended.IsZero() {
-			a.ended = begun
+			a.ended = started
 		}
 		name := strings.Join([]string{r.result, r.left, r.breaker}, " | ")
 		result := r.policy.result(&a)
@@ -239,8 +239,8 @@ func TestWhatGoesWithAnOutcome(t *testing.T) {
 	t.Parallel()
 	j := &job.Job{Channel: message.SMS, Recipient: "+12025550143", Attempts: 1}
 	sent := func(reports, names bool) attempt {
-		return attempt{job: j, provider: "twilio", traits: provider.Traits{Sender: "+15005550006", Reports: reports, NamesMessage: names}, begun: begun,
-			ended: begun.Add(80 * time.Millisecond), receipt: provider.Receipt{MessageID: "SM1"}, message: message.Message{EventType: "pos_save", Segments: 3}}
+		return attempt{job: j, provider: "twilio", traits: provider.Traits{Sender: "+15005550006", Reports: reports, NamesMessage: names}, started: started,
+			ended: started.Add(80 * time.Millisecond), receipt: provider.Receipt{MessageID: "SM1"}, message: message.Message{EventType: "pos_save", Segments: 3}}
 	}
 	failed := func(e failure.Error) attempt {
 		a := sent(true, false)
@@ -279,7 +279,7 @@ func TestWhatGoesWithAnOutcome(t *testing.T) {
 			queue.Fail{Attempt: lost, Error: "permanent: invalid_recipient"}},
 		"opted out, which holds on the other channel too": {policy{backoff: backoff, fallBack: true}, failed(optedOut),
 			queue.Fail{Attempt: lost, Error: "permanent: opted_out", Suppress: &suppress.Entry{Channel: message.SMS, Address: "+12025550143",
-				Why: suppress.Refused, By: "twilio", Sender: "+15005550006", At: begun.Add(80 * time.Millisecond)}}},
+				Why: suppress.Refused, By: "twilio", Sender: "+15005550006", At: started.Add(80 * time.Millisecond)}}},
 		"uncertain, which does not go out twice": {policy{backoff: backoff, fallBack: true}, failed(failure.Error{Class: failure.Ambiguous, Reason: failure.ReasonTimeout}),
 			queue.Fail{Attempt: lost, Error: "ambiguous: timeout", Uncertain: true}},
 	} {
@@ -303,7 +303,7 @@ func TestHealth(t *testing.T) {
 	}{
 		"taken":             {attempt{}, queue.ProviderHealth{Healthy: 1}},
 		"taken as a probe":  {attempt{probe: true}, queue.ProviderHealth{Healthy: 1, Probed: true}},
-		"SLOW_SEND":         {attempt{ended: begun.Add(1500 * time.Millisecond)}, queue.ProviderHealth{Failed: 1, Reason: "it took 1.5s to answer (SLOW_SEND)"}},
+		"SLOW_SEND":         {attempt{ended: started.Add(1500 * time.Millisecond)}, queue.ProviderHealth{Failed: 1, Reason: "it took 1.5s to answer (SLOW_SEND)"}},
 		"throttled":         {attempt{err: outage(failure.Throttled, time.Minute)}, queue.ProviderHealth{ThrottleFor: time.Minute, Reason: "throttled: outage"}},
 		"throttled briefly": {attempt{err: outage(failure.Throttled, 0)}, queue.ProviderHealth{ThrottleFor: time.Second, Reason: "throttled: outage"}},
 		"account":           {attempt{err: outage(failure.Account, 0)}, queue.ProviderHealth{Failed: 1, Account: true, Reason: "account: outage"}},
@@ -311,9 +311,9 @@ func TestHealth(t *testing.T) {
 			queue.ProviderHealth{Failed: 1, Account: true, Reason: "account: outage", Probed: true}},
 	} {
 		a := tt.a
-		a.job, a.provider, a.begun, tt.want.Provider = j, "twilio", begun, "twilio"
+		a.job, a.provider, a.started, tt.want.Provider = j, "twilio", started, "twilio"
 		if a.ended.IsZero() {
-			a.ended = begun
+			a.ended = started
 		}
 		if diff := cmp.Diff(tt.want, p.result(&a).Health); diff != "" {
 			t.Errorf("%s: %s", name, diff)
