@@ -199,7 +199,13 @@ func (h *handler) accept(r *http.Request, real bool) (*accepted, *event.Event, e
 	if !h.limits.allow(e.Source) {
 		return nil, e, problem(http.StatusTooManyRequests, "rate_limited", "this source sends more than it may (SOURCE_RATE_LIMIT)").later()
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), enqueueTimeout)
+	answer, err := h.enqueue(r.Context(), e)
+	return answer, e, err
+}
+
+// enqueue plans the messages of an event and puts their jobs into the queue; every error is a *Problem.
+func (h *handler) enqueue(ctx context.Context, e *event.Event) (*accepted, error) {
+	ctx, cancel := context.WithTimeout(ctx, enqueueTimeout)
 	defer cancel()
 	submission := plan.Plan(e, h.Store)
 	submission.AcceptedAt = time.Now()
@@ -210,10 +216,10 @@ func (h *handler) accept(r *http.Request, real bool) (*accepted, *event.Event, e
 	var full *queue.FullError
 	switch {
 	case errors.As(err, &full):
-		return nil, e, problem(http.StatusServiceUnavailable, "full", full.Error()+"; nothing is lost, send it again later").later()
+		return nil, problem(http.StatusServiceUnavailable, "full", full.Error()+"; nothing is lost, send it again later").later()
 	case err != nil:
 		h.Log.Error("webhook not taken: the queue is unavailable", "webhook", e.ID, "error", err)
-		return nil, e, problem(http.StatusServiceUnavailable, "unavailable", "the queue cannot take it now; send it again").later()
+		return nil, problem(http.StatusServiceUnavailable, "unavailable", "the queue cannot take it now; send it again").later()
 	}
 	answer := &accepted{ID: e.ID, Status: "accepted", Jobs: acceptance.Jobs, Skipped: acceptance.Skipped}
 	if acceptance.Duplicate {
@@ -229,7 +235,7 @@ func (h *handler) accept(r *http.Request, real bool) (*accepted, *event.Event, e
 	if answer.Skipped == nil {
 		answer.Skipped = []queue.Skipped{}
 	}
-	return answer, e, nil
+	return answer, nil
 }
 
 // room is what a webhook counts for while it is worked on: its size, which for a chunked one is not known before.
