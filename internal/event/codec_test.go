@@ -6,9 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -91,51 +89,6 @@ func TestGolden(t *testing.T) {
 	if len(golden) != len(goldenEvents()) {
 		t.Errorf("the file has %d events, the test %d", len(golden), len(goldenEvents()))
 	}
-}
-
-// TestProto holds event.proto to the codec's tables.
-func TestProto(t *testing.T) {
-	t.Parallel()
-	source, err := os.ReadFile("event.proto")
-	if err != nil {
-		t.Fatal(err)
-	}
-	described := map[string][]string{} // by message: "number name kind"
-	message := ""
-	begins, field := regexp.MustCompile(`^message (\w+) \{$`), regexp.MustCompile(`^  (?:optional )?(repeated )?(\w+) (\w+) = (\d+);`)
-	for line := range strings.Lines(string(source)) {
-		line = strings.TrimRight(line, "\n")
-		if m := begins.FindStringSubmatch(line); m != nil {
-			message = m[1]
-			continue
-		}
-		m := field.FindStringSubmatch(line)
-		if m == nil {
-			if strings.HasPrefix(line, "  ") {
-				t.Errorf("event.proto has a line that this test cannot read: %q", line)
-			}
-			continue
-		}
-		described[message] = append(described[message], m[4]+" "+m[3]+" "+strconv.FormatBool(m[2] == "string" && m[1] == ""))
-	}
-	coded := map[string][]string{
-		"Event": listed(t, eventFields), "Sale": listed(t, saleFields), "Payment": listed(t, paymentFields), "Customer": listed(t, customerFields), "Item": listed(t, itemFields),
-	}
-	if diff := cmp.Diff(coded, described); diff != "" {
-		t.Errorf("event.proto (+) is not what the codec writes (-):\n%s", diff)
-	}
-}
-
-func listed[T any](t *testing.T, fields []text[T]) []string {
-	t.Helper()
-	var out []string
-	for i, f := range fields[1:] {
-		if int(f.number) != i+1 {
-			t.Errorf("field %s has number %d, at place %d of its table", f.name, f.number, i+1)
-		}
-		out = append(out, fmt.Sprint(f.number, " ", f.name, " ", f.get != nil))
-	}
-	return out
 }
 
 func drawEvent(t *rapid.T) *Event {

@@ -175,7 +175,13 @@ func (h *handler) accept(r *http.Request, real bool) (*accepted, *event.Event, e
 	if !h.limits.allow(e.Source) {
 		return nil, e, inbound.New(http.StatusTooManyRequests, "rate_limited", "this source sends more than it may (SOURCE_RATE_LIMIT)")
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), enqueueTimeout)
+	answer, err := h.enqueue(r.Context(), e)
+	return answer, e, err
+}
+
+// enqueue plans the messages of an event and puts their jobs into the queue; every error is an *inbound.Problem.
+func (h *handler) enqueue(ctx context.Context, e *event.Event) (*accepted, error) {
+	ctx, cancel := context.WithTimeout(ctx, enqueueTimeout)
 	defer cancel()
 	submission := plan.Plan(e, h.Store)
 	submission.AcceptedAt = time.Now()
@@ -186,10 +192,10 @@ func (h *handler) accept(r *http.Request, real bool) (*accepted, *event.Event, e
 	var full *queue.FullError
 	switch {
 	case errors.As(err, &full):
-		return nil, e, inbound.New(http.StatusServiceUnavailable, "full", full.Error()+"; nothing is lost, send it again later")
+		return nil, inbound.New(http.StatusServiceUnavailable, "full", full.Error()+"; nothing is lost, send it again later")
 	case err != nil:
 		h.Log.Error("enqueue failed", "webhook", e.ID, "error", err)
-		return nil, e, inbound.Unavailable("the queue cannot take it now; send it again")
+		return nil, inbound.Unavailable("the queue cannot take it now; send it again")
 	}
 	answer := &accepted{ID: e.ID, Status: "accepted", Jobs: acceptance.Jobs, Skipped: acceptance.Skipped}
 	if acceptance.Duplicate {
@@ -205,7 +211,7 @@ func (h *handler) accept(r *http.Request, real bool) (*accepted, *event.Event, e
 	if answer.Skipped == nil {
 		answer.Skipped = []queue.Skipped{}
 	}
-	return answer, e, nil
+	return answer, nil
 }
 
 // invalid turns a payload's faults into a refusal.
