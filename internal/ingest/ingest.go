@@ -104,7 +104,7 @@ func Server(h http.Handler, log *slog.Logger) *http.Server {
 }
 
 // oneOfChunks ends the connection after a chunked request. One that gives its length, too, is read by its chunks, and net/http forgets the
-// length: whoever stands in front may have gone by that, and what follows may be a request that somebody smuggled in (RFC 9112, section
+// length: a proxy in front may have gone by that length, and what follows may be a smuggled request (RFC 9112, section
 // 6.1, asks for the connection to be closed).
 func oneOfChunks(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
