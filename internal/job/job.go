@@ -30,7 +30,7 @@ type Job struct {
 	Attempts   int             // sends that were begun and counted
 	Crashes    int             // leases that ended while a worker held the job
 	Uncertain  bool            // an earlier send of it may have gone out
-	Returns    int             // how often somebody who had it put it back, modulo MaxReturns: no two leases of a job have the same bytes
+	Returns    int             // how often a worker put it back, modulo MaxReturns, so that no two leases of a job have the same bytes
 	AcceptedAt time.Time       // millisecond precision
 	Audience   message.Audience
 	Recipient  message.Address
