@@ -394,7 +394,7 @@ func TestRedisWithUsers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := startOn(t, redistest.StartAs(t, "ringup", "dev-redis", "--appendonly", "yes", "--aclfile", users))
+	s := startOn(t, redistest.StartAs(t, "ringup", "dev-redis", "--appendonly", "yes", "--appendfsync", "always", "--aclfile", users))
 	s.post(0, 300)
 	s.redis.Kill()
 	s.redis.Restart()
