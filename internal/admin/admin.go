@@ -57,7 +57,7 @@ type SuppressionList interface {
 	// Suppressed returns nil for an address that is not on the list.
 	Suppressed(context.Context, message.Channel, message.Address) (*suppress.Entry, error)
 	CountSuppressed(context.Context, message.Channel) (int64, error)
-	Suppressions(ctx context.Context, channel message.Channel, visit func(suppress.Entry) (enough bool)) error
+	Suppressions(ctx context.Context, channel message.Channel, visit func(suppress.Entry) (stop bool)) error
 }
 
 // AuditLog has what operators changed or looked at.

@@ -97,12 +97,12 @@ func (w window) afterByDates(t time.Time, zone *time.Location) time.Time {
 // begin with the first and end with the last. Clocks that are put forward may skip it: then both are the moment of the change.
 func instants(year int, month time.Month, day, minute int, zone *time.Location) (first, last time.Time) {
 	// time.Date does not say which of two it returns, or on which side of the gap, so the periods before and after count too.
-	near := time.Date(year, month, day, 0, minute, 0, 0, zone)
+	guess := time.Date(year, month, day, 0, minute, 0, 0, zone)
 	shown := time.Date(year, month, day, 0, minute, 0, 0, time.UTC)
-	begin, end := near.ZoneBounds()
-	periods := []time.Time{near}
+	begin, end := guess.ZoneBounds()
+	periods := []time.Time{guess}
 	if !begin.IsZero() {
-		periods = []time.Time{begin.Add(-time.Second), near}
+		periods = []time.Time{begin.Add(-time.Second), guess}
 	}
 	if !end.IsZero() {
 		periods = append(periods, end)
@@ -133,5 +133,5 @@ func instants(year int, month time.Month, day, minute int, zone *time.Location) 
 			return change, change
 		}
 	}
-	return near, near
+	return guess, guess
 }

@@ -52,7 +52,7 @@ const (
 	DailyCap       Reason = "daily_cap"
 )
 
-// Holds lists the reasons for which a message is held.
+// Holds lists the reasons for which a message is scheduled for later.
 var Holds = []Reason{QuietHours, RecipientLimit, DailyCap}
 
 // Verdict is what a stage, or the gate as a whole, says. The zero value lets the message pass.
@@ -64,7 +64,7 @@ type Verdict struct {
 	Cap    string // the daily cap that is reached, by its name in DAILY_CAP; "" for none
 }
 
-// Delay is how long a held message waits from now on: a second at least, so that it is not claimed over and over.
+// Delay is how long a scheduled message waits from now on: a second at least, so that it is not claimed over and over.
 func (v Verdict) Delay(now time.Time) time.Duration { return max(v.Until.Sub(now), time.Second) }
 
 // Stage looks at a message. It goes by nothing but its configuration and the input, and changes nothing. The nil stage has nothing to look for.
@@ -94,7 +94,7 @@ func New(c Config, budget *pricing.Budget) (*Gate, error) {
 }
 
 // Check asks one stage after the other, and returns the first objection; the zero Verdict lets the message pass, and then its cost is
-// reserved within the budget. A message that would be older than MESSAGE_TTL by the time it may go out is dropped rather than held.
+// reserved within the budget. A message that would be older than MESSAGE_TTL by the time it may go out is dropped rather than scheduled.
 func (g *Gate) Check(in Input) Verdict {
 	for _, stage := range g.stages {
 		v := stage(in)

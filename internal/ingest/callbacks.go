@@ -26,7 +26,7 @@ const (
 
 // Sink applies what callbacks say: the queue. An error means that it did not, and that the provider has to send the callback again.
 type Sink interface {
-	Take(context.Context, report.Update) error
+	Accept(context.Context, report.Update) error
 }
 
 // CallbackOptions are what Callbacks are made of. All are required.
@@ -148,7 +148,7 @@ func (c *Callbacks) apply(callback provider.Callback, r *http.Request) (inbound.
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), applyTimeout)
 	defer cancel()
-	if err := c.sink.Take(ctx, update); err != nil {
+	if err := c.sink.Accept(ctx, update); err != nil {
 		c.log.Error("callback not applied", "provider", callback.Provider, "error", err)
 		return inbound.Reply{}, "", inbound.Unavailable("the queue cannot take it now; send it again")
 	}

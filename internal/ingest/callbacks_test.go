@@ -58,7 +58,7 @@ type bench struct {
 }
 
 // Take remembers an update, or fails as it is told.
-func (b *bench) Take(_ context.Context, n report.Update) error {
+func (b *bench) Accept(_ context.Context, n report.Update) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.err != nil {

@@ -18,7 +18,7 @@ func Server(h http.Handler, log *slog.Logger) *http.Server {
 }
 
 // closeAfterChunked ends the connection after a chunked request. A request that gives its length, too, is read by its chunks, and net/http
-// forgets the length. A proxy in front may have used the length, and what follows on the connection may be a smuggled request (RFC 9112,
+// forgets the length. A proxy in front may have used the length, and the next bytes on the connection may be a smuggled request (RFC 9112,
 // section 6.1, asks for the connection to be closed).
 func closeAfterChunked(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

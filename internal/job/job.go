@@ -27,10 +27,10 @@ type Job struct {
 	Channel    message.Channel // not in the bytes: a queue is of one channel
 	Index      int             // 1 for the webhook's first job on this channel
 	Priority   int             // 1 (first) to 4
-	Attempts   int             // sends that were begun and counted
-	Crashes    int             // leases that ended while a worker held the job
+	Attempts   int             // sends that were started and counted
+	Crashes    int             // leases that ended without a settlement
 	Uncertain  bool            // an earlier send of it may have gone out
-	Returns    int             // how often a worker put it back, modulo MaxReturns, so that no two leases of a job have the same bytes
+	Returns    int             // how often it was put back, modulo MaxReturns: no two leases of a job have the same bytes
 	AcceptedAt time.Time       // millisecond precision
 	Audience   message.Audience
 	Recipient  message.Address

@@ -28,7 +28,7 @@ func ParseChannel(name string) (Channel, error) {
 			return c, nil
 		}
 	}
-	return "", fmt.Errorf("channel %q is none of sms, email, whatsapp", name)
+	return "", fmt.Errorf("channel %q is not one of sms, email, whatsapp", name)
 }
 
 // Audience says for whom a text is written: the shop's customer, or its staff.

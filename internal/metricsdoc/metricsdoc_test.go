@@ -103,7 +103,7 @@ func all(t *testing.T) map[string]*metric {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var in, out, desk recorder
+	var in, out, forAdmin recorder
 	store.Instrument(&in)
 	producer := store.Producer(&in)
 	store.Sweeper(&in)
@@ -118,11 +118,11 @@ func all(t *testing.T) map[string]*metric {
 	ingest.NewCallbacks(ingest.CallbackOptions{Registerer: &in, Log: slog.New(slog.DiscardHandler)})
 	store.Instrument(&out)
 	worker.NewMetrics(&out, message.SMS)
-	store.Instrument(&desk)
+	store.Instrument(&forAdmin)
 	metrics := map[string]*metric{}
 	describe(t, "ingest", &in, metrics)
 	describe(t, "worker", &out, metrics)
-	describe(t, "admin", &desk, metrics)
+	describe(t, "admin", &forAdmin, metrics)
 	return metrics
 }
 

@@ -12,7 +12,7 @@ import (
 // no caps.
 //
 // A message's cost goes through it once: Reserve before the send, then either Release, when the message did not go out, or Settle, once the
-// cost is on record.
+// cost is stored in Redis.
 type Budget struct {
 	channel message.Channel
 	caps    *Caps

@@ -1,5 +1,5 @@
 // Package provider is the contract with the services that carry messages away, in both directions. A Provider knows one service's dialect: it
-// sends once, never waits, and says what kind of failure it saw; the worker decides what follows. A Callback reads what the service reports
+// sends once, never waits, and says what kind of failure it saw; the worker decides the outcome. A Callback reads what the service reports
 // afterwards; ingest serves it.
 //
 // Each service has one folder: what both directions know, and the callback, in the folder itself, which links no SDK; the adapter, with the
@@ -21,7 +21,7 @@ import (
 // Probe asks, as cheaply as the provider's API allows, whether a send could work: credentials, account state. Errors are as
 // of Send.
 //
-// Traits says what follows from the configuration, and never changes.
+// Traits depends on the configuration alone: every call returns the same.
 type Provider interface {
 	Send(ctx context.Context, m message.Message) (Receipt, error)
 	Probe(ctx context.Context) error
@@ -48,7 +48,7 @@ type OptOutLister interface {
 	OptedOut(ctx context.Context, each func(message.Address) error) error
 }
 
-// Receipt is what the provider said of an accepted message.
+// Receipt is the provider's answer to an accepted message.
 type Receipt struct {
 	MessageID string // the provider's id, by which delivery reports name the message
 }

@@ -57,7 +57,7 @@ type Totals struct {
 	Dropped int64 `json:"dropped"`
 	// Suppressed counts messages to recipients on the suppression list.
 	Suppressed int64 `json:"suppressed"`
-	// Held counts how often messages were scheduled.
+	// How often messages were scheduled.
 	Held int64 `json:"held"`
 }
 

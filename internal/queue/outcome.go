@@ -6,10 +6,10 @@ import (
 	"ringup.dev/ringup/internal/suppress"
 )
 
-// Outcome is what became of a claimed job. The set is closed: Done, Retry, Defer, Hold, Fail, Drop, Suppress and Release. Each has just what
+// Outcome is the result of a claimed job. The set is closed: Done, Retry, Defer, Hold, Fail, Drop, Suppress and Release. Each has just what
 // the store needs to carry it out; the worker makes all of them in one place (worker/outcome.go), and the store encodes them in one function.
 type Outcome interface {
-	// Name is the outcome in metrics, logs and histories: completed, retry, deferred, held, failed, dropped, suppressed, released.
+	// Name is the outcome in metrics, logs and histories: completed, retry, deferred, `held`, failed, dropped, suppressed, released.
 	Name() string
 	outcome()
 }
@@ -23,16 +23,16 @@ type Attempt struct {
 	ExtraTokens int
 }
 
-// Done ends a job whose message a provider took: it goes to the completed set.
+// Done ends a job whose message was accepted by a provider: it goes to the completed set.
 type Done struct {
 	Attempt
-	// NoReports says that the provider never reports what became of the message.
+	// NoReports says that the provider sends no delivery reports for the message.
 	NoReports bool
 	// FindByMessageID makes the provider's message id lead to the job, for providers whose reports name nothing else.
 	FindByMessageID bool
 	// Costs are added to what was spent today.
 	Costs []Cost
-	// Redelivery is what follows when the provider reports that the message did not arrive; nil: nothing.
+	// Redelivery says how to go on when the provider reports that the message did not arrive; nil: the report is only logged.
 	Redelivery *Redelivery
 }
 
@@ -76,7 +76,7 @@ type Drop struct{ Error string }
 // Suppress ends a job whose recipient is on the suppression list. Its record stays.
 type Suppress struct{ Error string }
 
-// Release puts a job back to the head of its list, as it was: it was never begun.
+// Release puts a job back to the head of its list, as it was: its send was not started.
 type Release struct{}
 
 // Name implements Outcome.

@@ -1,8 +1,8 @@
 // Package queue is the contract between ingest, the workers and the store of the jobs in between. Its one implementation is
 // redisstore; queuetest is the contract as tests.
 //
-// Delivery is at least once. An accepted job is in exactly one of: a priority list, the retry set, the held set, the inflight set (with a
-// lease), the failed set, the completed set; every move between them is atomic. A worker that has a job for longer than its lease has
+// Delivery is at least once. An accepted job is in exactly one of: a priority list, the retry set, the scheduled set, the inflight set (with
+// a lease), the failed set, the completed set; every move between them is atomic. A worker that has a job for longer than its lease has
 // lost it: its settlement is refused (Settled.Lost), and another worker may send the message again.
 package queue
 
@@ -89,7 +89,7 @@ type Claim struct {
 	Wait time.Duration
 	// Halted says why nothing may be claimed; "" when it may.
 	Halted string
-	// Throttled is set when the rate limit kept jobs waiting.
+	// Throttled is set when jobs wait because of the rate limit.
 	Throttled bool
 	// Promoted and Reaped count the due jobs and the ended leases that were moved. SetAside are those of the latter that went to the
 	// failed set, because their lease ended too often, or once under ON_UNCERTAIN=fail; the others went back to the lists.
@@ -138,7 +138,7 @@ type BreakerState struct {
 	Reason string    `json:"reason,omitempty"`
 }
 
-// Name is the state for people: throttled, where the API says held.
+// Name is the state for people: throttled, where the API says `held`.
 func (b BreakerState) Name() string {
 	if b.State == BreakerThrottled {
 		return "throttled"
@@ -211,7 +211,7 @@ type Notification struct {
 // Event is something that happened to a job.
 type Event struct {
 	At time.Time `json:"at"`
-	// What: accepted, sent, retry, deferred, held, failed, dropped, suppressed, lost, moved (to another channel), retried or deleted (by
+	// What: accepted, sent, retry, deferred, `held`, failed, dropped, suppressed, lost, moved (to another channel), retried or deleted (by
 	// an operator); and as the provider reports it: handed_on, delivered, read, undelivered.
 	What      string `json:"what"`
 	Attempt   int    `json:"attempt,omitempty"`

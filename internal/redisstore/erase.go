@@ -62,8 +62,8 @@ var forgetSteps = func() []forgetStep {
 
 // Forget looks through a part of everything for a person's data, and deletes it: jobs, with their bodies and logs, and the messages in the
 // outbox. Call it with the Next of its answer until that is empty; after a cancelled ctx it may be called with the same From. No script holds
-// Redis for longer than one pass over a priority list takes: some 20 ms where a million jobs wait. A webhook's deduplication record stays,
-// which has masked addresses alone: it keeps a webhook that the POS repeats from being sent. Errors: queue.ErrUnavailable, and a From that
+// Redis for longer than one pass over a priority list takes: some 20 ms where a million jobs wait. A webhook's deduplication record stays:
+// it has masked addresses alone, and makes a repetition by the POS a duplicate. Errors: queue.ErrUnavailable, and a From that
 // is no Next.
 func (s *Store) Forget(ctx context.Context, r queue.ForgetRequest) (queue.Forgotten, error) {
 	found := queue.Forgotten{Sending: []string{}}
@@ -135,9 +135,9 @@ func (s *Store) forget(ctx context.Context, r *queue.ForgetRequest, step forgetS
 		}
 		return next, next == 0, nil
 	}
-	gone, err := s.forgetJobs(ctx, r, k, key, owned, 0, 0)
+	deleted, err := s.forgetJobs(ctx, r, k, key, owned, 0, 0)
 	count := map[queue.State]*int{queue.Retrying: &found.Retry, queue.Scheduled: &found.Held, queue.Failed: &found.Failed, queue.Completed: &found.Completed}[step.state]
-	*count += gone
+	*count += deleted
 	return next, next == 0, err
 }
 
@@ -159,13 +159,13 @@ func (s *Store) forgetWaiting(ctx context.Context, r *queue.ForgetRequest, step 
 	if err != nil {
 		return 0, false, err
 	}
-	gone, err := s.forgetJobs(ctx, r, k, key, owned, from-forgetSlack, til)
-	found.Waiting += gone
+	deleted, err := s.forgetJobs(ctx, r, k, key, owned, from-forgetSlack, til)
+	found.Waiting += deleted
 	if r.DryRun {
-		gone = 0 // all of them are where they were
+		deleted = 0 // all of them are where they were
 	}
 	// A part that is not full began at the head.
-	return uint64(at + int64(len(raws)-gone)), len(raws) < scanBatch, err
+	return uint64(at + int64(len(raws)-deleted)), len(raws) < scanBatch, err
 }
 
 // forgetOutbox looks at a part of the messages that the sandbox took, the latest first.
@@ -217,7 +217,7 @@ func (s *Store) forgetJobs(ctx context.Context, r *queue.ForgetRequest, k Keys, 
 	if r.DryRun {
 		return len(jobs), nil
 	}
-	gone := 0
+	deleted := 0
 	for len(jobs) > 0 {
 		n := min(len(jobs), operateBatch)
 		args := forgetArgs{From: key, Base: k.Base, First: from, Last: til}
@@ -226,10 +226,10 @@ func (s *Store) forgetJobs(ctx context.Context, r *queue.ForgetRequest, k Keys, 
 		}
 		var answer forgetAnswer
 		if err := s.ask(ctx, &s.scripts.forget, &args, &answer); err != nil {
-			return gone, err
+			return deleted, err
 		}
-		gone += answer.Deleted
+		deleted += answer.Deleted
 		jobs = jobs[n:]
 	}
-	return gone, nil
+	return deleted, nil
 }

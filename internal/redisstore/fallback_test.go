@@ -200,7 +200,7 @@ func afterFallBackOfAReport(a *after) {
 	}
 	for died, steps := range []string{"before anything", "after the first look", "after the enqueue"} {
 		id, one := a.sent()
-		a.must(a.deliveries.Take(a.Context(), report.Update{Reports: []report.Report{unreachable(one, "1")}}))
+		a.must(a.deliveries.Accept(a.Context(), report.Update{Reports: []report.Report{unreachable(one, "1")}}))
 		if died > 0 {
 			results, copies, err := a.deliveries.run(a.Context(), channel, rows())
 			a.must(err)
@@ -235,7 +235,7 @@ func afterFallBackOfAReportTwice(a *after) {
 	for range n {
 		id, one := a.sent()
 		ids = append(ids, id)
-		a.must(a.deliveries.Take(a.Context(), report.Update{Reports: []report.Report{unreachable(one, "1")}}))
+		a.must(a.deliveries.Accept(a.Context(), report.Update{Reports: []report.Report{unreachable(one, "1")}}))
 	}
 	other := a.store.Deliveries(prometheus.NewRegistry())
 	var both sync.WaitGroup

@@ -58,7 +58,7 @@ func TestMetricsAfterTheSend(t *testing.T) {
 	s.settle(queue.Settlement{Outcome: queue.Suppress{Error: "stop"}})
 	_, err := s.store.Suppress(t.Context(), []suppress.Entry{{Channel: message.SMS, Address: "+15550104242", Why: suppress.StopWord}})
 	s.must(err)
-	s.must(s.store.Deliveries(prometheus.NewRegistry()).Take(t.Context(), report.Update{Reports: []report.Report{{EventID: "1", Provider: "first", Channel: message.SMS, State: report.Delivered}}}))
+	s.must(s.store.Deliveries(prometheus.NewRegistry()).Accept(t.Context(), report.Update{Reports: []report.Report{{EventID: "1", Provider: "first", Channel: message.SMS, State: report.Delivered}}}))
 	k := s.store.keys[message.SMS]
 	til := time.Now().Add(time.Hour).UnixMilli()
 	s.must(s.store.client.HSet(t.Context(), k.State, "b:first", fmt.Sprintf("R %d 1 0 0 0 0 recovered", til), "b:second", fmt.Sprintf("O %d 1 0 0 0 0 out", til)).Err())

@@ -134,15 +134,15 @@ func (p *Producer) encode(item *pending, body []byte, slot int, channels []messa
 			WebhookID: e.ID, Channel: part.Channel, Priority: s.Priority, AcceptedAt: s.AcceptedAt, Trace: s.Trace, Type: e.Type, Store: e.Store,
 			SharedBody: len(part.Recipients) > 1 || len(body) > inlineBody, Body: body,
 		}
-		apart, size := byte(0), jobOverhead+len(e.ID)+len(s.Trace)+len(e.Type)+len(e.Store)
+		shared, size := byte(0), jobOverhead+len(e.ID)+len(s.Trace)+len(e.Type)+len(e.Store)
 		if j.SharedBody {
-			apart = 1
+			shared = 1
 			item.bytes += len(body)
 			args = append(args, keys.body(&j), body)
 		} else {
 			size += len(body)
 		}
-		shape = append(shape, byte(slices.Index(channels, part.Channel)+1), apart, byte(len(part.Recipients)>>8), byte(len(part.Recipients)))
+		shape = append(shape, byte(slices.Index(channels, part.Channel)+1), shared, byte(len(part.Recipients)>>8), byte(len(part.Recipients)))
 		for i, r := range part.Recipients {
 			j.Index, j.Recipient, j.Audience = i+1, r.Address, r.Audience
 			raw, err := j.AppendBinary(make([]byte, 0, size+len(r.Address)))
@@ -177,7 +177,7 @@ func (p *Producer) flushAll() {
 	}
 }
 
-// next takes the next group off those who wait.
+// next takes the next group off the waiting webhooks.
 func (p *Producer) next() []*pending {
 	bytes, n := 0, 0
 	for n < len(p.waiting) && n < groupWebhooks && (n == 0 || bytes+p.waiting[n].bytes <= groupBytes) {
@@ -192,7 +192,7 @@ func (p *Producer) next() []*pending {
 	return group
 }
 
-// flush sends a group in one round trip and tells each webhook what became of it.
+// flush sends a group in one round trip and tells each webhook its result.
 func (p *Producer) flush(group []*pending) {
 	var calls []call
 	var members [][]*pending // by call

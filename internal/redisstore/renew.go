@@ -42,8 +42,8 @@ func (c *Consumer) Renew(ctx context.Context, claimed []*queue.Claimed) (lost []
 // workerTimeout is how long after its last heartbeat a worker is no longer shown: two and a half heartbeats.
 const workerTimeout = 25 * time.Second
 
-// beatArgs are the arguments of beat.lua.
-type beatArgs struct {
+// heartbeatArgs are the arguments of `beat.lua`.
+type heartbeatArgs struct {
 	Workers string        `key:"workers"`
 	Worker  string        `lua:"worker"`
 	Says    []byte        `lua:"says"`
@@ -59,8 +59,8 @@ func (c *Consumer) Heartbeat(ctx context.Context, id string, sending, concurrenc
 	if err != nil {
 		return err
 	}
-	args := beatArgs{Workers: c.keys.Workers, Worker: id, Says: says, Timeout: workerTimeout}
-	if err := c.store.ask(ctx, &c.store.scripts.beat, &args, nil); err != nil {
+	args := heartbeatArgs{Workers: c.keys.Workers, Worker: id, Says: says, Timeout: workerTimeout}
+	if err := c.store.ask(ctx, &c.store.scripts.heartbeat, &args, nil); err != nil {
 		return err
 	}
 	return c.store.restoreAll(ctx, c.channel)

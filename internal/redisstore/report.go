@@ -67,9 +67,9 @@ func (s *Store) Deliveries(reg prometheus.Registerer) *Deliveries {
 	return d
 }
 
-// Take stores the content of a callback until it is applied, which is soon. An update without reports and preferences stores nothing. Errors:
+// Accept stores the content of a callback until it is applied, which is soon. An update without reports and preferences stores nothing. Errors:
 // queue.ErrUnavailable, and unknown channels. After an error a part may be stored; the provider's repetition is harmless.
-func (d *Deliveries) Take(ctx context.Context, update report.Update) error {
+func (d *Deliveries) Accept(ctx context.Context, update report.Update) error {
 	now := time.Now()
 	pipe := d.store.client.Pipeline()
 	push := func(channel message.Channel, r queuedReport) error {

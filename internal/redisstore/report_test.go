@@ -135,7 +135,7 @@ func (a *after) say(reports ...report.Report) {
 	for i := range reports {
 		reports[i].Provider, reports[i].Channel = "business", message.WhatsApp
 	}
-	a.must(a.deliveries.Take(a.Context(), report.Update{Reports: reports}))
+	a.must(a.deliveries.Accept(a.Context(), report.Update{Reports: reports}))
 	a.apply()
 }
 

@@ -141,14 +141,14 @@ func (s *Store) SyncOptOuts(ctx context.Context, channel message.Channel, provid
 		// Another program may try again soon.
 		return true, errors.Join(err, s.client.Expire(ctx, turn, time.Minute).Err())
 	}
-	var gone []message.Address
+	var delisted []message.Address
 	err = s.Suppressions(ctx, channel, func(e suppress.Entry) bool {
 		if e.Why == suppress.OptOutList && e.By == provider && !listed[e.Address.Reveal()] {
-			gone = append(gone, e.Address)
+			delisted = append(delisted, e.Address)
 		}
 		return false
 	})
-	for _, address := range gone {
+	for _, address := range delisted {
 		if _, offErr := s.Unsuppress(ctx, channel, address); offErr != nil {
 			return true, errors.Join(err, offErr)
 		}

@@ -40,9 +40,9 @@ func afterSuppressedIsSaidWithTheClaim(a *after) {
 	var all []message.Address
 	a.must(a.store.Suppressions(a.Context(), message.WhatsApp, func(s suppress.Entry) bool { all = append(all, s.Address); return false }))
 	a.want(len(all), 1)
-	gone, err := a.store.Unsuppress(a.Context(), message.WhatsApp, "+15550100001")
+	removed, err := a.store.Unsuppress(a.Context(), message.WhatsApp, "+15550100001")
 	a.must(err)
-	a.want(gone, true)
+	a.want(removed, true)
 	a.enqueue("+15550100001")
 	for _, one := range a.claim(a.consumer) {
 		if one.Suppressed != nil {
@@ -68,7 +68,7 @@ func afterPreferences(a *after) {
 		{once(in, "4", now.Add(-2*time.Second)), true},    // said before the stop, and came after it
 		{once(in, "5", now.Truncate(time.Second)), false}, // some providers tell seconds
 	} {
-		a.must(a.deliveries.Take(a.Context(), report.Update{Preferences: []suppress.Preference{step.preference}}))
+		a.must(a.deliveries.Accept(a.Context(), report.Update{Preferences: []suppress.Preference{step.preference}}))
 		a.apply()
 		found, err := a.store.Suppressed(a.Context(), message.WhatsApp, "+15550100001")
 		a.must(err)

@@ -198,13 +198,13 @@ func inline(tree *parse.Tree, lookup func(name string) *parse.Tree) (*parse.List
 	if tree == nil || tree.Root == nil {
 		return nil, false
 	}
-	in := inliner{lookup: lookup, room: maxNodes}
+	in := inliner{lookup: lookup, nodesLeft: maxNodes}
 	return in.list(tree.Root)
 }
 
 type inliner struct {
-	lookup func(name string) *parse.Tree
-	room   int // how many nodes may still be visited
+	lookup    func(name string) *parse.Tree
+	nodesLeft int // how many nodes may still be visited
 }
 
 func (in *inliner) list(list *parse.ListNode) (*parse.ListNode, bool) {
@@ -224,7 +224,7 @@ func (in *inliner) list(list *parse.ListNode) (*parse.ListNode, bool) {
 
 // node returns the nodes that take the place of one. They are copies, because html/template changes the nodes that it escapes.
 func (in *inliner) node(node parse.Node) ([]parse.Node, bool) {
-	if in.room--; in.room < 0 {
+	if in.nodesLeft--; in.nodesLeft < 0 {
 		return nil, false
 	}
 	switch n := node.(type) {

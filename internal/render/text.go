@@ -21,7 +21,7 @@ const (
 	zeroWidthJoiner = '\u200d' // holds an emoji together; every other format character may mislead
 )
 
-// clean makes a field fit to be shown: one line, no control or invisible characters, no text that turns what follows around, at
+// clean makes a field fit to be shown: one line, no control or invisible characters, no text that turns the rest of the line around, at
 // most limit characters. Writing from right to left and emoji stay as they are.
 func clean(s string, limit int) string {
 	if plain(s, limit) {

@@ -1,4 +1,4 @@
-// Package report has the nouns of what providers tell after the send. It knows nothing of HTTP, of Redis or of any provider's format: the
+// Package report has the delivery reports and preferences that providers pass on after the send. It knows nothing of HTTP, of Redis or of any provider's format: the
 // providers' callbacks make these, the store applies them.
 package report
 
@@ -24,7 +24,7 @@ const (
 	Failed    State = "failed"    // it will not arrive
 )
 
-// Report is what a provider says about one message. Providers repeat reports, and send them out of order.
+// Report is a provider's delivery report on one message. Providers repeat reports, and send them out of order.
 type Report struct {
 	// EventID tells a repetition from a new event; unique within the provider.
 	EventID string
@@ -41,7 +41,7 @@ type Report struct {
 	Err *failure.Error
 }
 
-// Remedy is what follows when a message did not arrive. Its text is stored with the report until that is applied, also by other releases.
+// Remedy says how to go on with a message that did not arrive. Its text is stored with the report until that is applied, also by other releases.
 type Remedy string
 
 // The remedies, from the mildest on. Each gives way to the next where it is not possible: without attempts left, or without a channel that takes

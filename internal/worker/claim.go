@@ -8,7 +8,7 @@ import (
 	"ringup.dev/ringup/internal/queue"
 )
 
-// settled takes note of what became of the settlements.
+// settled takes note of the settlements' results.
 func (w *Worker) settled(result *queue.Settled) {
 	s := &w.state
 	for _, i := range result.Lost {

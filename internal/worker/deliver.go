@@ -164,7 +164,7 @@ func (d *Deliver) call(ctx context.Context, i int, m message.Message) (provider.
 	return receipt, err
 }
 
-// record counts and logs what came of an attempt, and gives back what was reserved for a message that did not go out.
+// record counts and logs the result of an attempt, and gives back what was reserved for a message that did not go out.
 func (d *Deliver) record(i int, a *attempt, r *Result) {
 	j := a.job
 	switch {
@@ -193,7 +193,7 @@ func (d *Deliver) record(i int, a *attempt, r *Result) {
 		"error", a.err, "delay", delay, "uncertain", uncertain)
 }
 
-// recordSent counts and logs a message that the provider took. Its cost stays reserved until the settlement is on record.
+// recordSent counts and logs a message that the provider accepted. Its cost stays reserved until the settlement is stored.
 func (d *Deliver) recordSent(a *attempt) {
 	j := a.job
 	d.Metrics.age.Observe(a.ended.Sub(j.AcceptedAt).Seconds())

@@ -133,7 +133,7 @@ func (w *Worker) request(now time.Time, draining bool) *queue.ClaimRequest {
 	return &queue.ClaimRequest{Max: free, Reap: !s.answering.IsZero() && now.Sub(s.answering) >= reapGrace}
 }
 
-// exchange settles what has ended and claims for the free places, in one round trip.
+// exchange settles what has ended and claims up to the free capacity, in one round trip.
 func (w *Worker) exchange(ctx context.Context, now time.Time, draining bool) {
 	s := &w.state
 	if !draining && w.debounced(now) {

@@ -45,17 +45,17 @@ func NewMetrics(reg prometheus.Registerer, channel message.Channel) *Metrics {
 	m := &Metrics{
 		sends: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "ringup_sends_total", ConstLabels: labels,
-			Help: "Sends, by provider, outcome (completed, retry, deferred, held, failed, dropped, suppressed, released) and the error's reason.",
+			Help: "Sends, by provider, outcome (`completed`, `retry`, `deferred`, `held`, `failed`, `dropped`, `suppressed`, `released`) and the error's reason.",
 		}, []string{"provider", "outcome", "reason"}),
 		sendSeconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "ringup_send_duration_seconds", Help: "How long the provider took to answer.", ConstLabels: labels,
 			Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}, NativeHistogramBucketFactor: 1.1,
 		}, []string{"provider"}),
 		age: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: "ringup_accepted_to_sent_seconds", Help: "Time from a webhook's acceptance to its message being sent.", ConstLabels: labels,
+			Name: "ringup_accepted_to_sent_seconds", Help: "Time from the acceptance of a webhook to the send of its message.", ConstLabels: labels,
 			Buckets: []float64{.01, .05, .1, .5, 1, 5, 10, 30, 60, 300, 900, 3600}, NativeHistogramBucketFactor: 1.1,
 		}),
-		sending:   prometheus.NewGauge(prometheus.GaugeOpts{Name: "ringup_sending", Help: "Messages being sent now.", ConstLabels: labels}),
+		sending:   prometheus.NewGauge(prometheus.GaugeOpts{Name: "ringup_sending", Help: "Messages in flight.", ConstLabels: labels}),
 		claimed:   counter("ringup_claimed_total", "Jobs claimed."),
 		lost:      counter("ringup_leases_lost_total", "Jobs whose lease ended before this worker settled them: another worker may send them again."),
 		reaped:    counter("ringup_leases_reaped_total", "Jobs that this worker took back from dead or stalled workers."),
@@ -67,7 +67,7 @@ func NewMetrics(reg prometheus.Registerer, channel message.Channel) *Metrics {
 		}, []string{"provider"}),
 		suppressed: counter("ringup_suppressed_total", "Messages that were not sent because their recipient is on the suppression list."),
 		heldTotal: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "ringup_held_total", Help: "Times that a message was held, by reason: quiet_hours, recipient_limit, daily_cap.", ConstLabels: labels,
+			Name: "ringup_held_total", Help: "Times that a message was scheduled for later, by reason: quiet_hours, recipient_limit, daily_cap.", ConstLabels: labels,
 		}, []string{"reason"}),
 		cost: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "ringup_cost_total", Help: "Cost of the messages sent by PRICES, in PRICE_CURRENCY, by event and the webhook's source.", ConstLabels: labels,
@@ -83,7 +83,7 @@ func NewMetrics(reg prometheus.Registerer, channel message.Channel) *Metrics {
 	return m
 }
 
-// count counts what came of a job. Only the loop calls it.
+// count counts the outcome of a job. Only the loop calls it.
 func (m *Metrics) count(r *Result) {
 	switch r.Outcome.(type) {
 	case queue.Done:

@@ -43,7 +43,7 @@ type policy struct {
 	resendUncertain bool            // send again what may have gone out (ON_UNCERTAIN=resend)
 	slowSend        time.Duration   // SLOW_SEND; 0 for no limit
 	redeliverWithin time.Duration   // RETRY_UNDELIVERED; 0 for never
-	fallBack        bool            // another channel takes over what fails (FALLBACK_CHANNEL)
+	fallBack        bool            // another channel takes over failed messages (FALLBACK_CHANNEL)
 	fallBackWithin  time.Duration
 }
 
@@ -82,7 +82,7 @@ func (p *policy) done(a *attempt) queue.Done {
 	}
 }
 
-// redelivery is what follows when the provider reports that the message did not arrive; nil: nothing.
+// redelivery says how to go on when the provider reports that the message did not arrive; nil: the report is only logged.
 func (p *policy) redelivery(a *attempt) *queue.Redelivery {
 	if !a.traits.Reports || p.redeliverWithin == 0 && !p.fallBack {
 		return nil

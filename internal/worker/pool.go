@@ -23,7 +23,7 @@ type task struct {
 	batch   *batch
 }
 
-// handled is a job that has been handled, and what came of it.
+// handled is a job that has been handled, and its result.
 type handled struct {
 	claimed *queue.Claimed
 	Result

@@ -21,7 +21,7 @@ func costsOf(cost pricing.Micros, event, sourceLabel string) []queue.Cost {
 	}
 }
 
-// settleCosts tells the budget that a job's costs are on record.
+// settleCosts tells the budget that a job's costs are stored.
 func settleCosts(b *pricing.Budget, o queue.Outcome) {
 	if b == nil {
 		return

@@ -39,7 +39,7 @@ type Handler interface {
 	Handle(ctx context.Context, c *queue.Claimed) Result
 }
 
-// Result is what came of a job.
+// Result is what a handler returns for a job.
 type Result struct {
 	Outcome queue.Outcome
 	// Health is what the job said about its provider; without a Provider it said nothing.

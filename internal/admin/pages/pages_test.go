@@ -114,7 +114,7 @@ func TestDelivery(t *testing.T) {
 	ended := make(chan struct{})
 	go func() { deliveries.Run(ctx); close(ended) }()
 	at := time.Now().Add(-time.Minute)
-	d.Must(deliveries.Take(t.Context(), report.Update{Reports: []report.Report{
+	d.Must(deliveries.Accept(t.Context(), report.Update{Reports: []report.Report{
 		{EventID: "1", Provider: "twilio", Channel: message.SMS, JobID: "told:sms:1", State: report.Sent, At: at},
 		{EventID: "2", Provider: "twilio", Channel: message.SMS, JobID: "told:sms:1", State: report.Delivered, At: at.Add(time.Second)},
 	}}))

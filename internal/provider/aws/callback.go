@@ -29,7 +29,7 @@ type CallbackConfig struct {
 // topicARN is of docs.aws.amazon.com/sns/latest/api/API_CreateTopic.html, in any of Amazon's partitions.
 var topicARN = regexp.MustCompile(`^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}$`)
 
-// Validate reports every topic that cannot work. There may be none: then no events are taken.
+// Validate reports every topic that cannot work. No topic is valid: then no events are accepted.
 func (c *CallbackConfig) Validate() error {
 	var errs []error
 	for _, arn := range config.NonEmpty(c.SESTopics) {

@@ -175,7 +175,7 @@ func (f *fixture) delivered(t *testing.T) emulator.Callback {
 	return f.report(t, m, emulator.Event{Kind: emulator.EventDelivered})[0]
 }
 
-// call makes requests, holds the answers to a status, and returns what was read since the last call.
+// call makes requests, holds the answers to a status, and returns the updates that were read since the last call.
 func (f *fixture) call(t *testing.T, status int, callbacks ...emulator.Callback) []report.Update {
 	t.Helper()
 	for _, cb := range callbacks {

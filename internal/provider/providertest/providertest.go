@@ -165,7 +165,7 @@ func (a *Adapter) sends(t *testing.T) {
 	got := taken[0]
 	want := emulator.Message{Provider: a.Dialect, Channel: string(a.Channel), To: m.To.Reveal(), Subject: m.Subject, Text: m.Text, HTML: m.HTML}
 	if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(emulator.Message{}, "From", "JobID", "ID", "At", "StatusCallback", "Fields", "ConfigurationSet")); diff != "" {
-		t.Errorf("what arrived differs from what was sent (-sent +arrived):\n%s", diff)
+		t.Errorf("the message that arrived differs from the one sent (-sent +arrived):\n%s", diff)
 	}
 	if receipt.MessageID == "" || !strings.Contains(receipt.MessageID, got.ID) {
 		t.Errorf("the receipt names %q, the provider %q", receipt.MessageID, got.ID)

@@ -36,7 +36,7 @@ type CallbackConfig struct {
 	PublicKeys []string `env:"SENDGRID_WEBHOOK_PUBLIC_KEY"`
 }
 
-// Validate reports a key that cannot work. There may be none: then no events are taken.
+// Validate reports a key that cannot work. The list may be empty: then no events are accepted.
 func (c *CallbackConfig) Validate() error {
 	_, err := c.keys()
 	return err

@@ -7,8 +7,8 @@ import (
 	"ringup.dev/ringup/internal/suppress"
 )
 
-// bounce says why an e-mail came back. A blocked one is refused this time only; SendGrid puts the address of any other on its list and drops what
-// follows (twilio.com/docs/sendgrid/ui/sending-email/bounces).
+// bounce says why an e-mail came back. A blocked one is refused this time only; SendGrid puts the address of any other on its list and drops
+// later messages (twilio.com/docs/sendgrid/ui/sending-email/bounces).
 func (e *event) bounce() *failure.Error {
 	why := &failure.Error{Class: failure.Permanent, Reason: failure.ReasonRecipient, Code: failure.Code(e.Status), Suppress: true, Detail: "it bounced"}
 	if e.Type != "blocked" {

@@ -13,7 +13,7 @@ import (
 	"ringup.dev/ringup/internal/suppress"
 )
 
-// event is one event of a batch (twilio.com/docs/sendgrid/for-developers/tracking-events/event). What was sent as custom_args stands beside
+// event is one event of a batch (twilio.com/docs/sendgrid/for-developers/tracking-events/event). The custom_args of the send stand beside
 // SendGrid's own fields.
 type event struct {
 	Event          string          `json:"event"`

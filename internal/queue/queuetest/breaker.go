@@ -7,7 +7,7 @@ import (
 	"ringup.dev/ringup/internal/queue"
 )
 
-// health claims a job and defers it, with news of the provider's health.
+// health claims a job and defers it, and reports the provider's health with it.
 func (f *fixture) health(h queue.ProviderHealth) *queue.Settled {
 	f.Helper()
 	c := f.claimOne()

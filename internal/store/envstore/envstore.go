@@ -18,7 +18,7 @@ type Brand struct {
 	BusinessName string `env:"BUSINESS_NAME, default=Your shop"`
 }
 
-// Recipients says which channels messages go out on, and who gets one with every webhook.
+// Recipients has the channels that messages go out on, and the staff that get a message with every webhook.
 type Recipients struct {
 	// Channels that messages go out on.
 	Channels []string `env:"CHANNELS, default=sms,email,whatsapp"`

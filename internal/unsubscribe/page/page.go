@@ -30,7 +30,7 @@ type Config struct {
 
 // Sink applies what people want: the queue. It is safe for concurrent use; an error means that nothing was changed.
 type Sink interface {
-	Take(context.Context, report.Update) error
+	Accept(context.Context, report.Update) error
 }
 
 // Options are what the page is made of. All are required but Now.
@@ -123,7 +123,7 @@ func (p *page) change(w http.ResponseWriter, r *http.Request, to message.Address
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), applyTimeout)
 	defer cancel()
-	err := p.Sink.Take(ctx, report.Update{Preferences: []suppress.Preference{{
+	err := p.Sink.Accept(ctx, report.Update{Preferences: []suppress.Preference{{
 		// The same link may be used once more, after an opt-in between: each use is an event of its own.
 		EventID: rand.Text(), Provider: "ringup", Channel: message.Email, Address: to, Kind: kind, Why: why, At: p.Now(),
 	}}})

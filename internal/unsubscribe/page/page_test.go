@@ -35,7 +35,7 @@ type sink struct {
 	err   error
 }
 
-func (s *sink) Take(_ context.Context, n report.Update) error {
+func (s *sink) Accept(_ context.Context, n report.Update) error {
 	if s.err != nil {
 		return s.err
 	}

@@ -51,7 +51,7 @@ func NewSNS(c SNSConfig, client *transport.Client) (*SNS, error) {
 	text := func(value string) types.MessageAttributeValue {
 		return types.MessageAttributeValue{DataType: aws.String("String"), StringValue: aws.String(value)}
 	}
-	// Transactional: delivered first, and not held back by the rules for marketing (docs.aws.amazon.com/sns, "Publishing to a mobile phone").
+	// Transactional: delivered first, and not delayed by the rules for marketing (docs.aws.amazon.com/sns, "Publishing to a mobile phone").
 	p := &SNS{api: sns.NewFromConfig(loaded), client: client, sender: anySender, attributes: map[string]types.MessageAttributeValue{
 		"AWS.SNS.SMS.SMSType": text("Transactional"),
 	}}

@@ -32,7 +32,7 @@ type CallbackConfig struct {
 	SigningKeys secret.List `env:"ACME_SIGNING_KEY"`
 }
 
-// Validate reports a key that cannot work. There may be none: then no events are taken.
+// Validate reports a key that cannot work. The list may be empty: then no events are accepted.
 func (c *CallbackConfig) Validate() error {
 	for _, key := range c.SigningKeys {
 		if _, err := hex.DecodeString(key.Reveal()); err != nil {

@@ -145,7 +145,7 @@ func (p *Provider) Send(ctx context.Context, m message.Message) (provider.Receip
 		return provider.Receipt{}, classify(call)
 	}
 	var answer struct {
-		// message_status may say that Meta holds the message for an assessment of the template: it has it, and reports what follows.
+		// message_status may say that Meta holds the message for an assessment of the template: it has accepted it, and reports the rest.
 		Messages []struct {
 			ID string `json:"id"`
 		} `json:"messages"`
