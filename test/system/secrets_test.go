@@ -137,21 +137,21 @@ func TestNothingIsGivenAway(t *testing.T) {
 		})
 	}
 	p.Fail()
-	_, desk := s.desk(env("ADMIN_TOKEN="+admin, "LOG_FORMAT=text")...)
+	_, adminURL := s.admin(env("ADMIN_TOKEN="+admin, "LOG_FORMAT=text")...)
 	for _, path := range []string{"/admin/api/queues", "/admin/api/queues/sms/failed", "/admin/api/queues/email/failed", "/admin/api/queues/sms/completed", "/admin/api/queues/sms/waiting",
 		"/admin/api/queues/email/retry", "/admin/api/search?q=well1", "/admin/api/audit", "/admin/api/nothing", "/admin/api/search?q=" + phone[1:]} {
-		_, answer := s.call(http.MethodGet, desk+path, admin, "")
+		_, answer := s.call(http.MethodGet, adminURL+path, admin, "")
 		put("admin "+path, strings.ReplaceAll(answer, "q="+phone[1:], ""))
 	}
-	_, answer := s.call(http.MethodGet, desk+"/admin/api/queues", "planted-wrong-e5", "")
+	_, answer := s.call(http.MethodGet, adminURL+"/admin/api/queues", "planted-wrong-e5", "")
 	put("admin", answer)
 	_, answer = s.call(http.MethodGet, s.url+"/v1/notifications/well0", token, "")
 	put("notifications", answer)
 	for _, body := range []string{`{"who":"` + phone + `","dry_run":true}`, `{"who":"` + mail + `"}`, `{"who":"` + name + `"}`, `{"whom":"` + phone + `"}`, `{"who":"` + phone} {
-		_, answer := s.call(http.MethodPost, desk+"/admin/api/forget", admin, body)
+		_, answer := s.call(http.MethodPost, adminURL+"/admin/api/forget", admin, body)
 		put("forget", answer)
 	}
-	_, answer = s.call(http.MethodGet, desk+"/admin/api/audit", admin, "")
+	_, answer = s.call(http.MethodGet, adminURL+"/admin/api/audit", admin, "")
 	put("audit", answer)
 	for _, port := range ports {
 		for _, path := range []string{"/metrics", "/readyz", "/healthz", "/nothing"} {

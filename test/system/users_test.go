@@ -39,8 +39,8 @@ func (s *system) call(method, url, token, body string) (int, string) {
 	return resp.StatusCode, string(text)
 }
 
-// desk runs the admin program, and returns its address.
-func (s *system) desk(env ...string) (*process, string) {
+// admin runs the admin program, waits until it answers, and returns its address.
+func (s *system) admin(env ...string) (*process, string) {
 	s.Helper()
 	port := redistest.FreePort(s)
 	p := s.run("admin", append([]string{fmt.Sprintf("ADMIN_PORT=%d", port), "ADMIN_TOKEN=operators"}, env...)...)
@@ -70,10 +70,10 @@ func TestUsersOfTheirOwn(t *testing.T) {
 	ingestOps, workerOps, adminOps := redistest.FreePort(t), redistest.FreePort(t), redistest.FreePort(t)
 	ops := func(port int, path string) string { return fmt.Sprintf("http://127.0.0.1:%d%s", port, path) }
 	s.serve(as("ingest", "MAX_QUEUE_DEPTH=100000", fmt.Sprint("OPS_PORT=", ingestOps))...)
-	_, desk := s.desk(as("admin", fmt.Sprint("OPS_PORT=", adminOps))...)
+	_, admin := s.admin(as("admin", fmt.Sprint("OPS_PORT=", adminOps))...)
 	act := func(want int, body string) {
 		t.Helper()
-		if status, answer := s.call(http.MethodPost, desk+"/admin/api/actions", "operators", body); status != want {
+		if status, answer := s.call(http.MethodPost, admin+"/admin/api/actions", "operators", body); status != want {
 			t.Errorf("%s: HTTP %d %s", body, status, answer)
 		}
 	}
@@ -91,7 +91,7 @@ func TestUsersOfTheirOwn(t *testing.T) {
 	redistest.Eventually(t, "whatsapp is sent", func() bool { return s.client.LLen(t.Context(), "{ringup:whatsapp}:outbox").Val() >= 200 })
 	act(200, `{"action":"resume","channel":"sms"}`)
 	redistest.Eventually(t, "all is settled", func() bool {
-		status, answer := s.call(http.MethodGet, desk+"/admin/api/queues", "operators", "")
+		status, answer := s.call(http.MethodGet, admin+"/admin/api/queues", "operators", "")
 		var states map[string]struct {
 			Waiting         [4]int
 			Retry, Inflight int
@@ -110,7 +110,7 @@ func TestUsersOfTheirOwn(t *testing.T) {
 		"/admin/api/queues/sms/retry": `"total":0`, "/admin/api/queues/sms/sending": `"total":0`, "/admin/api/search?q=w19": `"notifications":[{`,
 		"/admin/api/job?id=w19:sms:1": `"history"`, "/admin/api/audit": `"resume"`, "/outbox": `w1`,
 	} {
-		if status, answer := s.call(http.MethodGet, desk+path, "operators", ""); status != 200 || !strings.Contains(answer, want) {
+		if status, answer := s.call(http.MethodGet, admin+path, "operators", ""); status != 200 || !strings.Contains(answer, want) {
 			t.Errorf("%s: HTTP %d, no %s in %.300s", path, status, want, answer)
 		}
 	}
@@ -127,7 +127,7 @@ func TestUsersOfTheirOwn(t *testing.T) {
 		act(200, body)
 	}
 	for _, who := range []string{"+15550001001", "c1@example.com"} {
-		if status, answer := s.call(http.MethodPost, desk+"/admin/api/forget", "operators", fmt.Sprintf(`{"who":%q}`, who)); status != 200 || strings.Contains(answer, `"outbox":0`) && who != "+15550001001" {
+		if status, answer := s.call(http.MethodPost, admin+"/admin/api/forget", "operators", fmt.Sprintf(`{"who":%q}`, who)); status != 200 || strings.Contains(answer, `"outbox":0`) && who != "+15550001001" {
 			t.Errorf("forget %s: HTTP %d %s", who, status, answer)
 		}
 	}
