@@ -16,7 +16,7 @@ import (
 	"ringup.dev/ringup/internal/redistest"
 )
 
-// call asks a program over HTTP and returns the status and the answer.
+// call makes a request to a program and returns the status and the body; 0 and the error if there is no answer.
 func (s *system) call(method, url, token, body string) (int, string) {
 	s.Helper()
 	r, err := http.NewRequestWithContext(s.Context(), method, url, strings.NewReader(body))
@@ -49,8 +49,8 @@ func (s *system) admin(env ...string) (*process, string) {
 	return p, url
 }
 
-// TestUsersOfTheirOwn runs the programs as the users of docs/operations/users.acl, who may do what each of them does and no more, with
-// the default user off: everything works, nothing that works was refused, and what they have no use for is.
+// TestUsersOfTheirOwn runs the programs as the users of docs/operations/users.acl, with the default user off. Everything works without a
+// refused command, and commands that a program does not need are refused.
 func TestUsersOfTheirOwn(t *testing.T) {
 	t.Parallel()
 	documented, err := os.ReadFile(filepath.Join("..", "..", "docs", "operations", "users.acl"))
@@ -58,7 +58,7 @@ func TestUsersOfTheirOwn(t *testing.T) {
 		t.Fatal(err)
 	}
 	users := filepath.Join(t.TempDir(), "users.acl")
-	// And one who looks at what was refused.
+	// The test's own user reads the log of refused commands.
 	if err := os.WriteFile(users, append(documented, "user test on >test ~* &* +@all\n"...), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -79,10 +79,10 @@ func TestUsersOfTheirOwn(t *testing.T) {
 	}
 	act(200, `{"action":"pause","channel":"sms"}`)
 	s.post(0, 200)
-	s.post(0, 20) // repeated
-	// One that dies with jobs in its hands.
+	s.post(0, 20) // duplicates
+	// A worker that dies with jobs in flight.
 	slow := s.worker("email", as("worker", "SANDBOX_LATENCY=30s", "SEND_TIMEOUT=1s", "LEASE=7s", "CONCURRENCY=5")...)
-	redistest.Eventually(t, "it has jobs", func() bool { return s.client.ZCard(t.Context(), "{ringup:email}:inflight").Val() > 0 })
+	redistest.Eventually(t, "the worker has jobs", func() bool { return s.client.ZCard(t.Context(), "{ringup:email}:inflight").Val() > 0 })
 	_ = slow.cmd.Process.Kill()
 	s.worker("sms", as("worker", "RATE_LIMIT=1000", "SANDBOX_FAIL=permanent:0.2,transient:0.1,throttled:0.05", "RETRY_BACKOFF=50ms,100ms", "BREAKER_OPEN_MIN=50ms",
 		"BREAKER_OPEN_MAX=200ms", fmt.Sprint("OPS_PORT=", workerOps))...)
@@ -144,7 +144,7 @@ func TestUsersOfTheirOwn(t *testing.T) {
 	if err := keda.Eval(t.Context(), `return redis.call('LLEN', KEYS[1])`, []string{"{ringup:sms}:queue:1"}).Err(); err != nil {
 		t.Errorf("KEDA: %v", err)
 	}
-	// Of all this nothing was refused, but that ringup looks whether the default user is as it should be.
+	// ACL LIST alone was refused, by which ringup checks the default user.
 	refused, err := s.client.ACLLog(t.Context(), 100).Result()
 	if err != nil {
 		t.Fatal(err)
