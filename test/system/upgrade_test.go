@@ -11,22 +11,22 @@ import (
 	"ringup.dev/ringup/internal/redistest"
 )
 
-// previous returns the folder with the programs of the release before.
+// previous returns the folder with the programs of the previous release.
 func previous(t *testing.T) string {
 	t.Helper()
 	folder := os.Getenv("RINGUP_PREVIOUS")
 	if folder == "" {
-		t.Skip("RINGUP_PREVIOUS names no programs of the release before: `make upgrade-test` builds them, and CI runs it")
+		t.Skip("RINGUP_PREVIOUS does not name the programs of the previous release: `make upgrade-test` builds them, and CI runs it")
 	}
 	return folder
 }
 
-// TestUpgradeAndRollBack runs the programs of the release before and these beside each other, under load, with sends that fail and are tried
-// again, until the old ones are gone; and then back. Whoever accepted a webhook, and whoever had tried it before: it arrives, once.
+// TestUpgradeAndRollBack runs the programs of the previous release and of this one side by side, under load, with sends that fail and are
+// retried. The old programs end; then everything rolls back. Every accepted webhook arrives once.
 func TestUpgradeAndRollBack(t *testing.T) {
 	t.Parallel()
 	old := previous(t)
-	s := start(t) // its ingest is new
+	s := start(t) // with the new ingest
 	newer := s.url
 	olderPort := redistest.FreePort(t)
 	older := fmt.Sprintf("http://127.0.0.1:%d", olderPort)
@@ -51,7 +51,7 @@ func TestUpgradeAndRollBack(t *testing.T) {
 		for _, url := range urls {
 			s.url = url
 			s.post(posted, n)
-			s.post(posted-1, 1) // one that the other may have accepted: a duplicate
+			s.post(posted-1, 1) // a duplicate, which the other ingest may have accepted
 			posted += n
 		}
 	}
@@ -124,8 +124,8 @@ func (s *system) newerJobs() (n int) {
 	return n
 }
 
-// TestUpgradeSkipped: jobs of a version that is newer than these programs, as a rollback by more than one version leaves them, are set aside as
-// they are, said and counted; they hold nobody up, and stay until programs come that can read them.
+// TestUpgradeSkipped: a rollback by more than one version leaves jobs that these programs cannot read. They are stored unchanged among the
+// failed jobs, logged and counted, and do not delay other jobs.
 func TestUpgradeSkipped(t *testing.T) {
 	t.Parallel()
 	s := start(t)
