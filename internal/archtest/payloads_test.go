@@ -6,10 +6,10 @@ import (
 	"testing"
 )
 
-// TestNobodyBehindIngestReadsPayloads: what a sender posts becomes an event in ingest, and only the event goes on. So a package of a sender's
-// payloads is imported by ingest, by clients and by other senders alone; what 0.1.0 left in the queue is read by internal/event/version1.go.
-// Looks at direct imports, of the code that is shipped.
-func TestNobodyBehindIngestReadsPayloads(t *testing.T) {
+// TestPayloadsEndInIngest: ingest makes an event of each payload, and only the event goes on. So only ingest, clients and other senders import
+// the package of a sender; internal/event/version1.go reads the payloads that 0.1.0 left in the queue. The test looks at direct imports of the
+// code that is shipped.
+func TestPayloadsEndInIngest(t *testing.T) {
 	t.Parallel()
 	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}}`, module+"...").Output()
 	if err != nil {

@@ -255,9 +255,9 @@ func TestForget(t *testing.T) {
 		want []string
 	}{
 		{"forget nobody", 1, []string{"not a phone number"}},
-		{"forget +15550109999", 3, []string{"nothing was found", "3 jobs"}},
+		{"forget +15550109999", 3, []string{"nothing was found", "4 jobs"}},
 		{"forget (555)010-4242 --dry-run", 0, []string{"FOUND", "failed", "3", "suppression list"}},
-		{"forget +15550104242", 1, []string{"Delete 3 jobs", "nothing was done"}},
+		{"forget +15550104242", 1, []string{"Delete 4 jobs", "nothing was done"}},
 		{"list sms failed", 0, []string{"w0:sms:1", "w2:sms:1"}},
 		{"forget - --yes", 1, []string{"not a phone number"}}, // it says no
 		{"forget +15550104242 --yes --why asked", 0, []string{"DELETED", "3"}},

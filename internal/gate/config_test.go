@@ -7,6 +7,7 @@ import (
 	"github.com/sethvargo/go-envconfig"
 
 	"ringup.dev/ringup/internal/config"
+	"ringup.dev/ringup/internal/event"
 )
 
 func TestValidate(t *testing.T) {
@@ -20,8 +21,8 @@ func TestValidate(t *testing.T) {
 	}
 	err := c.Validate()
 	for _, want := range []string{
-		`MESSAGE_TTL names the event "refund": there are payment_complete, order_create, pos_save, order_update`, `MESSAGE_TTL of pos_save is -1s`,
-		`SUPPRESSION_EXEMPT_EVENTS names the event "everything": there are payment_complete, order_create, pos_save, order_update`,
+		`MESSAGE_TTL names the event "refund": there are ` + event.Names(), `MESSAGE_TTL of pos_save is -1s`,
+		`SUPPRESSION_EXEMPT_EVENTS names the event "everything": there are ` + event.Names(),
 		`OPT_OUT_SCOPE is "person": set channel or sender`, `RECIPIENT_LIMIT_ACTION is "queue": set hold or drop`, `QUIET_HOURS is "late"`,
 	} {
 		if err == nil || !strings.Contains(err.Error(), want) {

@@ -93,11 +93,11 @@ func (j *Job) AppendBinary(dst []byte) ([]byte, error) {
 
 // validate says what of a job its bytes cannot hold.
 func (j *Job) validate() error {
-	if len(j.WebhookID) == 0 || len(j.WebhookID) > MaxWebhookID {
-		return fmt.Errorf("webhook id of %d bytes: 1 to %d are possible", len(j.WebhookID), MaxWebhookID)
+	if len(j.WebhookID) == 0 || len(j.WebhookID) > maxID {
+		return fmt.Errorf("webhook id of %d bytes: 1 to %d are possible", len(j.WebhookID), maxID)
 	}
-	if len(j.Recipient) == 0 || len(j.Recipient) > MaxRecipient {
-		return fmt.Errorf("recipient of %d bytes: 1 to %d are possible", len(j.Recipient), MaxRecipient)
+	if len(j.Recipient) == 0 || len(j.Recipient) > message.MaxAddress {
+		return fmt.Errorf("recipient of %d bytes: 1 to %d are possible", len(j.Recipient), message.MaxAddress)
 	}
 	if j.Priority < 1 || j.Priority > 4 || len(j.Trace) > 255 || j.Index < 1 {
 		return fmt.Errorf("job with priority %d, index %d, trace of %d bytes", j.Priority, j.Index, len(j.Trace))

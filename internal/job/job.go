@@ -14,7 +14,6 @@ import (
 // Limits of what a job can hold. Ingest refuses what is larger, so that a worker never meets it.
 const (
 	MaxWebhookID = event.MaxID // bytes of an id from outside; the header's length byte allows for what a fall-back adds to it
-	MaxRecipient = 254         // bytes; RFC 5321 limits a forward-path to 256 with its brackets
 	MaxError     = 200         // bytes of the last error that are kept with a job
 	MaxReturns   = 32          // Returns begins again here: five bits
 )

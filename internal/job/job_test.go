@@ -69,7 +69,7 @@ func TestAppendRefuses(t *testing.T) {
 		"no id":           func(j *Job) { j.WebhookID = "" },
 		"a long id":       func(j *Job) { j.WebhookID = strings.Repeat("x", maxID+1) },
 		"no recipient":    func(j *Job) { j.Recipient = "" },
-		"a long address":  func(j *Job) { j.Recipient = message.Address(strings.Repeat("x", MaxRecipient+1)) },
+		"a long address":  func(j *Job) { j.Recipient = message.Address(strings.Repeat("x", message.MaxAddress+1)) },
 		"priority 5":      func(j *Job) { j.Priority = 5 },
 		"no index":        func(j *Job) { j.Index = 0 },
 		"an endless span": func(j *Job) { j.Trace = strings.Repeat("x", 256) },
@@ -149,7 +149,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte{1})
 	f.Fuzz(func(t *testing.T, data []byte) {
 		j, err := Decode(message.SMS, data)
-		if err != nil || len(j.WebhookID) > maxID || len(j.Recipient) > MaxRecipient || len(j.LastError) > MaxError {
+		if err != nil || len(j.WebhookID) > maxID || len(j.Recipient) > message.MaxAddress || len(j.LastError) > MaxError {
 			return
 		}
 		again, err := j.AppendBinary(nil)

@@ -72,6 +72,9 @@ func (r Address) LogValue() slog.Value { return slog.StringValue(r.String()) }
 // MarshalText masks the address in JSON.
 func (r Address) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
 
+// MaxAddress is how many bytes an address has at most: RFC 5321 limits a forward-path to 256 with its brackets.
+const MaxAddress = 254
+
 // Recipient is an address and the text that is meant for it.
 type Recipient struct {
 	Address  Address

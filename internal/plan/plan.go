@@ -1,4 +1,4 @@
-// Package plan decides whom an event is told to: it makes the jobs of an event out of what its store says. It is pure.
+// Package plan makes the jobs of an event: which recipients get a message on which channel, by the settings of its store. It is pure.
 package plan
 
 import (

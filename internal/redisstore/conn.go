@@ -27,11 +27,11 @@ type scripts struct {
 var compile = sync.OnceValue(func() scripts {
 	return scripts{
 		enqueue:   newScript[enqueueArgs, enqueueAnswer]("enqueue"),
-		claim:     newScript[claimArgs, claimAnswer]("claim", "breaker"),
-		settle:    newScript[settleArgs, settleAnswer]("settle", "breaker"),
+		claim:     newScript[claimArgs, claimAnswer]("claim"),
+		settle:    newScript[settleArgs, settleAnswer]("settle"),
 		renew:     newScript[renewArgs, renewAnswer]("renew"),
 		heartbeat: newScript[heartbeatArgs, struct{}]("beat"),
-		clock:     newScript[clockArgs, clockAnswer]("clock", "breaker"),
+		clock:     newScript[clockArgs, clockAnswer]("clock"),
 		restore:   newScript[restoreArgs, restoreAnswer]("restore"),
 		report:    newScript[reportArgs, reportAnswer]("report"),
 		operate:   newScript[operateArgs, operateAnswer]("operate"),

@@ -132,7 +132,8 @@ func (c *Consumer) Wait(ctx context.Context, atMost time.Duration) error {
 	result := make(chan error, 1)
 	// go-redis does not interrupt a read when ctx ends, so the wait is left behind; a token that it takes then is put back.
 	go func() {
-		seconds := strconv.FormatFloat(max(atMost, time.Millisecond).Seconds(), 'f', 3, 64)
+		// Redis 6.2 rounds a millisecond down to zero, which means for ever.
+		seconds := strconv.FormatFloat(max(atMost, 2*time.Millisecond).Seconds(), 'f', 3, 64)
 		blocked, cancel := context.WithTimeout(context.WithoutCancel(ctx), atMost+2*time.Second)
 		defer cancel()
 		err := c.store.client.Do(blocked, "BLPOP", c.keys.Wake, seconds).Err()

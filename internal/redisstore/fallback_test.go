@@ -49,8 +49,8 @@ func afterFallBack(a *after) {
 		a.Fatalf("%d jobs came over", len(over))
 	}
 	j, parent := over[0].Job, jobs[0].Job
-	a.want([]any{j.ID(), j.Recipient, j.Audience, j.Priority, j.Attempts, string(j.Body), j.AcceptedAt.UnixMilli()},
-		[]any{parent.ID() + ":sms:1", parent.Recipient, parent.Audience, parent.Priority, 0, `{"data":{}}`, parent.AcceptedAt.UnixMilli()})
+	a.want([]any{j.ID(), j.Recipient, j.Audience, j.Priority, j.Attempts, a.about(j), j.AcceptedAt.UnixMilli()},
+		[]any{parent.ID() + ":sms:1", parent.Recipient, parent.Audience, parent.Priority, 0, *queuetest.Event(parent.ID()), parent.AcceptedAt.UnixMilli()})
 	state := a.state(id)
 	a.want(len(state), 3)
 	was, is := state[parent.ID()], state[j.ID()]
@@ -290,7 +290,9 @@ func TestMovesOfAnOlderProgram(t *testing.T) {
 			t.Cleanup(a.producer.Close)
 			a.consumer = a.consumes(message.WhatsApp, ConsumerConfig{})
 			k, there := store.keys[message.WhatsApp], store.keys[message.SMS]
-			leave := func(j *job.Job) {
+			leave := func(j job.Job) {
+				j.Version1 = true
+				j.Body = fmt.Appendf(nil, `{"id":%q,"event_type":"pos_save","timestamp":"2024-01-01T12:00:00Z","data":{}}`, j.WebhookID)
 				raw, err := j.AppendBinary(nil)
 				a.must(err)
 				a.must(store.client.RPush(t.Context(), k.Moves, raw).Err())
@@ -298,14 +300,14 @@ func TestMovesOfAnOlderProgram(t *testing.T) {
 			id := a.enqueue("+15550100001")
 			one := a.claim(a.consumer)[0]
 			a.settle(queue.Settlement{Claimed: one, Outcome: queue.Fail{Error: "not on WhatsApp"}})
-			leave(one.Job)
-			leave(one.Job) // by two programs
+			leave(*one.Job)
+			leave(*one.Job) // by two programs
 			arrived := job.Job{WebhookID: "arrived", Index: 2, Priority: 1, AcceptedAt: time.Now(), Audience: message.Customer, Recipient: "+15550100009"}
-			leave(&arrived)
+			leave(arrived)
 			a.must(store.client.Set(t.Context(), there.Base+":moved:arrived:10002", "1", time.Minute).Err())
 			late := arrived
 			late.WebhookID, late.AcceptedAt = "late", time.Now().Add(-time.Hour)
-			leave(&late)
+			leave(late)
 			a.must(store.client.RPush(t.Context(), k.Moves, "junk").Err())
 			a.apply()
 			a.apply()

@@ -24,7 +24,7 @@ func TestRedisFull(t *testing.T) {
 	}
 	_, claim, err := limited.Exchange(t.Context(), nil, nil, &queue.ClaimRequest{Max: 2})
 	s.must(err)
-	s.must(s.store.client.ConfigSet(t.Context(), "maxmemory", "1mb").Err())
+	s.must(s.store.client.ConfigSet(t.Context(), "maxmemory", "100kb").Err())
 
 	producer := s.store.Producer(prometheus.NewRegistry())
 	t.Cleanup(producer.Close)

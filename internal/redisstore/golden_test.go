@@ -102,7 +102,7 @@ func TestRecordOfANewerVersion(t *testing.T) {
 }
 
 func goldenSettlements() map[string]queue.Settlement {
-	one := &queue.Claimed{Job: &job.Job{WebhookID: "w", Channel: message.SMS, Index: 1, Priority: 1, Recipient: "+15550100000", Attempts: 2}}
+	one := &queue.Claimed{Job: &job.Job{WebhookID: "w", Channel: message.SMS, Index: 1, Priority: 1, Recipient: "+15550100000", Attempts: 2, Version1: true}}
 	return map[string]queue.Settlement{
 		"sent":     {Claimed: one, Outcome: queue.Done{Attempt: queue.Attempt{Provider: "twilio", MessageID: "SM1", Took: 80 * time.Millisecond}}, Worker: "pod-1/7"},
 		"retry":    {Claimed: one, Outcome: queue.Retry{Attempt: queue.Attempt{Provider: "twilio", Took: time.Second}, Error: "transient: outage (HTTP 503)"}, Worker: "pod-1/7"},

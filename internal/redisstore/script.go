@@ -6,6 +6,8 @@ import (
 	"encoding/hex"
 	"fmt"
 	"reflect"
+	"regexp"
+	"slices"
 	"strings"
 	"time"
 )
@@ -36,17 +38,36 @@ type script struct {
 	answer            reflect.Type
 }
 
-// newScript puts a script together: lua/prelude.lua, the other files that it includes, the header of its arguments A, and lua/<name>.lua, which
-// answers R. It panics on an A that has no layout, which every test finds out.
-func newScript[A, R any](name string, includes ...string) script {
-	args := layoutOf(reflect.TypeFor[A]())
-	s := script{name: name, args: args, answer: reflect.TypeFor[R]()}
-	for _, file := range append([]string{"prelude"}, includes...) {
-		s.source += read(file)
-	}
-	s.source += args.header + read(name)
+// newScript puts a script together: what it uses of the shared files, the header of its arguments A, and lua/<name>.lua, which answers R. It
+// panics on an A that has no layout, which every test finds out.
+func newScript[A, R any](name string) script {
+	s := script{name: name, args: layoutOf(reflect.TypeFor[A]()), answer: reflect.TypeFor[R]()}
+	body := read(name)
+	s.source = shared(body) + s.args.header + body
 	return s.named()
 }
+
+// shared returns those pieces of lua/prelude.lua and lua/breaker.lua that a script uses, in their order: Lua makes each function anew each
+// time that a script runs. A piece is a declaration with the comment before it; an empty line ends it.
+func shared(body string) string {
+	pieces := strings.Split(read("prelude")+"\n"+read("breaker"), "\n\n")
+	used := ""
+	for _, piece := range slices.Backward(pieces) {
+		// A piece uses only those before it.
+		if name := declares.FindStringSubmatch(piece); name == nil || regexp.MustCompile(`\b(`+strings.ReplaceAll(name[1], ", ", "|")+`)\b`).MatchString(code(used+body)) {
+			used = piece + "\n\n" + used
+		}
+	}
+	return used
+}
+
+// declares finds the name, or the names, that a piece of a shared file declares.
+var declares = regexp.MustCompile(`(?m)^local (?:function )?([\w, ]*\w)`)
+
+// code is Lua without its comments.
+func code(lua string) string { return comments.ReplaceAllString(lua, "") }
+
+var comments = regexp.MustCompile(`--[^\n]*`)
 
 func read(file string) string {
 	text, err := sources.ReadFile("lua/" + file + ".lua")
@@ -157,7 +178,7 @@ func (l *layout) local(name, is string) {
 
 // layoutOf makes the layout of a struct.
 func layoutOf(t reflect.Type) *layout {
-	l := &layout{of: t}
+	l := &layout{of: t, header: "local KEYS, ARGV = KEYS, ARGV\n"}
 	keys := 0
 	var lists []reflect.StructField
 	for _, f := range reflect.VisibleFields(t) {

@@ -19,11 +19,9 @@ import (
 // globals are the names that scripts use of Redis and of Lua.
 var globals = []string{"redis", "KEYS", "ARGV", "string", "math", "tonumber", "type", "pairs", "ipairs", "unpack", "next"}
 
-var comments = regexp.MustCompile(`--[^\n]*`)
-
 // words are the names in a piece of Lua, without its comments.
 func words(source string) []string {
-	return regexp.MustCompile(`\w+`).FindAllString(comments.ReplaceAllString(source, ""), -1)
+	return regexp.MustCompile(`\w+`).FindAllString(code(source), -1)
 }
 
 // TestScriptsAndStructsAgree: every argument has a name that the script uses, the script uses no name that it does not have, and what it
@@ -35,8 +33,7 @@ func TestScriptsAndStructsAgree(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	shared := []string{"prelude.lua", "breaker.lua"}
-	if len(files) != len(all.all())+len(shared) || reflect.TypeOf(all).NumField() != len(all.all()) {
+	if len(files) != len(all.all())+len([]string{"prelude.lua", "breaker.lua"}) || reflect.TypeOf(all).NumField() != len(all.all()) {
 		t.Errorf("%d files, %d scripts of %d are looked at", len(files), len(all.all()), reflect.TypeOf(all).NumField())
 	}
 	for _, s := range all.all() {
@@ -176,7 +173,7 @@ return answer{keys = {first_key, KEYS[two_at + 1], KEYS[two_at + 2]}, text = tex
 
 func echoScript(source string) script {
 	s := script{name: "echo", args: layoutOf(reflect.TypeFor[everything]()), answer: reflect.TypeFor[echo]()}
-	s.source = read("prelude") + s.args.header + source
+	s.source = shared(source) + s.args.header + source
 	return s.named()
 }
 
@@ -221,7 +218,8 @@ func TestScriptsTakeAndAnswerByName(t *testing.T) {
 // TestHeader is the header that the comment in script.go describes.
 func TestHeader(t *testing.T) {
 	t.Parallel()
-	want := `local first_key = KEYS[1]
+	want := `local KEYS, ARGV = KEYS, ARGV
+local first_key = KEYS[1]
 local two_at = 1
 local number = tonumber(ARGV[1])
 local text = ARGV[2]

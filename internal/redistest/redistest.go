@@ -55,7 +55,11 @@ func Start(t testing.TB, args ...string) *Server {
 // StartAs is Start for a server with users (--aclfile): its clients sign in as one of them.
 func StartAs(t testing.TB, username, password string, args ...string) *Server {
 	t.Helper()
-	port := FreePort(t)
+	return startOn(t, FreePort(t), username, password, args...)
+}
+
+func startOn(t testing.TB, port int, username, password string, args ...string) *Server {
+	t.Helper()
 	s := &Server{t: t, port: port, Options: &redis.Options{Addr: "127.0.0.1:" + strconv.Itoa(port), Username: username, Password: password}}
 	s.args = append([]string{
 		"--port", strconv.Itoa(port), "--bind", "127.0.0.1", "--save", "", "--dir", t.TempDir(), "--loglevel", "warning",
@@ -156,9 +160,9 @@ func StartCluster(t testing.TB) []string {
 	var addrs []string
 	var clients []*redis.Client
 	for i := range ranges {
-		s := Start(t, "--cluster-enabled", "yes", "--cluster-port", strconv.Itoa(FreePort(t)), "--cluster-node-timeout", "2000")
+		s := startOn(t, clusterPort(t), "", "", "--cluster-enabled", "yes", "--cluster-node-timeout", "2000")
 		client := s.Client()
-		if err := client.ClusterAddSlotsRange(ctx, ranges[i][0], ranges[i][1]).Err(); err != nil {
+		if err := client.ClusterAddSlots(ctx, slots(ranges[i][0], ranges[i][1])...).Err(); err != nil {
 			t.Fatalf("assign slots: %v", err)
 		}
 		if err := client.Do(ctx, "CLUSTER", "SET-CONFIG-EPOCH", i+1).Err(); err != nil {
@@ -168,8 +172,7 @@ func StartCluster(t testing.TB) []string {
 		addrs = append(addrs, s.Addr())
 		if i > 0 {
 			host, port, _ := net.SplitHostPort(addrs[0])
-			bus := busPort(ctx, t, clients[0])
-			if err := client.Do(ctx, "CLUSTER", "MEET", host, port, bus).Err(); err != nil {
+			if err := client.Do(ctx, "CLUSTER", "MEET", host, port).Err(); err != nil {
 				t.Fatalf("meet: %v", err)
 			}
 		}
@@ -183,13 +186,30 @@ func StartCluster(t testing.TB) []string {
 	return addrs
 }
 
-func busPort(ctx context.Context, t testing.TB, client *redis.Client) string {
+// clusterPort returns a free port whose bus port, 10,000 above it, is free too: Redis 6.2 knows no other.
+func clusterPort(t testing.TB) int {
 	t.Helper()
-	value, err := client.ConfigGet(ctx, "cluster-port").Result()
-	if err != nil {
-		t.Fatalf("cluster-port: %v", err)
+	for range 1000 {
+		port := FreePort(t)
+		if port >= 22_000 {
+			continue // the system may hand out the bus port
+		}
+		if l, err := net.Listen("tcp", ":"+strconv.Itoa(port+10_000)); err == nil {
+			_ = l.Close()
+			return port
+		}
 	}
-	return value["cluster-port"]
+	t.Fatal("no pair of ports is free")
+	return 0
+}
+
+// slots lists the slots from first to last: Redis 6.2 has no CLUSTER ADDSLOTSRANGE.
+func slots(first, last int) []int {
+	var all []int
+	for slot := first; slot <= last; slot++ {
+		all = append(all, slot)
+	}
+	return all
 }
 
 // StartSentinel runs a master and a sentinel that watches it under the name "ringup", and returns the sentinel's address.

@@ -6,7 +6,7 @@ import (
 	"ringup.dev/ringup/internal/message"
 )
 
-// Store is a shop: how it presents itself, where it is, and whom its events are told to.
+// Store is a shop: its name, language and country, and the recipients of its messages.
 type Store struct {
 	ID     string
 	Name   string // as messages show it

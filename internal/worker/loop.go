@@ -33,11 +33,11 @@ func (w *Worker) Run(ctx context.Context) error {
 	defer renew.Stop()
 	defer heartbeat.Stop()
 	defer poll.Stop()
+	w.pool.start()
+	defer w.pool.stop()
 	w.heartbeat(ctx)
 	defer w.deregister(ctx)
 	w.refreshSpend(ctx)
-	w.pool.start()
-	defer w.pool.stop()
 	stop := ctx.Done()
 	var giveUp <-chan time.Time
 	for {

@@ -8,18 +8,18 @@ import (
 	"strings"
 )
 
-// contender is a system that takes webhooks.
+// contender is a system that accepts webhooks.
 type contender struct {
 	name    string
 	serve   func(b *bench, port int) (*process, error)
 	work    func(b *bench, channel string) (*process, error) // nil: it only accepts
-	pending func(b *bench) int64                             // jobs that are not done
+	pending func(b *bench) int64                             // jobs that wait or are in flight
 }
 
-// nest is the program of NestJS and BullMQ, which Node runs.
+// nest is the program with NestJS and BullMQ. Node runs it.
 const nest = "baseline/bullmq/main.js"
 
-// redisEnv is how ringup is told of its Redis.
+// redisEnv returns the variable that names ringup's Redis.
 func (b *bench) redisEnv() string {
 	if b.shards > 0 {
 		return "REDIS_ADDRS=" + b.redisAddr
@@ -27,7 +27,7 @@ func (b *bench) redisEnv() string {
 	return "REDIS_URL=redis://" + b.redisAddr
 }
 
-// staff are the default recipients on a channel, so that with the customer there are as many as the setting says.
+// staff returns the variable with a channel's default recipients: one fewer than the setting's, since the customer is one.
 func (b *bench) staff(channel, form string) string {
 	var all []string
 	for i := 1; i < b.recipients; i++ {
@@ -43,7 +43,7 @@ func (b *bench) providerURL() string {
 	return "PROVIDER_URL=" + b.provider.URL
 }
 
-// providers is how ringup is told where messages go.
+// providers returns the variables that name the providers of all channels.
 func (b *bench) providers() []string {
 	if b.provider == nil {
 		return []string{"SMS_PROVIDER=sandbox", "EMAIL_PROVIDER=sandbox", "WHATSAPP_PROVIDER=sandbox", "SANDBOX_OUTBOX_SIZE=0"}
@@ -57,10 +57,10 @@ func (b *bench) providers() []string {
 
 var channels = []string{"sms", "email", "whatsapp"}
 
-// contest are the systems that are compared.
+// contest has the contenders that are compared.
 type contest struct{ ringup, asynq, bullmq, bare, floor contender }
 
-// all that run; BullMQ is left out where there is no npm.
+// all returns the contenders that can run. BullMQ is left out where npm is not installed.
 func (c *contest) all() []contender {
 	if !npm() {
 		return []contender{c.ringup, c.asynq, c.bare, c.floor}

@@ -21,7 +21,7 @@ import (
 // curve is how a cost grows.
 type curve struct {
 	title, x string // x is what grows
-	unit     string // a job or a webhook: what the cost is of
+	unit     string // what the cost counts for: job, webhook or message
 	points   []point
 }
 
@@ -49,7 +49,7 @@ func grow(out io.Writer, dir string, c contender, file string) error {
 
 func (c *curve) table() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "**%s**, CPU-µs a %s:\n\n| %s | ingest | Redis | workers | together | |\n|---|---|---|---|---|---|\n", c.title, c.unit, c.x)
+	fmt.Fprintf(&b, "**%s**, CPU-µs per %s:\n\n| %s | ingest | Redis | workers | together | |\n|---|---|---|---|---|---|\n", c.title, c.unit, c.x)
 	for _, p := range c.points {
 		ingest := "–"
 		if p.ingest > 0 {
@@ -69,9 +69,9 @@ func thousands(x float64) string {
 	return digits
 }
 
-// byWaiting is what a worker and Redis spend on a job with so many behind it.
+// byWaiting returns the cost of a job by the length of the queue behind it.
 func byWaiting(dir string, c contender) (curve, error) {
-	all := curve{title: "What waits", x: "jobs waiting", unit: "job"}
+	all := curve{title: "Waiting jobs", x: "jobs waiting", unit: "job"}
 	for _, backlog := range []int{10, 100, 1000, 10_000, 100_000, 1_000_000, 10_000_000} {
 		progress("%d waiting", backlog)
 		p, err := drainSeeded(dir, c, backlog, 1)
@@ -83,7 +83,7 @@ func byWaiting(dir string, c contender) (curve, error) {
 	return all, nil
 }
 
-// byReplicas is what more workers cost for the same jobs.
+// byReplicas returns the cost of the same jobs by the number of workers.
 func byReplicas(dir string, c contender) (curve, error) {
 	all := curve{title: "Worker replicas", x: "replicas", unit: "job"}
 	for _, replicas := range []int{1, 2, 4, 8, 16} {
@@ -98,8 +98,8 @@ func byReplicas(dir string, c contender) (curve, error) {
 	return all, nil
 }
 
-// drainSeeded is what workers and Redis spend on a job while the queue is about so long: what is measured is at most half of what waits,
-// and of a short queue all of it, many times.
+// drainSeeded returns what workers and Redis spend on a job while the queue has about backlog jobs. Of a long queue it measures half at
+// most; it measures a short queue whole, many times.
 func drainSeeded(dir string, c contender, backlog, replicas int) (point, error) {
 	b, err := newBench(dir, setting{})
 	if err != nil {
@@ -116,7 +116,7 @@ func drainSeeded(dir string, c contender, backlog, replicas int) (point, error) 
 		}
 		b.workers = append(b.workers, p)
 	}
-	// What every program does first is not what is measured; nor are the first sends.
+	// The start of the programs and their first sends are not measured.
 	if err := b.seed(5000, 0); err != nil {
 		return point{}, err
 	}
@@ -153,7 +153,7 @@ func drainSeeded(dir string, c contender, backlog, replicas int) (point, error) 
 	n := float64(jobs * times)
 	p := point{x: float64(backlog), cost: cost{redis: float64(redisCPU.Nanoseconds()) / 1e3 / n, worker: float64(workerCPU.Nanoseconds()) / 1e3 / n}}
 	if backlog >= 10_000 {
-		p.note = fmt.Sprintf("%.0f jobs a second", n/took.Seconds())
+		p.note = fmt.Sprintf("%.0f jobs per second", n/took.Seconds())
 	}
 	return p, nil
 }
@@ -162,10 +162,10 @@ func (b *bench) empty() bool {
 	return b.waiting() == 0 && b.client.ZCard(context.Background(), "{ringup:sms}:inflight").Val() == 0
 }
 
-// seedBatch is how many jobs a script makes at once.
+// seedBatch is the most jobs that one run of the script makes.
 const seedBatch = 5000
 
-// seeds makes many jobs of one, within Redis: the bytes of a real one, each with an id of its own.
+// seeds copies one real job many times inside Redis. Each copy has its own webhook id of 15 bytes, at the 13th byte of the job.
 var seeds = redis.NewScript(`
 local all = {}
 for i = 1, tonumber(ARGV[3]) do
@@ -175,7 +175,7 @@ redis.call('RPUSH', KEYS[1], unpack(all))
 if redis.call('LLEN', KEYS[2]) == 0 then redis.call('RPUSH', KEYS[2], '1') end
 return redis.status_reply('OK')`)
 
-// seed lets so many jobs wait; a few at once, and more while the channel is paused.
+// seed puts n jobs into the queue. More than one batch, and the first round, are put there while the channel is paused.
 func (b *bench) seed(n, round int) error {
 	ctx := context.Background()
 	const list, wake = "{ringup:sms}:queue:4", "{ringup:sms}:wake"
@@ -185,12 +185,12 @@ func (b *bench) seed(n, round int) error {
 		}
 	}
 	if b.raw == "" {
-		if err := post(b.url, payload("seeded", 0, 3)); err != nil { // an id of 15 bytes, and the lowest priority
+		if err := post(b.url, payload("seeded", 0, 3)); err != nil { // its id has 15 bytes, its priority is the lowest
 			return err
 		}
 		raw, err := b.client.RPop(ctx, list).Result()
 		if err != nil {
-			return fmt.Errorf("the job to multiply: %w", err)
+			return fmt.Errorf("no job to copy: %w", err)
 		}
 		b.raw = raw
 	}
@@ -202,9 +202,9 @@ func (b *bench) seed(n, round int) error {
 	return nil
 }
 
-// byShards is one Redis beside a cluster.
+// byShards returns the cost of a webhook on one Redis and on a cluster.
 func byShards(dir string, c contender) (curve, error) {
-	all := curve{title: "Redis", x: "shards of a cluster (1: one Redis that is none)", unit: "webhook"}
+	all := curve{title: "Redis", x: "shards of a cluster (1: a single Redis)", unit: "webhook"}
 	for _, shards := range []int{0, 3} {
 		progress("%d shards", shards)
 		x, err := median(dir, c, setting{shards: shards}, true)
@@ -216,9 +216,9 @@ func byShards(dir string, c contender) (curve, error) {
 	return all, nil
 }
 
-// byRecipients is what more recipients a channel cost.
+// byRecipients returns the cost of a message by the number of recipients per channel.
 func byRecipients(dir string, c contender) (curve, error) {
-	all := curve{title: "Recipients", x: "recipients a channel", unit: "message"}
+	all := curve{title: "Recipients", x: "recipients per channel", unit: "message"}
 	for _, recipients := range []int{1, 3, 10, 30} {
 		progress("%d recipients", recipients)
 		x, err := median(dir, c, setting{recipients: recipients, webhooks: max(1000, *webhooks/recipients)}, true)
@@ -226,14 +226,14 @@ func byRecipients(dir string, c contender) (curve, error) {
 			return all, err
 		}
 		messages := float64(recipients * len(channels))
-		note := fmt.Sprintf("%.0f µs a webhook", x.total())
+		note := fmt.Sprintf("%.0f µs per webhook", x.total())
 		x.ingest, x.redis, x.worker = x.ingest/messages, x.redis/messages, x.worker/messages
 		all.points = append(all.points, point{x: float64(recipients), cost: x, note: note})
 	}
 	return all, nil
 }
 
-// bySize is what larger payloads cost.
+// bySize returns the cost of a webhook by the size of its payload.
 func bySize(dir string, c contender) (curve, error) {
 	all := curve{title: "Payload", x: "bytes", unit: "webhook"}
 	for _, size := range []int{200, 500, 1000, 2000, 5000, 20_000, 50_000, 200_000} {
@@ -246,7 +246,7 @@ func bySize(dir string, c contender) (curve, error) {
 		if err != nil {
 			return all, err
 		}
-		all.points = append(all.points, point{x: float64(size), cost: x, note: fmt.Sprintf("%.2f µs a byte", x.total()/float64(size))})
+		all.points = append(all.points, point{x: float64(size), cost: x, note: fmt.Sprintf("%.2f µs per byte", x.total()/float64(size))})
 	}
 	return all, nil
 }
@@ -256,10 +256,10 @@ func paint(curves []curve, file string) error {
 	var plots []*plot.Plot
 	for _, c := range curves {
 		if len(c.points) < 3 {
-			continue // two points are no curve; the table has them
+			continue // the table has them; two points do not make a curve
 		}
 		p := plot.New()
-		p.Title.Text, p.X.Label.Text, p.Y.Label.Text = c.title, c.x, "CPU-µs a "+c.unit
+		p.Title.Text, p.X.Label.Text, p.Y.Label.Text = c.title, c.x, "CPU-µs per "+c.unit
 		p.X.Scale, p.Y.Scale = plot.LogScale{}, plot.LogScale{}
 		p.X.Tick.Marker, p.Y.Tick.Marker = plot.LogTicks{Prec: -1}, plot.LogTicks{Prec: -1}
 		p.BackgroundColor = color.White

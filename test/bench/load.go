@@ -21,10 +21,10 @@ const secret = "bench-secret"
 
 var events = []string{"payment_complete", "order_create", "pos_save", "order_update"}
 
-// updates is the prefix of webhooks that are all of the lowest priority; otherwise all events take turns.
+// updates is the prefix of webhooks of the lowest priority only. With every other prefix the four events take turns.
 const updates = "updates"
 
-// payload is a webhook of some 400 bytes, or of size: a till's notes make it longer, and what may be left out is left out of a short one.
+// payload returns a webhook of some 400 bytes, or of size bytes: notes make it longer, and a short one has only the required fields.
 func payload(prefix string, size, i int) []byte {
 	event := events[i%4]
 	if prefix == updates {
@@ -46,7 +46,7 @@ func payload(prefix string, size, i int) []byte {
 
 var poster = &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 256}}
 
-// errBusy is the answer to a webhook that comes when there are too many: the till sends it again.
+// errBusy is the answer to a webhook that ingest has no capacity for. The till sends it again.
 var errBusy = errors.New("HTTP 503")
 
 func post(url string, body []byte) error {
@@ -73,8 +73,8 @@ func post(url string, body []byte) error {
 	return nil
 }
 
-// openLoop posts webhooks at a rate, whatever the answers take, and returns how long they took, counted from when each was due, and which
-// share was told to come again (503).
+// openLoop posts webhooks at a fixed rate, however long the answers take. It returns the time from the moment at which a webhook was due to
+// its answer, and the share of webhooks that were refused with 503.
 func openLoop(url, prefix string, perSecond float64, during time.Duration) (p50, p99 time.Duration, busy float64, err error) {
 	n := int(perSecond * during.Seconds())
 	took, failed := make([]time.Duration, n), make([]error, n)
@@ -102,7 +102,7 @@ func openLoop(url, prefix string, perSecond float64, during time.Duration) (p50,
 	return took[n/2], took[n*99/100], float64(refused) / float64(n), errors.Join(failed...)
 }
 
-// load posts n webhooks of a size (0: as payload has them), 64 at a time, and returns how long it took.
+// load posts n webhooks of size bytes (0 is payload's usual size), 64 at a time, and returns how long that took.
 func load(url, prefix string, size, n int) (time.Duration, error) {
 	var next atomic.Int64
 	var failed atomic.Pointer[error]

@@ -1,6 +1,6 @@
-// Command bench measures what a webhook costs: ringup's real programs on a real Redis, beside what one would write with asynq or BullMQ
-// and the floor of a bare handler, in the same run. It prints a table, ratios first. CPU is user and system time of each process, by /proc.
-// With -growth it measures how the costs grow instead, and draws them.
+// Command bench measures the cost of a webhook. In one run it compares ringup's real programs on a real Redis with the same service
+// written with asynq and with BullMQ, and with a bare handler as the floor. It prints a table, ratios first. CPU is the user and system
+// time of each process, by /proc. With -growth it measures how the costs grow instead, and draws them.
 package main
 
 import (
@@ -16,12 +16,12 @@ import (
 )
 
 var (
-	webhooks = flag.Int("n", 10000, "webhooks of a measurement")
+	webhooks = flag.Int("n", 10000, "webhooks per measurement")
 	rounds   = flag.Int("rounds", 3, "how often each contender is measured; the median counts")
-	waiting  = flag.Int("waiting", 1_000_000, "jobs that wait, for the cost of a long queue")
+	waiting  = flag.Int("waiting", 1_000_000, "waiting jobs, for the cost of a long queue")
 	profiles = flag.String("profiles", "", "measure ringup alone, and write the CPU profiles of its programs into this folder")
-	warm     = flag.Int("warm", 10000, "webhooks before a measurement: a day's, so that what is kept of each (the deduplication's records) has its usual shape")
-	growth   = flag.String("growth", "", "measure how the costs grow with what waits, replicas, shards, recipients and payloads, and draw it into this file (SVG)")
+	warm     = flag.Int("warm", 10000, "webhooks before a measurement: as many as in a day, so that the deduplication records have their usual shape")
+	growth   = flag.String("growth", "", "measure how the costs grow with waiting jobs, replicas, shards, recipients and payloads, and draw the curves into this file (SVG)")
 )
 
 func main() {
@@ -40,7 +40,7 @@ func build(bin string) error {
 	if npm() {
 		steps = append(steps, []string{"baseline/bullmq", "npm", "ci", "--silent"})
 	} else {
-		progress("npm is not there: NestJS and BullMQ are left out")
+		progress("npm is not installed: NestJS and BullMQ are left out")
 	}
 	for _, step := range steps {
 		cmd := exec.Command(step[1], step[2:]...)
@@ -86,14 +86,14 @@ func run(out io.Writer) error {
 	return err
 }
 
-// figures are what was measured, by the contender's name where there are several.
+// figures are the results of all measurements, by the contender's name where there are several.
 type figures struct {
 	accept, whole, always, overHTTP map[string]cost
 	memory                          map[string]float64 // bytes of a waiting job
-	kept                            float64            // bytes of a sent webhook
+	records                         float64            // bytes that a webhook leaves in Redis once it is sent
 	commands, mebibytes             map[string]float64 // of an idle worker
-	short, long                     float64            // µs a job
-	desk                            desk
+	short, long                     float64            // µs per job
+	admin                           adminCost
 	p50, p99                        time.Duration
 	readyIngest, readyWorker        time.Duration
 	loaded                          map[string][]string
@@ -138,8 +138,8 @@ func measureAll(dir, bin string, c *contest) (*figures, error) {
 			return nil, err
 		}
 	}
-	progress("what is kept")
-	if f.kept, err = kept(dir, c.ringup); err != nil {
+	progress("the records of sent webhooks")
+	if f.records, err = records(dir, c.ringup); err != nil {
 		return nil, err
 	}
 	progress("1,000 jobs waiting")
@@ -147,7 +147,7 @@ func measureAll(dir, bin string, c *contest) (*figures, error) {
 		return nil, err
 	}
 	progress("%d jobs waiting", *waiting)
-	if f.long, f.desk, err = drain(dir, c.ringup, *waiting, bin); err != nil {
+	if f.long, f.admin, err = drain(dir, c.ringup, *waiting, bin); err != nil {
 		return nil, err
 	}
 	progress("latency at rest")
@@ -167,7 +167,7 @@ func (f *figures) report(bin string, c *contest) string {
 	verdict := map[bool]string{true: "met", false: "**missed**"}
 	micros := func(x float64) string { return fmt.Sprintf("%.1f µs", x) }
 	size := len(payload("bench", 0, 0))
-	fmt.Fprintf(&b, "ringup, %d webhooks a measurement, median of %d, three jobs a webhook, payload of %d bytes, appendfsync everysec, %d cores, %s\n\n",
+	fmt.Fprintf(&b, "ringup, %d webhooks per measurement, median of %d, three jobs per webhook, payload of %d bytes, appendfsync everysec, %d cores, %s\n\n",
 		*webhooks, *rounds, size, runtime.NumCPU(), runtime.Version())
 
 	fmt.Fprintln(&b, "| | ratio | ringup | against | target | |\n|---|---|---|---|---|---|")
@@ -209,13 +209,13 @@ func (f *figures) report(bin string, c *contest) string {
 		return " (" + strings.Join(texts, ", ") + ")"
 	}
 	figure("webhook to provider call at rest, p50 / p99", fmt.Sprintf("%.2f / %.2f ms", ms(f.p50), ms(f.p99)), "p99 5 ms", f.p99 < 5*time.Millisecond)
-	figure(fmt.Sprintf("dashboard with %d webhooks' jobs waiting: slowest page (%s)", *waiting, f.desk.page), fmt.Sprintf("%.0f ms", ms(f.desk.slowest)), "well under 1 s",
-		f.desk.slowest < 500*time.Millisecond)
-	figure("… and what an open page costs Redis", fmt.Sprintf("%.2f%% of a core", 100*f.desk.redis), "1%", f.desk.redis < 0.01)
-	figure("a payment_complete behind them, POST to sent, p50 / p99", fmt.Sprintf("%.1f / %.1f ms", ms(f.desk.p50), ms(f.desk.p99)), "none", true)
+	figure(fmt.Sprintf("dashboard with %d webhooks' jobs waiting: slowest page (%s)", *waiting, f.admin.page), fmt.Sprintf("%.0f ms", ms(f.admin.slowest)), "well under 1 s",
+		f.admin.slowest < 500*time.Millisecond)
+	figure("… and the cost of an open page in Redis", fmt.Sprintf("%.2f%% of a core", 100*f.admin.redis), "1%", f.admin.redis < 0.01)
+	figure("a payment_complete behind them, POST to sent, p50 / p99", fmt.Sprintf("%.1f / %.1f ms", ms(f.admin.p50), ms(f.admin.p99)), "none", true)
 	figure("Redis memory of a waiting job", fmt.Sprintf("%.0f B%s", f.memory[c.ringup.name], others(f.memory, "%.0f")), "as above", f.memory[c.ringup.name] <= float64(size+100))
-	fmt.Fprintf(&b, "| Redis memory kept of a webhook that is sent, for a day | %.0f B | | |\n", f.kept)
-	figure("idle worker, Redis commands a second", fmt.Sprintf("%.2f%s", f.commands[c.ringup.name], others(f.commands, "%.2f")), "2", f.commands[c.ringup.name] < 2)
+	fmt.Fprintf(&b, "| Redis memory of the records of a sent webhook, for a day | %.0f B | | |\n", f.records)
+	figure("idle worker, Redis commands per second", fmt.Sprintf("%.2f%s", f.commands[c.ringup.name], others(f.commands, "%.2f")), "2", f.commands[c.ringup.name] < 2)
 	figure("idle worker, memory in MiB", fmt.Sprintf("%.1f%s", f.mebibytes[c.ringup.name], others(f.mebibytes, "%.1f")), "25", f.mebibytes[c.ringup.name] < 25)
 	var sizes []float64
 	for _, program := range []string{"ingest", "worker", "admin"} {
@@ -227,7 +227,7 @@ func (f *figures) report(bin string, c *contest) string {
 		len(sizes) == 3 && max(sizes[0], sizes[1], sizes[2]) < 40)
 	figure("start to ready, ingest / worker", fmt.Sprintf("%.0f / %.0f ms", ms(f.readyIngest), ms(f.readyWorker)), "150 ms", max(f.readyIngest, f.readyWorker) < 150*time.Millisecond)
 
-	fmt.Fprintln(&b, "\nWhere the CPU goes, µs a webhook:\n\n| | ingest | Redis | workers | Redis commands a job, those in scripts too | webhooks a second, offered by one generator |\n|---|---|---|---|---|---|")
+	fmt.Fprintln(&b, "\nWhere the CPU goes, µs per webhook:\n\n| | ingest | Redis | workers | Redis commands per job, those in scripts too | webhooks per second, offered by one generator |\n|---|---|---|---|---|---|")
 	for _, one := range c.all() {
 		for _, kind := range []struct {
 			what  string
@@ -238,7 +238,7 @@ func (f *figures) report(bin string, c *contest) string {
 			}
 		}
 	}
-	fmt.Fprintln(&b, "\nFrom when a webhook is due to its answer, p50 / p99, in an open loop (the generator has one of the same cores):\n\n| | 10% of what it takes | 50% | 90% |\n|---|---|---|---|")
+	fmt.Fprintln(&b, "\nFrom the time at which a webhook is due to its answer, p50 / p99, in an open loop (the generator has one of the same cores):\n\n| | 10% of its capacity | 50% | 90% |\n|---|---|---|---|")
 	for _, one := range c.all() {
 		if texts, measured := f.loaded[one.name]; measured {
 			fmt.Fprintf(&b, "| %s | %s |\n", one.name, strings.Join(texts, " | "))

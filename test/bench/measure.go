@@ -19,18 +19,18 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// setting is under what circumstances something is measured; its zero value is the table's.
+// setting are the circumstances of a measurement. The zero value is that of the table.
 type setting struct {
-	shards     int  // masters of a Redis Cluster; 0: one Redis that is none
-	replicas   int  // workers of each channel; 0 is 1
-	recipients int  // of a webhook on each channel; 0 is 1, the customer
-	size       int  // of a payload, in bytes; 0: as it is
-	webhooks   int  // of a measurement; 0: -n, after -warm
-	always     bool // appendfsync always; otherwise everysec, as the production overlay has it
-	overHTTP   bool // messages go to a local HTTP server in the providers' place; otherwise nowhere
+	shards     int  // masters of a Redis Cluster; 0 is a single Redis
+	replicas   int  // workers per channel; 0 is 1
+	recipients int  // per webhook and channel; 0 is 1, the customer
+	size       int  // of a payload, in bytes; 0 is the usual one
+	webhooks   int  // per measurement; 0 is -n, after -warm
+	always     bool // appendfsync always; otherwise everysec, as in the production overlay
+	overHTTP   bool // messages go to a local HTTP server instead of the providers; otherwise to the sandbox
 }
 
-// bench is a Redis and what runs on it.
+// bench is a Redis and the programs that run on it.
 type bench struct {
 	setting
 	dir       string
@@ -43,7 +43,7 @@ type bench struct {
 	ops       map[string]int // the operators' ports, by program
 	bus       string         // the first shard's port for the others
 	provider  *httptest.Server
-	raw       string // the job that is multiplied
+	raw       string // the job that seed copies
 }
 
 // operators gives a program an operators' port.
@@ -71,7 +71,7 @@ func newBench(dir string, s setting) (*bench, error) {
 	return b, b.startCluster()
 }
 
-// startRedis starts a Redis, and returns its address before it answers.
+// startRedis starts a Redis and returns its address. It does not wait until Redis answers.
 func (b *bench) startRedis(args ...string) (string, error) {
 	port := strconv.Itoa(freePort())
 	dir, err := os.MkdirTemp(b.dir, "node")
@@ -207,12 +207,12 @@ func (b *bench) work(c contender) error {
 	return nil
 }
 
-// cost is what a webhook costs.
+// cost is the cost of one webhook.
 type cost struct {
 	ingest, redis, worker float64 // CPU-µs
-	perSecond             float64 // webhooks, while the load lasted
-	commands              float64 // Redis's, by job, those in scripts too
-	busiest               float64 // CPU-µs of the Redis that does most
+	perSecond             float64 // webhooks per second under load
+	commands              float64 // Redis commands per job, those in scripts too
+	busiest               float64 // CPU-µs of the busiest Redis
 }
 
 func (c cost) total() float64 { return c.ingest + c.redis + c.worker }
@@ -224,7 +224,7 @@ func (b *bench) spent() (ingest, redis, worker time.Duration) {
 	return b.ingest.cpu(), b.redisCPU(), worker
 }
 
-// measure runs a contender once: only accepting, or to the end.
+// measure runs a contender once, and returns the cost of a webhook: until it is accepted, or with whole until its messages are sent.
 func measure(dir string, c contender, s setting, whole bool) (cost, error) {
 	b, err := newBench(dir, s)
 	if err != nil {
@@ -292,7 +292,7 @@ func measure(dir string, c contender, s setting, whole bool) (cost, error) {
 	}, nil
 }
 
-// underLoad is how long ingest takes to answer at shares of what it can take.
+// underLoad returns how long ingest takes to answer at each of these shares of its capacity, as one text per share.
 func underLoad(dir string, c contender, capacity float64, shares ...float64) (texts []string, err error) {
 	b, err := newBench(dir, setting{})
 	if err != nil {
@@ -319,7 +319,7 @@ func underLoad(dir string, c contender, capacity float64, shares ...float64) (te
 	return texts, nil
 }
 
-// median of several measurements, by their total.
+// median measures -rounds times, and returns the median by total cost.
 func median(dir string, c contender, s setting, whole bool) (cost, error) {
 	var all []cost
 	for range *rounds {
@@ -333,7 +333,7 @@ func median(dir string, c contender, s setting, whole bool) (cost, error) {
 	return all[len(all)/2], nil
 }
 
-// memory is what a waiting job takes in Redis, in bytes.
+// memory returns the bytes of a waiting job in Redis.
 func memory(dir string, c contender) (float64, error) {
 	b, err := newBench(dir, setting{})
 	if err != nil {
@@ -357,8 +357,8 @@ func memory(dir string, c contender) (float64, error) {
 	return float64(after-before) / float64(*webhooks*3), err
 }
 
-// kept is what Redis keeps of a webhook whose messages are sent, in bytes: the records for deduplication and status.
-func kept(dir string, c contender) (float64, error) {
+// records returns the bytes that a webhook leaves in Redis once its messages are sent: the records for deduplication and status.
+func records(dir string, c contender) (float64, error) {
 	b, err := newBench(dir, setting{})
 	if err != nil {
 		return 0, err
@@ -406,7 +406,7 @@ func (b *bench) commands() int64 {
 	return n
 }
 
-// idle is what a worker costs that has nothing to do: commands a second, MiB.
+// idle returns the cost of a worker without jobs: Redis commands per second, and MiB of memory.
 func idle(dir string, c contender) (commands, mebibytes float64, err error) {
 	b, err := newBench(dir, setting{})
 	if err != nil {
@@ -418,29 +418,29 @@ func idle(dir string, c contender) (commands, mebibytes float64, err error) {
 		return 0, 0, err
 	}
 	b.workers = append(b.workers, p)
-	<-time.After(4 * time.Second) // what it does at start
+	<-time.After(4 * time.Second) // its start is not measured
 	const during = 20 * time.Second
 	before := b.commands()
 	<-time.After(during)
-	// The two INFOs are ours.
+	// One INFO of this program's is among them.
 	return float64(b.commands()-before-1) / during.Seconds(), float64(p.rss()) / (1 << 20), nil
 }
 
-// desk is what the operators' pages cost, and how it is to be important, with a long queue.
-type desk struct {
-	page    string // the slowest
+// adminCost is the cost of the operators' pages with a long queue, and how fast an important message passes that queue.
+type adminCost struct {
+	page    string // the slowest page
 	slowest time.Duration
 	redis   float64 // cores, while the overview is open
 
-	p50, p99 time.Duration // of a payment_complete behind all of it
+	p50, p99 time.Duration // of a payment_complete that was enqueued last
 }
 
-// dashboard asks for every page, and leaves the overview open for a while.
-func (b *bench) dashboard(bin string) (desk, error) {
+// dashboard asks for every page once, and then keeps the overview open for twenty seconds.
+func (b *bench) dashboard(bin string) (adminCost, error) {
 	port := freePort()
 	p, err := start("admin", bin+"/admin", "REDIS_URL=redis://"+b.redisAddr, fmt.Sprintf("ADMIN_PORT=%d", port), "OPS_PORT=0", "LOG_LEVEL=warn")
 	if err != nil {
-		return desk{}, err
+		return adminCost{}, err
 	}
 	b.workers = append(b.workers, p)
 	get := func(path string) error {
@@ -456,13 +456,13 @@ func (b *bench) dashboard(bin string) (desk, error) {
 		return nil
 	}
 	if err := until(10*time.Second, func() bool { return get("queues") == nil }); err != nil {
-		return desk{}, err
+		return adminCost{}, err
 	}
-	var d desk
+	var d adminCost
 	for _, path := range []string{"queues", "queues/sms/waiting", "queues/sms/waiting?priority=4&offset=200000", fmt.Sprintf("job?id="+updates+"_%08d:sms:1", *waiting/2), "search?q=" + updates + "_00000007", "search?q=TXN_00000007", "search?q=nowhere", "audit", "api/queues"} {
 		begin := time.Now()
 		if err := get(path); err != nil {
-			return desk{}, err
+			return adminCost{}, err
 		}
 		if took := time.Since(begin); took > d.slowest {
 			d.page, d.slowest = path, took
@@ -472,7 +472,7 @@ func (b *bench) dashboard(bin string) (desk, error) {
 	before, begin := b.redisCPU(), time.Now()
 	for time.Since(begin) < during {
 		if err := get("queues"); err != nil { // as live.js does
-			return desk{}, err
+			return adminCost{}, err
 		}
 		<-time.After(2 * time.Second)
 	}
@@ -480,26 +480,26 @@ func (b *bench) dashboard(bin string) (desk, error) {
 	return d, nil
 }
 
-// drain is the CPU that a worker and Redis spend on a job, with so many waiting behind it; and what the dashboard costs meanwhile.
-func drain(dir string, c contender, backlog int, bin string) (float64, desk, error) {
+// drain returns the CPU-µs that a worker and Redis spend on a job of a queue with backlog jobs, and the cost of the dashboard meanwhile.
+func drain(dir string, c contender, backlog int, bin string) (float64, adminCost, error) {
 	b, err := newBench(dir, setting{})
 	if err != nil {
-		return 0, desk{}, err
+		return 0, adminCost{}, err
 	}
 	defer b.close()
 	if err := b.serve(c); err != nil {
-		return 0, desk{}, err
+		return 0, adminCost{}, err
 	}
 	if _, err := b.load(updates, backlog); err != nil {
-		return 0, desk{}, err
+		return 0, adminCost{}, err
 	}
 	d, err := b.dashboard(bin)
 	if err != nil {
-		return 0, desk{}, err
+		return 0, adminCost{}, err
 	}
 	p, err := c.work(b, "sms")
 	if err != nil {
-		return 0, desk{}, err
+		return 0, adminCost{}, err
 	}
 	b.workers = append(b.workers, p)
 	left := b.waiting
@@ -519,7 +519,7 @@ func drain(dir string, c contender, backlog int, bin string) (float64, desk, err
 	return float64((w1 + r1 - w0 - r0).Nanoseconds()) / 1e3 / float64(n0-n1), d, nil
 }
 
-// overtakes is how long payment_completes take from the POST to being settled as sent, while a worker is busy with order_updates.
+// overtakes returns the time from the POST of a payment_complete until its job is completed, while a worker is busy with order_updates.
 func (b *bench) overtakes() (p50, p99 time.Duration, err error) {
 	ctx := context.Background()
 	var all []time.Duration
@@ -529,7 +529,7 @@ func (b *bench) overtakes() (p50, p99 time.Duration, err error) {
 			return 0, 0, err
 		}
 		sent := func() bool {
-			// Its log is with those of the quarter of a second in which it was accepted.
+			// Job logs lie together, by the quarter of a second in which their webhook was accepted.
 			for span := begin.UnixMilli() / 256; span <= time.Now().UnixMilli()/256; span++ {
 				if b.client.HExists(ctx, fmt.Sprintf("{ringup:sms}:log:%d", span), fmt.Sprintf("payment_%08d:1", i*4)).Val() {
 					return true
@@ -549,7 +549,7 @@ func (b *bench) overtakes() (p50, p99 time.Duration, err error) {
 	return all[len(all)/2], all[len(all)*99/100], nil
 }
 
-// latency is from the POST to the provider's being called, at rest.
+// latency returns the time from the POST of a webhook to the request at the provider, at rest.
 func latency(dir string, c contender, bin string) (p50, p99 time.Duration, err error) {
 	b, err := newBench(dir, setting{})
 	if err != nil {
@@ -596,7 +596,7 @@ func latency(dir string, c contender, bin string) (p50, p99 time.Duration, err e
 	return all[len(all)/2], all[len(all)*99/100], nil
 }
 
-// ready is from the start of a program to its readiness.
+// ready returns the median time from the start of a program to its readiness.
 func ready(dir, program string, env ...string) (time.Duration, error) {
 	b, err := newBench(dir, setting{})
 	if err != nil {
@@ -629,7 +629,7 @@ func ready(dir, program string, env ...string) (time.Duration, error) {
 	return all[len(all)/2], nil
 }
 
-// drainShort is drain with few waiting, as often as it takes to be measured.
+// drainShort is drain with a short queue, repeated bursts times so that the CPU time can be measured.
 func drainShort(dir string, c contender, burst, bursts int) (float64, error) {
 	b, err := newBench(dir, setting{})
 	if err != nil {
@@ -645,7 +645,7 @@ func drainShort(dir string, c contender, burst, bursts int) (float64, error) {
 	}
 	b.workers = append(b.workers, p)
 	ctx := context.Background()
-	// Paused while they gather, so that they are what waits.
+	// The channel is paused while a burst is enqueued, so that all of it waits.
 	var cpu time.Duration
 	for i := range bursts {
 		if err := b.pause(); err != nil {
@@ -670,7 +670,7 @@ func drainShort(dir string, c contender, burst, bursts int) (float64, error) {
 	return float64(cpu.Nanoseconds()) / 1e3 / float64(burst*(bursts-bursts/4)), nil
 }
 
-// pause keeps ringup's text messages from being claimed.
+// pause stops all claims of SMS jobs.
 func (b *bench) pause() error {
 	return b.client.HSet(context.Background(), "{ringup:sms}:halted", "paused", "bench").Err()
 }
@@ -680,7 +680,7 @@ func (b *bench) resume() {
 	b.client.RPush(context.Background(), "{ringup:sms}:wake", "1")
 }
 
-// waiting is how many of ringup's text messages wait.
+// waiting returns the number of waiting SMS jobs.
 func (b *bench) waiting() (n int64) {
 	for _, list := range []string{"queue:1", "queue:2", "queue:3", "queue:4"} {
 		n += b.client.LLen(context.Background(), "{ringup:sms}:"+list).Val()

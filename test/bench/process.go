@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// process is one that is measured.
+// process is a running program that is measured.
 type process struct {
 	name string
 	cmd  *exec.Cmd
@@ -35,7 +35,7 @@ func (p *process) stop() {
 	_ = p.cmd.Wait()
 }
 
-// cpu is the time that the process's threads have run so far.
+// cpu returns the time that the process's threads have run so far.
 func (p *process) cpu() time.Duration {
 	var total int64
 	tasks, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", p.cmd.Process.Pid))
@@ -49,7 +49,7 @@ func (p *process) cpu() time.Duration {
 	return time.Duration(total)
 }
 
-// rss is the process's resident memory in bytes.
+// rss returns the process's resident memory in bytes.
 func (p *process) rss() int64 {
 	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/statm", p.cmd.Process.Pid))
 	fields := strings.Fields(string(text))

@@ -10,7 +10,8 @@ import (
 	"path/filepath"
 )
 
-// profile measures a contender alone but for the floor, which says how fast the machine is just now, and writes the CPU profiles of its programs, for `go tool pprof`.
+// profile measures one contender, and writes the CPU profiles of its programs into a folder, for `go tool pprof`. It measures the floor
+// too, which tells how fast the machine is at the moment.
 func profile(out io.Writer, dir string, c, floor contender, into string) error {
 	if err := os.MkdirAll(into, 0o755); err != nil {
 		return err
@@ -19,19 +20,19 @@ func profile(out io.Writer, dir string, c, floor contender, into string) error {
 	if err != nil {
 		return err
 	}
-	_, _ = fmt.Fprintf(out, "%s: %.1f µs a webhook\n", floor.name, yardstick.total())
+	_, _ = fmt.Fprintf(out, "%s: %.1f µs per webhook\n", floor.name, yardstick.total())
 	for _, whole := range []bool{false, true} {
 		x, err := measure(dir, c, setting{}, whole)
 		if err != nil {
 			return err
 		}
-		_, _ = fmt.Fprintf(out, "%s, to the end: %v: ingest %.1f + Redis %.1f + workers %.1f = %.1f µs a webhook, %.0f a second\n", c.name, whole,
+		_, _ = fmt.Fprintf(out, "%s, to the end: %v: ingest %.1f + Redis %.1f + workers %.1f = %.1f µs per webhook, %.0f per second\n", c.name, whole,
 			x.ingest, x.redis, x.worker, x.total(), x.perSecond)
 	}
 	return nil
 }
 
-// profiling fetches the profiles of what runs now; the channel gives one error, or nil, when they are written.
+// profiling fetches a CPU profile of every running program. The channel delivers one error, or nil, once all profiles are written.
 func (b *bench) profiling(into string) <-chan error {
 	done := make(chan error, 1)
 	problems := make(chan error)

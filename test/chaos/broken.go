@@ -13,7 +13,7 @@ import (
 // change replaces a text of a source file.
 type change struct{ file, old, new string }
 
-// broken builds: mistakes that one could make, and that a run has to notice.
+// broken has mistakes that a change could bring into ringup. A run has to catch each.
 var broken = map[string][]change{
 	// A job is settled as sent when its send begins.
 	"settle-before-send": {{
@@ -25,7 +25,7 @@ var broken = map[string][]change{
 		{"internal/redisstore/lua/claim.lua", "for i = 1, #leases, 1000 do call('ZADD'", "for i = 1, 0, 1000 do call('ZADD'"},
 		{"internal/redisstore/lua/settle.lua", "local leases = call('ZMSCORE', inflight_key, unpack(raws))", "local leases = raws"},
 	},
-	// Look, then take: two round trips, with other workers in between.
+	// A claim reads jobs and removes them in two round trips, with other workers in between.
 	"non-atomic-claim": {{
 		"internal/redisstore/consumer.go", "	answers, err := c.store.run(ctx, calls...)\n", `	if request != nil && request.Max > 0 {
 		for _, list := range c.keys.Queue {
@@ -60,7 +60,7 @@ var broken = map[string][]change{
 
 func names() []string { return slices.Sorted(maps.Keys(broken)) }
 
-// mistake returns the changes that make a broken build; none for a sound one.
+// mistake returns the changes that make a broken build; nil for the name "". An unknown name is an error.
 func mistake(name string) ([]change, error) {
 	changes, known := broken[name]
 	if name != "" && !known {
@@ -69,8 +69,8 @@ func mistake(name string) ([]change, error) {
 	return changes, nil
 }
 
-// overlay writes the files with their changes into dir, and returns the argument that makes go build use them in the place of those under
-// roots.
+// overlay writes changed copies of source files into dir, and returns the argument that makes go build use them instead of those under
+// roots. A text that is not in its file exactly once is an error.
 func overlay(dir string, roots map[string][]change) (string, error) {
 	texts := map[string]string{}
 	for root, changes := range roots {

@@ -15,7 +15,7 @@ func TestChaos(t *testing.T) {
 	}
 }
 
-// TestBrokenBuildsBuild: what `make chaos-broken` breaks is still there to be broken.
+// TestBrokenBuildsBuild: the code that `make chaos-broken` changes is still there, and builds with each mistake.
 func TestBrokenBuildsBuild(t *testing.T) {
 	t.Parallel()
 	for _, name := range names() {
@@ -25,7 +25,7 @@ func TestBrokenBuildsBuild(t *testing.T) {
 	}
 }
 
-// TestShiftedTimeBuilds: the standard library's time.Now can still be changed as the clocks of the programs need it.
+// TestShiftedTimeBuilds: the standard library still builds with the shifted time.Now.
 func TestShiftedTimeBuilds(t *testing.T) {
 	t.Parallel()
 	if err := compile(t.TempDir(), options{clocks: true}, "time"); err != nil {

@@ -10,10 +10,9 @@ import (
 	"time"
 )
 
-// A shifted clock is a file of eight bytes, the seconds to add, which a process maps into its memory: so a clock jumps at once, while the
-// process runs. libfaketime does the same for programs that it suits; Redis with jemalloc waits for ever in its first malloc under it
-// (jemalloc asks for the time while it starts, and libfaketime allocates to answer). Only what tells the wall clock is shifted:
-// monotonic clocks do not jump in real life either.
+// shift is a clock that a run can move: a file of eight bytes, the seconds to add. A process maps the file into its memory, so that its
+// clock jumps at once. libfaketime does not suit Redis with jemalloc: jemalloc asks for the time while it starts, libfaketime allocates
+// memory to answer, and the two wait for each other. Only the wall clock is shifted: monotonic clocks do not jump in real life either.
 type shift struct {
 	path string
 	by   time.Duration
@@ -37,7 +36,7 @@ func (s *shift) set(by time.Duration) error {
 	return err
 }
 
-// preloaded is what shifts the clock of a program that uses libc, as redis-server.
+// preloaded is the C source of a library that shifts the clock of a program with libc, as redis-server.
 const preloaded = `#define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdint.h>
@@ -76,11 +75,11 @@ time_t time(time_t *t) {
 }
 `
 
-// preload compiles the library that shifts clocks into dir, and returns its path; "" where no C compiler is.
+// preload compiles the library that shifts clocks into dir, and returns its path; "" without a C compiler.
 func preload(dir string) (string, error) {
 	cc, err := exec.LookPath("cc")
 	if err != nil {
-		return "", nil //nolint:nilerr // then Redis's clock does not jump, and the run says so
+		return "", nil //nolint:nilerr // Redis's clock does not jump, and the run prints that
 	}
 	source, library := filepath.Join(dir, "clock.c"), filepath.Join(dir, "clock.so")
 	if err := os.WriteFile(source, []byte(preloaded), 0o600); err != nil {
@@ -92,8 +91,7 @@ func preload(dir string) (string, error) {
 	return library, nil
 }
 
-// A Go program asks the kernel without libc, so its clock is shifted by building it with another time.Now. The standard library's own
-// file is changed for that, in an overlay.
+// timeNow changes time.Now in an overlay of the standard library: a Go program does not ask libc for the time.
 var timeNow = []change{{
 	"time/time.go", "func Now() Time {\n\tsec, nsec, mono := runtimeNow()\n", `// chaosSeconds is what Now adds.
 var chaosSeconds = func() *int64 {

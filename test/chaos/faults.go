@@ -18,24 +18,24 @@ import (
 )
 
 const (
-	// promotionIn is how long a replica may take to be promoted: a second until the sentinels agree (two in a cluster), and an election, that
-	// may have to be held again.
+	// promotionIn is the longest that a promotion may take: a second until the sentinels agree (two in a cluster), and an election, which may
+	// have to be repeated.
 	promotionIn = 20 * time.Second
-	// wholeIn is how long a topology may take to be whole after a fault, before the next.
+	// wholeIn is the longest that a topology may take to be whole after a fault, before the next one.
 	wholeIn = 40 * time.Second
-	// farthest is how far a clock may be from the true time. Twice that is well below DEDUPE_TTL, within which a repeat has to be known.
+	// farthest is how far a clock may be from the true time. Twice that is well below DEDUPE_TTL, within which a duplicate has to be found.
 	farthest = 3 * time.Hour
-	// farthestInCluster is the same for the nodes of a cluster, whose elections go by the wall clock: a node that has voted, and whose clock
-	// then goes back, does not vote for that shard again until the clock has caught up, so that no replica is promoted.
+	// farthestInCluster is the same for the nodes of a cluster, whose elections go by the wall clock. When the clock of a node goes back after
+	// a vote, the node does not vote for that shard again until the clock has caught up, so no replica is promoted.
 	farthestInCluster = 5 * time.Second
 )
 
-// fault is a way in which something goes wrong.
+// fault is one kind of failure.
 type fault struct {
 	name string
-	at   func(o options) bool // nil: always
-	// run makes it go wrong, and mends it. hit is how many things it did something to (requests, connections, processes); 0 means that
-	// it did not really happen. The error is what ringup did wrong meanwhile.
+	at   func(o options) bool // whether a run can have it; nil: every run
+	// run causes the fault, and ends it. hit is the number of requests, connections or processes that it affected; 0 means that it had no
+	// effect. The error is a mistake of ringup's in the meantime.
 	run func(ctx context.Context, r *world) (hit int, err error)
 }
 
@@ -50,7 +50,7 @@ func only(topologies ...string) func(options) bool {
 	}
 }
 
-// faults are dealt like cards: each comes once before one comes again.
+// faults are dealt like cards: each comes once before any comes again.
 var faults = []fault{
 	{name: "kill -9 of a program", run: killProgram},
 	{name: "kill -9 of a program", run: killProgram},
@@ -76,7 +76,7 @@ var faults = []fault{
 	{name: "a program's clock jumps", at: func(o options) bool { return o.clocks }, run: jumpProgram},
 }
 
-// fault makes the next thing go wrong, and mends it.
+// fault causes the next fault of the deck, and waits until the topology is whole again.
 func (r *world) fault(ctx context.Context) error {
 	if len(r.deck) == 0 {
 		for _, f := range faults {
@@ -90,29 +90,29 @@ func (r *world) fault(ctx context.Context) error {
 	r.deck = r.deck[1:]
 	hit, err := f.run(ctx, r)
 	if ctx.Err() != nil {
-		return nil //nolint:nilerr // the run was ended in the middle of it
+		return nil //nolint:nilerr // the run was interrupted during the fault
 	}
 	counted := r.hits[f.name]
 	counted.times++
 	counted.hit += hit
 	r.hits[f.name] = counted
 	if hit == 0 {
-		r.say("  … which met nothing")
+		r.say("  … which had no effect")
 	}
 	if !waitUntil(ctx, wholeIn, func() bool { return r.redis.whole(ctx) }) && ctx.Err() == nil {
-		// That is Redis's own business; what became of the jobs is ringup's.
+		// Redis answers for that. ringup answers for the jobs, which the audit counts.
 		r.say("  … the %s is not whole again in %s\n%s", r.redis.kind, wholeIn, r.redis.states(ctx))
 	}
 	r.redis.watch.blame(f.name)
 	return err
 }
 
-// wanted says whether -only, if it is set, has a fault.
+// wanted says whether -only allows a fault. Without -only every fault is allowed.
 func (o options) wanted(name string) bool {
 	return slices.ContainsFunc(strings.Split(o.only, ","), func(part string) bool { return strings.Contains(name, part) })
 }
 
-// counted is how often a fault was made, and how much it met.
+// counted is how often a fault was caused, and how many things it affected.
 type counted struct{ times, hit int }
 
 func (r *world) short() time.Duration {
@@ -133,7 +133,7 @@ func (r *world) replicaOf(master *server) *server {
 	return master
 }
 
-// killed ends a process by SIGKILL, and says that it did.
+// killed ends a process by SIGKILL, and returns 1; 0 if the process had ended before.
 func killed(p *process) int {
 	_ = p.end(syscall.SIGKILL)
 	if status, ok := p.cmd.ProcessState.Sys().(syscall.WaitStatus); ok && status.Signal() == syscall.SIGKILL {
@@ -277,7 +277,7 @@ func burst(_ context.Context, r *world) (int, error) {
 	return many, nil
 }
 
-// promoted does something to a shard's master, and waits for its replica to be promoted.
+// promoted does something to a shard's master, and waits until a replica is promoted. It returns the number of promotions: 1, or 0.
 func (r *world) promoted(ctx context.Context, master *server, does func()) int {
 	before, struck := len(r.redis.watch.seenPromotions()), time.Now()
 	does()
@@ -285,7 +285,7 @@ func (r *world) promoted(ctx context.Context, master *server, does func()) int {
 		return 0
 	}
 	for _, p := range r.redis.watch.seenPromotions()[before:] {
-		r.say("  … %s is promoted after %.1f s; it had all that was acknowledged up to %.0f ms before the fault; %d bytes are known not to have reached it",
+		r.say("  … %s is promoted after %.1f s; it had every write up to %.0f ms before the fault; at least %d bytes did not reach it",
 			p.who.name, p.seen.Sub(struck).Seconds(), float64(max(0, struck.Sub(p.from)).Microseconds())/1000, p.behind)
 	}
 	return 1
@@ -308,10 +308,10 @@ func pauseMaster(ctx context.Context, r *world) (int, error) {
 	return hit, nil
 }
 
-// partMaster is the case that loses most: programs go on to write to a master that nobody follows, until they hear of another.
+// partMaster is the case that loses most: the programs write to a master without a replica until they hear of the new one.
 func partMaster(ctx context.Context, r *world) (int, error) {
 	master, more := r.somewhere(), r.short()
-	r.say("%s, a master, is parted from its replica and the sentinels, but not from ringup, until its replica is promoted, and %s longer", master.name, more)
+	r.say("%s, a master, is cut off from its replica and the sentinels, but not from ringup, until its replica is promoted, and %s longer", master.name, more)
 	before := master.proxy.part(false)
 	hit := r.promoted(ctx, master, func() { master.proxy.part(true) })
 	pause(ctx, more)
@@ -323,7 +323,7 @@ func partMaster(ctx context.Context, r *world) (int, error) {
 
 func failOver(ctx context.Context, r *world) (int, error) {
 	master := r.somewhere()
-	r.say("%s is to hand over to its replica, by command", master.name)
+	r.say("%s hands over to its replica, by command", master.name)
 	return r.promoted(ctx, master, func() {
 		if r.redis.kind == cluster {
 			r.replicaOf(master).client.ClusterFailover(ctx)
@@ -356,7 +356,8 @@ func killSentinel(ctx context.Context, r *world) (int, error) {
 	return hit, p.start()
 }
 
-// jump is how far a clock that is off is from the true time from now on: from a second to the most, to either side, or right again.
+// jump returns the new distance of a clock from the true time: between a second and most, to either side. A clock that is off may be set
+// right instead: 0.
 func (r *world) jump(off, most time.Duration) time.Duration {
 	size := time.Duration(math.Pow(most.Seconds(), r.random.Float64()) * float64(time.Second)).Truncate(time.Second)
 	switch r.random.IntN(5) {
@@ -387,7 +388,7 @@ func jumpRedis(ctx context.Context, r *world) (int, error) {
 	}
 	now, err := s.client.Time(ctx).Result()
 	if off := time.Until(now) - by; err != nil || off.Abs() > 5*time.Second {
-		return 0, nil //nolint:nilerr // no effect, then
+		return 0, nil //nolint:nilerr // the jump had no effect
 	}
 	return 1, nil
 }
@@ -401,10 +402,10 @@ func jumpProgram(_ context.Context, r *world) (int, error) {
 	return 1, p.clock.set(by)
 }
 
-// usual is how providers are when nothing is wrong: they take a moment, so that there is always something in the middle of a send.
+// usual is how providers answer without a fault. They take a moment, so that there are always jobs in flight.
 var usual = emulator.Fault{Kind: emulator.Slow, Latency: 50 * time.Millisecond}
 
-// providerFaults are how providers fail.
+// providerFaults are the ways in which providers fail.
 var providerFaults = []struct {
 	name  string
 	fault emulator.Fault

@@ -19,23 +19,22 @@ import (
 // aging is PRIORITY_AGING's default, which the workers have.
 const aging = time.Minute
 
-// history replays an append-only file: all that ever happened to the lists and sets, one transaction after the other, which is what no
-// look from outside can show. After each transaction,
+// history replays an append-only file: every change of the lists and sets, one transaction after the other. After each transaction,
 //
-//   - every job is in exactly one list or set (or has fallen off the end of completed);
-//   - a claim has left nothing behind that had to go first: a job of higher priority than one that it took, unless what it took had
-//     waited for longer than PRIORITY_AGING, by the clock of the claim.
+//   - every job is in exactly one list or set, or was trimmed from completed;
+//   - a claim has left no job of a higher priority than one that it took. Jobs that had waited for longer than PRIORITY_AGING, by the clock
+//     of the claim, may be taken first.
 type history struct {
 	lists  map[string][]string
 	sets   map[string]map[string]float64
-	places map[string]int  // by job: in how many lists and sets it is
-	ended  map[string]bool // jobs that fell off the end of completed
+	copies map[string]int  // by job: the number of lists and sets that have it
+	ended  map[string]bool // jobs that were trimmed from completed
 	found  []string
 
-	touched map[string]bool // jobs, in this transaction
-	taken   []taken         // in this transaction
+	touched map[string]bool // jobs that this transaction changed
+	taken   []taken         // jobs that this transaction took
 
-	transactions, claims, contested int // contested: claims of some of the jobs, while jobs of several priorities waited
+	transactions, claims, contested int // contested: claims that left jobs waiting, while jobs of several priorities waited
 }
 
 // taken is a job that went from a list to inflight.
@@ -45,7 +44,8 @@ type taken struct {
 	raw     string
 }
 
-// readHistory replays the append-only files of a server that had nothing to begin with and never rewrote them.
+// readHistory replays the append-only file of a server that began empty and never rewrote it. A command on jobs that the replay cannot
+// follow is an error.
 func readHistory(dir string) (*history, error) {
 	files, err := filepath.Glob(filepath.Join(dir, "appendonlydir", "*.incr.aof"))
 	if err != nil || len(files) == 0 {
@@ -60,7 +60,7 @@ func readHistory(dir string) (*history, error) {
 	}
 	defer func() { _ = file.Close() }()
 	h := &history{
-		lists: map[string][]string{}, sets: map[string]map[string]float64{}, places: map[string]int{}, ended: map[string]bool{}, touched: map[string]bool{},
+		lists: map[string][]string{}, sets: map[string]map[string]float64{}, copies: map[string]int{}, ended: map[string]bool{}, touched: map[string]bool{},
 	}
 	in := bufio.NewReaderSize(file, 1<<20)
 	within := false
@@ -89,7 +89,7 @@ func readHistory(dir string) (*history, error) {
 	}
 }
 
-// readCommand reads a command as the protocol has it: *2, $3, GET, $1, k.
+// readCommand reads a command in Redis's protocol: *2, $3, GET, $1, k.
 func readCommand(in *bufio.Reader) ([]string, error) {
 	length := func(mark byte) (int, error) {
 		line, err := in.ReadString('\n')
@@ -121,7 +121,7 @@ func readCommand(in *bufio.Reader) ([]string, error) {
 	return command, nil
 }
 
-// watched takes a key apart when it is one that holds jobs.
+// watched splits the key of a list or set of jobs. ok is false for every other key.
 func watched(key string) (channel, kind string, ok bool) {
 	rest, ok := strings.CutPrefix(key, "{ringup:")
 	if !ok {
@@ -135,7 +135,7 @@ func watched(key string) (channel, kind string, ok bool) {
 	return "", "", false
 }
 
-// apply does what a command did.
+// apply repeats a command.
 func (h *history) apply(name string, args []string) error {
 	if len(args) == 0 {
 		return nil
@@ -198,7 +198,7 @@ func (h *history) apply(name string, args []string) error {
 	return nil
 }
 
-// cut takes the first n off a list.
+// cut removes the first n jobs of a list.
 func (h *history) cut(channel, kind, key string, n int) {
 	for _, raw := range h.lists[key][:n] {
 		h.moved(channel, raw, -1)
@@ -242,7 +242,7 @@ func (h *history) remove(channel, kind string, set map[string]float64, raw strin
 	}
 }
 
-// popMin takes the n lowest off a set.
+// popMin removes the n jobs with the lowest scores from a set.
 func (h *history) popMin(channel, kind string, set map[string]float64, n int) {
 	for range min(n, len(set)) {
 		first, any := "", false
@@ -255,7 +255,7 @@ func (h *history) popMin(channel, kind string, set map[string]float64, n int) {
 	}
 }
 
-// name is the job that some bytes are of, however often it was tried.
+// name returns the id of the job with these bytes, whatever its attempts; the start of the bytes where they are no job's.
 func name(channel, raw string) string {
 	j, err := job.Decode(message.Channel(channel), []byte(raw))
 	if err != nil {
@@ -266,7 +266,7 @@ func name(channel, raw string) string {
 
 func (h *history) moved(channel, raw string, by int) {
 	id := name(channel, raw)
-	h.places[id] += by
+	h.copies[id] += by
 	h.touched[id] = true
 }
 
@@ -274,19 +274,19 @@ func (h *history) wrong(format string, args ...any) {
 	h.found = append(h.found, fmt.Sprintf("transaction %d: ", h.transactions)+fmt.Sprintf(format, args...))
 }
 
-// check looks at what a transaction has left.
+// check notes jobs that a transaction has lost, doubled or taken in the wrong order.
 func (h *history) check() {
 	if len(h.touched) == 0 {
 		return
 	}
 	h.transactions++
 	for id := range h.touched {
-		switch n := h.places[id]; {
+		switch n := h.copies[id]; {
 		case n == 0 && h.ended[id]:
-			delete(h.places, id)
+			delete(h.copies, id)
 			delete(h.ended, id)
 		case n != 1:
-			h.wrong("%s is in %d places", id, n)
+			h.wrong("%s is in %d lists or sets", id, n)
 		}
 	}
 	h.order()
@@ -294,7 +294,7 @@ func (h *history) check() {
 	h.taken = h.taken[:0]
 }
 
-// order looks at what a claim took and what it left.
+// order compares the jobs that a claim took with those that it left.
 func (h *history) order() {
 	if len(h.taken) == 0 {
 		return

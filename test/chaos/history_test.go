@@ -12,10 +12,10 @@ import (
 	"ringup.dev/ringup/internal/message"
 )
 
-// accepted is when the jobs of these tests were.
+// accepted is the time at which the jobs of these tests were accepted.
 var accepted = time.UnixMilli(1_800_000_000_000)
 
-// bytesOf are a job's.
+// bytesOf returns the bytes of a job.
 func bytesOf(t *testing.T, id string, priority int) string {
 	t.Helper()
 	j := &job.Job{WebhookID: id, Channel: message.SMS, Index: 1, Priority: priority, AcceptedAt: accepted, Recipient: "+15550100000", Body: []byte("{}"), Version1: true}
@@ -26,7 +26,7 @@ func bytesOf(t *testing.T, id string, priority int) string {
 	return string(raw)
 }
 
-// TestHistory: what a replay finds in histories that are as they should be, and in others.
+// TestHistory replays correct histories, in which no mistake may be found, and wrong ones.
 func TestHistory(t *testing.T) {
 	t.Parallel()
 	const base = "{ringup:sms}:"
@@ -38,13 +38,13 @@ func TestHistory(t *testing.T) {
 		commands []string
 		want     string // "": nothing is found
 	}{
-		"claimed, settled, fallen off": {append(enqueue,
+		"claimed, settled, trimmed": {append(enqueue,
 			"MULTI", "LPOP "+base+"queue:1 2", "ZADD "+base+"inflight "+soon+" "+first+" "+soon+" "+second, "EXEC",
 			"ZADD "+base+"inflight XX "+late+" "+first,
 			"MULTI", "ZREM "+base+"inflight "+first+" "+second, "ZADD "+base+"completed 1 "+first+" 2 "+second, "ZPOPMIN "+base+"completed 1", "EXEC"), ""},
-		"lost":                      {append(enqueue, "LPOP "+base+"queue:1"), "a:sms:1 is in 0 places"},
-		"twice":                     {append(enqueue, "ZADD "+base+"retry 5 "+first), "a:sms:1 is in 2 places"},
-		"forgotten when settled":    {append(enqueue, "ZADD "+base+"completed 1 "+last, "ZREM "+base+"completed "+last, "LPOP "+base+"queue:1"), "is in 2 places"},
+		"lost":                      {append(enqueue, "LPOP "+base+"queue:1"), "a:sms:1 is in 0 lists or sets"},
+		"twice":                     {append(enqueue, "ZADD "+base+"retry 5 "+first), "a:sms:1 is in 2 lists or sets"},
+		"forgotten when settled":    {append(enqueue, "ZADD "+base+"completed 1 "+last, "ZREM "+base+"completed "+last, "LPOP "+base+"queue:1"), "is in 2 lists or sets"},
 		"taken without a lease":     {append(enqueue, "LPOP "+base+"queue:4"), "without a lease"},
 		"overtaken":                 {append(enqueue, "MULTI", "LPOP "+base+"queue:4", "ZADD "+base+"inflight "+soon+" "+last, "EXEC"), "z:sms:1 (priority 4) was taken after 1s, while a:sms:1 (priority 1) was left"},
 		"overtaken after the aging": {append(enqueue, "MULTI", "LPOP "+base+"queue:4", "ZADD "+base+"inflight "+late+" "+last, "EXEC"), ""},
@@ -76,8 +76,8 @@ func TestHistory(t *testing.T) {
 	}
 }
 
-// TestHistoryKnowsWhatItDoesNotKnow: a command that the replay cannot follow ends it, rather than being passed over.
-func TestHistoryKnowsWhatItDoesNotKnow(t *testing.T) {
+// TestHistoryRefusesUnknownCommands: a command that the replay cannot follow ends it with an error.
+func TestHistoryRefusesUnknownCommands(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "appendonly.aof"), []byte("*2\r\n$3\r\nDEL\r\n$20\r\n{ringup:sms}:queue:1\r\n"), 0o600); err != nil {

@@ -17,7 +17,7 @@ import (
 	"ringup.dev/ringup/internal/queue"
 )
 
-// verdictError is what a run found wrong with ringup, unlike what kept the run from being made.
+// verdictError lists the mistakes of ringup that a run found. Every other error means that the run itself failed.
 type verdictError struct{ found []string }
 
 func (e *verdictError) Error() string {
@@ -34,11 +34,11 @@ func isVerdict(err error) bool {
 	return errors.As(err, &v)
 }
 
-// ledger has what was accepted.
+// ledger has the posted webhooks and their answers.
 type ledger struct {
 	mu       sync.Mutex
-	accepted map[int]time.Time // webhooks by number, when they were answered 202; zero: posted, but never answered 202
-	answers  map[int]int       // by HTTP status; 0: none
+	accepted map[int]time.Time // by number of the webhook, the time of its answer 202; zero for a webhook that was never answered 202
+	answers  map[int]int       // number of answers by HTTP status; 0 is no answer
 }
 
 func (l *ledger) post(i int) {
@@ -60,7 +60,7 @@ func (l *ledger) answer(i, status int) {
 
 func id(i int) string { return fmt.Sprintf("chaos_%06d", i) }
 
-// recipient is who a webhook's message on a channel goes to.
+// recipient returns the address that webhook i has for a channel.
 func recipient(channel message.Channel, i int) string {
 	if channel == message.Email {
 		return fmt.Sprintf("c%d@example.com", i)
@@ -71,14 +71,14 @@ func recipient(channel message.Channel, i int) string {
 // totals are what a run's audit counted.
 type totals struct {
 	posted, accepted, messages, sent, failed int
-	twice, explained, byPromotion            int // sent again; with the reason in the job's history; because a promotion forgot what was done
-	lost                                     int // because a promoted replica had not received it
+	twice, explained, byPromotion            int // second sends: all; with a reason in the job's history; after a promotion that lost a settlement
+	lost                                     int // jobs that a promoted replica had not received
 }
 
-// promotionSlack is how long after the end of a promotion's window a send may end that was claimed within: SEND_TIMEOUT, and a second.
+// promotionSlack is the longest time after a promotion's window at which a send that was claimed within it may end: SEND_TIMEOUT and a second.
 const promotionSlack = 3 * time.Second
 
-// audit compares what was accepted with what arrived, and returns what is wrong.
+// audit compares the accepted webhooks with the messages at the providers, and returns every mistake that it finds.
 func (r *world) audit(ctx context.Context) (found []string, err error) {
 	wrong := func(format string, args ...any) { found = append(found, fmt.Sprintf(format, args...)) }
 	taken := map[string]map[string][]time.Time{"sms": {}, "email": {}, "whatsapp": {}}
@@ -108,7 +108,7 @@ func (r *world) audit(ctx context.Context) (found []string, err error) {
 	for _, reason := range slices.Sorted(maps.Keys(why)) {
 		r.say("%d in failed: %s", why[reason], reason)
 	}
-	r.redis.watch.blame("nothing that this run did")
+	r.redis.watch.blame("no fault of this run")
 	promotions := r.redis.watch.seenPromotions()
 	r.totals = totals{posted: len(r.ledger.accepted), messages: len(messages)}
 	t := &r.totals
@@ -157,25 +157,25 @@ func (r *world) audit(ctx context.Context) (found []string, err error) {
 	}
 	for channel, others := range taken {
 		for to := range others {
-			wrong("a message on %s to %s, who is nobody's customer", channel, to)
+			wrong("a message on %s to %s, which no webhook names", channel, to)
 		}
 	}
 	r.say("webhooks posted %d, accepted %d; answers %v", t.posted, t.accepted, r.ledger.answers)
-	r.say("messages taken by providers %d: %d jobs arrived, %d are in failed with a reason, %d were sent twice (%d of these with the reason in their history)",
+	r.say("messages accepted by providers %d: %d jobs arrived, %d are in failed with a reason, %d were sent twice (%d of these with the reason in their history)",
 		t.messages, t.sent, t.failed, t.twice, t.explained)
 	if r.redis.kind != standalone {
 		for _, cause := range slices.Sorted(maps.Keys(causes(promotions))) {
 			c := causes(promotions)[cause]
 			r.say("%4d replicas promoted, %4d jobs lost with the old master: %s", c.times, c.hit, cause)
 		}
-		r.say("replicas promoted %d: %d jobs lost that had not reached a promoted replica, %d sent twice because what followed had not",
+		r.say("replicas promoted %d: %d jobs lost that had not reached a promoted replica, %d sent twice because their settlement had not reached it",
 			len(promotions), t.lost, t.byPromotion)
 	}
 	r.say("counted by the programs that still ran: %s", r.counted(ctx))
 	return found, nil
 }
 
-// causes are how many promotions followed each fault, and how many jobs they lost.
+// causes returns, by fault, how many promotions followed it and how many jobs they lost.
 func causes(promotions []promotion) map[string]counted {
 	all := map[string]counted{}
 	for _, p := range promotions {
@@ -185,7 +185,7 @@ func causes(promotions []promotion) map[string]counted {
 	return all
 }
 
-// reasons is how often a job's own history says that it may have to be sent again.
+// reasons returns the number of reasons for another send in a job's own history.
 func reasons(n *queue.Notifications, name string) (found int) {
 	for _, one := range n.Notifications {
 		for _, e := range one.History {
@@ -197,8 +197,8 @@ func reasons(n *queue.Notifications, name string) (found int) {
 	return found
 }
 
-// forgotten returns the promotion within whose window a webhook was acknowledged by the master that was deposed then, which did know it; nil
-// for none.
+// forgotten returns the promotion that lost a webhook: the webhook was acknowledged within its window, at, and the deposed master has its
+// id. It returns nil if there is none.
 func forgotten(promotions []promotion, shard int, at time.Time, id string) *promotion {
 	for i := range promotions {
 		if p := &promotions[i]; p.shard == shard && p.covers(at, 0) && p.deposed(id) {
@@ -208,7 +208,7 @@ func forgotten(promotions []promotion, shard int, at time.Time, id string) *prom
 	return nil
 }
 
-// undone is how many of a job's sends ended within a promotion's window, so that their settlement may be forgotten.
+// undone returns how many of a job's sends ended within a promotion's window. The promotion may have lost their settlement.
 func undone(promotions []promotion, shard int, sends []time.Time) (n int) {
 	for _, at := range sends {
 		for _, p := range promotions {

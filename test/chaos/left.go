@@ -12,13 +12,13 @@ import (
 	"ringup.dev/ringup/internal/message"
 )
 
-// metric adds up the series of a metric that a program serves; -1 when it does not answer.
+// metric returns the sum of a metric's series at a program; -1 when the program does not answer.
 func metric(ctx context.Context, p *process, name string) float64 {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("http://127.0.0.1:%d/metrics", p.ops), nil)
 	if err != nil {
 		return -1
 	}
-	request.Close = true // the connection that asks is no connection that is left
+	request.Close = true // this connection is not to be counted as left open
 	resp, err := http.DefaultClient.Do(request)
 	if err != nil {
 		return -1
@@ -40,7 +40,7 @@ func metric(ctx context.Context, p *process, name string) float64 {
 	return total
 }
 
-// counted are the metrics that tell of duplicates.
+// counted returns the metrics that explain second sends, as a text.
 func (r *world) counted(ctx context.Context) string {
 	var texts []string
 	for _, name := range []string{"ringup_leases_reaped_total", "ringup_leases_lost_total", "ringup_sends_uncertain_total"} {
@@ -53,18 +53,19 @@ func (r *world) counted(ctx context.Context) string {
 	return strings.Join(texts, ", ")
 }
 
-// level is what a program that has nothing to do holds on to.
+// level has the resources of an idle program.
 type level struct{ goroutines, files, pool float64 }
 
 func levelOf(ctx context.Context, p *process) level {
 	return level{metric(ctx, p, "go_goroutines"), float64(p.files()), metric(ctx, p, "ringup_redis_pool_connections")}
 }
 
-// levelSlack is how much more a program may hold than when it started: what asks for it, a timer that has just been due.
+// levelSlack is the growth that is no leak, in goroutines or files: the request for the metrics needs some itself.
 const levelSlack = 4
 
-// settle lets go of what the run itself keeps open, and notes or compares what every program holds. A program that was started again is
-// compared with what the first of its name held. Connections to Redis that wait in the pool are no leak; each has one file.
+// settle closes the connections of the run itself. Its first call notes the level of every program; later calls compare it, and return the
+// leaks. A program that was restarted is compared with the first of its name. Idle connections in the pool to Redis are not leaks; each has
+// one file.
 func (r *world) settle(ctx context.Context) (found []string) {
 	for _, p := range r.programs() {
 		var now level
@@ -81,18 +82,19 @@ func (r *world) settle(ctx context.Context) (found []string) {
 			continue
 		}
 		if !waitUntil(ctx, 20*time.Second, holds) {
-			found = append(found, fmt.Sprintf("%s holds on to something: %.0f goroutines, %.0f files, %.0f connections to Redis; it began with %.0f, %.0f, %.0f",
+			found = append(found, fmt.Sprintf("%s leaks: %.0f goroutines, %.0f files, %.0f connections to Redis; it began with %.0f, %.0f, %.0f",
 				p.name, now.goroutines, now.files, now.pool, before.goroutines, before.files, before.pool))
 		}
 	}
 	return found
 }
 
-// leftovers returns what should not be there once everything has arrived and every program has ended.
+// leftovers returns jobs, bodies, keys without a TTL and connections that should be gone once every message has arrived and every program
+// has ended.
 func (r *world) leftovers(ctx context.Context) (found []string, err error) {
 	for _, channel := range message.Channels {
 		base, client := "{ringup:"+string(channel)+"}", r.redis.master(channel).client
-		kept := map[string]bool{}
+		stored := map[string]bool{} // shared bodies of stored jobs
 		for _, set := range []string{"failed", "completed"} {
 			raws, err := client.ZRange(ctx, base+":"+set, 0, -1).Result()
 			if err != nil {
@@ -100,7 +102,7 @@ func (r *world) leftovers(ctx context.Context) (found []string, err error) {
 			}
 			for _, raw := range raws {
 				if j, err := job.Decode(channel, []byte(raw)); err == nil {
-					kept[fmt.Sprintf("%s:body:%s:%d", base, j.WebhookID, j.AcceptedAt.UnixMilli())] = true
+					stored[fmt.Sprintf("%s:body:%s:%d", base, j.WebhookID, j.AcceptedAt.UnixMilli())] = true
 				}
 			}
 		}
@@ -112,12 +114,12 @@ func (r *world) leftovers(ctx context.Context) (found []string, err error) {
 			case "queue", "retry", "inflight":
 				found = append(found, "left behind: "+key)
 			case "body":
-				if !kept[key] {
-					found = append(found, "a body that nobody holds: "+key)
+				if !stored[key] {
+					found = append(found, "a shared body without a job: "+key)
 				}
 			case "seen", "status":
 				if client.TTL(ctx, key).Val() < 0 {
-					found = append(found, "kept for ever: "+key)
+					found = append(found, "a key without a TTL: "+key)
 				}
 			}
 		}
@@ -131,13 +133,13 @@ func (r *world) leftovers(ctx context.Context) (found []string, err error) {
 			left = strangers(s.client.ClientList(ctx).Val())
 			return len(left) == 0
 		}) {
-			found = append(found, fmt.Sprintf("connections to %s are left: %s", s.name, strings.Join(left, "\n")))
+			found = append(found, fmt.Sprintf("connections to %s are still open: %s", s.name, strings.Join(left, "\n")))
 		}
 	}
 	return found, nil
 }
 
-// strangers are the connections to a Redis that are neither the run's own, nor a sentinel's, nor another Redis's.
+// strangers returns the connections to a Redis that are not the run's own, a sentinel's or another Redis's. list is the answer to CLIENT LIST.
 func strangers(list string) (left []string) {
 	for line := range strings.Lines(list) {
 		of := func(field string) string {

@@ -1,7 +1,7 @@
-// Command chaos breaks things while ringup works, and counts: every webhook that was answered 202, and every message that a provider
-// took. Real programs, a real Redis with an append-only file, every provider emulated. The faults come from a seed, so a run can be
-// repeated (its schedule, that is: what they hit depends on the machine). It fails if one accepted message is unaccounted for, or one was
-// sent twice without a reason in its history.
+// Command chaos breaks things while ringup works. It counts every webhook that was answered 202, and every message that a provider
+// accepted. The programs are the real ones, on a real Redis with an append-only file; the providers are emulated. The faults come from a
+// seed, so the schedule of a run can be repeated, though not what each fault hits. A run fails if an accepted message is unaccounted for,
+// or if one was sent twice without a reason in its history.
 package main
 
 import (
@@ -17,7 +17,7 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// quiet keeps the client library from printing into the timeline: that servers are away is the point.
+// quiet keeps the client library from logging every lost connection into the timeline.
 type quiet struct{}
 
 // Printf prints nothing.
@@ -26,16 +26,16 @@ func (quiet) Printf(context.Context, string, ...any) {}
 func main() {
 	redis.SetLogger(quiet{})
 	var o options
-	flag.Int64Var(&o.seed, "seed", time.Now().UnixNano()%1_000_000, "of the faults' schedule")
-	flag.DurationVar(&o.during, "duration", 3*time.Minute, "of the faults; then everything has to arrive")
-	flag.Float64Var(&o.rate, "rate", 40, "webhooks a second")
-	flag.StringVar(&o.topology, "topology", standalone, "of Redis: "+strings.Join(topologies, ", ")+", or all, one after the other")
-	flag.StringVar(&o.fsync, "fsync", fsyncAlways, "Redis's appendfsync; with everysec, a kill of its process may lose what it has acknowledged and not yet written")
-	flag.StringVar(&o.only, "only", "", "only faults with one of these, separated by commas, in their names")
-	flag.IntVar(&o.replicas, "replicas", 1, "of each master")
+	flag.Int64Var(&o.seed, "seed", time.Now().UnixNano()%1_000_000, "seed of the schedule of faults")
+	flag.DurationVar(&o.during, "duration", 3*time.Minute, "how long there are faults; afterwards every message has to arrive")
+	flag.Float64Var(&o.rate, "rate", 40, "webhooks per second")
+	flag.StringVar(&o.topology, "topology", standalone, "kind of Redis: "+strings.Join(topologies, ", ")+", or all, one after the other")
+	flag.StringVar(&o.fsync, "fsync", fsyncAlways, "Redis's appendfsync; with everysec, a kill of its process may lose writes that it acknowledged")
+	flag.StringVar(&o.only, "only", "", "only faults whose name has one of these parts, separated by commas")
+	flag.IntVar(&o.replicas, "replicas", 1, "replicas of each master")
 	flag.BoolVar(&o.minReplicas, "min-replicas", false, "Redis refuses writes that its replica does not follow (min-replicas-to-write 1, min-replicas-max-lag 1)")
 	flag.BoolVar(&o.clocks, "clocks", true, "the clocks of ringup's programs jump, too; they are built with another time.Now for it, which takes a minute the first time")
-	flag.StringVar(&o.broken, "broken", "", "build it broken on purpose, to see that it is caught: "+strings.Join(names(), ", ")+", or all")
+	flag.StringVar(&o.broken, "broken", "", "build ringup with a mistake, which the run has to catch: "+strings.Join(names(), ", ")+", or all")
 	flag.Parse()
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer cancel()
@@ -47,8 +47,8 @@ func main() {
 	}
 }
 
-// fsyncAlways is the only policy under which Redis has written everything that it acknowledges: under everysec it puts a write off, for up
-// to two seconds, while an fsync is under way.
+// fsyncAlways is the only policy under which Redis has written everything that it acknowledges. Under everysec it postpones a write for up
+// to two seconds while an fsync runs.
 const fsyncAlways = "always"
 
 // options of a run.
@@ -66,7 +66,7 @@ type options struct {
 	clocks      bool
 }
 
-// start makes the runs that the options ask for: one for each topology; or one for each broken build, of which every one has to be caught.
+// start makes the runs that the options ask for: one per topology and build. Every broken build has to be caught.
 func start(ctx context.Context, o options, out io.Writer) error {
 	kinds := []string{o.topology}
 	if o.topology == "all" {

@@ -30,7 +30,7 @@ type process struct {
 	log tail
 }
 
-// tail keeps the end of what a process printed.
+// tail stores the end of a process's output.
 type tail struct {
 	mu  sync.Mutex
 	buf []byte
@@ -69,19 +69,19 @@ func (p *process) signal(s syscall.Signal) {
 	_ = p.cmd.Process.Signal(s)
 }
 
-// stopped says whether the process is stopped by a signal, as the kernel has it.
+// stopped says whether the process is stopped by a signal, by /proc; true on other systems than Linux.
 func (p *process) stopped() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
 	if err != nil {
-		return runtime.GOOS != "linux" // then there is nobody to ask
+		return runtime.GOOS != "linux" // there is no /proc
 	}
 	_, rest, _ := strings.Cut(string(text), ") ")
 	return strings.HasPrefix(rest, "T")
 }
 
-// files is how many files and sockets the process has open; -1 where nobody says.
+// files returns the number of files and sockets that the process has open; -1 without /proc.
 func (p *process) files() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -92,7 +92,7 @@ func (p *process) files() int {
 	return len(open)
 }
 
-// stop ends a process however it is.
+// stop kills a process, also a stopped one. A second call has no effect.
 func (p *process) stop() {
 	if p.cmd != nil && p.cmd.Process != nil {
 		p.signal(syscall.SIGCONT)
@@ -101,7 +101,7 @@ func (p *process) stop() {
 	}
 }
 
-// end sends a signal and waits until the process is gone; after half a minute it is killed, and that is an error.
+// end sends a signal and waits until the process has ended. After half a minute the process is killed, which is an error.
 func (p *process) end(s syscall.Signal) error {
 	p.signal(s)
 	late := time.AfterFunc(30*time.Second, func() { p.signal(syscall.SIGKILL) })
@@ -118,8 +118,8 @@ func freePort() int {
 	return l.Addr().(*net.TCPAddr).Port
 }
 
-// proxy stands before a Redis, and can cut connections in the middle of a reply, or part it from its replica and the sentinels while
-// programs still reach it.
+// proxy stands before a Redis. It can cut connections in the middle of a reply, and it can cut Redis off from its replica and the sentinels
+// while programs still reach it.
 type proxy struct {
 	listener net.Listener
 	target   string
@@ -130,7 +130,7 @@ type proxy struct {
 	cuts  int // connections that were cut
 
 	parted  bool
-	dropped int // bytes that got lost between the two parts
+	dropped int // bytes that were lost while the network was parted
 }
 
 func (p *proxy) address() string { return p.listener.Addr().String() }
@@ -153,7 +153,7 @@ func newProxy(target string) (*proxy, error) {
 	return p, nil
 }
 
-// peers are what replicas and sentinels say first, and programs do not.
+// peers are words in the first commands of replicas and sentinels. Programs do not send them.
 var peers = [][]byte{[]byte("REPLCONF"), []byte("PSYNC"), []byte("sentinel-"), []byte("__sentinel__")}
 
 func (p *proxy) serve(down net.Conn) {
@@ -206,8 +206,10 @@ func (p *proxy) serve(down net.Conn) {
 	p.mu.Unlock()
 }
 
-// lose says that what has just been read gets lost, since it is between two parts; and that the connection is to end, since it has lost
-// something and the two are one again.
+// lose decides about n bytes that were just read from a connection of a peer:
+//
+//   - lost: the network is parted, or bytes of this connection were lost before, so these are lost too;
+//   - ended: bytes were lost and the network is whole again, so the connection has to end.
 func (p *proxy) lose(peer, torn *atomic.Bool, n int) (lost, ended bool) {
 	if !peer.Load() {
 		return false, false
@@ -221,7 +223,7 @@ func (p *proxy) lose(peer, torn *atomic.Bool, n int) (lost, ended bool) {
 	return p.parted || torn.Load(), torn.Load() && !p.parted
 }
 
-// part parts the Redis from its replica and the sentinels, or ends that; it returns how many bytes have got lost so far.
+// part cuts the Redis off from its replica and the sentinels, or ends that. It returns the number of bytes lost so far.
 func (p *proxy) part(parted bool) int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -229,7 +231,7 @@ func (p *proxy) part(parted bool) int {
 	return p.dropped
 }
 
-// pass says how much of a reply gets through.
+// pass returns how many of a reply's n bytes are passed on.
 func (p *proxy) pass(n int) int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -243,14 +245,14 @@ func (p *proxy) pass(n int) int {
 	p.left = 0
 	for conn := range p.conns {
 		if conn.LocalAddr().String() != p.address() {
-			_ = conn.Close() // Redis's side: what is on its way there ends too
+			_ = conn.Close() // Redis's side; the other one ends with it
 			p.cuts++
 		}
 	}
 	return n
 }
 
-// cut ends every connection after so many more bytes of replies.
+// cut ends every connection after so many more bytes of replies; 0 ends none.
 func (p *proxy) cut(after int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -24,12 +24,12 @@ import (
 
 const (
 	lease     = 7 * time.Second
-	patience  = time.Minute // for everything to arrive, once the faults are over
-	tillTries = 200         // how often a till repeats a webhook that is not answered 202
-	largeBody = 5000        // bytes: more than travels inside a job
+	patience  = time.Minute // how long messages may take to arrive once the faults are over
+	tillTries = 200         // how often a till posts a webhook that is not answered 202
+	largeBody = 5000        // bytes, too many to be stored inside a job
 )
 
-// world is what a run has.
+// world is the state of a run.
 type world struct {
 	options
 	out       io.Writer
@@ -45,7 +45,7 @@ type world struct {
 	totals    totals
 	deck      []fault
 	hits      map[string]counted
-	levels    map[string]level // by program, when it started
+	levels    map[string]level // by program, at its start
 	next      atomic.Int64     // the number of the next webhook
 }
 
@@ -76,7 +76,7 @@ func waitUntil(ctx context.Context, limit time.Duration, holds func() bool) bool
 	return true
 }
 
-// run breaks things for a while. The error is a *verdictError when ringup did not keep its promise.
+// run breaks things for as long as the options say, and then audits. The error is a *verdictError when ringup broke its promise.
 func run(ctx context.Context, o options, out io.Writer) error {
 	dir, err := os.MkdirTemp("", "ringup-chaos")
 	if err != nil {
@@ -87,7 +87,7 @@ func run(ctx context.Context, o options, out io.Writer) error {
 		options: o, out: out, began: time.Now(), random: rand.New(rand.NewPCG(uint64(o.seed), 0)), hits: map[string]counted{}, levels: map[string]level{},
 		providers: emulator.New(), ledger: ledger{accepted: map[int]time.Time{}, answers: map[int]int{}},
 	}
-	_, _ = fmt.Fprintf(out, "seed %d, %s of faults, %.0f webhooks a second, %s\n", o.seed, o.during, o.rate, o.topology)
+	_, _ = fmt.Fprintf(out, "seed %d, %s of faults, %.0f webhooks per second, %s\n", o.seed, o.during, o.rate, o.topology)
 	if err := build(dir, o); err != nil {
 		return err
 	}
@@ -112,7 +112,7 @@ func run(ctx context.Context, o options, out io.Writer) error {
 			found = append(found, err.Error())
 		}
 	}
-	r.say("the faults are over; everything has to arrive")
+	r.say("the faults are over; every message has to arrive")
 	stopLoad()
 	tills.Wait()
 	waitUntil(ctx, wholeIn, func() bool { return r.redis.whole(ctx) })
@@ -125,7 +125,7 @@ func run(ctx context.Context, o options, out io.Writer) error {
 	if !waitUntil(ctx, wholeIn, func() bool { return r.redis.whole(ctx) }) {
 		return fmt.Errorf("the %s is not whole, so nothing can be counted\n%s", o.topology, r.redis.states(ctx))
 	}
-	missed := r.tally()
+	ineffective := r.tally()
 	wrong, err := r.audit(ctx)
 	if err != nil {
 		return err
@@ -143,7 +143,7 @@ func run(ctx context.Context, o options, out io.Writer) error {
 		if err != nil {
 			return err
 		}
-		r.say("the append-only file: %d transactions moved jobs; %d claims, %d of which left jobs of other priorities waiting; %d things out of place or order",
+		r.say("the append-only file: %d transactions moved jobs; %d claims, %d of which left jobs of other priorities waiting; %d jobs in a wrong list or order",
 			h.transactions, h.claims, h.contested, len(h.found))
 		found = append(found, h.found...)
 	}
@@ -151,26 +151,26 @@ func run(ctx context.Context, o options, out io.Writer) error {
 		r.say("seed %d: NOT well", o.seed)
 		return &verdictError{found}
 	}
-	if len(missed) > 0 {
-		return fmt.Errorf("nothing is wrong, but these faults met nothing: %s", strings.Join(missed, ", "))
+	if len(ineffective) > 0 {
+		return fmt.Errorf("no mistake was found, but these faults had no effect: %s", strings.Join(ineffective, ", "))
 	}
-	r.say("seed %d: all is accounted for, nothing is left behind", o.seed)
+	r.say("seed %d: every message is accounted for, nothing is left behind", o.seed)
 	return nil
 }
 
-// tally prints what was broken how often, and returns what was tried several times and never met anything.
-func (r *world) tally() (missed []string) {
+// tally prints how often each fault was caused, and returns those that were caused several times without any effect.
+func (r *world) tally() (ineffective []string) {
 	for _, name := range slices.Sorted(maps.Keys(r.hits)) {
 		c := r.hits[name]
-		r.say("%4d times, met %5d: %s", c.times, c.hit, name)
+		r.say("%4d times, hit %5d: %s", c.times, c.hit, name)
 		if c.times >= 3 && c.hit == 0 {
-			missed = append(missed, name)
+			ineffective = append(ineffective, name)
 		}
 	}
-	return missed
+	return ineffective
 }
 
-// endAll asks every program to end, and returns who did not do it well.
+// endAll asks every program to end, and returns an entry for each that ended with an error.
 func (r *world) endAll() (found []string) {
 	var mu sync.Mutex
 	var all sync.WaitGroup
@@ -187,12 +187,12 @@ func (r *world) endAll() (found []string) {
 	return found
 }
 
-// build makes the programs: with a mistake, and with clocks that can be shifted, as the options say.
+// build builds the programs into dir, with the mistake and the clocks that the options ask for.
 func build(dir string, o options) error {
 	return compile(dir, o, "-o", dir+"/", "./cmd/ingest", "./cmd/worker")
 }
 
-// compile runs go build with what the options change.
+// compile runs go build with an overlay for the options' mistake and clocks.
 func compile(dir string, o options, args ...string) error {
 	said, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "ringup.dev/ringup").Output()
 	if err != nil {
@@ -296,7 +296,7 @@ func (r *world) close() {
 	}
 }
 
-// depth is how many jobs are neither sent nor given up; -1 when Redis does not say.
+// depth returns the number of jobs that are neither completed nor failed; -1 when Redis does not answer.
 func (r *world) depth(ctx context.Context) int64 {
 	var n int64
 	for _, channel := range message.Channels {
@@ -313,7 +313,7 @@ func (r *world) depth(ctx context.Context) int64 {
 	return n
 }
 
-// load posts webhooks as tills do: one that gets no 202 posts the same again, to whichever ingest.
+// load posts webhooks at a rate until ctx ends.
 func (r *world) load(ctx context.Context, rate float64, tills *sync.WaitGroup) {
 	for ctx.Err() == nil {
 		r.webhook(tills)
@@ -323,13 +323,14 @@ func (r *world) load(ctx context.Context, rate float64, tills *sync.WaitGroup) {
 
 var till = &http.Client{Timeout: 5 * time.Second}
 
-// webhook posts the next one, and does not wait for it. It is tried to the end, whether or not there are more.
+// webhook posts the next webhook, and does not wait for the answer. As a till does, it posts the same webhook again, to the other ingest,
+// until the answer is 202 or tillTries is reached.
 func (r *world) webhook(tills *sync.WaitGroup) {
 	i := int(r.next.Add(1))
 	event := []string{"payment_complete", "order_create", "pos_save", "order_update"}[i%4]
 	more := ""
 	if i%10 == 0 {
-		more = strings.Repeat("n", largeBody) // stored apart from its job
+		more = strings.Repeat("n", largeBody) // a shared body
 	}
 	body := fmt.Sprintf(`{"id":%q,"event_type":%q,"timestamp":"2024-01-01T12:00:00Z","data":{"orderId":"O%d","amount":1.5,"currency":"USD",`+
 		`"customerPhone":%q,"customerEmail":%q,"note":%q}}`, id(i), event, i, recipient("sms", i), recipient("email", i), more)

@@ -30,14 +30,14 @@ var topologies = []string{standalone, sentinel, cluster}
 // masterName is what the sentinels call the master.
 const masterName = "ringup"
 
-// server is a redis-server, with a proxy that everybody but the run itself comes through: programs, sentinels, replicas.
+// server is a redis-server behind a proxy. Programs, sentinels and replicas connect to the proxy, the run itself to the server.
 type server struct {
 	*process
 	shard  int
 	dir    string
 	port   int
 	proxy  *proxy
-	client *redis.Client // past the proxy
+	client *redis.Client // to the server, not the proxy
 }
 
 // info reads a field of INFO; "" when the server does not answer or has no such field.
@@ -58,7 +58,7 @@ func field(info, name string) string {
 	return ""
 }
 
-// refused is how many commands a server has answered with an error of a kind, as OOM, since it started.
+// refused returns how many commands a server has answered with an error of a kind, as OOM, since it started.
 func (s *server) refused(ctx context.Context, kind string) int {
 	var n int
 	_, _ = fmt.Sscanf(s.info(ctx, "errorstats", "errorstat_"+kind), "count=%d", &n)
@@ -72,13 +72,13 @@ type topology struct {
 	servers   []*server
 	sentinels []*process
 	shardOf   map[message.Channel]int
-	env       []string // how programs find it
+	env       []string // the variables by which programs find it
 	ended     context.CancelFunc
 	watching  sync.WaitGroup
 	watch     *watch
 }
 
-// startTopology starts a Redis of a kind, every server with an append-only file, and watches its replication.
+// startTopology starts the Redis that the options ask for, every server with an append-only file, and watches its replication.
 func startTopology(ctx context.Context, dir string, o options) (*topology, error) {
 	path, err := exec.LookPath(cmpOr(os.Getenv("REDIS_SERVER"), "redis-server"))
 	if err != nil {
@@ -137,7 +137,7 @@ func (t *topology) add(path, dir, library string, shard int, lines ...string) (*
 		return nil, err
 	}
 	_, announced, _ := net.SplitHostPort(s.proxy.address())
-	// The whole history stays in the append-only file, for the audit to read. Redis writes what it is told later into this file too.
+	// The append-only file is never rewritten, since readHistory replays all of it. Redis rewrites this configuration itself (CONFIG REWRITE).
 	config := filepath.Join(s.dir, "redis.conf")
 	lines = append(lines, fmt.Sprintf("port %d", s.port), "bind 127.0.0.1", "dir "+s.dir, `save ""`, "appendonly yes", "appendfsync "+t.options.fsync, "auto-aof-rewrite-percentage 0",
 		"loglevel warning", "maxmemory-policy noeviction", "repl-diskless-sync-delay 0", "replica-announce-ip 127.0.0.1", "replica-announce-port "+announced)
@@ -234,7 +234,7 @@ func (t *topology) startCluster(ctx context.Context, path, dir, library string) 
 		}
 		s.client.ConfigRewrite(ctx)
 	}
-	// The slots are cut so that each shard has one channel.
+	// The slots are divided so that each shard has one channel.
 	slots := map[message.Channel]int{}
 	for _, channel := range message.Channels {
 		slot, err := t.servers[0].client.ClusterKeySlot(ctx, "{ringup:"+string(channel)+"}").Result()
@@ -290,10 +290,10 @@ func (t *topology) startCluster(ctx context.Context, path, dir, library string) 
 	return nil
 }
 
-// master is who has a channel's keys, as far as the watch has seen.
+// master returns the master of a channel's keys, by the latest answers to the watch.
 func (t *topology) master(channel message.Channel) *server { return t.watch.master(t.shardOf[channel]) }
 
-// whole says that every shard has one master that every one of its replicas follows, and that programs could find it.
+// whole says whether every shard has one master that all its replicas follow, and, in a cluster, whether every node knows that.
 func (t *topology) whole(ctx context.Context) bool {
 	for _, s := range t.servers {
 		master := t.watch.master(s.shard)
@@ -311,7 +311,7 @@ func (t *topology) whole(ctx context.Context) bool {
 	return true
 }
 
-// states are what servers and sentinels say of themselves, for who wants to know why a topology is not whole.
+// states describes every server and the output of every sentinel, to explain why a topology is not whole.
 func (t *topology) states(ctx context.Context) string {
 	var text strings.Builder
 	for _, s := range t.servers {
@@ -324,7 +324,7 @@ func (t *topology) states(ctx context.Context) string {
 	return text.String()
 }
 
-// cut ends connections to Redis after so many more bytes of each server's replies; 0 ends that.
+// cut ends connections to Redis after so many more bytes of each server's replies; 0 ends none.
 func (t *topology) cut(after int) {
 	for _, s := range t.servers {
 		s.proxy.cut(after)

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// TestWindow: what a promotion excuses, and what it does not.
+// TestWindow: a promotion excuses losses within its window, and no others.
 func TestWindow(t *testing.T) {
 	t.Parallel()
 	old, promoted := &server{process: &process{name: "old"}, dir: t.TempDir()}, &server{process: &process{name: "promoted"}, dir: t.TempDir()}
@@ -30,13 +30,13 @@ func TestWindow(t *testing.T) {
 	w.note(top, old, at(20), master("one", 200))
 	w.note(top, old, at(30), master("one", 300))
 	if w.master(0) != old || len(w.seenPromotions()) != 0 {
-		t.Fatalf("master %s, promotions %v: want the old one, and none", w.master(0).name, w.seenPromotions())
+		t.Fatalf("master %s, promotions %v: want the old master, and no promotion", w.master(0).name, w.seenPromotions())
 	}
-	// It had received the old master's stream up to 250.
+	// The replica had received the old master's stream up to 250.
 	w.note(top, promoted, at(40), master("two", 260)+"master_replid2:one\r\nsecond_repl_offset:251\r\n")
 	all := w.seenPromotions()
 	if w.master(0) != promoted || len(all) != 1 || !all[0].from.Equal(at(20)) || all[0].behind != 50 || !all[0].to.IsZero() {
-		t.Fatalf("promotions %+v: want one that may lack what was acknowledged since 20 ms, lacks 50 bytes, and is not over", all)
+		t.Fatalf("promotions %+v: want one whose window began at 20 ms and is open, with 50 bytes lost", all)
 	}
 	for _, test := range []struct {
 		id   string
@@ -44,15 +44,15 @@ func TestWindow(t *testing.T) {
 		want bool
 	}{
 		{"chaos_000001", at(25), true},
-		{"chaos_000001", at(15), false}, // it had reached the replica
-		{"chaos_000003", at(25), false}, // the old master did not know it either
+		{"chaos_000001", at(15), false}, // the webhook had reached the replica
+		{"chaos_000003", at(25), false}, // the old master did not have the webhook either
 	} {
 		if got := forgotten(all, 0, test.at, test.id) != nil; got != test.want {
 			t.Errorf("%s acknowledged at %d ms: forgotten %t, want %t", test.id, test.at.UnixMilli(), got, test.want)
 		}
 	}
 	if forgotten(all, 1, at(25), "chaos_000001") != nil {
-		t.Error("another shard's promotion excuses nothing")
+		t.Error("a promotion of one shard excuses a loss on another")
 	}
 	if n := undone(all, 0, []time.Time{at(15), at(25)}); n != 1 {
 		t.Errorf("%d of two sends may be undone, want 1", n)
@@ -63,7 +63,7 @@ func TestWindow(t *testing.T) {
 	}
 }
 
-// TestFallBack: the sentinels think better of a promotion, and the old master, which never followed the new one, is master again.
+// TestFallBack: the sentinels give up a promotion, and the old master, which never followed the new one, is master again.
 func TestFallBack(t *testing.T) {
 	t.Parallel()
 	old, promoted := &server{process: &process{name: "old"}, dir: t.TempDir()}, &server{process: &process{name: "promoted"}, dir: t.TempDir()}
@@ -77,6 +77,6 @@ func TestFallBack(t *testing.T) {
 	w.note(top, old, at(70), "role:master\r\nmaster_replid:one\r\nmaster_repl_offset:120\r\n")
 	all := w.seenPromotions()
 	if w.master(0) != old || len(all) != 2 || all[1].who != old || !all[1].from.Equal(at(10)) {
-		t.Errorf("master %s, promotions %+v: want the old one again, and what was acknowledged since 10 ms in doubt", w.master(0).name, all)
+		t.Errorf("master %s, promotions %+v: want the old master again, with a window since 10 ms", w.master(0).name, all)
 	}
 }

@@ -20,7 +20,7 @@ import (
 	awsprovider "ringup.dev/ringup/internal/provider/aws"
 )
 
-// signed looks whether a request has the right Signature Version 4: it signs the same request and compares.
+// signed says whether a request has the right Signature Version 4: it signs the same request and compares.
 func signed(r *http.Request, body []byte, service string) bool {
 	at, err := time.Parse("20060102T150405Z", r.Header.Get("X-Amz-Date"))
 	if err != nil {
@@ -95,7 +95,7 @@ var snsDialect = Dialect{
 
 func refuseXML(w http.ResponseWriter, r Refusal) {
 	var text strings.Builder
-	_ = xml.EscapeText(&text, []byte(r.Text)) // a strings.Builder takes everything
+	_ = xml.EscapeText(&text, []byte(r.Text)) // a strings.Builder returns no error
 	writeXML(w, r.Status, `<ErrorResponse xmlns="http://sns.amazonaws.com/doc/2010-03-31/"><Error><Type>Sender</Type><Code>`+code(r)+`</Code><Message>`+
 		text.String()+`</Message></Error><RequestId>1</RequestId></ErrorResponse>`)
 }
@@ -108,7 +108,7 @@ func action(body []byte) string {
 	return form.Get("Action")
 }
 
-// code is a refusal's, or the usual one for its status.
+// code returns a refusal's code, or the usual one for its status.
 func code(r Refusal) string {
 	switch {
 	case r.Code != "":
@@ -129,7 +129,7 @@ func writeXML(w http.ResponseWriter, status int, body string) {
 	_, _ = io.WriteString(w, body)
 }
 
-// What a tag can have (docs.aws.amazon.com/ses/latest/APIReference-V2/API_MessageTag.html).
+// The values that a tag can have (docs.aws.amazon.com/ses/latest/APIReference-V2/API_MessageTag.html).
 var (
 	tagName  = regexp.MustCompile(`^[A-Za-z0-9_-]{1,256}$`)
 	tagValue = regexp.MustCompile(`^[A-Za-z0-9_.@-]{1,256}$`)

@@ -26,7 +26,7 @@ const (
 	WhatsAppVerifyToken = "verify-token-for-the-emulator"
 )
 
-// EventKind is something that happens to a message after it was taken.
+// EventKind is a kind of event after a message was accepted.
 type EventKind string
 
 // The kinds. Not every provider reports every one.
@@ -35,42 +35,42 @@ const (
 	EventDelivered   EventKind = "delivered"
 	EventRead        EventKind = "read"        // opened
 	EventFailed      EventKind = "failed"      // with a code, where the provider has codes
-	EventDelayed     EventKind = "delayed"     // e-mail: the provider goes on trying
-	EventBounce      EventKind = "bounce"      // e-mail: there is no such address
+	EventDelayed     EventKind = "delayed"     // e-mail: the provider tries again
+	EventBounce      EventKind = "bounce"      // e-mail: the address does not exist
 	EventSoftBounce  EventKind = "soft_bounce" // e-mail: refused for now
-	EventDropped     EventKind = "dropped"     // e-mail: the address is on a list of the provider's
-	EventComplaint   EventKind = "complaint"   // e-mail: called spam
+	EventDropped     EventKind = "dropped"     // e-mail: the address is on the provider's own list
+	EventComplaint   EventKind = "complaint"   // e-mail: marked as spam
 	EventUnsubscribe EventKind = "unsubscribe" // by the provider's own means
 	EventResubscribe EventKind = "resubscribe" // by the provider's own means
 )
 
-// Event happens to a message.
+// Event is one event of a message.
 type Event struct {
 	Kind EventKind `json:"kind"`
-	Code string    `json:"code,omitempty"` // the provider's, of a failure; SendGrid's reason of a drop
-	At   time.Time `json:"at,omitzero"`    // now when it is zero
+	Code string    `json:"code,omitempty"` // the provider's code for a failure; SendGrid's reason for a drop
+	At   time.Time `json:"at,omitzero"`    // zero is now
 }
 
-// Inbound is a person's message to the shop's number.
+// Inbound is a customer's message to the shop's number.
 type Inbound struct {
 	Provider   string `json:"provider"` // twilio, whatsapp
 	Channel    string `json:"channel"`  // sms, whatsapp
 	From       string `json:"from"`
-	To         string `json:"to"`                     // the number, or the Cloud API's phone number id
-	Service    string `json:"service,omitempty"`      // Twilio's messaging service
-	Text       string `json:"text"`                   //
-	OptOutType string `json:"opt_out_type,omitempty"` // what Twilio's Advanced Opt-Out made of it
+	To         string `json:"to"`                // the number, or the Cloud API's phone number id
+	Service    string `json:"service,omitempty"` // Twilio's messaging service
+	Text       string `json:"text"`
+	OptOutType string `json:"opt_out_type,omitempty"` // the verdict of Twilio's Advanced Opt-Out: STOP, START or HELP
 }
 
-// CallbackOptions say where ringup's ingest is.
+// CallbackOptions name the ingest that gets the callbacks.
 type CallbackOptions struct {
-	Ingest string           // where it is reached, as http://127.0.0.1:3000
-	Public string           // its PUBLIC_URL, which Twilio signs; Ingest when empty
-	Client *http.Client     // the standard one when nil
-	Now    func() time.Time // the clock when nil
+	Ingest string           // its address, as http://127.0.0.1:3000
+	Public string           // its PUBLIC_URL, which Twilio signs; empty is Ingest
+	Client *http.Client     // nil is a client with a timeout of 30 seconds
+	Now    func() time.Time // nil is time.Now
 }
 
-// Callbacks calls ingest as the providers do, each callback with its provider's signature. It is safe for concurrent use; close it.
+// Callbacks calls ingest as the providers do, each callback with its provider's signature. It is safe for concurrent use. Close it after use.
 type Callbacks struct {
 	server *Server
 	o      CallbackOptions
@@ -82,7 +82,7 @@ type Callbacks struct {
 	ids int
 }
 
-// signers are what the providers sign with.
+// signers are the keys that the providers sign with.
 type signers struct {
 	twilio   string
 	sendgrid *ecdsa.PrivateKey
@@ -90,7 +90,7 @@ type signers struct {
 	whatsapp string
 }
 
-// madeKeys are made once in a process: an RSA key takes a while.
+// madeKeys returns the right keys and wrong ones. They are made once per process, since an RSA key takes a while.
 var madeKeys = sync.OnceValues(func() (made [2]signers, err error) {
 	for i := range made {
 		sendgrid, ecdsaErr := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -102,7 +102,8 @@ var madeKeys = sync.OnceValues(func() (made [2]signers, err error) {
 	return made, err
 })
 
-// Callbacks begins to be the providers' other half, which reports.
+// Callbacks returns the other half of the providers, which calls ingest. It also enables the paths below /_emulator/callbacks. A later call
+// replaces the options there.
 func (s *Server) Callbacks(o CallbackOptions) (*Callbacks, error) {
 	made, err := madeKeys()
 	if err != nil {
@@ -127,20 +128,20 @@ func (s *Server) Callbacks(o CallbackOptions) (*Callbacks, error) {
 	return c, nil
 }
 
-// Close ends what stands in for Amazon.
+// Close ends the server that stands in for Amazon.
 func (c *Callbacks) Close() { c.amazon.server.Close() }
 
-// Amazon is the way to what stands in for Amazon: it serves the certificate that SNS signs with, over TLS by an authority of its own, and
-// confirms subscriptions. Whatever host is asked for, the connection ends there.
+// Amazon returns a transport to the server that stands in for Amazon, whatever the host of a request. The server has the certificate that
+// SNS signs with, and confirms subscriptions. It speaks TLS with a certificate of its own authority.
 func (c *Callbacks) Amazon() http.RoundTripper { return c.amazon.transport }
 
-// Confirmed returns the tokens of the subscriptions that were confirmed.
+// Confirmed returns the tokens of the confirmed subscriptions.
 func (c *Callbacks) Confirmed() []string { return c.amazon.confirmed() }
 
-// Fetched returns how often the certificate was asked for.
+// Fetched returns the number of requests for the certificate.
 func (c *Callbacks) Fetched() int { return c.amazon.fetched() }
 
-// Environment are the variables that ingest needs to trust these callbacks.
+// Environment returns the variables that ingest needs to trust these callbacks.
 func (c *Callbacks) Environment() map[string]string {
 	out := map[string]string{
 		"PUBLIC_URL": c.o.Public, "TWILIO_AUTH_TOKEN": c.right.twilio, "SENDGRID_WEBHOOK_PUBLIC_KEY": sendgridPublicKey(c.right.sendgrid),
@@ -152,21 +153,21 @@ func (c *Callbacks) Environment() map[string]string {
 	return out
 }
 
-// Callback is one request of a provider's.
+// Callback is one request of a provider to ingest.
 type Callback struct {
 	Provider string
 	Method   string
-	URL      string // as the provider knows it
+	URL      string // below PUBLIC_URL
 	Header   http.Header
 	Body     []byte
 
-	// sign makes the headers and the body anew, with other keys or at another time.
+	// sign makes the headers and the body again, with other keys or at another time.
 	sign func(genuine bool, at time.Time) (http.Header, []byte)
 	now  time.Time
 }
 
-// Sign makes a POST of a provider to a path below PUBLIC_URL. sign returns its headers and its body, signed with the provider's key at a time, or
-// with another key where the callback is not genuine.
+// Sign makes a POST of a provider to a path below PUBLIC_URL. sign returns its headers and its body, signed at a time: with the provider's
+// key where the callback is genuine, otherwise with another key.
 func (c *Callbacks) Sign(provider, path string, sign func(genuine bool, at time.Time) (http.Header, []byte)) Callback {
 	return c.signURL(provider, strings.TrimSuffix(c.o.Public, "/")+path, sign)
 }
@@ -178,7 +179,7 @@ func (c *Callbacks) signURL(provider, target string, sign func(genuine bool, at 
 	return out
 }
 
-// keys are those that the built-in dialects sign with: the right ones, or others.
+// keys returns the keys of the built-in dialects: the right ones where a callback is genuine, otherwise wrong ones.
 func (c *Callbacks) keys(genuine bool) signers {
 	if genuine {
 		return c.right
@@ -186,19 +187,19 @@ func (c *Callbacks) keys(genuine bool) signers {
 	return c.wrong
 }
 
-// Forged is the same callback, signed with another key.
+// Forged returns the same callback, signed with another key.
 func (cb Callback) Forged() Callback {
 	cb.Header, cb.Body = cb.sign(false, cb.now)
 	return cb
 }
 
-// SignedAt is the same callback as it would be signed at another time, where a provider signs the time.
+// SignedAt returns the same callback, signed at another time. That makes a difference where the provider signs the time.
 func (c *Callbacks) SignedAt(cb Callback, at time.Time) Callback {
 	cb.Header, cb.Body = cb.sign(true, at)
 	return cb
 }
 
-// With is the same callback with another header; an empty value takes it away.
+// With returns the same callback with another header. An empty value removes the header.
 func (cb Callback) With(name, value string) Callback {
 	cb.Header = cb.Header.Clone()
 	if value == "" {
@@ -209,20 +210,20 @@ func (cb Callback) With(name, value string) Callback {
 	return cb
 }
 
-// WithBody is the same callback with another body under the same signature.
+// WithBody returns the same callback with another body under the same signature.
 func (cb Callback) WithBody(body []byte) Callback {
 	cb.Body = body
 	return cb
 }
 
-// Answer is what ingest said.
+// Answer is ingest's answer to a callback.
 type Answer struct {
 	Status int
 	Header http.Header
 	Body   string
 }
 
-// Send makes the request. The way to ingest is the options'; a proxy between would change the host in the same manner.
+// Send posts a callback to the Ingest of the options, as a proxy before ingest would. A status other than 2xx is not an error.
 func (c *Callbacks) Send(ctx context.Context, cb Callback) (Answer, error) {
 	target, err := url.Parse(cb.URL)
 	if err != nil {
@@ -255,7 +256,7 @@ func (c *Callbacks) Send(ctx context.Context, cb Callback) (Answer, error) {
 	return Answer{Status: resp.StatusCode, Header: resp.Header, Body: string(body)}, err
 }
 
-// id names something that the providers make.
+// id returns a new id for a message or an event.
 func (c *Callbacks) id() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -263,7 +264,7 @@ func (c *Callbacks) id() string {
 	return fmt.Sprintf("%032x", c.ids)
 }
 
-// moment is when an event happened.
+// moment returns the time of an event.
 func (c *Callbacks) moment(e Event) time.Time {
 	if e.At.IsZero() {
 		return c.o.Now()
@@ -271,17 +272,17 @@ func (c *Callbacks) moment(e Event) time.Time {
 	return e.At
 }
 
-// Report returns what a message's provider says about events of it, in their order: one callback for each, or one for all of them from a
-// provider that sends batches. The error says what the provider would not report.
+// Report returns the callbacks for a message's events, in their order: one per event, or a single one from a provider that sends batches.
+// The error names an event that the provider does not report.
 func (c *Callbacks) Report(m Message, events ...Event) ([]Callback, error) {
 	d := c.server.dialect(m.Provider)
 	if d.Report == nil {
-		return nil, fmt.Errorf("%s reports nothing", m.Provider)
+		return nil, fmt.Errorf("%s has no delivery reports", m.Provider)
 	}
 	return d.Report(c, m, events)
 }
 
-// Each returns the callbacks of events, one for each: the Report of a provider that sends no batches.
+// Each returns one callback per event: the Report of a provider that sends no batches. It stops at the first error.
 func Each(events []Event, build func(Event) (Callback, error)) ([]Callback, error) {
 	var out []Callback
 	for _, e := range events {
@@ -299,34 +300,34 @@ func Unsupported(provider string, kind EventKind) error {
 	return fmt.Errorf("%s does not report %q", provider, kind)
 }
 
-// Receive returns the callback of a person's message to the shop.
+// Receive returns the callback for a customer's message to the shop. A provider without such messages is an error.
 func (c *Callbacks) Receive(in Inbound) (Callback, error) {
 	d := c.server.dialect(in.Provider)
 	if d.Receive == nil {
-		return Callback{}, fmt.Errorf("%s takes no messages of people", in.Provider)
+		return Callback{}, fmt.Errorf("%s takes no messages from customers", in.Provider)
 	}
 	return d.Receive(c, in), nil
 }
 
-// Plan is what happens to every message that was taken and fits.
+// Plan are the events of all accepted messages with this provider, channel and recipient.
 type Plan struct {
 	Provider string  `json:"provider,omitempty"` // empty for all
 	Channel  string  `json:"channel,omitempty"`
 	To       string  `json:"to,omitempty"`
 	Events   []Event `json:"events"`
-	Repeat   int     `json:"repeat,omitempty"`  // how often each callback comes; 0 and 1 are once
-	Shuffle  uint64  `json:"shuffle,omitempty"` // a seed: callbacks come in another order
-	Forge    bool    `json:"forge,omitempty"`   // with a wrong signature
+	Repeat   int     `json:"repeat,omitempty"`  // how often each callback is sent; 0 is once
+	Shuffle  uint64  `json:"shuffle,omitempty"` // the seed of another order of the callbacks; 0 is the usual order
+	Forge    bool    `json:"forge,omitempty"`   // sign with a wrong key
 }
 
-// Played is what came of a plan: how often each status was answered.
+// Played is the result of a plan. Answers has the number of answers by HTTP status.
 type Played struct {
 	Messages  int         `json:"messages"`
 	Callbacks int         `json:"callbacks"`
 	Answers   map[int]int `json:"answers"`
 }
 
-// Play reports the plan's events of every message that was taken.
+// Play sends the callbacks of a plan to ingest. On an error it returns the result so far.
 func (c *Callbacks) Play(ctx context.Context, plan Plan) (Played, error) {
 	played := Played{Answers: map[int]int{}}
 	var all []Callback
@@ -360,7 +361,7 @@ func (c *Callbacks) Play(ctx context.Context, plan Plan) (Played, error) {
 	return played, nil
 }
 
-// serveCallbacks serves the emulator as a process: the environment of ingest, a plan, a message to the shop.
+// serveCallbacks answers below /_emulator/callbacks: ingest's environment for a GET, the result of a plan or of an inbound message for a POST.
 func (s *Server) serveCallbacks(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	c := s.callbacks

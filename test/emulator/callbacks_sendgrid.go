@@ -19,7 +19,7 @@ import (
 func sendgridPublicKey(key *ecdsa.PrivateKey) string {
 	der, err := x509.MarshalPKIXPublicKey(&key.PublicKey)
 	if err != nil {
-		panic(err) // a key of P-256 can be written
+		panic(err) // a key of P-256 can always be encoded
 	}
 	return base64.StdEncoding.EncodeToString(der)
 }
@@ -30,7 +30,7 @@ func sendgridReport(c *Callbacks, m Message, events []Event) ([]Callback, error)
 	batch := []map[string]any{}
 	for i, e := range events {
 		event := map[string]any{"email": m.To, "timestamp": c.moment(e).Unix(), "smtp-id": "<" + m.ID + "@geopod-ismtpd-1>",
-			// The same event has the same id whenever it is sent.
+			// A repeated event has the same id.
 			"sg_event_id":   base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, "%s-%s-%d", m.ID, e.Kind, i)),
 			"sg_message_id": m.ID + ".recvd-5f54b5d587-c2dhs-1-64A1B2C3-1.0"}
 		for name, value := range m.Fields {
@@ -78,7 +78,7 @@ func sendgridReport(c *Callbacks, m Message, events []Event) ([]Callback, error)
 		hash := sha256.Sum256(append([]byte(stamp), body...))
 		signature, err := ecdsa.SignASN1(rand.Reader, c.keys(genuine).sendgrid, hash[:])
 		if err != nil {
-			panic(err) // a key of P-256 can sign
+			panic(err) // a key of P-256 can always sign
 		}
 		return http.Header{
 			"Content-Type": {"application/json"}, "User-Agent": {"SendGrid Event API"},

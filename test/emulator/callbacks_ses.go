@@ -27,7 +27,7 @@ import (
 	awsprovider "ringup.dev/ringup/internal/provider/aws"
 )
 
-// The topic that SES's events come through, and what Amazon calls its parts.
+// The topic of SES's events, and Amazon's names for its parts.
 const (
 	SESTopicARN  = "arn:aws:sns:" + AWSRegion + ":123456789012:ringup-ses-events"
 	snsHost      = "sns." + AWSRegion + ".amazonaws.com"
@@ -45,7 +45,7 @@ type amazon struct {
 	requests int
 }
 
-// newAmazon serves the certificate of the key that SNS signs with.
+// newAmazon starts a server with the certificate of the key that SNS signs with.
 func newAmazon(signer *rsa.PrivateKey) (*amazon, error) {
 	authority, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -126,7 +126,7 @@ func (a *amazon) fetched() int {
 	return a.requests
 }
 
-// Subscribe is what SNS posts to an address that a topic is to send to.
+// Subscribe is the request by which SNS asks an address to confirm its subscription to a topic.
 func (c *Callbacks) Subscribe(token string) Callback {
 	return c.snsMessage("2", snsSubscribe, c.id(), map[string]string{
 		"Token": token,
@@ -165,19 +165,19 @@ func (c *Callbacks) snsMessage(version, kind, id string, fields map[string]strin
 		}
 		signature, err := rsa.SignPKCS1v15(rand.Reader, c.keys(genuine).sns, hash, digest)
 		if err != nil {
-			panic(err) // the key is long enough
+			panic(err) // the key is long enough for the hash
 		}
 		envelope["Signature"] = base64.StdEncoding.EncodeToString(signature)
 		body, err := json.MarshalIndent(envelope, "", "  ")
 		if err != nil {
-			panic(err) // texts can be written
+			panic(err) // a map of strings can always be encoded
 		}
 		return http.Header{"Content-Type": {"text/plain; charset=UTF-8"}, "User-Agent": {"Amazon Simple Notification Service Agent"},
 			"X-Amz-Sns-Message-Type": {kind}, "X-Amz-Sns-Message-Id": {id}, "X-Amz-Sns-Topic-Arn": {SESTopicARN}}, body
 	})
 }
 
-// sesReport returns a notification of SNS for each event.
+// sesReport returns one SNS notification per event.
 func sesReport(c *Callbacks, m Message, events []Event) ([]Callback, error) {
 	return Each(events, func(e Event) (Callback, error) { return c.sesEvent(m, e) })
 }

@@ -18,7 +18,7 @@ import (
 
 const public = "https://hooks.example.com/shop"
 
-// open returns providers that took a message each, and their other half.
+// open returns providers that have accepted one message each, and their callbacks.
 func open(t *testing.T, ingest string) (*emulator.Server, *emulator.Callbacks) {
 	t.Helper()
 	s := emulator.New()
@@ -55,7 +55,7 @@ func open(t *testing.T, ingest string) (*emulator.Server, *emulator.Callbacks) {
 	return s, c
 }
 
-// TestSignatures: the providers' own libraries believe what the emulator signs, and nothing else.
+// TestSignatures: the providers' own libraries accept the emulator's signatures, and refuse forged ones.
 func TestSignatures(t *testing.T) {
 	t.Parallel()
 	s, c := open(t, "http://127.0.0.1:1")
@@ -87,16 +87,16 @@ func TestSignatures(t *testing.T) {
 				t.Errorf("%s: the library refuses %s", cb.Provider, cb.Body)
 			}
 			if believed(cb.Forged()) || believed(cb.WithBody(append(cb.Body, '1'))) {
-				t.Errorf("%s: the library believes a forged callback", cb.Provider)
+				t.Errorf("%s: the library accepts a forged callback", cb.Provider)
 			}
 		}
 	}
 	if seen != 4 {
-		t.Errorf("%d callbacks were looked at", seen)
+		t.Errorf("%d callbacks were checked", seen)
 	}
 }
 
-// TestPlan: reports go to ingest by the path that it has behind a proxy, and the answers are counted.
+// TestPlan: callbacks go to the path that ingest has behind a proxy, and the answers are counted.
 func TestPlan(t *testing.T) {
 	t.Parallel()
 	var paths []string
@@ -135,7 +135,7 @@ func TestPlan(t *testing.T) {
 	}
 }
 
-// TestWithoutIngest: without an address of ingest there are no callbacks.
+// TestWithoutIngest: without ingest's address there are no callbacks.
 func TestWithoutIngest(t *testing.T) {
 	t.Parallel()
 	w := httptest.NewRecorder()
@@ -145,7 +145,7 @@ func TestWithoutIngest(t *testing.T) {
 	}
 }
 
-// TestAmazon: its stand-in is trusted for SNS's host alone, and only by a client that knows its authority.
+// TestAmazon: the server that stands in for Amazon has a certificate for SNS's host alone, which only a client with its authority accepts.
 func TestAmazon(t *testing.T) {
 	t.Parallel()
 	_, c := open(t, "http://127.0.0.1:1")
@@ -169,7 +169,7 @@ func TestAmazon(t *testing.T) {
 	}
 	stranger, is := c.Amazon().(*http.Transport)
 	if !is {
-		t.Fatal("not the transport that this test knows")
+		t.Fatal("the transport is not an *http.Transport")
 	}
 	stranger = stranger.Clone()
 	stranger.TLSClientConfig.RootCAs = nil

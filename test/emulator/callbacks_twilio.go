@@ -15,8 +15,8 @@ import (
 	"ringup.dev/ringup/internal/provider/twilio"
 )
 
-// twilioSignature is what Twilio documents (twilio.com/docs/usage/security#validating-requests): the address, then every field's name and
-// value, sorted by name.
+// twilioSignature returns the signature that Twilio documents (twilio.com/docs/usage/security#validating-requests): of the address, then
+// every field's name and value, sorted by name.
 func twilioSignature(token, address string, form url.Values) string {
 	mac := hmac.New(sha1.New, []byte(token))
 	mac.Write([]byte(address))
@@ -35,7 +35,7 @@ func (c *Callbacks) twilioCallback(address string, form url.Values) Callback {
 	})
 }
 
-// twilioReport returns a status callback for each event.
+// twilioReport returns one status callback per event.
 func twilioReport(c *Callbacks, m Message, events []Event) ([]Callback, error) {
 	return Each(events, func(e Event) (Callback, error) { return c.twilioStatus(m, e) })
 }
@@ -43,7 +43,7 @@ func twilioReport(c *Callbacks, m Message, events []Event) ([]Callback, error) {
 // twilioStatus is a status callback (twilio.com/docs/messaging/guides/track-outbound-message-status).
 func (c *Callbacks) twilioStatus(m Message, e Event) (Callback, error) {
 	if m.StatusCallback == "" {
-		return Callback{}, errors.New("twilio was given no StatusCallback with the message")
+		return Callback{}, errors.New("the message had no StatusCallback for twilio")
 	}
 	status, known := map[EventKind]string{EventSent: "sent", EventDelivered: "delivered", EventRead: "read", EventFailed: "undelivered"}[e.Kind]
 	if !known || e.Kind == EventRead && m.Channel != "whatsapp" {
@@ -72,7 +72,7 @@ func (c *Callbacks) twilioStatus(m Message, e Event) (Callback, error) {
 	return c.twilioCallback(m.StatusCallback, form), nil
 }
 
-// twilioInbound is a person's message (twilio.com/docs/messaging/guides/webhook-request).
+// twilioInbound is a customer's message (twilio.com/docs/messaging/guides/webhook-request).
 func (c *Callbacks) twilioInbound(in Inbound) Callback {
 	id, prefix := "SM"+c.id(), ""
 	form := url.Values{}

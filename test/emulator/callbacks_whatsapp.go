@@ -22,7 +22,7 @@ func (c *Callbacks) whatsappHook(number, field string, value map[string]any) Cal
 		"id": "102290129340398", "changes": []any{map[string]any{"field": field, "value": value}},
 	}}})
 	if err != nil {
-		panic(err) // maps of texts can be written
+		panic(err) // a map of strings can always be encoded
 	}
 	return c.Sign("whatsapp", whatsapp.CallbackPath, func(genuine bool, _ time.Time) (http.Header, []byte) {
 		mac := hmac.New(sha256.New, []byte(c.keys(genuine).whatsapp))
@@ -32,18 +32,18 @@ func (c *Callbacks) whatsappHook(number, field string, value map[string]any) Cal
 	})
 }
 
-// Challenge is Meta's question whether this is the right address.
+// Challenge is the request by which Meta verifies the address for webhooks.
 func (c *Callbacks) Challenge(token, challenge string) Callback {
 	query := url.Values{"hub.mode": {"subscribe"}, "hub.verify_token": {token}, "hub.challenge": {challenge}}
 	return Callback{Provider: "whatsapp", Method: http.MethodGet, URL: strings.TrimSuffix(c.o.Public, "/") + whatsapp.CallbackPath + "?" + query.Encode(), Header: http.Header{}}
 }
 
-// whatsappReport returns a webhook for each event.
+// whatsappReport returns one webhook per event.
 func whatsappReport(c *Callbacks, m Message, events []Event) ([]Callback, error) {
 	return Each(events, func(e Event) (Callback, error) { return c.whatsappEvent(m, e) })
 }
 
-// whatsappEvent is a status of a message, or a person's use of the switch for offers and announcements.
+// whatsappEvent is a status of a message, or a customer's use of the switch for offers and announcements.
 func (c *Callbacks) whatsappEvent(m Message, e Event) (Callback, error) {
 	person, seconds := strings.TrimPrefix(m.To, "+"), c.moment(e).Unix()
 	contacts := []any{map[string]any{"wa_id": person, "profile": map[string]string{"name": "Jane Roe"}}}
@@ -71,7 +71,7 @@ func (c *Callbacks) whatsappEvent(m Message, e Event) (Callback, error) {
 	return c.whatsappHook(WhatsAppNumberID, "messages", map[string]any{"statuses": []any{status}}), nil
 }
 
-// whatsappInbound is a person's message.
+// whatsappInbound is a customer's message.
 func (c *Callbacks) whatsappInbound(in Inbound) Callback {
 	person, number := strings.TrimPrefix(in.From, "+"), in.To
 	if number == "" {

@@ -1,15 +1,15 @@
-// Package emulator stands in for the providers: it answers as they document, refuses what they would refuse, remembers what it took,
-// and can be told to fail in every way they do. The adapters' conformance suite, the system tests and the tests on a cluster use it.
+// Package emulator stands in for the providers. It answers and refuses as they document, stores the messages that it accepted, and can be
+// told to fail in every way they do. The adapters' conformance suite, the system tests and the tests on a cluster use it.
 //
 // Beside the providers' own paths it serves, for tests that run it as a process:
 //
-//	GET    /_emulator/messages   what was taken (?channel=, ?provider=, ?count=1 for the number only)
-//	DELETE /_emulator/messages   forget it
-//	PUT    /_emulator/faults     a list of Fault, in place of those before
+//	GET    /_emulator/messages   the accepted messages (?channel=, ?provider=, ?count=1 for the number only)
+//	DELETE /_emulator/messages   delete them
+//	PUT    /_emulator/faults     a list of Fault, which replaces the one before
 //	PUT    /_emulator/opted-out  the numbers on Amazon SNS's own list of opt-outs
-//	GET    /_emulator/stats      requests by provider
+//	GET    /_emulator/stats      number of requests by provider
 //	GET    /_emulator/callbacks  the variables that ingest needs to trust the callbacks
-//	POST   /_emulator/callbacks  a Plan: reports of the messages that were taken; or {"inbound": Inbound}, a message to the shop
+//	POST   /_emulator/callbacks  a Plan: delivery reports of the accepted messages; or {"inbound": Inbound}, a message to the shop
 package emulator
 
 import (
@@ -27,7 +27,7 @@ import (
 	"time"
 )
 
-// Credentials that the emulator takes; every other is refused.
+// The credentials that the emulator accepts. It refuses all others.
 const (
 	TwilioAccountSID   = "AC00000000000000000000000000000001"
 	TwilioAuthToken    = "twilioauthtokenfortheemulator"
@@ -39,7 +39,7 @@ const (
 	WhatsAppNumberID   = "106540352242922"
 )
 
-// Message is one that a provider took.
+// Message is a message that a provider accepted.
 type Message struct {
 	Provider    string `json:"provider"`
 	Channel     string `json:"channel"`
@@ -52,7 +52,7 @@ type Message struct {
 	Template    string `json:"template,omitempty"`
 	JobID       string `json:"job_id,omitempty"` // where the provider has a field for it
 	ID          string `json:"id"`
-	// What a provider returns with its reports, as it was sent: Twilio's StatusCallback, SendGrid's custom_args or SES's tags.
+	// StatusCallback and Fields are returned with the delivery reports: Twilio's StatusCallback, SendGrid's custom_args or SES's tags.
 	StatusCallback string            `json:"status_callback,omitempty"`
 	Fields         map[string]string `json:"fields,omitempty"`
 	// ConfigurationSet is SES's: without one it publishes no events.
@@ -65,29 +65,29 @@ type Kind string
 
 // The kinds. An empty one answers with the provider's own error.
 const (
-	DropBefore Kind = "drop-before" // the connection ends, the message is not taken
-	DropAfter  Kind = "drop-after"  // the connection ends, the message is taken
-	Half       Kind = "half"        // the message is taken, the connection ends within the answer
-	Garbage    Kind = "garbage"     // the message is taken, the answer is unreadable
+	DropBefore Kind = "drop-before" // the connection ends, the message is not accepted
+	DropAfter  Kind = "drop-after"  // the connection ends, the message is accepted
+	Half       Kind = "half"        // the message is accepted, the connection ends within the answer
+	Garbage    Kind = "garbage"     // the message is accepted, the answer is unreadable
 	Page       Kind = "page"        // a proxy's page in HTML, with the status
-	Empty      Kind = "empty"       // nothing but the status
-	Oversize   Kind = "oversize"    // the message is taken, the answer never ends
-	Slow       Kind = "slow"        // the answer comes as it should, after the latency
+	Empty      Kind = "empty"       // the status without a body
+	Oversize   Kind = "oversize"    // the message is accepted, the answer never ends
+	Slow       Kind = "slow"        // the usual answer, after the latency
 )
 
 // Fault makes requests fail.
 type Fault struct {
-	Provider    string        `json:"provider"`              // whose requests; empty for all
+	Provider    string        `json:"provider"`              // empty for all
 	To          string        `json:"to,omitempty"`          // only messages to this recipient
 	Probes      bool          `json:"probes,omitempty"`      // probes too
-	Times       int           `json:"times,omitempty"`       // how many requests; 0 until it is taken away
+	Times       int           `json:"times,omitempty"`       // number of requests; 0 is every request until the fault is replaced
 	Probability float64       `json:"probability,omitempty"` // of a request to fail; 0 is always
 	Kind        Kind          `json:"kind,omitempty"`
-	Latency     time.Duration `json:"latency,omitempty"` // before the answer, nanoseconds
+	Latency     time.Duration `json:"latency,omitempty"` // before the answer, in nanoseconds
 	Refusal
 }
 
-// Refusal is an error in a provider's own words.
+// Refusal is an error in a provider's own form.
 type Refusal struct {
 	Status  int         `json:"status,omitempty"`
 	Code    string      `json:"code,omitempty"`
@@ -98,42 +98,42 @@ type Refusal struct {
 	Header  http.Header `json:"header,omitempty"`
 }
 
-// Dialect is how one provider speaks, in both directions: the first part answers what an adapter sends, the second calls back.
+// Dialect is the API of one provider, in both directions: the first part answers an adapter's requests, the second makes callbacks.
 type Dialect struct {
 	Name   string
 	Routes []string // patterns of http.ServeMux
 	// IsProbe tells a probe from a send.
 	IsProbe func(r *http.Request, body []byte) bool
-	// Check looks at the credentials.
+	// Check verifies the credentials; nil accepts them.
 	Check func(r *http.Request, body []byte) *Refusal
-	// Read makes a message of a send that the provider would take.
+	// Read returns the message of a send, or the refusal with which the provider would answer.
 	Read func(r *http.Request, body []byte) (Message, *Refusal)
-	// Accept answers a send that was taken.
+	// Accept answers a send that was accepted.
 	Accept func(w http.ResponseWriter, m Message)
 	// Healthy answers a probe.
 	Healthy func(w http.ResponseWriter)
-	// IsList tells a request for the provider's own list of people who want no messages, and List answers with a page of it; both are nil
-	// where the provider keeps none. Faults of probes meet it, too.
+	// IsList tells a request for the provider's own list of opt-outs, and List answers with a page of it. Both are nil for a provider without
+	// such a list. Faults with Probes apply to it, too.
 	IsList func(body []byte) bool
 	List   func(w http.ResponseWriter, body []byte, optedOut []string)
-	// Refuse answers with an error. A refusal without a code has the provider's usual one for the status.
+	// Refuse answers with an error. A refusal without a code gets the provider's usual one for the status.
 	Refuse func(w http.ResponseWriter, r Refusal)
 
-	// Report returns the callbacks of events of a message that was taken, in their order; nil where the provider reports nothing. The error says
-	// which event the provider does not report.
+	// Report returns the callbacks of an accepted message's events, in their order. It is nil for a provider without delivery reports. The
+	// error names an event that the provider does not report.
 	Report func(c *Callbacks, m Message, events []Event) ([]Callback, error)
-	// Receive returns the callback of a person's message to the shop; nil where the provider takes none.
+	// Receive returns the callback of a customer's message to the shop. It is nil for a provider without such messages.
 	Receive func(c *Callbacks, in Inbound) Callback
-	// Environment are the variables that ingest needs to trust this dialect's callbacks. Those of the built-in dialects are added by themselves.
+	// Environment has the variables that ingest needs to trust this dialect's callbacks. Callbacks.Environment has those of the built-in ones.
 	Environment map[string]string
 }
 
-// Dialects returns the built-in ones.
+// Dialects returns the built-in dialects.
 func Dialects() []Dialect {
 	return []Dialect{twilioDialect, sendgridDialect, sesDialect, snsDialect, whatsappDialect}
 }
 
-// Server is every provider. It is safe for concurrent use.
+// Server answers for every provider. It is safe for concurrent use.
 type Server struct {
 	mux      *http.ServeMux
 	dialects []Dialect
@@ -143,13 +143,13 @@ type Server struct {
 	requests map[string]int
 	faults   []*Fault
 	optedOut []string
-	met      int // requests that met the first of the faults
+	met      int // requests that the first fault answered
 	ids      int
-	// callbacks is the other half; nil until Callbacks says where ingest is.
+	// callbacks makes the callbacks; nil until Callbacks is called with the address of ingest.
 	callbacks *Callbacks
 }
 
-// New returns a server of the built-in dialects and of others.
+// New returns a server with the built-in dialects and others.
 func New(others ...Dialect) *Server {
 	s := &Server{mux: http.NewServeMux(), dialects: append(Dialects(), others...), requests: map[string]int{}}
 	for _, d := range s.dialects {
@@ -167,7 +167,7 @@ func New(others ...Dialect) *Server {
 	return s
 }
 
-// dialect returns the dialect of that name; of an unknown name, one without any function.
+// dialect returns the dialect of that name; for an unknown name, a dialect without functions.
 func (s *Server) dialect(name string) Dialect {
 	for _, d := range s.dialects {
 		if d.Name == name {
@@ -180,14 +180,14 @@ func (s *Server) dialect(name string) Dialect {
 // ServeHTTP answers a request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
 
-// Messages returns what was taken, oldest first.
+// Messages returns a copy of the accepted messages, oldest first.
 func (s *Server) Messages() []Message {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return append([]Message(nil), s.messages...)
 }
 
-// Requests returns how many requests each provider had, probes included.
+// Requests returns the number of requests by provider, probes included.
 func (s *Server) Requests() map[string]int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -198,14 +198,14 @@ func (s *Server) Requests() map[string]int {
 	return out
 }
 
-// Forget empties the ledger.
+// Forget deletes the accepted messages.
 func (s *Server) Forget() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.messages = nil
 }
 
-// Fail puts faults in the place of those before; none ends them.
+// Fail replaces the faults. Without arguments the server has no fault.
 func (s *Server) Fail(faults ...Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -215,21 +215,21 @@ func (s *Server) Fail(faults ...Fault) {
 	}
 }
 
-// OptOut puts numbers onto the list that Amazon SNS keeps, in the place of those before.
+// OptOut replaces the numbers on Amazon SNS's own list of opt-outs.
 func (s *Server) OptOut(numbers ...string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.optedOut = numbers
 }
 
-// listed returns the numbers on the list.
+// listed returns the numbers on Amazon SNS's own list of opt-outs.
 func (s *Server) listed() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.optedOut
 }
 
-// Met returns how many requests met the first of the faults, since they were put in place.
+// Met returns how many requests the first fault has answered since the last call of Fail.
 func (s *Server) Met() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -273,13 +273,13 @@ func (s *Server) putOptedOut(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// maxBody is above what any of the providers takes in one request of ours.
+// maxBody is more bytes than ringup sends to any provider in one request.
 const maxBody = 10 << 20
 
 func (s *Server) serve(d Dialect, w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err != nil {
-		return // the client went away
+		return // the client is gone
 	}
 	s.mu.Lock()
 	s.requests[d.Name]++
@@ -314,12 +314,12 @@ func (s *Server) serve(d Dialect, w http.ResponseWriter, r *http.Request) {
 		s.fail(d, f, w, r, &m)
 		return
 	}
-	s.take(&m)
+	s.accept(&m)
 	d.Accept(w, m)
 }
 
-// take writes a message into the ledger.
-func (s *Server) take(m *Message) {
+// accept gives a message its id and its time, and stores it.
+func (s *Server) accept(m *Message) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.ids++
@@ -327,7 +327,7 @@ func (s *Server) take(m *Message) {
 	s.messages = append(s.messages, *m)
 }
 
-// fault returns the first that a request meets.
+// fault returns the first fault that applies to a request; nil if none does.
 func (s *Server) fault(name, to string, probe bool) *Fault {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -351,7 +351,7 @@ func (s *Server) fault(name, to string, probe bool) *Fault {
 	return nil
 }
 
-// fail answers as a fault says. m is nil for a probe.
+// fail answers by a fault. m is nil for a probe.
 func (s *Server) fail(d Dialect, f *Fault, w http.ResponseWriter, r *http.Request, m *Message) {
 	if f.Latency > 0 {
 		timer := time.NewTimer(f.Latency)
@@ -363,7 +363,7 @@ func (s *Server) fail(d Dialect, f *Fault, w http.ResponseWriter, r *http.Reques
 		}
 	}
 	if m != nil && (f.Kind == DropAfter || f.Kind == Half || f.Kind == Garbage || f.Kind == Oversize || f.Kind == Slow) {
-		s.take(m)
+		s.accept(m)
 	}
 	switch f.Kind {
 	case DropBefore, DropAfter:
@@ -406,7 +406,7 @@ func (s *Server) fail(d Dialect, f *Fault, w http.ResponseWriter, r *http.Reques
 	}
 }
 
-// answer is the good one.
+// answer records the answer to a request that meets no fault. m is nil for a probe.
 func answer(d Dialect, m *Message) *httptest.ResponseRecorder {
 	w := httptest.NewRecorder()
 	if m == nil {
@@ -424,7 +424,7 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 	_ = json.NewEncoder(w).Encode(v)
 }
 
-// decode reads a JSON body strictly in its form, not in its fields: providers ignore what they do not know.
+// decode reads a JSON body. The content type has to be right; unknown fields are ignored, as providers do.
 func decode(r *http.Request, body []byte, into any) error {
 	if r.Header.Get("Content-Type") != "application/json" {
 		return errors.New("the content type is not application/json")

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// unsubscribe reads the headers by which a mail program ends e-mails with one click (RFC 8058, section 3.1): both or none, and a URL. A
-// provider takes any; the emulator refuses what no mail program would act on.
+// unsubscribe reads the headers for unsubscribing with one click (RFC 8058, section 3.1): both or neither, and a URL. Providers accept any
+// value. The emulator refuses values that mail programs ignore.
 func unsubscribe(headers map[string]string) (address, wrong string) {
 	list, one := headers["List-Unsubscribe"]
 	post, other := headers["List-Unsubscribe-Post"]
@@ -26,12 +26,12 @@ func unsubscribe(headers map[string]string) (address, wrong string) {
 	return address, ""
 }
 
-// optedOutPage is how many numbers a page has (docs.aws.amazon.com/sns/latest/api/API_ListPhoneNumbersOptedOut.html).
+// optedOutPage is the number of phone numbers per page (docs.aws.amazon.com/sns/latest/api/API_ListPhoneNumbersOptedOut.html).
 const optedOutPage = 100
 
-// listOptedOut answers with a page; the token is where the next one begins.
+// listOptedOut answers with one page. The token is the position at which the next page begins.
 func listOptedOut(w http.ResponseWriter, body []byte, optedOut []string) {
-	form, _ := url.ParseQuery(string(body)) // its action was read
+	form, _ := url.ParseQuery(string(body)) // it was parsed before, for its action
 	begin, err := strconv.Atoi(form.Get("nextToken"))
 	if form.Get("nextToken") != "" && (err != nil || begin < 0 || begin > len(optedOut)) {
 		refuseXML(w, Refusal{Status: http.StatusBadRequest, Code: "InvalidParameter", Text: "Invalid parameter: nextToken"})

@@ -35,7 +35,7 @@ var sendgridDialect = Dialect{
 	},
 }
 
-// maxCustomArgs is how many bytes custom arguments may have together.
+// maxCustomArgs is the most bytes that the custom arguments of a message may have together.
 const maxCustomArgs = 10_000
 
 func readSendGrid(r *http.Request, body []byte) (Message, *Refusal) {

@@ -40,7 +40,7 @@ var twilioDialect = Dialect{
 	Refuse: func(w http.ResponseWriter, r Refusal) {
 		code, err := strconv.Atoi(r.Code)
 		if err != nil {
-			// Twilio's general codes are 20 and the status.
+			// Twilio's general codes are the digits 20 and the status.
 			code = 20000 + r.Status
 		}
 		writeJSON(w, r.Status, map[string]any{"code": code, "message": r.Text, "status": r.Status, "more_info": "https://www.twilio.com/docs/errors/" + strconv.Itoa(code)})

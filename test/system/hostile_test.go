@@ -17,9 +17,9 @@ import (
 	"ringup.dev/ringup/internal/redistest"
 )
 
-// tell sends bytes as they are over one connection, says after the first answer (or at once: cut) that there is no more, and returns the status
-// of every answer until the server has closed it. A server that neither answers nor closes within a minute fails the test: its own limits are
-// half of that.
+// tell sends raw over one connection, and returns the status of every answer until the server has closed the connection. It closes its own
+// side after the first answer, with cut at once. The test fails if the server neither answers nor closes within a minute: the server's own
+// limits are half of that.
 func (s *system) tell(raw string, cut bool) []int {
 	s.Helper()
 	conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
@@ -31,7 +31,7 @@ func (s *system) tell(raw string, cut bool) []int {
 	sent := make(chan struct{})
 	go func() {
 		defer close(sent)
-		_, _ = io.WriteString(conn, raw) // it may be cut off
+		_, _ = io.WriteString(conn, raw) // the server may close the connection
 		if cut {
 			_ = conn.(*net.TCPConn).CloseWrite()
 		}
@@ -42,7 +42,7 @@ func (s *system) tell(raw string, cut bool) []int {
 		resp, err := http.ReadResponse(reader, nil)
 		if err != nil {
 			if errors.Is(err, os.ErrDeadlineExceeded) {
-				s.Errorf("it hangs: %.200q", raw)
+				s.Errorf("no answer to %.200q", raw)
 			}
 			break
 		}
@@ -61,7 +61,7 @@ const (
 	headers = "Host: ringup\r\nAuthorization: Bearer token\r\nContent-Type: application/json\r\n"
 )
 
-// webhookOf is a good webhook's body.
+// webhookOf returns the body of a valid webhook.
 func webhookOf(id string) string {
 	return fmt.Sprintf(`{"id":%q,"event_type":"pos_save","timestamp":"2024-01-01T12:00:00Z","data":{"customerPhone":"+15550100000"}}`, id)
 }
@@ -70,8 +70,8 @@ func chunked(body string) string { return fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", l
 
 func sized(body string) string { return fmt.Sprintf("Content-Length: %d\r\n\r\n%s", len(body), body) }
 
-// TestHostileRequests sends what no client should: each gets a clear 4xx, or is cut off; nothing of it is taken for a webhook, and a good
-// request beside it is served.
+// TestHostileRequests sends malformed requests. Each is answered with a clear 4xx, or its connection is closed. No part of one is accepted as
+// a webhook, and a good request on another connection is served.
 func TestHostileRequests(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -85,9 +85,9 @@ func TestHostileRequests(t *testing.T) {
 	}
 	for _, tt := range []struct {
 		name, raw string
-		want      []int // any of these, or cut off without an answer; the first answer alone counts where none may follow
+		want      []int // the possible statuses of the only answer; the connection may also be closed without one
 	}{
-		// Whose end two readers would see in different places.
+		// Requests with an ambiguous end.
 		{"both lengths", line + headers + "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + smuggled, []int{400}},
 		{"both lengths, the other way round", line + headers + "Transfer-Encoding: chunked\r\nContent-Length: 500\r\n\r\n0\r\n\r\n" + smuggled, []int{400}},
 		{"two lengths", line + headers + "Content-Length: 2\r\nContent-Length: 300\r\n\r\n{}" + smuggled, []int{400}},
@@ -97,13 +97,13 @@ func TestHostileRequests(t *testing.T) {
 		{"a length in hex", line + headers + "Content-Length: 0x2\r\n\r\n{}", []int{400}},
 		{"a length beyond numbers", line + headers + "Content-Length: 99999999999999999999999\r\n\r\n{}", []int{400, 413}},
 		{"a length of nine exabytes", line + headers + "Content-Length: 9223372036854775807\r\n\r\n{}", []int{413}},
-		{"a coding of nobody", line + headers + "Transfer-Encoding: xchunked\r\n\r\n" + chunked("{}") + smuggled, []int{400, 501}},
+		{"an unknown coding", line + headers + "Transfer-Encoding: xchunked\r\n\r\n" + chunked("{}") + smuggled, []int{400, 501}},
 		{"chunked twice", line + headers + "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n" + chunked("{}") + smuggled, []int{400, 501}},
 		{"chunked and identity", line + headers + "Transfer-Encoding: chunked, identity\r\n\r\n" + chunked("{}") + smuggled, []int{400, 501}},
 		{"gzip, chunked", line + headers + "Transfer-Encoding: gzip, chunked\r\n\r\n" + chunked("{}") + smuggled, []int{400, 501}},
 		{"chunked with a vertical tab", line + headers + "Transfer-Encoding: \x0bchunked\r\n\r\n" + chunked("{}") + smuggled, []int{400, 501}},
 		{"a space before the colon", line + headers + "Transfer-Encoding : chunked\r\n\r\n" + chunked("{}") + smuggled, []int{400}},
-		// Read as one line, which RFC 9112, section 5.2, leaves open; what matters is that it is no header of its own.
+		// A folded header is read as one line, which RFC 9112, section 5.2, allows. It must not be read as two headers.
 		{"a folded header", line + headers + "X-Folded: a\r\n Transfer-Encoding: chunked\r\n" + sized("{}"), []int{400, 422}},
 		{"a length in a fold", line + headers + "X-Folded: a\r\n Content-Length: 500\r\nContent-Length: 2\r\n\r\n{}", []int{400, 422}},
 		{"a bare CR in a header", line + headers + "X-A: b\rTransfer-Encoding: chunked\r\n" + sized("{}"), []int{400}},
@@ -112,12 +112,12 @@ func TestHostileRequests(t *testing.T) {
 		{"a header without a colon", line + headers + "nonsense\r\n" + sized("{}"), []int{400}},
 		{"two hosts", line + headers + "Host: other\r\n" + sized("{}"), []int{400}},
 		{"no host", line + "Content-Type: application/json\r\n" + sized("{}"), []int{400}},
-		{"chunk sizes that are none", line + headers + "Transfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n" + smuggled, []int{400}},
+		{"invalid chunk sizes", line + headers + "Transfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n" + smuggled, []int{400}},
 		{"a chunk size beyond numbers", line + headers + "Transfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\n{}", []int{400}},
 		{"a chunk that does not end", line + headers + "Transfer-Encoding: chunked\r\n\r\n2\r\n{}{}{}{}{}\r\n0\r\n\r\n" + smuggled, []int{400}},
 		{"chunk extensions without end", line + headers + "Transfer-Encoding: chunked\r\n\r\n2;" + strings.Repeat("x", 1<<20) + "\r\n{}\r\n0\r\n\r\n", []int{400}},
 		{"chunks of one byte with extensions", line + headers + "Transfer-Encoding: chunked\r\n\r\n" + strings.Repeat("1;"+strings.Repeat("x", 200)+"\r\n \r\n", 5000) + "0\r\n\r\n", []int{400}},
-		// Too much.
+		// Requests over a limit.
 		{"ten thousand headers", line + headers + strings.Repeat("X: y\r\n", 10_000) + sized("{}"), []int{431}},
 		{"a header of a megabyte", line + headers + "X: " + strings.Repeat("y", 1<<20) + "\r\n" + sized("{}"), []int{431}},
 		{"a path of a megabyte", "POST /" + strings.Repeat("a", 1<<20) + " HTTP/1.1\r\n" + headers + sized("{}"), []int{414, 431}},
@@ -127,7 +127,7 @@ func TestHostileRequests(t *testing.T) {
 		{"a bomb under another name", line + headers + "Content-Encoding: identity, gzip\r\n" + sized(bomb.String()), []int{415}},
 		{"half a body", line + headers + "Content-Length: 1000\r\n\r\n{", []int{400}},
 		{"no body", line + headers + "\r\n", []int{400}},
-		// Not HTTP.
+		// Other protocols.
 		{"no HTTP at all", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 a TLS hello", []int{400}},
 		{"HTTP/2 by prior knowledge", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", []int{400, 404, 405, 505}},
 		{"HTTP/0.9", "GET /webhooks/pos\r\n\r\n", []int{400}},
@@ -158,13 +158,13 @@ func TestHostileRequests(t *testing.T) {
 		{"half a surrogate", line + headers + sized(data(`"data":{"customerName":"\ud800"}`)), []int{400}},
 		{"the id twice", line + headers + sized(`{"id":"bad","id":"good","event_type":"pos_save","timestamp":"2024-01-01T12:00:00Z","data":{}}`), []int{400}},
 		{"the phone twice", line + headers + sized(data(`"data":{"customerPhone":"+15550100000","customer\u0050hone":"+15550100001"}`)), []int{400}},
-		{"100,000 items that are none", line + headers + sized(data(`"data":{"items":[`+strings.Repeat("1,", 100_000)+`1]}`)), []int{422}},
+		{"100,000 invalid items", line + headers + sized(data(`"data":{"items":[`+strings.Repeat("1,", 100_000)+`1]}`)), []int{422}},
 		{"100,000 names", line + headers + sized(data(`"data":{"a":{`+names(50_000)+`}, "amount":"x"}`)), []int{422}},
 		{"something after it", line + headers + sized(webhookOf("bad")+webhookOf("worse")), []int{400}},
 		{"a byte order mark", line + headers + sized("\ufeff"+webhookOf("bad")), []int{400}},
 		{"UTF-16", line + "Host: ringup\r\nAuthorization: Bearer token\r\nContent-Type: application/json; charset=utf-16\r\n" + sized(webhookOf("bad")), []int{415}},
 		{"two types", line + "Host: ringup\r\nAuthorization: Bearer token\r\nContent-Type: text/plain\r\nContent-Type: application/json\r\n" + sized(webhookOf("bad")), []int{415}},
-		{"two tokens", line + "Host: ringup\r\nAuthorization: Bearer nobody\r\nAuthorization: Bearer token\r\nContent-Type: application/json\r\n" + sized(webhookOf("bad")), []int{401}},
+		{"two tokens", line + "Host: ringup\r\nAuthorization: Bearer unknown\r\nAuthorization: Bearer token\r\nContent-Type: application/json\r\n" + sized(webhookOf("bad")), []int{401}},
 		{"an id with lines", line + headers + sized(`{"id":"a\r\nlevel=ERROR msg=forged","event_type":"pos_save","timestamp":"2024-01-01T12:00:00Z","data":{}}`), []int{422}},
 		{"an id with an escape", line + headers + sized(`{"id":"a\u001b[2J\u009b","event_type":"pos_save","timestamp":"2024-01-01T12:00:00Z","data":{}}`), []int{422}},
 	} {
@@ -179,16 +179,16 @@ func TestHostileRequests(t *testing.T) {
 					known = known || status == got[0]
 				}
 				if !known {
-					t.Errorf("HTTP %v, want one of %v or to be cut off", got, tt.want)
+					t.Errorf("HTTP %v, want one of %v or a closed connection", got, tt.want)
 				}
 			}
 			for _, status := range got {
 				if status == http.StatusAccepted {
-					t.Errorf("something of it was taken for a webhook: HTTP %v", got)
+					t.Errorf("a part of it was accepted as a webhook: HTTP %v", got)
 				}
 			}
 			if good := own.tell(line+headers+"Connection: close\r\n"+sized(webhookOf("good "+tt.name)), false); len(good) != 1 || good[0] != http.StatusAccepted {
-				t.Errorf("a good request beside it: HTTP %v", good)
+				t.Errorf("a good request on another connection: HTTP %v", good)
 			}
 		})
 	}
@@ -202,7 +202,7 @@ func TestHostileRequests(t *testing.T) {
 	})
 }
 
-// zeros compress well.
+// zeros is a reader of zeros without an end. They compress well.
 type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) {
@@ -210,7 +210,7 @@ func (zeros) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// names are the members of an object with many.
+// names returns the members of an object with many names.
 func names(n int) string {
 	var b strings.Builder
 	for i := range n {
@@ -222,8 +222,8 @@ func names(n int) string {
 	return b.String()
 }
 
-// TestIdleConnections holds ten thousand connections that ask nothing, or as many as this machine lets a process open, while others are
-// served, and again after there were more of them than ingest takes.
+// TestIdleConnections opens ten thousand idle connections, or as many as this machine allows to one process. Webhooks are accepted beside
+// them, and also after there were more connections than MAX_CONNECTIONS.
 func TestIdleConnections(t *testing.T) {
 	t.Parallel()
 	const most, spare = 10_000, 500
@@ -249,7 +249,7 @@ func TestIdleConnections(t *testing.T) {
 		conns = append(conns, conn)
 	}
 	s.post(0, 200)
-	// More than it takes wait to be accepted, and are served when others have gone.
+	// Connections above MAX_CONNECTIONS wait, and are served when others have closed.
 	http.DefaultClient.CloseIdleConnections()
 	for range 100 {
 		conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))

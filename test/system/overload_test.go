@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"os"
+	"os/exec"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,10 +21,10 @@ import (
 type refusal struct {
 	i, status  int
 	retryAfter string
-	outcome    string // the detail
+	detail     string // of the problem+json
 }
 
-// offer posts the webhooks of these numbers, so many at a time, once each, and returns which were accepted, and the refusals.
+// offer posts the webhooks with these numbers once each, atATime in parallel, and returns the numbers of the accepted ones and the refusals.
 func (s *system) offer(numbers []int, atATime int) (accepted []int, refused []refusal) {
 	s.Helper()
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: atATime}}
@@ -68,12 +68,12 @@ func (s *system) offer(numbers []int, atATime int) (accepted []int, refused []re
 	return accepted, refused
 }
 
-// properly checks that every refusal is one of these statuses, and says when to come again.
+// properly checks that every refusal has one of these statuses and a Retry-After.
 func (s *system) properly(refused []refusal, statuses ...int) {
 	s.Helper()
 	for _, r := range refused {
 		if seconds, err := strconv.Atoi(r.retryAfter); err != nil || seconds < 1 || !slices.Contains(statuses, r.status) {
-			s.Fatalf("webhook %d was refused with HTTP %d, Retry-After %q: %s", r.i, r.status, r.retryAfter, r.outcome)
+			s.Fatalf("webhook %d was refused with HTTP %d, Retry-After %q: %s", r.i, r.status, r.retryAfter, r.detail)
 		}
 	}
 }
@@ -94,7 +94,7 @@ func these(refused []refusal) []int {
 	return out
 }
 
-// exactly waits until the jobs of these webhooks on a channel were sent, and checks that each was once, and no other.
+// exactly waits until the jobs of these webhooks on a channel are sent. It checks that each was sent once, and that there were no others.
 func (s *system) exactly(channel string, webhooks []int) {
 	s.Helper()
 	if twice := s.arrives(channel, len(webhooks)); twice != 0 {
@@ -108,55 +108,54 @@ func (s *system) exactly(channel string, webhooks []int) {
 	}
 }
 
-// memory returns how much of a program's is resident.
+// memory returns a program's resident memory in bytes.
 func memory(t *testing.T, p *process) int {
 	t.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+	text, err := exec.CommandContext(t.Context(), "ps", "-o", "rss=", "-p", strconv.Itoa(p.cmd.Process.Pid)).Output()
 	if err != nil {
-		t.Skip("memory is looked at where there is /proc")
+		t.Fatal(err)
 	}
-	_, rest, _ := strings.Cut(string(text), "VmRSS:")
-	var kib int
-	if _, err := fmt.Sscan(rest, &kib); err != nil {
+	kib, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil {
 		t.Fatal(err)
 	}
 	return kib << 10
 }
 
-// podMemory is what the Kubernetes manifests give a pod.
+// podMemory is the memory limit of a pod in the Kubernetes manifests.
 const podMemory = 128 << 20
 
-// textOnly is a webhook with a phone number.
+// textOnly returns a webhook with a phone number and no e-mail address.
 func textOnly(i int) string {
 	return fmt.Sprintf(`{"id":"w%d","event_type":%q,"timestamp":"2024-01-01T12:00:00Z","data":{"customerPhone":"+1555%07d"}}`, i, events[i%4], i)
 }
 
-// TestMoreThanItTakes: while Redis keeps everything waiting, ingest works on as much as it may and refuses the rest without letting it wait;
-// what it did accept is served, and what was refused is taken when it comes again.
-func TestMoreThanItTakes(t *testing.T) {
+// TestMoreThanIngestTakes: while Redis does not answer, ingest works on webhooks up to MAX_INFLIGHT_BYTES, and refuses the others at once.
+// Accepted webhooks are sent, and refused ones are accepted when the till sends them again.
+func TestMoreThanIngestTakes(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	s.payload = textOnly
 	s.stop(s.ingest)
 	const room = 8 // webhooks, of 16 KiB at least
 	s.serve("MAX_INFLIGHT_BYTES="+strconv.Itoa(room*16<<10), "MAX_BODY_BYTES=65536")
-	s.post(1000, 1) // it knows its scripts
+	s.post(1000, 1) // loads the scripts into Redis
 	if err := s.client.Do(t.Context(), "CLIENT", "PAUSE", "600000", "WRITE").Err(); err != nil {
 		t.Fatal(err)
 	}
 	taken, refused := s.offer(numbers(0, 200), 50)
 	if len(taken) > 0 {
-		t.Errorf("%d webhooks were accepted that Redis has not seen", len(taken))
+		t.Errorf("%d webhooks were accepted while Redis was paused", len(taken))
 	}
 	s.properly(refused, http.StatusServiceUnavailable)
 	busy := 0
 	for _, r := range refused {
-		if strings.Contains(r.outcome, "MAX_INFLIGHT_BYTES") {
+		if strings.Contains(r.detail, "MAX_INFLIGHT_BYTES") {
 			busy++
 		}
 	}
 	if busy < 50-room {
-		t.Errorf("of fifty at a time %d were refused at once: there is room for %d", busy, room)
+		t.Errorf("%d of fifty parallel webhooks were refused at once: ingest has capacity for %d", busy, room)
 	}
 	if err := s.client.Do(t.Context(), "CLIENT", "UNPAUSE").Err(); err != nil {
 		t.Fatal(err)
@@ -171,7 +170,7 @@ func TestMoreThanItTakes(t *testing.T) {
 	s.settled("sms")
 }
 
-// TestBurst: a hundred times as much as usual, at once.
+// TestBurst: a hundred times the usual webhooks, at once.
 func TestBurst(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -179,7 +178,7 @@ func TestBurst(t *testing.T) {
 	for _, c := range channels {
 		workers[c] = s.worker(c)
 	}
-	usual := numbers(0, 15) // as in a second
+	usual := numbers(0, 15) // those of one second
 	if _, refused := s.offer(usual, 2); len(refused) > 0 {
 		t.Fatalf("refused: %+v", refused)
 	}
@@ -193,15 +192,15 @@ func TestBurst(t *testing.T) {
 		s.exactly(c, append(usual, burst...))
 		s.settled(c)
 		if m := memory(t, workers[c]); m > podMemory {
-			t.Errorf("the %s worker takes %d MiB", c, m>>20)
+			t.Errorf("the %s worker has %d MiB", c, m>>20)
 		}
 	}
 	if m := memory(t, s.ingest); m > podMemory {
-		t.Errorf("ingest takes %d MiB", m>>20)
+		t.Errorf("ingest has %d MiB", m>>20)
 	}
 }
 
-// TestProviderDownForLong: the queue fills to MAX_QUEUE_DEPTH and no further, nobody's memory grows with it, and all of it is sent afterwards.
+// TestProviderDownForLong: the queue fills up to MAX_QUEUE_DEPTH, no program's memory grows with it, and all jobs are sent afterwards.
 func TestProviderDownForLong(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -219,16 +218,16 @@ func TestProviderDownForLong(t *testing.T) {
 		waiting += s.client.LLen(t.Context(), "{ringup:sms}:queue:"+list).Val()
 	}
 	if len(refused) == 0 || waiting > depth {
-		t.Errorf("%d refused, %d wait: MAX_QUEUE_DEPTH is %d", len(refused), waiting, depth)
+		t.Errorf("%d webhooks refused, %d jobs waiting: MAX_QUEUE_DEPTH is %d", len(refused), waiting, depth)
 	}
 	for _, r := range refused {
-		if !strings.Contains(r.outcome, "full") {
+		if !strings.Contains(r.detail, "full") {
 			t.Fatalf("refused: %+v", r)
 		}
 	}
 	for name, p := range map[string]*process{"ingest": s.ingest, "the worker": ill} {
 		if m := memory(t, p); m > podMemory {
-			t.Errorf("with %d jobs waiting, %s takes %d MiB", waiting, name, m>>20)
+			t.Errorf("with %d jobs waiting, %s has %d MiB", waiting, name, m>>20)
 		}
 	}
 	s.stop(ill)
@@ -236,12 +235,12 @@ func TestProviderDownForLong(t *testing.T) {
 	s.exactly("sms", append(accepted, 0))
 	s.settled("sms")
 	if m := memory(t, well); m > podMemory {
-		t.Errorf("having sent all of it, the worker takes %d MiB", m>>20)
+		t.Errorf("after all sends, the worker has %d MiB", m>>20)
 	}
 }
 
-// TestRedisFills: at maxmemory ingest refuses, and what was accepted goes on being sent, retried and renewed, once each, with no memory to
-// spare; with memory again, ingest takes what comes.
+// TestRedisFills: when Redis has reached maxmemory, ingest refuses webhooks. Jobs of accepted webhooks are still sent, retried and renewed,
+// each once. When Redis has memory again, ingest accepts webhooks.
 func TestRedisFills(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -267,11 +266,11 @@ func TestRedisFills(t *testing.T) {
 			t.Fatal("Redis does not fill")
 		}
 	}
-	// Less than what is used now, so that no send makes room for anything.
+	// The new limit is below the memory in use, so that sends do not free enough for a webhook.
 	if err := s.client.ConfigSet(t.Context(), "maxmemory", strconv.Itoa(used/2)).Err(); err != nil {
 		t.Fatal(err)
 	}
-	// The outbox cannot grow either, so the messages are counted by the emulator.
+	// The outbox cannot grow either, so the emulator counts the messages.
 	p := emulate(t)
 	p.Fail(emulator.Fault{Provider: "twilio", Times: 8, Refusal: emulator.Refusal{Status: http.StatusServiceUnavailable}})
 	settings := p.with("SMS_PROVIDER=twilio", "CONCURRENCY=10", "RATE_LIMIT=100000", "RETRY_BACKOFF=50ms,50ms,50ms,50ms",
@@ -283,7 +282,7 @@ func TestRedisFills(t *testing.T) {
 	}
 	p.exactly(s, "sms", recipients)
 	if _, refused := s.offer([]int{999_999}, 1); len(refused) != 1 {
-		t.Error("with all of it sent, Redis is still over its limit, and took a webhook")
+		t.Error("ingest accepted a webhook while Redis was over its limit")
 	}
 	if err := s.client.ConfigSet(t.Context(), "maxmemory", "0").Err(); err != nil {
 		t.Fatal(err)
@@ -292,7 +291,7 @@ func TestRedisFills(t *testing.T) {
 	p.exactly(s, "sms", append(recipients, phones(999_999, 1)...))
 }
 
-// TestNoisySource: with SOURCE_RATE_LIMIT a source that floods is answered 429, and the others do not notice.
+// TestNoisySource: with SOURCE_RATE_LIMIT, a source over its limit is answered 429, and the webhooks of other sources are accepted.
 func TestNoisySource(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -313,7 +312,7 @@ func TestNoisySource(t *testing.T) {
 	both.Wait()
 	s.properly(flood, http.StatusTooManyRequests)
 	if len(noisy) != 20 || len(others) > 0 {
-		t.Errorf("%d of the noisy source's were accepted, want 20; refused of the others: %+v", len(noisy), others)
+		t.Errorf("%d webhooks of the noisy source were accepted, want 20; refused webhooks of other sources: %+v", len(noisy), others)
 	}
 	s.worker("sms")
 	s.exactly("sms", append(noisy, quiet...))

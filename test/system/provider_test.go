@@ -14,7 +14,7 @@ import (
 	"ringup.dev/ringup/test/emulator"
 )
 
-// providers is an emulator of all of them, and the settings that lead a worker there.
+// providers is an emulator of all providers, and the settings by which a worker uses it.
 type providers struct {
 	*emulator.Server
 	env []string
@@ -36,12 +36,12 @@ func emulate(t *testing.T) *providers {
 	return p
 }
 
-// with returns the settings, and more.
+// with returns the settings and env.
 func (p *providers) with(env ...string) []string {
 	return append(append([]string(nil), p.env...), env...)
 }
 
-// taken counts what each recipient of a channel got.
+// taken returns the number of messages by recipient of a channel.
 func (p *providers) taken(channel string) map[string]int {
 	times := map[string]int{}
 	for _, m := range p.Messages() {
@@ -52,7 +52,7 @@ func (p *providers) taken(channel string) map[string]int {
 	return times
 }
 
-// exactly waits until every one of the recipients got a message, and checks that none got two, and nobody else any.
+// exactly waits until the recipients of a channel have their messages. It checks that each has one, and that no others have any.
 func (p *providers) exactly(s *system, channel string, recipients []string) {
 	s.Helper()
 	redistest.Eventually(s, fmt.Sprintf("%d messages on %s", len(recipients), channel), func() bool { return len(p.taken(channel)) >= len(recipients) })
@@ -60,12 +60,12 @@ func (p *providers) exactly(s *system, channel string, recipients []string) {
 	got := p.taken(channel)
 	for _, to := range recipients {
 		if got[to] != 1 {
-			s.Errorf("on %s, %s got %d messages", channel, to, got[to])
+			s.Errorf("%s has %d messages on %s, want 1", to, got[to], channel)
 		}
 		delete(got, to)
 	}
 	if len(got) > 0 {
-		s.Errorf("on %s, %d others got messages: %v", channel, len(got), got)
+		s.Errorf("messages to other recipients on %s: %v", channel, got)
 	}
 }
 
@@ -77,7 +77,7 @@ func phones(first, n int) []string {
 	return out
 }
 
-// mixed are customers as tills know them: without an e-mail address, with a number that is none, with neither, with odd names.
+// mixed returns a webhook as tills send them: some without an e-mail address, with an invalid number, with neither, or with odd names.
 func mixed(i int) string {
 	phone, email, name := fmt.Sprintf("+1555%07d", i), fmt.Sprintf("c%d@example.com", i), "John Doe"
 	switch i % 10 {
@@ -128,7 +128,7 @@ func TestTenThousandMixedWebhooks(t *testing.T) {
 				s.worker(channel, p.with("SMS_PROVIDER="+c.sms, "EMAIL_PROVIDER="+c.email, "WHATSAPP_PROVIDER="+c.whatsapp)...)
 			}
 			s.post(0, c.n)
-			s.post(0, 100) // repeated: nothing is sent for these
+			s.post(0, 100) // duplicates, which add no jobs
 			numbers, addresses := mixedRecipients(c.n)
 			p.exactly(s, "sms", numbers)
 			p.exactly(s, "email", addresses)
@@ -165,7 +165,7 @@ func TestProviderOutageOpensTheBreaker(t *testing.T) {
 			redistest.Eventually(t, "the breaker opens", func() bool { return s.client.Exists(t.Context(), "{ringup:sms}:halted").Val() == 1 })
 			asked := p.Requests()["twilio"]
 			if asked > 200 {
-				t.Errorf("the provider was asked %d times before the breaker opened", asked)
+				t.Errorf("the provider had %d requests before the breaker opened", asked)
 			}
 			redistest.Eventually(t, "a few probes notice the outage", func() bool { return p.Requests()["twilio"] >= asked+3 })
 			p.Fail()
@@ -185,7 +185,7 @@ func TestTheNextProviderTakesOver(t *testing.T) {
 	s.post(0, 300)
 	p.exactly(s, "sms", phones(0, 300))
 	p.Fail()
-	// One at a time is tried with the first again; when it is well, everything goes there.
+	// Probes go to the first provider, one at a time. Once it has recovered, all messages go there.
 	next := 300
 	by := func(provider string) (n int) {
 		for _, m := range p.Messages() {
@@ -212,7 +212,7 @@ func TestTermOfEverythingUnderLoad(t *testing.T) {
 	p.Fail(emulator.Fault{Kind: emulator.Slow, Latency: 20 * time.Millisecond})
 	env := p.with("SMS_PROVIDER=twilio", "EMAIL_PROVIDER=aws", "WHATSAPP_PROVIDER=business", "CONCURRENCY=10")
 	const n = 1500
-	// A till that gets no 202 sends the same webhook again, until it does.
+	// A till sends the same webhook again until the answer is 202.
 	var till sync.WaitGroup
 	next := make(chan int)
 	for range 8 {

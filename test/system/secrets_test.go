@@ -17,9 +17,9 @@ import (
 	"ringup.dev/ringup/test/emulator"
 )
 
-// TestNothingIsGivenAway plants secrets and a person's data that can be recognised, in the environment and in payloads, has everything go
-// well and badly, with the logs at debug and traces on, and looks for them in all that the programs put out: logs in both formats, metrics,
-// readiness, traces, answers, and what operators are shown.
+// TestNothingIsGivenAway plants recognisable secrets and personal data in the environment and in payloads. Sends succeed and fail, with
+// traces and logs at debug. Then the test searches all output of the programs for them: logs in both formats, metrics, readiness, traces,
+// answers, and the operators' pages.
 func TestNothingIsGivenAway(t *testing.T) {
 	t.Parallel()
 	const (
@@ -36,7 +36,7 @@ func TestNothingIsGivenAway(t *testing.T) {
 		"what a stranger tried": "planted-wrong-e5",
 	}
 	var mu sync.Mutex
-	seen := map[string]string{} // everything that was put out, by where
+	seen := map[string]string{} // all output, by its origin
 	put := func(where, text string) {
 		mu.Lock()
 		defer mu.Unlock()
@@ -108,7 +108,7 @@ func TestNothingIsGivenAway(t *testing.T) {
 		post(202, payload(fmt.Sprint("well", i), ""), nil)
 	}
 	post(202, payload("well0", ""), nil)
-	// Refused, in every way.
+	// Refused webhooks, one per reason.
 	wrong := func(header, value string) func(http.Header) { return func(h http.Header) { h.Set(header, value) } }
 	post(401, payload("a", ""), wrong("Authorization", "Bearer planted-wrong-e5"))
 	post(401, payload("a", ""), wrong("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte("planted-wrong-e5:x"))))
@@ -120,7 +120,7 @@ func TestNothingIsGivenAway(t *testing.T) {
 	post(202, strings.Replace(payload("skips", ""), mail, "quirin.zwetschge at example", 1), nil)
 	post(202, strings.Replace(payload("skips2", ""), "(555) 010-7391", "010-7391 or ask Zwetschge", 1), nil)
 	redistest.Eventually(t, "they are sent", func() bool { return len(p.Messages()) >= 34 })
-	// Providers that say who it was about, in what they refuse, and that are not well.
+	// Providers that fail, and that name the recipient in their errors.
 	text := "it went wrong for " + phone + " " + mail + " " + name
 	for _, fault := range []emulator.Fault{
 		{Refusal: emulator.Refusal{Status: 400, Code: "21211", Text: text}}, {Refusal: emulator.Refusal{Status: 500, Text: text}},
@@ -137,21 +137,21 @@ func TestNothingIsGivenAway(t *testing.T) {
 		})
 	}
 	p.Fail()
-	_, desk := s.desk(env("ADMIN_TOKEN="+admin, "LOG_FORMAT=text")...)
+	_, adminURL := s.admin(env("ADMIN_TOKEN="+admin, "LOG_FORMAT=text")...)
 	for _, path := range []string{"/admin/api/queues", "/admin/api/queues/sms/failed", "/admin/api/queues/email/failed", "/admin/api/queues/sms/completed", "/admin/api/queues/sms/waiting",
 		"/admin/api/queues/email/retry", "/admin/api/search?q=well1", "/admin/api/audit", "/admin/api/nothing", "/admin/api/search?q=" + phone[1:]} {
-		_, answer := s.call(http.MethodGet, desk+path, admin, "")
+		_, answer := s.call(http.MethodGet, adminURL+path, admin, "")
 		put("admin "+path, strings.ReplaceAll(answer, "q="+phone[1:], ""))
 	}
-	_, answer := s.call(http.MethodGet, desk+"/admin/api/queues", "planted-wrong-e5", "")
+	_, answer := s.call(http.MethodGet, adminURL+"/admin/api/queues", "planted-wrong-e5", "")
 	put("admin", answer)
 	_, answer = s.call(http.MethodGet, s.url+"/v1/notifications/well0", token, "")
 	put("notifications", answer)
 	for _, body := range []string{`{"who":"` + phone + `","dry_run":true}`, `{"who":"` + mail + `"}`, `{"who":"` + name + `"}`, `{"whom":"` + phone + `"}`, `{"who":"` + phone} {
-		_, answer := s.call(http.MethodPost, desk+"/admin/api/forget", admin, body)
+		_, answer := s.call(http.MethodPost, adminURL+"/admin/api/forget", admin, body)
 		put("forget", answer)
 	}
-	_, answer = s.call(http.MethodGet, desk+"/admin/api/audit", admin, "")
+	_, answer = s.call(http.MethodGet, adminURL+"/admin/api/audit", admin, "")
 	put("audit", answer)
 	for _, port := range ports {
 		for _, path := range []string{"/metrics", "/readyz", "/healthz", "/nothing"} {
@@ -159,7 +159,7 @@ func TestNothingIsGivenAway(t *testing.T) {
 			put(path, answer)
 		}
 	}
-	// Without Redis, and with one that lets nobody in.
+	// Programs without Redis, and with an invalid configuration.
 	server.Kill()
 	post(503, payload("away", ""), nil)
 	redistest.Eventually(t, "the workers notice", func() bool { return strings.Contains(running[0].text(), "the queue does not answer") })
@@ -171,7 +171,7 @@ func TestNothingIsGivenAway(t *testing.T) {
 		p := s.run(program, env("WEBHOOK_AUTH_TOKEN="+token, "REDIS_URL=redis://:"+redisSecret+"@host:port", "CHANNEL=fax", "DEFAULT_REGION=XX", "SMS_DEFAULT_RECIPIENTS="+name+","+phone,
 			"OTEL_EXPORTER_OTLP_HEADERS=X-Key"+telemetry+"%zz")...)
 		if err := p.cmd.Wait(); err == nil {
-			t.Errorf("%s started with a configuration that cannot work", program)
+			t.Errorf("%s started with an invalid configuration", program)
 		}
 		programs[program+" that does not start"] = p
 	}
@@ -180,7 +180,7 @@ func TestNothingIsGivenAway(t *testing.T) {
 	}
 	mu.Lock()
 	defer mu.Unlock()
-	// The premise: there was something to look at.
+	// The premise: every origin has its usual output.
 	for where, part := range map[string]string{"traces": "ringup.webhook", "/metrics": "ringup_sends_total", "/readyz": "redis", "answers": "duplicate", "log of ingest": "webhook refused",
 		"admin /admin/api/queues/sms/failed": `"last_error"`, "notifications": "sent", "forget": `"seen"`, "audit": `"forget"`, "log of worker that does not start": "cannot work"} {
 		if !strings.Contains(seen[where], part) {

@@ -1,4 +1,4 @@
-// Package system runs the real programs, built as they are shipped, on a real Redis, and counts what arrives.
+// Package system runs the real programs on a real Redis, and counts the messages that arrive.
 package system
 
 import (
@@ -44,14 +44,14 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// system is a Redis, an ingest, and what a test starts beside it.
+// system is a Redis with an ingest. Tests start workers and admin beside it.
 type system struct {
 	*testing.T
 	redis  *redistest.Server
 	client *redis.Client
 	url    string
 	ingest *process
-	// payload makes the webhook of a number.
+	// payload returns webhook number i.
 	payload func(i int) string
 }
 
@@ -89,7 +89,7 @@ func startOn(t *testing.T, server *redistest.Server) *system {
 	return s
 }
 
-// serve starts ingest, at the same address each time.
+// serve starts ingest, at the same address on every call, and waits until it answers.
 func (s *system) serve(env ...string) {
 	s.Helper()
 	_, port, _ := strings.Cut(strings.TrimPrefix(s.url, "http://"), ":")
@@ -103,13 +103,13 @@ func (s *system) serve(env ...string) {
 	})
 }
 
-// run starts a program, with Redis and whatever env says.
+// run starts a program with the variables of Redis and the sandbox, and env. The end of the test kills it.
 func (s *system) run(program string, env ...string) *process {
 	s.Helper()
 	return s.runFrom(bin, program, env...)
 }
 
-// runFrom is run for a program of another build.
+// runFrom is run for the program of another build, in folder.
 func (s *system) runFrom(folder, program string, env ...string) *process {
 	s.Helper()
 	p := &process{cmd: exec.Command(filepath.Join(folder, program)), log: &bytes.Buffer{}}
@@ -136,7 +136,7 @@ func (s *system) worker(channel string, env ...string) *process {
 	return s.run("worker", append([]string{"CHANNEL=" + channel}, env...)...)
 }
 
-// stop asks a program to end, and waits until it has, without complaint.
+// stop ends a program by SIGTERM, and checks that it exits without an error.
 func (s *system) stop(p *process) {
 	s.Helper()
 	_ = p.cmd.Process.Signal(syscall.SIGTERM)
@@ -147,13 +147,13 @@ func (s *system) stop(p *process) {
 
 var events = []string{"payment_complete", "order_create", "pos_save", "order_update"}
 
-// everyChannel is a webhook with an address for each.
+// everyChannel returns a webhook with an address on every channel.
 func everyChannel(i int) string {
 	return fmt.Sprintf(`{"id":"w%d","event_type":%q,"timestamp":"2024-01-01T12:00:00Z","data":{"orderId":"O%d","amount":1.5,"currency":"USD",`+
 		`"customerPhone":"+1555%07d","customerEmail":"c%d@example.com"}}`, i, events[i%4], i, i, i)
 }
 
-// post sends n webhooks, several at a time, numbered from first; every one has to be accepted.
+// post sends n webhooks, numbered from first, 16 at a time. The test ends if one is not accepted.
 func (s *system) post(first, n int) {
 	s.Helper()
 	next := make(chan int)
@@ -197,7 +197,7 @@ func (s *system) postOne(i int) error {
 	return nil
 }
 
-// sent returns how often each job of a channel was sent, and the jobs in the order they were.
+// sent returns the number of sends by job of a channel, and the sends, oldest first.
 func (s *system) sent(channel string) (times map[string]int, order []sandbox.Entry) {
 	s.Helper()
 	texts, err := s.client.LRange(s.Context(), "{ringup:"+channel+"}:outbox", 0, -1).Result()
@@ -236,11 +236,11 @@ func (s *system) arrives(channel string, n int) (twice int) {
 	return twice
 }
 
-// settled checks that nothing is left behind: no job waits, is leased or has failed, and no body dangles but those that are kept.
+// settled waits until no job of a channel is waiting, retrying or in flight, and checks that none has failed.
 func (s *system) settled(channel string) {
 	s.Helper()
 	base := "{ringup:" + channel + "}"
-	redistest.Eventually(s, "everything on "+channel+" is settled", func() bool {
+	redistest.Eventually(s, "all jobs on "+channel+" are settled", func() bool {
 		left := int64(0)
 		for _, list := range []string{"1", "2", "3", "4"} {
 			left += s.client.LLen(s.Context(), base+":queue:"+list).Val()
@@ -266,7 +266,7 @@ func TestEveryMessageArrivesOnce(t *testing.T) {
 		s.worker(c)
 	}
 	s.post(n/2, n/2)
-	s.post(0, 50) // repeated: nothing is sent for these
+	s.post(0, 50) // duplicates, which add no jobs
 	for _, c := range channels {
 		if twice := s.arrives(c, n); twice != 0 {
 			t.Errorf("%d messages sent twice on %s", twice, c)
@@ -306,7 +306,7 @@ func TestRateLimitOverThreeReplicas(t *testing.T) {
 	}
 	s.arrives("sms", 120)
 	_, order := s.sent("sms")
-	// In any second no more than the burst and the rate, and what a worker had claimed just before and sent a moment later.
+	// In any second there are at most the burst, the rate, and jobs that a worker had claimed before and sent within it.
 	for i := range order {
 		j := i
 		for j < len(order) && order[j].SentAt.Sub(order[i].SentAt) < time.Second {
@@ -328,7 +328,7 @@ func TestKilledWorkerLosesNothing(t *testing.T) {
 	_ = victim.cmd.Process.Kill()
 	survivor := s.worker("sms", slow...)
 	if twice := s.arrives("sms", 600); twice > 10 {
-		t.Errorf("%d messages sent twice: only those that were being sent, 10 at most, may be", twice)
+		t.Errorf("%d messages sent twice: at most those in flight may be, which are 10", twice)
 	}
 	s.settled("sms")
 	s.stop(survivor)
@@ -386,15 +386,15 @@ func TestRedisAway(t *testing.T) {
 	s.settled("sms")
 }
 
-// TestRedisWithUsers: with the users that the Kubernetes overlays give Redis, everything works, and a crash of Redis loses nothing. (A
-// default user that is off and may do nothing makes Redis drop every MULTI of its own append-only file when it starts.)
+// TestRedisWithUsers: with the Redis users of the Kubernetes overlays all messages are sent, and a crash of Redis loses none. (A default user
+// that is off and has no commands makes Redis drop every MULTI of its own append-only file when it starts.)
 func TestRedisWithUsers(t *testing.T) {
 	t.Parallel()
 	users, err := filepath.Abs("../../k8s/overlays/dev/users.acl")
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := startOn(t, redistest.StartAs(t, "ringup", "dev-redis", "--appendonly", "yes", "--aclfile", users))
+	s := startOn(t, redistest.StartAs(t, "ringup", "dev-redis", "--appendonly", "yes", "--appendfsync", "always", "--aclfile", users))
 	s.post(0, 300)
 	s.redis.Kill()
 	s.redis.Restart()
@@ -411,10 +411,10 @@ func TestRedisWithUsers(t *testing.T) {
 	keda := redis.NewClient(&redis.Options{Addr: s.redis.Addr(), Username: "keda", Password: "dev-keda"})
 	defer func() { _ = keda.Close() }()
 	if err := keda.Do(t.Context(), "FLUSHALL").Err(); err == nil {
-		t.Error("KEDA's user may delete everything")
+		t.Error("KEDA's user may call FLUSHALL")
 	}
 	if err := redis.NewClient(&redis.Options{Addr: s.redis.Addr()}).Ping(t.Context()).Err(); err == nil {
-		t.Error("nobody in particular is let in")
+		t.Error("a client without a user is accepted")
 	}
 }
 
@@ -438,7 +438,7 @@ func TestWrongConfigurationIsNamedAtOnce(t *testing.T) {
 	}
 }
 
-// TestSlowClients: who dribbles a request, headers or body, is cut off, and keeps nobody else waiting.
+// TestSlowClients: the connection of a client that sends a request too slowly, headers or body, is closed. Other clients do not wait for it.
 func TestSlowClients(t *testing.T) {
 	t.Parallel()
 	s := start(t)

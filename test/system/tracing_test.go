@@ -11,14 +11,14 @@ import (
 	"ringup.dev/ringup/internal/redistest"
 )
 
-// span is one as OTLP's JSON has it.
+// span is a span in OTLP's JSON.
 type span struct {
 	TraceID, SpanID, ParentSpanID, Name string
 	Links                               []struct{ TraceID string }
 	raw                                 string
 }
 
-// collect is a collector of traces by OTLP over HTTP.
+// collect is a collector of traces, by OTLP over HTTP.
 type collect struct {
 	*httptest.Server
 	mu    sync.Mutex
@@ -72,7 +72,7 @@ func (c *collect) span(name string) *span {
 	return c.spans[name]
 }
 
-// TestTracing follows one webhook from the POS, which traces too, to the provider.
+// TestTracing follows one webhook from a POS with traces of its own to the provider.
 func TestTracing(t *testing.T) {
 	t.Parallel()
 	c := collecting(t)
@@ -105,7 +105,7 @@ func TestTracing(t *testing.T) {
 		}
 	}
 	if accepted.ParentSpanID != "b7ad6b7169203331" || sent.ParentSpanID != accepted.SpanID || called.ParentSpanID != sent.SpanID {
-		t.Errorf("the way is not in order: %v, %v, %v", accepted, sent, called)
+		t.Errorf("the spans are not one path: %v, %v, %v", accepted, sent, called)
 	}
 	claim := c.span("ringup-worker: claim")
 	if len(claim.Links) != 1 || claim.Links[0].TraceID != trace {
@@ -113,7 +113,7 @@ func TestTracing(t *testing.T) {
 	}
 	for _, one := range []*span{accepted, sent, called, claim} {
 		if text := one.raw; strings.Contains(text, "1234567890") || strings.Contains(text, "@example.com") {
-			t.Errorf("a person's address is in a trace: %s", text)
+			t.Errorf("a customer's address is in a trace: %s", text)
 		}
 	}
 }

@@ -16,7 +16,7 @@ import (
 	"ringup.dev/ringup/internal/redistest"
 )
 
-// call asks a program over HTTP and returns the status and the answer.
+// call makes a request to a program and returns the status and the body; 0 and the error if there is no answer.
 func (s *system) call(method, url, token, body string) (int, string) {
 	s.Helper()
 	r, err := http.NewRequestWithContext(s.Context(), method, url, strings.NewReader(body))
@@ -39,8 +39,8 @@ func (s *system) call(method, url, token, body string) (int, string) {
 	return resp.StatusCode, string(text)
 }
 
-// desk runs the admin program, and returns its address.
-func (s *system) desk(env ...string) (*process, string) {
+// admin runs the admin program, waits until it answers, and returns its address.
+func (s *system) admin(env ...string) (*process, string) {
 	s.Helper()
 	port := redistest.FreePort(s)
 	p := s.run("admin", append([]string{fmt.Sprintf("ADMIN_PORT=%d", port), "ADMIN_TOKEN=operators"}, env...)...)
@@ -49,8 +49,8 @@ func (s *system) desk(env ...string) (*process, string) {
 	return p, url
 }
 
-// TestUsersOfTheirOwn runs the programs as the users of docs/operations/users.acl, who may do what each of them does and no more, with
-// the default user off: everything works, nothing that works was refused, and what they have no use for is.
+// TestUsersOfTheirOwn runs the programs as the users of docs/operations/users.acl, with the default user off. Everything works without a
+// refused command, and commands that a program does not need are refused.
 func TestUsersOfTheirOwn(t *testing.T) {
 	t.Parallel()
 	documented, err := os.ReadFile(filepath.Join("..", "..", "docs", "operations", "users.acl"))
@@ -58,7 +58,7 @@ func TestUsersOfTheirOwn(t *testing.T) {
 		t.Fatal(err)
 	}
 	users := filepath.Join(t.TempDir(), "users.acl")
-	// And one who looks at what was refused.
+	// The test's own user reads the log of refused commands.
 	if err := os.WriteFile(users, append(documented, "user test on >test ~* &* +@all\n"...), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -70,19 +70,19 @@ func TestUsersOfTheirOwn(t *testing.T) {
 	ingestOps, workerOps, adminOps := redistest.FreePort(t), redistest.FreePort(t), redistest.FreePort(t)
 	ops := func(port int, path string) string { return fmt.Sprintf("http://127.0.0.1:%d%s", port, path) }
 	s.serve(as("ingest", "MAX_QUEUE_DEPTH=100000", fmt.Sprint("OPS_PORT=", ingestOps))...)
-	_, desk := s.desk(as("admin", fmt.Sprint("OPS_PORT=", adminOps))...)
+	_, admin := s.admin(as("admin", fmt.Sprint("OPS_PORT=", adminOps))...)
 	act := func(want int, body string) {
 		t.Helper()
-		if status, answer := s.call(http.MethodPost, desk+"/admin/api/actions", "operators", body); status != want {
+		if status, answer := s.call(http.MethodPost, admin+"/admin/api/actions", "operators", body); status != want {
 			t.Errorf("%s: HTTP %d %s", body, status, answer)
 		}
 	}
 	act(200, `{"action":"pause","channel":"sms"}`)
 	s.post(0, 200)
-	s.post(0, 20) // repeated
-	// One that dies with jobs in its hands.
+	s.post(0, 20) // duplicates
+	// A worker that dies with jobs in flight.
 	slow := s.worker("email", as("worker", "SANDBOX_LATENCY=30s", "SEND_TIMEOUT=1s", "LEASE=7s", "CONCURRENCY=5")...)
-	redistest.Eventually(t, "it has jobs", func() bool { return s.client.ZCard(t.Context(), "{ringup:email}:inflight").Val() > 0 })
+	redistest.Eventually(t, "the worker has jobs", func() bool { return s.client.ZCard(t.Context(), "{ringup:email}:inflight").Val() > 0 })
 	_ = slow.cmd.Process.Kill()
 	s.worker("sms", as("worker", "RATE_LIMIT=1000", "SANDBOX_FAIL=permanent:0.2,transient:0.1,throttled:0.05", "RETRY_BACKOFF=50ms,100ms", "BREAKER_OPEN_MIN=50ms",
 		"BREAKER_OPEN_MAX=200ms", fmt.Sprint("OPS_PORT=", workerOps))...)
@@ -91,7 +91,7 @@ func TestUsersOfTheirOwn(t *testing.T) {
 	redistest.Eventually(t, "whatsapp is sent", func() bool { return s.client.LLen(t.Context(), "{ringup:whatsapp}:outbox").Val() >= 200 })
 	act(200, `{"action":"resume","channel":"sms"}`)
 	redistest.Eventually(t, "all is settled", func() bool {
-		status, answer := s.call(http.MethodGet, desk+"/admin/api/queues", "operators", "")
+		status, answer := s.call(http.MethodGet, admin+"/admin/api/queues", "operators", "")
 		var states map[string]struct {
 			Waiting         [4]int
 			Retry, Inflight int
@@ -110,7 +110,7 @@ func TestUsersOfTheirOwn(t *testing.T) {
 		"/admin/api/queues/sms/retry": `"total":0`, "/admin/api/queues/sms/sending": `"total":0`, "/admin/api/search?q=w19": `"notifications":[{`,
 		"/admin/api/job?id=w19:sms:1": `"history"`, "/admin/api/audit": `"resume"`, "/outbox": `w1`,
 	} {
-		if status, answer := s.call(http.MethodGet, desk+path, "operators", ""); status != 200 || !strings.Contains(answer, want) {
+		if status, answer := s.call(http.MethodGet, admin+path, "operators", ""); status != 200 || !strings.Contains(answer, want) {
 			t.Errorf("%s: HTTP %d, no %s in %.300s", path, status, want, answer)
 		}
 	}
@@ -127,7 +127,7 @@ func TestUsersOfTheirOwn(t *testing.T) {
 		act(200, body)
 	}
 	for _, who := range []string{"+15550001001", "c1@example.com"} {
-		if status, answer := s.call(http.MethodPost, desk+"/admin/api/forget", "operators", fmt.Sprintf(`{"who":%q}`, who)); status != 200 || strings.Contains(answer, `"outbox":0`) && who != "+15550001001" {
+		if status, answer := s.call(http.MethodPost, admin+"/admin/api/forget", "operators", fmt.Sprintf(`{"who":%q}`, who)); status != 200 || strings.Contains(answer, `"outbox":0`) && who != "+15550001001" {
 			t.Errorf("forget %s: HTTP %d %s", who, status, answer)
 		}
 	}
@@ -144,7 +144,7 @@ func TestUsersOfTheirOwn(t *testing.T) {
 	if err := keda.Eval(t.Context(), `return redis.call('LLEN', KEYS[1])`, []string{"{ringup:sms}:queue:1"}).Err(); err != nil {
 		t.Errorf("KEDA: %v", err)
 	}
-	// Of all this nothing was refused, but that ringup looks whether the default user is as it should be.
+	// ACL LIST alone was refused, by which ringup checks the default user.
 	refused, err := s.client.ACLLog(t.Context(), 100).Result()
 	if err != nil {
 		t.Fatal(err)

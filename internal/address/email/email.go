@@ -10,7 +10,6 @@ import (
 
 	"golang.org/x/net/idna"
 
-	"ringup.dev/ringup/internal/job"
 	"ringup.dev/ringup/internal/message"
 )
 
@@ -23,7 +22,7 @@ const maxLocal = 64
 // Parse returns a bare address (RFC 5322 addr-spec), its domain in ASCII (RFC 5891). Errors: Err.
 func Parse(text string) (message.Address, error) {
 	text = strings.TrimSpace(text)
-	if len(text) > job.MaxRecipient || strings.ContainsFunc(text, unicode.IsControl) || strings.ContainsAny(text, "<>\" ,;") {
+	if len(text) > message.MaxAddress || strings.ContainsFunc(text, unicode.IsControl) || strings.ContainsAny(text, "<>\" ,;") {
 		return "", Err
 	}
 	parsed, err := mail.ParseAddress(text)

@@ -1,4 +1,4 @@
--- The providers' breakers, for the scripts that include this file. A breaker is a field of the state hash, 'b:<provider>'; absent means
+-- The providers' breakers, for the scripts that use them. A breaker is a field of the state hash, 'b:<provider>'; absent means
 -- closed, with nothing to remember. Its text:
 --   state until opens probe window ok bad reason…
 -- state: C closed and counting, H throttled (a 429) until then, O open until then, and then half-open, R recovering from probe to until;
@@ -20,12 +20,10 @@ local function save_breaker(state_key, provider, b)
     b.state, b.til, b.opens, b.probe, b.window, b.ok, b.bad, b.reason))
 end
 
--- heed_health lets a provider's health change its breaker. h has provider, healthy, failed (answers), account and probed (true or false),
--- throttle (ms) and reason; limits has failures, window, open_min, open_max and ramp (0: no ramp), all in ms but failures.
-local function heed_health(now, state_key, halted_key, limits, h)
-  local field = 'b:' .. h.provider
-  local text = call('HGET', state_key, field)
-  if not text and h.failed == 0 and not h.account and h.throttle == 0 then return end
+-- heed_health lets a provider's health change its breaker, which has the text given, or false. limits has failures, window, open_min, open_max
+-- and ramp (0: no ramp), all in ms but failures; h has provider, healthy and failed (answers), account and probed (true or false), throttle
+-- (ms) and reason.
+local function heed_health(now, state_key, halted_key, text, limits, h)
   local b = load_breaker(text)
   local trip = h.account
   if b.state == 'O' then
@@ -59,7 +57,7 @@ local function heed_health(now, state_key, halted_key, limits, h)
     b.state, b.til, b.reason = 'H', math.max(b.til, now + h.throttle), h.reason
   end
   if b.state == '' or (b.state == 'C' and b.bad == 0) then
-    call('HDEL', state_key, field)
+    call('HDEL', state_key, 'b:' .. h.provider)
   else
     save_breaker(state_key, h.provider, b)
   end

@@ -1,7 +1,8 @@
--- Shared by the scripts: stands in front of each. A job's bytes are described in internal/job; the positions below (1 is the
--- first) are those: 1 version, 2 priority, 3 attempts, 4 crashes, 5 flags, 6-11 accepted at, 12 length of the id, the id,
--- length of the last error, the last error, the rest. The flags' upper five bits count, modulo 32, how often the job was put back. With the
--- crashes they make the bytes of each lease unique, so a script that puts a job back raises one or the other.
+-- Shared by the scripts: the pieces that a script uses stand before it (script.go), so an empty line ends a piece. A job's bytes are
+-- described in internal/job. The positions below (1 is the first) are those: 1 version, 2 priority, 3 attempts, 4 crashes, 5 flags, 6-11
+-- accepted at, 12 length of the id, the id, length of the last error, the last error, the rest. The flags' upper five bits count, modulo 32,
+-- how often the job was put back. With the crashes they make the bytes of each lease unique, so a script that puts a job back raises one or
+-- the other.
 local call = redis.call
 local byte, char, sub, floor = string.byte, string.char, string.sub, math.floor
 
@@ -56,6 +57,7 @@ local function priority(e)
   return 4
 end
 
+-- webhook_id returns the id of the job's webhook.
 local function webhook_id(e)
   return sub(e, 13, 12 + byte(e, 12))
 end
@@ -120,9 +122,11 @@ local function recipient(e)
 end
 
 -- A job's log has one line per event. It is a field, named after the job, in a hash of all jobs that were accepted in the same quarter of a
--- second: jobs that are settled together were mostly accepted together, so that one command writes the lines of a batch. log_key's names are
--- remembered by the bytes that they come from.
+-- second: jobs that are settled together were mostly accepted together, so that one command writes the lines of a batch. The names of the
+-- hashes are remembered by the bytes that they come from.
 local log_keys = {}
+
+-- log_key returns the name of the hash.
 local function log_key(base, e)
   local of = sub(e, 6, 10)
   local key = log_keys[of]
@@ -133,6 +137,7 @@ local function log_key(base, e)
   return key
 end
 
+-- log_field returns the name of the field.
 local function log_field(e)
   return webhook_id(e) .. ':' .. index(e)
 end

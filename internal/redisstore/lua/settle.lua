@@ -12,14 +12,18 @@ local now = clock()
 
 if health_n > 0 or tokens > 0 then goes_on_when_full(inflight_key) end
 if tokens > 0 then call('HINCRBYFLOAT', state_key, 'tokens', -tokens) end
-if health_n > 0 then
-  local limits = {failures = breaker_failures, window = breaker_window, open_min = breaker_open_min, open_max = breaker_open_max,
-    ramp = provider_n > 1 and breaker_ramp or 0}
-  for i = 1, health_n do
-    heed_health(now, state_key, halted_key, limits, {
-      provider = ARGV[health_provider_at + i], healthy = tonumber(ARGV[health_healthy_at + i]), failed = tonumber(ARGV[health_failed_at + i]),
-      account = ARGV[health_account_at + i] == '1', probed = ARGV[health_probed_at + i] == '1',
-      throttle = tonumber(ARGV[health_throttle_at + i]), reason = ARGV[health_reason_at + i]})
+for i = 1, health_n do
+  local provider, failed, throttle = ARGV[health_provider_at + i], tonumber(ARGV[health_failed_at + i]), tonumber(ARGV[health_throttle_at + i])
+  local account, text = ARGV[health_account_at + i] == '1', call('HGET', state_key, 'b:' .. provider)
+  -- Of a closed breaker there is mostly nothing to remember, and nothing to say.
+  if text or failed > 0 or account or throttle > 0 then
+    heed_health(now, state_key, halted_key, text, {
+      failures = breaker_failures, window = breaker_window, open_min = breaker_open_min, open_max = breaker_open_max,
+      ramp = provider_n > 1 and breaker_ramp or 0,
+    }, {
+      provider = provider, healthy = tonumber(ARGV[health_healthy_at + i]), failed = failed, account = account, throttle = throttle,
+      probed = ARGV[health_probed_at + i] == '1', reason = ARGV[health_reason_at + i],
+    })
   end
 end
 local breakers = breaker_states(state_key, halted_key, ARGV, provider_at, provider_n)

@@ -93,7 +93,7 @@ func TestDecodeTakes(t *testing.T) {
 	}
 }
 
-// FuzzDecode: whatever is taken is JSON for everybody else too, and has its required fields; and its event goes through the queue as it is.
+// FuzzDecode: each accepted payload is JSON for other parsers too, and has its required fields. Its event goes through the queue unchanged.
 func FuzzDecode(f *testing.F) {
 	f.Add([]byte(designSample))
 	f.Add([]byte(`{"id":1}`))

@@ -34,13 +34,12 @@ type Recipients struct {
 // without.
 type ReadAddress func(channel message.Channel, raw, region string) (message.Address, error)
 
-// Directory returns the directory of the store, for programs that render: the store has what messages show of it, and its other fields are
-// empty.
+// Directory returns the directory of the store, for programs that render: the store has its name and locale, and its other fields are empty.
 func (b Brand) Directory() store.Directory {
 	return store.Only(&store.Store{ID: event.DefaultStore, Name: b.BusinessName, Locale: b.DefaultLocale})
 }
 
-// Store returns the store with what says whom to write to, for ingest; region is DEFAULT_REGION. The other fields stay empty. The error has
+// Store returns the store with its channels, recipients and priorities, for ingest; region is DEFAULT_REGION. The other fields stay empty. The error has
 // every setting that cannot work, each with its variable.
 func (r *Recipients) Store(region string, read ReadAddress) (*store.Store, error) {
 	staff, err := r.staff(region, read)

@@ -1,5 +1,5 @@
-// Command asynq is what one would write with chi and asynq: an ingest that verifies, validates and enqueues a task for each channel
-// with the webhook's id as its unique id, and a worker for each channel with a send that does nothing.
+// Command asynq is the same service written with chi and asynq. Ingest verifies and validates a webhook, and enqueues one task per channel
+// with the webhook's id as its unique id. The worker of each channel has a send that does nothing.
 package main
 
 import (

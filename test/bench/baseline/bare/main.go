@@ -1,4 +1,4 @@
-// Command bare is the floor: a handler that checks the HMAC, parses the JSON and does one RPUSH. Without REDIS_ADDR it does no RPUSH.
+// Command bare is the floor: a handler that checks the HMAC, parses the JSON and calls RPUSH once. Without REDIS_ADDR it does not call RPUSH.
 package main
 
 import (

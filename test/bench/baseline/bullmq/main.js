@@ -1,7 +1,7 @@
 #!/usr/bin/env node
-// What one would write with NestJS and BullMQ: an ingest that verifies, validates and enqueues a job for each channel with the webhook's
-// id as the job's, and a worker for each channel with a send that does nothing. Decorators are called as functions, so that nothing has
-// to be compiled.
+// The same service written with NestJS and BullMQ. Ingest verifies and validates a webhook, and enqueues one job per channel with the
+// webhook's id as the job's. The worker of each channel has a send that does nothing. Decorators are called as functions, so that nothing
+// has to be compiled.
 'use strict';
 require('reflect-metadata');
 const { Agent, request } = require('node:http');
@@ -14,7 +14,7 @@ const channels = ['sms', 'email', 'whatsapp'];
 const priorities = { payment_complete: 1, order_create: 2, pos_save: 3, order_update: 4 };
 const [host, port] = process.env.REDIS_ADDR.split(':');
 const root = BullModule.forRoot({ connection: { host, port: Number(port) } });
-const kept = { removeOnComplete: 100, removeOnFail: 50, attempts: 4, backoff: { type: 'exponential', delay: 2000 } };
+const options = { removeOnComplete: 100, removeOnFail: 50, attempts: 4, backoff: { type: 'exponential', delay: 2000 } };
 
 class Webhooks {
   constructor(...queues) {
@@ -27,7 +27,7 @@ class Webhooks {
     if (given.length !== mac.length || !timingSafeEqual(given, mac)) throw new HttpException('signature', 401);
     const hook = webhook.body;
     if (!hook.id || !priorities[hook.event_type] || !hook.timestamp || !hook.data) throw new HttpException('webhook', 422);
-    await Promise.all(channels.map((channel, i) => this.queues[i].add('send', hook, { ...kept, jobId: `${hook.id}-${channel}`, priority: priorities[hook.event_type] })));
+    await Promise.all(channels.map((channel, i) => this.queues[i].add('send', hook, { ...options, jobId: `${hook.id}-${channel}`, priority: priorities[hook.event_type] })));
     return { id: hook.id, status: 'accepted' };
   }
 }

@@ -1,5 +1,5 @@
-// Command till posts webhooks as a POS does: several at a time, each until it is accepted, never twice at once. It prints what it was
-// answered, as JSON.
+// Command till posts webhooks as a POS does: several at a time, each until it is accepted. It prints the number of answers by status, as
+// JSON.
 package main
 
 import (
@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// Summary is what it prints.
+// Summary is the output.
 type summary struct {
 	Accepted int            `json:"accepted"`
 	Answers  map[string]int `json:"answers"` // by status, or "error"

@@ -1,4 +1,4 @@
-// Command emulator serves every provider's API on one port, for tests and for a cluster without any account.
+// Command emulator serves every provider's API on one port, for tests and for a cluster without accounts at the providers.
 package main
 
 import (
@@ -17,9 +17,9 @@ import (
 )
 
 func main() {
-	addr := flag.String("addr", ":8088", "where to listen")
-	ingest := flag.String("ingest", "", "where ringup's ingest is, as http://ingest:3000, to report deliveries to")
-	public := flag.String("public", "", "ingest's PUBLIC_URL, when it is another")
+	addr := flag.String("addr", ":8088", "address to listen on")
+	ingest := flag.String("ingest", "", "address of ringup's ingest, as http://ingest:3000, for the callbacks")
+	public := flag.String("public", "", "ingest's PUBLIC_URL, if it differs from -ingest")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
