@@ -47,7 +47,7 @@ func TestEverySettingThatCannotWorkIsNamed(t *testing.T) {
 	}
 	for _, want := range []string{
 		"SMS_DEFAULT_RECIPIENTS: number 2 is not a phone number", "EMAIL_DEFAULT_RECIPIENTS: number 1 is not an e-mail address",
-		"WHATSAPP_DEFAULT_RECIPIENTS: number 1 is not a phone number", `CHANNELS: channel "fax" is none of`,
+		"WHATSAPP_DEFAULT_RECIPIENTS: number 1 is not a phone number", `CHANNELS: channel "fax" is not one of`,
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("there is no %q in %v", want, err)
