@@ -114,13 +114,13 @@ func TestFormula(t *testing.T) {
 		for name, c := range map[string]struct {
 			q1, q2, q3, q4, inflight, retry, halted, want float64
 		}{
-			"nothing":                               {0, 0, 0, 0, 0, 0, 0, 0},
-			"all lists count":                       {1, 2, 3, 4, 0, 0, 0, 10},
-			"what is being sent counts":             {0, 0, 0, 0, 7, 0, 0, 7},
-			"retries hold one worker":               {0, 0, 0, 0, 0, 500, 0, 1},
-			"and none beside others":                {5, 0, 0, 0, 0, 500, 0, 5},
-			"halted: one finds out when it is over": {500, 0, 0, 0, 20, 100, 1, 1},
-			"halted with nothing to do":             {0, 0, 0, 0, 0, 0, 2, 0},
+			"no jobs":                              {0, 0, 0, 0, 0, 0, 0, 0},
+			"all lists count":                      {1, 2, 3, 4, 0, 0, 0, 10},
+			"jobs in flight count":                 {0, 0, 0, 0, 7, 0, 0, 7},
+			"retries need one worker":              {0, 0, 0, 0, 0, 500, 0, 1},
+			"retries beside other jobs":            {5, 0, 0, 0, 0, 500, 0, 5},
+			"halted: one worker waits for the end": {500, 0, 0, 0, 20, 100, 1, 1},
+			"halted without jobs":                  {0, 0, 0, 0, 0, 0, 2, 0},
 		} {
 			program, err := expr.Compile(s.Spec.Advanced.ScalingModifiers.Formula)
 			if err != nil {
