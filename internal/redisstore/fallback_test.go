@@ -276,6 +276,26 @@ func afterFallBackOfAReportNot(a *after) {
 	a.want(len(a.sms()), 0)
 }
 
+// afterReportsWait: while a key of another program is in the way, a report waits, and nothing of it is lost.
+func afterReportsWait(a *after) {
+	for _, key := range []func(Keys) string{func(k Keys) string { return k.Failed }, func(k Keys) string { return k.Retry }, func(k Keys) string { return k.Suppressed }} {
+		k := a.store.keys[message.WhatsApp]
+		id, one := a.sent()
+		was := a.store.client.Dump(a.Context(), key(k)).Val()
+		a.must(a.store.client.Set(a.Context(), key(k), "another program's", 0).Err())
+		a.must(a.deliveries.Accept(a.Context(), report.Update{Reports: []report.Report{unreachable(one, "1")}}))
+		if err := a.deliveries.applyAll(a.Context(), message.WhatsApp); !refused(err) {
+			a.Errorf("%s: %v", key(k), err)
+		}
+		a.must(a.store.client.Del(a.Context(), key(k)).Err())
+		if was != "" {
+			a.must(a.store.client.Restore(a.Context(), key(k), 0, was).Err())
+		}
+		a.apply()
+		a.want([]any{a.state(id)[one.Job.ID()].Status, len(a.sms())}, []any{queue.StatusFailed, 1})
+	}
+}
+
 // TestMovesOfAnOlderProgram: the jobs that a program of 0.1 left in base:moves are on the other channel after the upgrade, once each. One that
 // had arrived there already does not go out again.
 func TestMovesOfAnOlderProgram(t *testing.T) {

@@ -64,7 +64,7 @@ func (s *shop) all() int64 {
 func TestKeysOfAnotherProgram(t *testing.T) {
 	t.Parallel()
 	k := NewKeys("any", message.SMS)
-	names := []string{":wake", ":retry", ":inflight", ":failed", ":completed", ":halted", ":state", ":totals", ":workers", ":audit", ":outbox", ":reporter", ":status:a:1"}
+	names := []string{":wake", ":retry", ":held", ":suppressed", ":inflight", ":failed", ":completed", ":halted", ":state", ":totals", ":workers", ":audit", ":outbox", ":reporter", ":status:a:1"}
 	for i := range k.Queue {
 		names = append(names, strings.TrimPrefix(k.Queue[i], k.Base))
 	}
@@ -104,7 +104,7 @@ func TestKeysOfAnotherProgram(t *testing.T) {
 				if err != nil {
 					t.Fatalf("the channel cannot be looked at: %v", err)
 				}
-				if looked := !slices.Contains([]string{":wake", ":audit", ":outbox", ":reporter", ":status:a:1"}, name); looked != strings.Contains(state.Halted.String(), name) {
+				if looked := !slices.Contains([]string{":wake", ":suppressed", ":audit", ":outbox", ":reporter", ":status:a:1"}, name); looked != strings.Contains(state.Halted.String(), name) {
 					t.Errorf("halted %q", state.Halted)
 				}
 				giveBack()

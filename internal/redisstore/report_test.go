@@ -44,6 +44,7 @@ func TestAfterTheSend(t *testing.T) {
 		"sync opt outs":                     afterSyncOptOuts,
 		"recovers by degrees":               afterRecoversByDegrees,
 		"jobs of a newer version come back": afterRestore,
+		"reports wait for foreign keys":     afterReportsWait,
 		"fall back":                         afterFallBack,
 		"fall back, twice":                  afterFallBackTwice,
 		"fall back, not":                    afterFallBackNot,

@@ -44,8 +44,7 @@ type Report struct {
 // Remedy says how to go on with a message that did not arrive. Its text is stored with the report until that is applied, also by other releases.
 type Remedy string
 
-// The remedies, from the mildest on. Each gives way to the next where it is not possible: without attempts left, or without a channel that takes
-// over, the job fails.
+// The remedies. A job without attempts left, and one whose channel none takes over from, fails.
 const (
 	SendAgain Remedy = "again" // another attempt, through another provider where there is one
 	FallBack  Remedy = "move"  // the job fails, and another channel may take the message over

@@ -7,6 +7,8 @@
 -- Answers results, one for each report: gone (another program applied it), later, dropped, repeated, applied, again, failed, or
 --       move: nothing was changed, and the caller has to let the message fall back, and then to come again with moved. For those, copies: of,
 --       the report's number (from 1), and copy, the job's bytes. And evicted, the failed jobs that fell off.
+ours('ZCARD', retry_key, failed_key)
+ours('HLEN', suppressed_key)
 local now = clock()
 local results, copies, failed = {}, {}, false
 
