@@ -24,8 +24,7 @@ const (
 
 // pending are the files and directories (without the directories below them) that still use old words. Clean one, and take it off: an
 // entry without a finding fails the test.
-var pending = []string{
-}
+var pending = []string{}
 
 // phrase is a row of the first table of the section: prose that matches the pattern is refused, unless the match lies inside a match of
 // allowed.
