@@ -117,9 +117,9 @@ func measureAll(dir, bin string, c *contest) (*figures, error) {
 			setting
 			into map[string]cost
 		}{
-			"accepted to sent":                   {setting{}, f.whole},
-			"accepted to sent, fsync on a write": {setting{always: true}, f.always},
-			"accepted to sent, by HTTP":          {setting{overHTTP: true}, f.overHTTP},
+			"accepted to sent":                       {setting{}, f.whole},
+			"accepted to sent, fsync on every write": {setting{always: true}, f.always},
+			"accepted to sent, by HTTP":              {setting{overHTTP: true}, f.overHTTP},
 		} {
 			progress("%s: %s", one.name, what)
 			if under.into[one.name], err = median(dir, one, under.setting, true); err != nil {

@@ -18,7 +18,7 @@ func TestAfterTheSend(t *testing.T) {
 	for i, event := range []string{"payment_complete", "order_create", "pos_save", "order_update"} {
 		source := []string{"kiosk-7", "till-2"}[i%2]
 		post(t, s, fmt.Sprintf(`{"id":"hook_%d","event_type":%q,"source":%q,"data":{"transactionId":"TXN_%d"}}`, i, event, source, i))
-		// One after the other, so that the cap is known when the next is sent.
+		// One after the other, so that the cap is up to date at the next send.
 		redistest.Eventually(t, "it is sent, or scheduled", func() bool {
 			c := redis.Client()
 			sms, email := c.ZCard(t.Context(), "{ringup:sms}:completed").Val(), c.ZCard(t.Context(), "{ringup:email}:completed").Val()
@@ -71,6 +71,6 @@ func TestAfterTheSend(t *testing.T) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	for _, m := range v.messages {
-		t.Errorf("the console says: %s", m)
+		t.Errorf("an error on the console: %s", m)
 	}
 }

@@ -1,5 +1,5 @@
-// Package browser walks the dashboard as an operator would, in a real Chromium ($CHROMIUM, or the one on PATH): in both colour schemes and
-// on a phone, with an accessibility checker on every page, and no error on its console.
+// Package browser walks through the dashboard as an operator does, in a real Chromium ($CHROMIUM, or the one on PATH): in both colour schemes
+// and at a phone's width. An accessibility checker runs on every page, and an error on the console fails the test.
 package browser
 
 import (
@@ -34,11 +34,11 @@ import (
 //go:embed testdata/axe.min.js
 var axe string
 
-var update = flag.Bool("update", false, "write the screenshots in docs/screenshots anew")
+var update = flag.Bool("update", false, "write the screenshots in docs/screenshots")
 
 const limit = 2 * time.Minute
 
-// chromium is the browser to use.
+// chromium returns the path of the browser.
 func chromium(t *testing.T) string {
 	t.Helper()
 	for _, name := range []string{os.Getenv("CHROMIUM"), "chromium", "chromium-browser", "google-chrome"} {
@@ -50,7 +50,7 @@ func chromium(t *testing.T) string {
 	return ""
 }
 
-// serve runs ringup on a Redis until the test, or stop, ends it.
+// serve runs ringup on a Redis until the end of the test, or until stop is called.
 func serve(t *testing.T, redis *redistest.Server, env map[string]string) (s *dev.Server, stop func()) {
 	t.Helper()
 	all := map[string]string{"PORT": "0", "ADMIN_PORT": "0", "OPS_PORT": "0", "REDIS_URL": "redis://" + redis.Addr(), "LOG_LEVEL": "error", "WEBHOOK_AUTH_TOKEN": "token", "SHUTDOWN_DELAY": "0s"}
@@ -92,7 +92,7 @@ func post(t *testing.T, s *dev.Server, body string) {
 	}
 }
 
-// visit is a browser's window.
+// visit is a window of the browser.
 type visit struct {
 	*testing.T
 	ctx      context.Context
@@ -139,7 +139,7 @@ func (v *visit) run(actions ...chromedp.Action[chromedp.Void]) {
 	v.must(chromedp.Do(v.ctx, actions...))
 }
 
-// must ends the test with what the page shows.
+// must ends the test on an error, and prints the text of the page.
 func (v *visit) must(err error) {
 	v.Helper()
 	if err != nil {
@@ -148,7 +148,7 @@ func (v *visit) must(err error) {
 	}
 }
 
-// sees waits until a text is on the page; pages may come and go meanwhile.
+// sees waits until a text is on the page. The page may change meanwhile.
 func (v *visit) sees(text string) {
 	v.Helper()
 	deadline := time.After(20 * time.Second)
@@ -165,14 +165,14 @@ func (v *visit) sees(text string) {
 	}
 }
 
-// press follows a link or presses a button by what it says, as a screen reader names it.
+// press follows the link, or presses the button, with this text.
 func (v *visit) press(text string) {
 	v.Helper()
 	xpath := fmt.Sprintf(`//main//*[self::a or self::button][normalize-space(.)=%q]`, text)
 	v.run(chromedp.Click(chromedp.Search(xpath)))
 }
 
-// check lets the accessibility checker look at the page, and sees that nothing is cut off.
+// check runs the accessibility checker on the page, and checks that the page is not wider than the window.
 func (v *visit) check(name string) {
 	v.Helper()
 	_, err := chromedp.Run(v.ctx, chromedp.Evaluate[int](axe+`;0`))
@@ -232,7 +232,7 @@ func (v *visit) window(width, height int64, scheme string) {
 
 func TestOperator(t *testing.T) {
 	redis := redistest.Start(t)
-	// Yesterday the provider refused every text; the customer asks for the receipt now.
+	// Yesterday the provider refused every SMS; today a customer asks for the receipt.
 	broken, stop := serve(t, redis, map[string]string{"SANDBOX_FAIL": "permanent"})
 	post(t, broken, `{"id":"hook_7","event_type":"payment_complete","data":{"transactionId":"TXN_4711"}}`)
 	for i := range 5 {
@@ -264,7 +264,7 @@ func TestOperator(t *testing.T) {
 	v.run(chromedp.SendKeys(chromedp.CSS(`input[name=why]`), "the customer asked"))
 	v.press("Yes, retry")
 	v.sees("1 job put back to be sent.")
-	v.sees("sandbox-hook_7:sms:1") // it arrives, and the page shows it by itself
+	v.sees("sandbox-hook_7:sms:1") // the page updates without a reload
 	v.press("Show the whole address")
 	v.sees("+1234567890")
 
@@ -292,6 +292,6 @@ func TestOperator(t *testing.T) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	for _, m := range v.messages {
-		t.Errorf("the console says: %s", m)
+		t.Errorf("an error on the console: %s", m)
 	}
 }

@@ -197,8 +197,8 @@ func reasons(n *queue.Notifications, name string) (found int) {
 	return found
 }
 
-// forgotten returns the promotion that lost a webhook: the webhook was acknowledged within its window, at, and the deposed master has its
-// id. It returns nil if there is none.
+// forgotten returns the promotion that lost a webhook. The webhook was acknowledged, at, within the promotion's window, and the deposed
+// master has its id. It returns nil for a webhook that no promotion lost.
 func forgotten(promotions []promotion, shard int, at time.Time, id string) *promotion {
 	for i := range promotions {
 		if p := &promotions[i]; p.shard == shard && p.covers(at, 0) && p.deposed(id) {

@@ -384,7 +384,7 @@ func (s *Server) fail(d Dialect, f *Fault, w http.ResponseWriter, r *http.Reques
 	case Garbage:
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(http.StatusOK)
-		_, _ = io.WriteString(w, "\x00\xff{]not what was agreed")
+		_, _ = io.WriteString(w, "\x00\xff{]not JSON")
 	case Oversize:
 		w.WriteHeader(http.StatusOK)
 		for chunk := bytes.Repeat([]byte(" "), 64<<10); r.Context().Err() == nil; {

@@ -9,7 +9,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// TestAlertsAreEverywhereTheSame holds the PrometheusRules of the overlays and the chart to dashboards/alerts.yaml, which promtool tests.
+// TestAlertsAreEverywhereTheSame: the PrometheusRules of the overlays and the chart are those of dashboards/alerts.yaml, which promtool tests.
 func TestAlertsAreEverywhereTheSame(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("../../dashboards/alerts.yaml")

@@ -73,24 +73,24 @@ func prodValues(t *testing.T) string {
 	return string(text)
 }
 
-// intended are the differences between the chart and overlays/prod that are meant.
+// intended are the intended differences between the chart and overlays/prod.
 var intended = []*regexp.Regexp{
 	// Kustomize names a ConfigMap by its content; the chart puts a checksum into the pods.
 	regexp.MustCompile(`^Deployment/[a-z-]+ spec\.template\.metadata\.annotations`),
-	// Helm's own labels, and the release that lets two of them live in one namespace.
+	// Helm has labels of its own, and the release's name, so that two releases can share a namespace.
 	regexp.MustCompile(`labels\.(helm\.sh/chart|app\.kubernetes\.io/(managed-by|version|instance))`),
 	regexp.MustCompile(`(matchLabels|spec\.selector)\.app\.kubernetes\.io/instance`),
-	// The namespace is Helm's to make, and the policy that denies covers the release alone, since others may live there.
+	// Helm creates the namespace. The policy that denies traffic covers the release alone, since other workloads may share the namespace.
 	regexp.MustCompile(`^Namespace/`),
 	regexp.MustCompile(`^NetworkPolicy/ringup-default-deny spec\.podSelector`),
 	regexp.MustCompile(`metadata\.namespace `),
-	// Helm says it of each image.
+	// The chart sets it for every image.
 	regexp.MustCompile(`imagePullPolicy`),
-	// Only labels that say where an object belongs.
+	// The labels that say which product an object belongs to.
 	regexp.MustCompile(`^[A-Za-z]+/[a-z-]+ metadata\.labels\.app\.kubernetes\.io/`),
 }
 
-// flat lists an object's leaves, by path.
+// flat puts an object's leaves into a map, by path.
 func flat(prefix string, value any, into map[string]string) {
 	switch v := value.(type) {
 	case map[string]any:
@@ -100,7 +100,7 @@ func flat(prefix string, value any, into map[string]string) {
 	case []any:
 		for i, below := range v {
 			at := fmt.Sprint(i)
-			// By name where there is one, so that order does not matter.
+			// An element with a name has the name in its path, so that the order does not matter.
 			if named, is := below.(map[string]any); is && named["name"] != nil {
 				at = fmt.Sprint(named["name"])
 			}
@@ -113,7 +113,7 @@ func flat(prefix string, value any, into map[string]string) {
 
 var hash = regexp.MustCompile(`-[a-z0-9]{10}$`)
 
-// normal makes what was rendered comparable.
+// normal makes rendered objects comparable.
 func normal(t *testing.T, objects []object) map[string]string {
 	t.Helper()
 	out := map[string]string{}
@@ -146,7 +146,7 @@ func normal(t *testing.T, objects []object) map[string]string {
 	return out
 }
 
-// TestTheChartIsTheOverlay: both ways of installing are one product.
+// TestTheChartIsTheOverlay: the chart and overlays/prod install the same objects, but for the intended differences.
 func TestTheChartIsTheOverlay(t *testing.T) {
 	t.Parallel()
 	overlay, chart := normal(t, build(t, "overlays/prod")), normal(t, charted(t, prodValues(t)))
@@ -163,7 +163,7 @@ func TestTheChartIsTheOverlay(t *testing.T) {
 		}
 	}
 	if same < 500 {
-		t.Errorf("only %d leaves are the same: this test looks at the wrong thing", same)
+		t.Errorf("only %d leaves are the same: this test compares the wrong objects", same)
 	}
 }
 
@@ -193,7 +193,8 @@ func TestBadValues(t *testing.T) {
 	}
 }
 
-// TestTheSchemaKnowsTheProviders: a channel takes the catalog's names, in the catalog's order, and so says the refusal of a channel without any.
+// TestTheSchemaKnowsTheProviders: the schema allows the catalog's names per channel, in the catalog's order, and so does the error for a
+// channel without providers.
 func TestTheSchemaKnowsTheProviders(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile(filepath.Join(root, "charts/ringup/values.schema.json"))
@@ -233,7 +234,7 @@ func TestTheSchemaKnowsTheProviders(t *testing.T) {
 	}
 }
 
-// TestTheSchemaKnowsTheVariables: config takes what ringup reads, but for secrets and for what has a value of its own.
+// TestTheSchemaKnowsTheVariables: config allows every variable that ringup reads, except secrets and variables with a value of their own.
 func TestTheSchemaKnowsTheVariables(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile(filepath.Join(root, "charts/ringup/values.schema.json"))
@@ -257,7 +258,7 @@ func TestTheSchemaKnowsTheVariables(t *testing.T) {
 		"REDIS_URL", "REDIS_PASSWORD", "REDIS_USERNAME", "REDIS_SENTINEL_PASSWORD", "WEBHOOK_SECRET", "WEBHOOK_AUTH_TOKEN", "ADMIN_TOKEN",
 		"TWILIO_AUTH_TOKEN", "SENDGRID_API_KEY", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "WHATSAPP_ACCESS_TOKEN", "WHATSAPP_APP_SECRET", "WHATSAPP_VERIFY_TOKEN", "OTEL_EXPORTER_OTLP_HEADERS",
 		"UNSUBSCRIBE_SECRET",
-		// Values of their own.
+		// Variables with a value of their own.
 		"REDIS_HOST", "REDIS_PORT", "REDIS_ADDRS", "REDIS_SENTINEL_MASTER", "REDIS_TLS", "CHANNEL", "CHANNELS", "SMS_PROVIDER", "EMAIL_PROVIDER",
 		"WHATSAPP_PROVIDER", "PORT", "OPS_PORT", "ADMIN_PORT", "SEND_TIMEOUT", "LEASE", "SHUTDOWN_DELAY", "SHUTDOWN_TIMEOUT", "RATE_LIMIT", "GOMEMLIMIT",
 	}

@@ -5,8 +5,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
-// ExternalSecret has the fields that ringup uses of external-secrets.io/v1 (external-secrets.io/latest/api/externalsecret): the
-// operator's own module would bring every vault's SDK along.
+// ExternalSecret has the fields of external-secrets.io/v1 that ringup uses (external-secrets.io/latest/api/externalsecret). The module of
+// the operator itself depends on the SDK of every vault.
 type ExternalSecret struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata"`
@@ -35,7 +35,7 @@ type ExternalSecret struct {
 	} `json:"spec"`
 }
 
-// DeepCopyObject is what makes it an object.
+// DeepCopyObject makes it a runtime.Object.
 func (e *ExternalSecret) DeepCopyObject() runtime.Object {
 	c := *e
 	return &c

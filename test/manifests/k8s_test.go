@@ -29,7 +29,7 @@ import (
 	"ringup.dev/ringup/internal/app/worker"
 )
 
-// each runs a check on everything that can be rendered.
+// each runs a check on every variant.
 func each(t *testing.T, check func(*testing.T, []object)) {
 	t.Helper()
 	t.Parallel()
@@ -46,7 +46,7 @@ func TestEverythingDecodes(t *testing.T) {
 		seen := map[string]bool{}
 		for _, o := range objects {
 			if seen[o.String()] {
-				t.Errorf("%s is there twice", o)
+				t.Errorf("%s is rendered twice", o)
 			}
 			seen[o.String()] = true
 			if o.kind != "Namespace" && o.meta.Labels["app.kubernetes.io/part-of"] != "ringup" && o.kind != "ServiceAccount" && o.kind != "ConfigMap" && o.kind != "Secret" {
@@ -73,7 +73,7 @@ func TestPodsAreRestricted(t *testing.T) {
 				t.Errorf("%s mounts a token", name)
 			}
 			if pod.Spec.EnableServiceLinks == nil || *pod.Spec.EnableServiceLinks {
-				t.Errorf("%s gets a variable for each service in the namespace, which could be one of ringup's", name)
+				t.Errorf("%s has variables for the services of the namespace, which could have the names of ringup's", name)
 			}
 			for _, c := range pod.Spec.Containers {
 				if c.SecurityContext.ReadOnlyRootFilesystem == nil || !*c.SecurityContext.ReadOnlyRootFilesystem {
@@ -87,15 +87,15 @@ func TestPodsAreRestricted(t *testing.T) {
 				if c.StartupProbe == nil || c.LivenessProbe == nil || c.ReadinessProbe == nil {
 					t.Errorf("%s lacks a probe", name)
 				} else if get := c.LivenessProbe.HTTPGet; get != nil && get.Path != "/healthz" {
-					// Readiness looks at Redis and the providers: restarting a pod does not mend those.
-					t.Errorf("%s lives by %s", name, get.Path)
+					// Readiness depends on Redis and the providers. A restart of the pod does not repair those.
+					t.Errorf("%s has the liveness probe %s", name, get.Path)
 				}
 			}
 		}
 	})
 }
 
-// references checks that whatever names another object names one that is there.
+// TestReferences: every reference to another object names one that is rendered.
 func TestReferences(t *testing.T) {
 	each(t, func(t *testing.T, objects []object) {
 		have := map[string]bool{}
@@ -105,13 +105,13 @@ func TestReferences(t *testing.T) {
 		for _, e := range of[*ExternalSecret](objects) {
 			have["Secret/"+e.Spec.Target.Name] = true
 		}
-		// Without a vault's operator and outside dev, people make these: docs/operations/install.md.
+		// Without a vault's operator and outside dev, the user creates these: docs/operations/install.md.
 		for _, byHand := range []string{"ringup-redis", "ringup-redis-keda", "ringup-redis-acl", "ringup-ingest", "ringup-providers", "ringup-admin"} {
 			have["Secret/"+byHand] = true
 		}
 		need := func(from, to string) {
 			if !have[to] {
-				t.Errorf("%s names %s, which is not there", from, to)
+				t.Errorf("%s names %s, which does not exist", from, to)
 			}
 		}
 		templates := pods(objects)
@@ -163,7 +163,7 @@ func TestReferences(t *testing.T) {
 					t.Errorf("Service/%s leads to the port %s, which the pod does not name", s.Name, p.TargetPort.String())
 				}
 				if p.TargetPort.String() == "ops" {
-					t.Errorf("Service/%s gives the operators' port away", s.Name)
+					t.Errorf("Service/%s exposes the operators' port", s.Name)
 				}
 			}
 		}
@@ -173,7 +173,7 @@ func TestReferences(t *testing.T) {
 			}
 		}
 		for _, n := range of[*networkingv1.NetworkPolicy](objects) {
-			// Redis may be another component's.
+			// Redis may be in another component.
 			if n.Name != "redis" && !strings.HasSuffix(n.Name, "-redis") {
 				selected("NetworkPolicy/"+n.Name, &n.Spec.PodSelector)
 			}
@@ -197,13 +197,13 @@ func TestReferences(t *testing.T) {
 		}
 		for _, d := range of[*appsv1.Deployment](objects) {
 			if scaled[d.Name] && d.Spec.Replicas != nil {
-				t.Errorf("Deployment/%s is scaled, and says itself how many there are: every apply would take them back", d.Name)
+				t.Errorf("Deployment/%s is scaled and has replicas: every apply would undo the scaling", d.Name)
 			}
 		}
 		backend := func(from, name string, port int32, portName string) {
 			s := services[name]
 			if s == nil || !slices.ContainsFunc(s.Spec.Ports, func(p corev1.ServicePort) bool { return p.Port == port || p.Name == portName }) {
-				t.Errorf("%s leads to %s, port %d%s, which is not there", from, name, port, portName)
+				t.Errorf("%s leads to %s, port %d%s, which does not exist", from, name, port, portName)
 			}
 		}
 		for _, r := range of[*gatewayv1.HTTPRoute](objects) {
@@ -227,7 +227,7 @@ func TestReferences(t *testing.T) {
 	})
 }
 
-// public checks that a routed path is one for the outside.
+// public checks that a routed path is one of the public endpoints.
 func public(t *testing.T, path string) {
 	t.Helper()
 	if !slices.Contains([]string{"/webhooks/pos", "/callbacks", "/unsubscribe", "/v1"}, path) {
@@ -235,7 +235,7 @@ func public(t *testing.T, path string) {
 	}
 }
 
-// variables are all that ringup reads, by .env.example, which a test holds to the code.
+// variables returns all variables that ringup reads, by .env.example, which a test compares with the code.
 func variables(t *testing.T) map[string]bool {
 	t.Helper()
 	file, err := os.Open(filepath.Join(root, ".env.example"))
@@ -243,7 +243,7 @@ func variables(t *testing.T) map[string]bool {
 		t.Fatal(err)
 	}
 	defer func() { _ = file.Close() }()
-	out := map[string]bool{"GOMEMLIMIT": true} // the Go runtime's
+	out := map[string]bool{"GOMEMLIMIT": true} // read by the Go runtime
 	for lines := bufio.NewScanner(file); lines.Scan(); {
 		if name, _, is := strings.Cut(lines.Text(), "="); is && !strings.HasPrefix(name, "#") {
 			out[name] = true
@@ -252,7 +252,7 @@ func variables(t *testing.T) map[string]bool {
 	return out
 }
 
-// vault has what a vault would, by Secret.
+// vault has example values of a vault, by Secret.
 var vault = map[string]map[string]string{
 	"ringup-redis":  {"REDIS_USERNAME": "ringup", "REDIS_PASSWORD": "x"},
 	"ringup-ingest": {"WEBHOOK_AUTH_TOKEN": "x", "WEBHOOK_SECRET": "x"},
@@ -263,7 +263,7 @@ var vault = map[string]map[string]string{
 	"ringup-admin": {"ADMIN_TOKEN": "x"},
 }
 
-// environment is what a container would see.
+// environment returns the variables that a container would have.
 func environment(t *testing.T, objects []object, c corev1.Container) map[string]string {
 	t.Helper()
 	env := map[string]string{}
@@ -286,8 +286,7 @@ func environment(t *testing.T, objects []object, c corev1.Container) map[string]
 	return env
 }
 
-// TestTheProgramsStart: with the variables that a pod would have, the programs find nothing wrong with their configuration, and stop
-// within the time that Kubernetes gives them.
+// TestTheProgramsStart: the programs accept the variables of their pods as a valid configuration, and drain within the pod's grace period.
 func TestTheProgramsStart(t *testing.T) {
 	t.Parallel()
 	known := variables(t)
@@ -304,7 +303,7 @@ func TestTheProgramsStart(t *testing.T) {
 				env := environment(t, objects, c)
 				for variable := range env {
 					if !known[variable] {
-						t.Errorf("%s sets %s, which nothing reads", name, variable)
+						t.Errorf("%s sets %s, which ringup does not read", name, variable)
 					}
 				}
 				grace := time.Duration(*pod.Spec.TerminationGracePeriodSeconds) * time.Second
@@ -331,7 +330,7 @@ func TestTheProgramsStart(t *testing.T) {
 						t.Errorf("%s: %s of grace, but it may take %s to stop", name, grace, admin.DrainTime)
 					}
 					if config.Admin.Token == "" {
-						t.Errorf("%s has no token, and so listens where no Service reaches it", name)
+						t.Errorf("%s has no token, so it listens on the local address only, and no Service reaches it", name)
 					}
 					hasPort(t, c, "http", int32(config.Admin.Port))
 					hasPort(t, c, "ops", int32(config.Ops.Port))
@@ -364,7 +363,7 @@ func hasPort(t *testing.T, c corev1.Container, name string, port int32) {
 	}
 }
 
-// TestKEDAFindsRedis: KEDA takes the host out of the worker's variables and looks it up in its own namespace.
+// TestKEDAFindsRedis: KEDA reads the host from the worker's variables, and resolves it in its own namespace.
 func TestKEDAFindsRedis(t *testing.T) {
 	t.Parallel()
 	for _, overlay := range overlays {
@@ -381,7 +380,7 @@ func TestKEDAFindsRedis(t *testing.T) {
 					t.Errorf("%s: %s looks for Redis in the namespace %s", overlay, name, namespace)
 				}
 			} else if !strings.Contains(host, ".") {
-				t.Errorf("%s: %s has REDIS_HOST=%s, which means nothing in KEDA's namespace", overlay, name, host)
+				t.Errorf("%s: %s has REDIS_HOST=%s, which does not resolve in KEDA's namespace", overlay, name, host)
 			}
 		}
 	}
@@ -392,12 +391,12 @@ func TestProductionHasNoDevelopment(t *testing.T) {
 	for _, overlay := range []string{"overlays/staging", "overlays/prod"} {
 		objects := build(t, overlay)
 		if n := len(of[*corev1.Secret](objects)); n != 0 {
-			t.Errorf("%s has %d secrets in the open", overlay, n)
+			t.Errorf("%s has %d plain Secrets", overlay, n)
 		}
 		for name, pod := range pods(objects) {
 			env := environment(t, objects, pod.Spec.Containers[0])
 			if env["TEST_ENDPOINTS"] == "true" || env["PPROF"] == "true" {
-				t.Errorf("%s: %s serves what is for development", overlay, name)
+				t.Errorf("%s: %s serves endpoints for development", overlay, name)
 			}
 			if pod.Spec.Containers[0].Name == "ingest" && env["WEBHOOK_REQUIRE_SIGNATURE"] != "true" {
 				t.Errorf("%s takes webhooks without a signature", overlay)

@@ -23,7 +23,7 @@ import (
 	"ringup.dev/ringup/internal/redisstore"
 )
 
-// parameter is one of a scaler's, by KEDA's own schema, which admission does not check.
+// parameter is a parameter of a scaler in KEDA's own schema, which KEDA's admission does not check.
 type parameter struct {
 	Name                                  string
 	Optional                              bool
@@ -93,7 +93,7 @@ func TestTriggers(t *testing.T) {
 					case fromEnv && !known[trigger.Type][i].EnvVariableReadable, !fromEnv && !known[trigger.Type][i].MetadataVariableReadable:
 						t.Errorf("%s: KEDA's %s does not read %s from there", s.Name, trigger.Type, key)
 					case fromEnv && !variables(t)[value]:
-						t.Errorf("%s: %s is none of ringup's variables", s.Name, value)
+						t.Errorf("%s: %s is not a variable of ringup", s.Name, value)
 					}
 				}
 			}
@@ -107,20 +107,20 @@ func TestTriggers(t *testing.T) {
 func TestFormula(t *testing.T) {
 	t.Parallel()
 	for _, s := range of[*kedav1alpha1.ScaledObject](build(t, "overlays/dev")) {
-		// As KEDA does at admission, with the names of the triggers.
+		// KEDA compiles the formula at admission in the same way, with the names of the triggers.
 		if _, err := kedav1alpha1.ValidateAndCompileScalingModifiers(s); err != nil {
 			t.Errorf("%s: %v", s.Name, err)
 		}
 		for name, c := range map[string]struct {
 			q1, q2, q3, q4, inflight, retry, halted, want float64
 		}{
-			"nothing":                               {0, 0, 0, 0, 0, 0, 0, 0},
-			"all lists count":                       {1, 2, 3, 4, 0, 0, 0, 10},
-			"what is being sent counts":             {0, 0, 0, 0, 7, 0, 0, 7},
-			"retries hold one worker":               {0, 0, 0, 0, 0, 500, 0, 1},
-			"and none beside others":                {5, 0, 0, 0, 0, 500, 0, 5},
-			"halted: one finds out when it is over": {500, 0, 0, 0, 20, 100, 1, 1},
-			"halted with nothing to do":             {0, 0, 0, 0, 0, 0, 2, 0},
+			"no jobs":                              {0, 0, 0, 0, 0, 0, 0, 0},
+			"all lists count":                      {1, 2, 3, 4, 0, 0, 0, 10},
+			"jobs in flight count":                 {0, 0, 0, 0, 7, 0, 0, 7},
+			"retries need one worker":              {0, 0, 0, 0, 0, 500, 0, 1},
+			"retries beside other jobs":            {5, 0, 0, 0, 0, 500, 0, 5},
+			"halted: one worker waits for the end": {500, 0, 0, 0, 20, 100, 1, 1},
+			"halted without jobs":                  {0, 0, 0, 0, 0, 0, 2, 0},
 		} {
 			program, err := expr.Compile(s.Spec.Advanced.ScalingModifiers.Formula)
 			if err != nil {
@@ -146,13 +146,13 @@ func TestFormula(t *testing.T) {
 	}
 }
 
-// latency of a send and wait of a message, by which docs/operations/sizing.md counts.
+// The latency of a send and the wait of a message in docs/operations/sizing.md.
 const (
 	latency = 200 * time.Millisecond
 	wait    = 2 * time.Second
 )
 
-// TestSizes: in production, how many workers there may be, and how much each takes on, follow from the provider's rate.
+// TestSizes: in production, the number of workers and the jobs per worker follow from the provider's rate.
 func TestSizes(t *testing.T) {
 	t.Parallel()
 	objects := build(t, "overlays/prod")
@@ -171,10 +171,10 @@ func TestSizes(t *testing.T) {
 		replicas := math.Ceil(rate/perWorker) + 1
 		target := math.Max(math.Min(perWorker, rate/replicas)*wait.Seconds(), 2*float64(config.Worker.Concurrency))
 		if float64(*s.Spec.MaxReplicaCount) != replicas {
-			t.Errorf("%s: maxReplicaCount %d, by its rate of %v it is %v", s.Name, *s.Spec.MaxReplicaCount, rate, replicas)
+			t.Errorf("%s: maxReplicaCount %d, at a rate of %v it has to be %v", s.Name, *s.Spec.MaxReplicaCount, rate, replicas)
 		}
 		if got := s.Spec.Advanced.ScalingModifiers.Target; got != strconv.Itoa(int(target)) {
-			t.Errorf("%s: target %s, by its rate of %v it is %d", s.Name, got, rate, int(target))
+			t.Errorf("%s: target %s, at a rate of %v it has to be %d", s.Name, got, rate, int(target))
 		}
 		if *s.Spec.MinReplicaCount < 1 {
 			t.Errorf("%s scales to zero in production", s.Name)

@@ -1,5 +1,5 @@
-// Package manifests renders what k8s/ and charts/ have, decodes each object strictly into its type, and holds names, labels, ports,
-// variables, keys and times against the code. It is a module of its own, so that Kubernetes and KEDA stay out of ringup's.
+// Package manifests renders k8s/ and charts/, decodes each object strictly into its type, and compares names, labels, ports, variables, keys
+// and times with the code. It is a module of its own, so that ringup's module does not depend on Kubernetes and KEDA.
 package manifests
 
 import (
@@ -42,7 +42,7 @@ var types = func() *runtime.Scheme {
 
 var decoder = serializer.NewCodecFactory(types, serializer.EnableStrict).UniversalDeserializer()
 
-// object is one that was rendered.
+// object is a rendered object.
 type object struct {
 	kind, name string
 	meta       struct {
@@ -54,7 +54,7 @@ type object struct {
 
 func (o object) String() string { return o.kind + "/" + o.name }
 
-// decode reads rendered YAML, strictly: a field that the type does not have is an error.
+// decode reads rendered YAML strictly: an unknown field is an error.
 func decode(t *testing.T, rendered []byte) []object {
 	t.Helper()
 	var out []object
@@ -81,7 +81,7 @@ func decode(t *testing.T, rendered []byte) []object {
 	return out
 }
 
-// build renders a kustomization: an overlay's path below k8s, or the text of one that is put beside the overlays.
+// build renders a kustomization: the path of an overlay below k8s, or the text of a kustomization, which is written beside the overlays.
 func build(t *testing.T, kustomization string) []object {
 	t.Helper()
 	return decode(t, kustomized(t, kustomization))
@@ -151,7 +151,7 @@ func named[T runtime.Object](t *testing.T, objects []object, name string) T {
 
 var overlays = []string{"overlays/dev", "overlays/staging", "overlays/prod"}
 
-// components are those of k8s/components, and those that each builds on.
+// components returns the components of k8s/components, and for each those that it depends on.
 var needs = map[string][]string{"keda-sentinel": {"keda"}, "keda-cluster": {"keda"}, "redis-tls": {"keda"}}
 
 func components(t *testing.T) []string {
@@ -167,7 +167,7 @@ func components(t *testing.T) []string {
 	return out
 }
 
-// with is a kustomization of the base and components.
+// with returns a kustomization of the base and components.
 func with(names ...string) string {
 	var text strings.Builder
 	text.WriteString("apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nnamePrefix: shop-\nresources: [../../base]\ncomponents:\n")
@@ -177,7 +177,7 @@ func with(names ...string) string {
 	return text.String()
 }
 
-// variants are everything that is rendered: the overlays, each component alone, and all together.
+// variants returns every kustomization to check: the overlays, each component alone, and all components together.
 func variants(t *testing.T) map[string]string {
 	t.Helper()
 	out := map[string]string{"base": "base"}

@@ -14,13 +14,13 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// call is one that the Tiltfile makes.
+// call is a call that the Tiltfile makes.
 type call struct {
 	args   []string
 	kwargs map[string]string
 }
 
-// tilt runs the Tiltfile, with stand-ins for Tilt's own functions that remember how they were called.
+// tilt runs the Tiltfile with stand-ins for Tilt's functions, which record their calls.
 func tilt(t *testing.T) (calls map[string][]call, objects []object) {
 	t.Helper()
 	calls = map[string][]call{}
@@ -111,11 +111,11 @@ func TestTiltfile(t *testing.T) {
 	}
 	for _, d := range of[*appsv1.Deployment](objects) {
 		if !slices.Contains(resources, d.Name) {
-			t.Errorf("Tilt groups no %s", d.Name)
+			t.Errorf("Tilt has no group for %s", d.Name)
 		}
 		image, _, _ := strings.Cut(d.Spec.Template.Spec.Containers[0].Image, ":")
 		if !slices.Contains(images, image) {
-			t.Errorf("Tilt builds no %s", image)
+			t.Errorf("Tilt does not build %s", image)
 		}
 	}
 	for _, r := range resources {

@@ -140,7 +140,7 @@ func TestTenThousandMixedWebhooks(t *testing.T) {
 					t.Fatalf("a message to %s is about another order: %s", m.To, m.Text)
 				}
 				if strings.ContainsAny(m.Text, "\x00") || strings.Contains(m.HTML, "<b>&</b>") {
-					t.Fatalf("what was typed came through as it was: %s %s", m.Text, m.HTML)
+					t.Fatalf("the customer's name is not escaped: %s %s", m.Text, m.HTML)
 				}
 			}
 		})
