@@ -105,7 +105,7 @@ func events(kind event.Type) []*event.Event {
 		}
 		return e
 	}
-	all := []*event.Event{event.Sample(kind), {ID: "x", Store: event.DefaultStore, Type: kind}, rich("Zoë O'Neil & Söhne", "1.5")}
+	all := []*event.Event{event.Sample(kind), {ID: "x", Store: event.DefaultStore, Type: kind, At: time.Unix(0, 0)}, rich("Zoë O'Neil & Söhne", "1.5")}
 	for _, text := range hostile {
 		all = append(all, rich("x"+strings.ToValidUTF8(text, "?"), "2"))
 	}
