@@ -292,7 +292,7 @@ func TestAPI(t *testing.T) {
 	} {
 		act(status, body)
 	}
-	d.must(d.consumer.Beat(t.Context(), "pod-1/7", 0, 50))
+	d.must(d.consumer.Heartbeat(t.Context(), "pod-1/7", 0, 50))
 	act(http.StatusOK, `{"action":"pause","channel":"sms","why":"wrong text"}`)
 	act(http.StatusOK, `{"action":"open-breaker","channel":"sms","provider":"aws"}`)
 	d.want(http.StatusOK, d.ask(http.MethodGet, "/admin/api/queues", "", bearer...), `"halted":"paused by ann`, "wrong text", `"aws":{"state":"open"`, `"sent":0`, "pod-1/7")

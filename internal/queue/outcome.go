@@ -26,7 +26,7 @@ type Attempt struct {
 // Done ends a job whose message a provider took: it goes to the completed set.
 type Done struct {
 	Attempt
-	// NoReports says that the provider never reports what became of the message.
+	// NoReports says that the provider sends no delivery reports.
 	NoReports bool
 	// FindByMessageID makes the provider's message id lead to the job, for providers whose reports name nothing else.
 	FindByMessageID bool

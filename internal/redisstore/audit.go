@@ -9,7 +9,7 @@ import (
 	"ringup.dev/ringup/internal/queue"
 )
 
-// maxAudit is how many entries a channel's audit log has at most.
+// maxAudit bounds the audit log of each channel.
 const maxAudit = 1000
 
 // Record adds an entry to the audit log, from which the oldest beyond 1,000 falls off. Errors: queue.ErrUnavailable.

@@ -20,24 +20,24 @@ import (
 // scripts are all there are: a line each here, a line in compile, and a file lua/<name>.lua. The structs of their arguments and answers are in
 // the files that call them.
 type scripts struct {
-	enqueue, claim, settle, renew, beat, clock, restore, report, operate, purge, forget, retain script
+	enqueue, claim, settle, renew, heartbeat, clock, restore, report, operate, purge, forget, retain script
 }
 
 // compile puts the scripts together, once per program.
 var compile = sync.OnceValue(func() scripts {
 	return scripts{
-		enqueue: newScript[enqueueArgs, enqueueAnswer]("enqueue"),
-		claim:   newScript[claimArgs, claimAnswer]("claim"),
-		settle:  newScript[settleArgs, settleAnswer]("settle"),
-		renew:   newScript[renewArgs, renewAnswer]("renew"),
-		beat:    newScript[beatArgs, struct{}]("beat"),
-		clock:   newScript[clockArgs, clockAnswer]("clock"),
-		restore: newScript[restoreArgs, restoreAnswer]("restore"),
-		report:  newScript[reportArgs, reportAnswer]("report"),
-		operate: newScript[operateArgs, operateAnswer]("operate"),
-		purge:   newScript[purgeArgs, purgeAnswer]("purge"),
-		forget:  newScript[forgetArgs, forgetAnswer]("forget"),
-		retain:  newScript[retainArgs, retainAnswer]("retain"),
+		enqueue:   newScript[enqueueArgs, enqueueAnswer]("enqueue"),
+		claim:     newScript[claimArgs, claimAnswer]("claim"),
+		settle:    newScript[settleArgs, settleAnswer]("settle"),
+		renew:     newScript[renewArgs, renewAnswer]("renew"),
+		heartbeat: newScript[heartbeatArgs, struct{}]("beat"),
+		clock:     newScript[clockArgs, clockAnswer]("clock"),
+		restore:   newScript[restoreArgs, restoreAnswer]("restore"),
+		report:    newScript[reportArgs, reportAnswer]("report"),
+		operate:   newScript[operateArgs, operateAnswer]("operate"),
+		purge:     newScript[purgeArgs, purgeAnswer]("purge"),
+		forget:    newScript[forgetArgs, forgetAnswer]("forget"),
+		retain:    newScript[retainArgs, retainAnswer]("retain"),
 	}
 })
 

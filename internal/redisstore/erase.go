@@ -62,7 +62,7 @@ var forgetSteps = func() []forgetStep {
 // Forget looks through a part of everything for a person's data, and deletes it: jobs, with their bodies and logs, and the messages in the
 // outbox. Call it with the Next of its answer until that is empty; after a cancelled ctx it may be called with the same From. No script holds
 // Redis for longer than one pass over a priority list takes: some 20 ms where a million jobs wait. A webhook's deduplication record stays,
-// which has masked addresses alone: it keeps a webhook that the POS repeats from being sent. Errors: queue.ErrUnavailable, and a From that
+// which has masked addresses alone: it keeps a webhook that the POS repeats from leading to messages. Errors: queue.ErrUnavailable, and a From that
 // is no Next.
 func (s *Store) Forget(ctx context.Context, r queue.ForgetRequest) (queue.Forgotten, error) {
 	found := queue.Forgotten{Sending: []string{}}

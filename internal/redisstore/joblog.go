@@ -18,7 +18,7 @@ type logEntry struct {
 	MessageID string `json:"m,omitempty"`
 	Worker    string `json:"w,omitempty"`
 	Error     string `json:"e,omitempty"`
-	// Unreported says that the provider never reports what became of the message.
+	// Unreported says that the provider sends no delivery reports.
 	Unreported bool `json:"x,omitempty"`
 	// Until is when a scheduled job is due, Unix ms.
 	Until int64 `json:"u,omitempty"`

@@ -85,8 +85,8 @@ func (s *Store) QueueCollector(id string) prometheus.Collector {
 	}{
 		{"ringup_queue_waiting", "Jobs that wait in the lists.", []string{"channel", "priority"}},
 		{"ringup_queue_oldest_seconds", "Age of the first job of each list, since it was accepted; 0 when it is empty.", []string{"channel", "priority"}},
-		{"ringup_queue_jobs", "Jobs that do not wait in the lists: retry, held, sending, failed, completed.", []string{"channel", "state"}},
-		{"ringup_queue_settled_total", "Jobs that were settled, by outcome: sent, failed, retried, dropped, held, suppressed (the recipient is on the suppression list).", []string{"channel", "outcome"}},
+		{"ringup_queue_jobs", "Jobs outside of the lists, by state: `retry`, `held` (scheduled), `sending`, `failed`, `completed`.", []string{"channel", "state"}},
+		{"ringup_queue_settled_total", "Jobs that were settled, by outcome: `sent`, `failed`, `retried`, `dropped`, `held` (scheduled), `suppressed`.", []string{"channel", "outcome"}},
 		{"ringup_queue_paused", "1 while the channel is paused.", []string{"channel"}},
 		{"ringup_queue_workers", "Workers that are alive.", []string{"channel"}},
 		{"ringup_queue_breaker_open", "1 for each provider whose breaker is open or half open.", []string{"channel", "provider"}},

@@ -133,7 +133,7 @@ func TestJobsThatAnOlderProgramSetAside(t *testing.T) {
 func TestJobsThatAnOlderProgramSetAsideComeBack(t *testing.T) {
 	t.Parallel()
 	for name, restore := range map[string]func(*shop) error{
-		"by a heartbeat": func(s *shop) error { return s.consumer.Beat(s.Context(), "pod-1/7", 0, 50) },
+		"by a heartbeat": func(s *shop) error { return s.consumer.Heartbeat(s.Context(), "pod-1/7", 0, 50) },
 		"by the sweeper": func(s *shop) error {
 			return s.store.Sweeper(prometheus.NewRegistry()).sweep(s.Context(), message.SMS, false, true)
 		},

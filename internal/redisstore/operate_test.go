@@ -156,12 +156,12 @@ func TestWorkersAndAudit(t *testing.T) {
 	t.Parallel()
 	s := openShop(t)
 	s.must(s.store.client.HSet(t.Context(), s.store.keys[message.SMS].Workers, "pod-0/7", "1700000000000 {}").Err()) // died long ago
-	s.must(s.consumer.Beat(t.Context(), "pod-1/7", 3, 50))
+	s.must(s.consumer.Heartbeat(t.Context(), "pod-1/7", 3, 50))
 	if n := s.store.client.HLen(t.Context(), s.store.keys[message.SMS].Workers).Val(); n != 1 {
 		t.Errorf("%d workers are remembered", n)
 	}
-	s.must(s.consumer.Beat(t.Context(), "pod-2/7", 0, 50))
-	s.must(s.consumer.Gone(t.Context(), "pod-2/7"))
+	s.must(s.consumer.Heartbeat(t.Context(), "pod-2/7", 0, 50))
+	s.must(s.consumer.Deregister(t.Context(), "pod-2/7"))
 	if w := s.state().Workers; len(w) != 1 || w[0].ID != "pod-1/7" || w[0].Sending != 3 || w[0].Concurrency != 50 || !slices.Equal(w[0].Providers, []string{"first", "second"}) {
 		t.Errorf("workers %+v", w)
 	}

@@ -171,7 +171,7 @@ func (p *Producer) flushAll() {
 	}
 }
 
-// next takes the next group off those who wait.
+// next takes the next group off the waiting submissions.
 func (p *Producer) next() []*pending {
 	bytes, n := 0, 0
 	for n < len(p.waiting) && n < groupWebhooks && (n == 0 || bytes+p.waiting[n].bytes <= groupBytes) {
@@ -186,7 +186,7 @@ func (p *Producer) next() []*pending {
 	return group
 }
 
-// flush sends a group in one round trip and tells each webhook what became of it.
+// flush sends a group in one round trip and answers each webhook.
 func (p *Producer) flush(group []*pending) {
 	var calls []call
 	var members [][]*pending // by call

@@ -42,31 +42,31 @@ func (c *Consumer) Renew(ctx context.Context, claimed []*queue.Claimed) (lost []
 // workerTimeout is how long after its last heartbeat a worker is no longer shown: two and a half heartbeats.
 const workerTimeout = 25 * time.Second
 
-// beatArgs are the arguments of beat.lua.
-type beatArgs struct {
+// heartbeatArgs are the arguments of the script for heartbeats.
+type heartbeatArgs struct {
 	Workers string        `key:"workers"`
 	Worker  string        `lua:"worker"`
 	Says    []byte        `lua:"says"`
 	Timeout time.Duration `lua:"timeout"`
 }
 
-// Beat is a worker's heartbeat. A worker that is silent for 25 seconds is no longer shown. With it, jobs of the channel that an older
+// Heartbeat says that a worker is alive. A worker that is silent for 25 seconds is no longer shown. With it, jobs of the channel that an older
 // program set aside come back to their lists: see restore. Errors: queue.ErrUnavailable.
-func (c *Consumer) Beat(ctx context.Context, id string, sending, concurrency int) error {
+func (c *Consumer) Heartbeat(ctx context.Context, id string, sending, concurrency int) error {
 	says, err := json.Marshal(queue.WorkerState{
 		ID: id, Sending: sending, Concurrency: concurrency, Providers: c.providers, RateLimit: c.config.RateLimit,
 	})
 	if err != nil {
 		return err
 	}
-	args := beatArgs{Workers: c.keys.Workers, Worker: id, Says: says, Timeout: workerTimeout}
-	if err := c.store.ask(ctx, &c.store.scripts.beat, &args, nil); err != nil {
+	args := heartbeatArgs{Workers: c.keys.Workers, Worker: id, Says: says, Timeout: workerTimeout}
+	if err := c.store.ask(ctx, &c.store.scripts.heartbeat, &args, nil); err != nil {
 		return err
 	}
 	return c.store.restoreAll(ctx, c.channel)
 }
 
-// Gone takes a worker that has stopped off the list of workers. It is harmless when the worker is not on it.
-func (c *Consumer) Gone(ctx context.Context, id string) error {
+// Deregister takes a worker that has stopped off the list of workers. It is harmless when the worker is not on it.
+func (c *Consumer) Deregister(ctx context.Context, id string) error {
 	return unavailable(c.store.client.HDel(ctx, c.keys.Workers, id).Err())
 }

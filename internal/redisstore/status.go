@@ -16,11 +16,10 @@ import (
 	"ringup.dev/ringup/internal/queue"
 )
 
-// maxInflight bounds how many of the jobs being sent are looked through for those of one webhook.
+// maxInflight bounds how many of the jobs in flight are looked through for those of one webhook.
 const maxInflight = 1000
 
-// Notifications returns the state of a webhook's notifications: what was accepted, and what happened since, with the messages that fell back to
-// another channel. Errors: *queue.NotFoundError, queue.ErrUnavailable.
+// Notifications returns the state of a webhook's notifications and their history, with the messages that fell back to another channel. Errors: *queue.NotFoundError, queue.ErrUnavailable.
 func (s *Store) Notifications(ctx context.Context, webhookID string) (*queue.Notifications, error) {
 	out := &queue.Notifications{WebhookID: webhookID, Notifications: []queue.Notification{}, Skipped: []queue.Skipped{}}
 	pipe := s.client.Pipeline()

@@ -66,7 +66,7 @@ func TestUsersInACluster(t *testing.T) {
 	if _, _, err := consumer.Exchange(t.Context(), []queue.Settlement{{Claimed: claim.Jobs[0], Outcome: queue.Done{}}}, nil, nil); err != nil {
 		t.Error(err)
 	}
-	if err := errors.Join(worker.enqueueFallBacks(t.Context(), message.WhatsApp, []*job.Job{claim.Jobs[0].Job}), consumer.Beat(t.Context(), "pod", 0, 1)); err != nil {
+	if err := errors.Join(worker.enqueueFallBacks(t.Context(), message.WhatsApp, []*job.Job{claim.Jobs[0].Job}), consumer.Heartbeat(t.Context(), "pod", 0, 1)); err != nil {
 		t.Errorf("a worker's message that falls back, and a heartbeat: %v", err)
 	}
 	if err := as("ingest").Sweeper(prometheus.NewRegistry()).sweep(t.Context(), message.SMS, true, true); err != nil {

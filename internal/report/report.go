@@ -1,4 +1,4 @@
-// Package report has the nouns of what providers say after the send. It knows nothing of HTTP, of Redis or of any provider's format: the
+// Package report has the nouns of delivery reports. It knows nothing of HTTP, of Redis or of any provider's format: the
 // providers' callbacks make these, the store applies them.
 package report
 
@@ -24,9 +24,9 @@ const (
 	Failed    State = "failed"    // it will not arrive
 )
 
-// Report is what a provider says about one message. Providers repeat reports, and send them out of order.
+// Report is a delivery report about one message. Providers repeat reports, and send them out of order.
 type Report struct {
-	// EventID tells a repetition from news; unique within the provider.
+	// EventID tells a repetition from a new report; unique within the provider.
 	EventID string
 	// Provider is the catalogue's name: twilio, sendgrid, aws, business.
 	Provider string
@@ -41,7 +41,7 @@ type Report struct {
 	Err *failure.Error
 }
 
-// Remedy is what follows when a message did not arrive. Its text is stored with the report until that is applied, also by other releases.
+// Remedy is the consequence of a message that did not arrive. Its text is stored with the report until that is applied, also by other releases.
 type Remedy string
 
 // The remedies. A job without attempts left, and one whose channel none takes over from, fails.

@@ -31,8 +31,8 @@ type Queue interface {
 	Exchange(context.Context, []queue.Settlement, []queue.ProviderHealth, *queue.ClaimRequest) (*queue.Settled, *queue.Claim, error)
 	Renew(context.Context, []*queue.Claimed) (lost []int, err error)
 	Wait(ctx context.Context, atMost time.Duration) error
-	Beat(ctx context.Context, id string, sending, concurrency int) error
-	Gone(ctx context.Context, id string) error
+	Heartbeat(ctx context.Context, id string, sending, concurrency int) error
+	Deregister(ctx context.Context, id string) error
 	Spent(ctx context.Context) (map[string]int64, error)
 }
 
@@ -264,7 +264,7 @@ func (w *Worker) beat(ctx context.Context) {
 	}
 	call, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
-	if err := w.Queue.Beat(call, w.ID, len(w.held), w.Config.Concurrency); err != nil {
+	if err := w.Queue.Heartbeat(call, w.ID, len(w.held), w.Config.Concurrency); err != nil {
 		w.Log.Debug("the queue was not told that this worker lives", "error", err)
 	}
 }
@@ -291,7 +291,7 @@ func (w *Worker) learn(ctx context.Context) {
 func (w *Worker) gone(ctx context.Context) {
 	call, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
-	if err := w.Queue.Gone(call, w.ID); err != nil {
+	if err := w.Queue.Deregister(call, w.ID); err != nil {
 		w.Log.Debug("the queue was not told that this worker has stopped", "error", err)
 	}
 }

@@ -70,8 +70,8 @@ func (m *memory) Exchange(ctx context.Context, settlements []queue.Settlement, r
 func (m *memory) Renew(context.Context, []*queue.Claimed) ([]int, error) { return nil, nil }
 
 // Beat and Gone are for people: no test of the loop looks at them.
-func (m *memory) Beat(context.Context, string, int, int) error { return nil }
-func (m *memory) Gone(context.Context, string) error           { return nil }
+func (m *memory) Heartbeat(context.Context, string, int, int) error { return nil }
+func (m *memory) Deregister(context.Context, string) error          { return nil }
 
 func (m *memory) Spent(context.Context) (map[string]int64, error) { return m.spent, nil }
 

@@ -1,4 +1,4 @@
--- beat notes that a worker is alive, by Redis's clock, and forgets those that have been silent for longer than timeout (ms).
+-- A worker's heartbeat: it is alive by Redis's clock. Workers that have been silent for longer than timeout (ms) are forgotten.
 -- ARGV  worker: its id; says: its state, as JSON
 -- Each field of base:workers is the time (ms), a space, and the state.
 local now = clock()

@@ -9,7 +9,7 @@ for i = job_n, 1, -1 do
   if (not retry or readable(e)) and call('ZREM', jobs_key, e) == 1 then
     changed = changed + 1
     if retry then
-      -- One more return (prelude.lua), so that the bytes are none that a worker had a lease on before.
+      -- One more return (prelude.lua), so that no worker has ever had a lease on these bytes.
       e = with_error(sub(e, 1, 2) .. char(0, 0, (byte(e, 5) + 8) % 256) .. sub(e, 6), last_error)
       local list = back[priority(e)]
       list[#list + 1] = e

@@ -13,7 +13,7 @@ ours('LLEN', KEYS[queue_at + 1], KEYS[queue_at + 2], KEYS[queue_at + 3], KEYS[qu
 for i = #jobs, 1, -1 do
   local e = jobs[i]
   if readable(e) and call('ZREM', failed_key, e) == 1 then
-    -- One more return (prelude.lua), so that the bytes are none that a worker had a lease on before.
+    -- One more return (prelude.lua), so that no worker has ever had a lease on these bytes.
     e = sub(e, 1, 4) .. char((byte(e, 5) + 8) % 256) .. sub(e, 6)
     local list = back[priority(e)]
     list[#list + 1] = e
