@@ -110,7 +110,7 @@ if rate > 0 then
 end
 
 -- Take: by priority; where jobs have waited longer than the aging, the oldest of them gets every second turn.
-local jobs, heads = {}, {}
+local jobs, n, heads = {}, 0, {}
 local turn = state[3] ~= '0'
 local function look(p)
   local e = call('LINDEX', KEYS[queue_at + p], 0)
@@ -121,7 +121,7 @@ if heads[1] or heads[2] or heads[3] or heads[4] then
   ours('ZCARD', inflight_key)
   ours('HLEN', suppressed_key)
 end
-while #jobs < want do
+while n < want do
   local first, oldest, lists = nil, nil, 0
   for p = 1, 4 do
     if heads[p] then
@@ -131,19 +131,22 @@ while #jobs < want do
     end
   end
   if not first then break end
-  local from, count = first, want - #jobs
+  local from, count = first, want - n
   if oldest and lists > 1 then
     if turn then from = oldest end
     turn = not turn
     count = 1
   end
-  for _, e in ipairs(call('LPOP', KEYS[queue_at + from], count)) do jobs[#jobs + 1] = e end
+  for _, e in ipairs(call('LPOP', KEYS[queue_at + from], count)) do
+    n = n + 1
+    jobs[n] = e
+  end
   look(from)
 end
 local left = heads[1] or heads[2] or heads[3] or heads[4]
 
 local bodies, have = {}, {}
-if #jobs > 0 then
+if n > 0 then
   local leases = {}
   for i, e in ipairs(jobs) do
     leases[i * 2 - 1] = now + lease
@@ -156,7 +159,7 @@ if #jobs > 0 then
       bodies[#bodies + 1] = type(body) == 'string' and body or ''
     end
   end
-  for i = 1, #leases, 1000 do call('ZADD', inflight_key, unpack(leases, i, math.min(i + 999, #leases))) end
+  for i = 1, n * 2, 1000 do call('ZADD', inflight_key, unpack(leases, i, math.min(i + 999, n * 2))) end
   if probe >= 0 then
     local b = load_breaker(state[probe + 4])
     b.probe = now + lease
@@ -166,7 +169,7 @@ end
 
 -- The suppression list: one look for all. Mostly it is empty, and then the key does not exist.
 local suppressed = {}
-if #jobs > 0 and call('EXISTS', suppressed_key) == 1 then
+if n > 0 and call('EXISTS', suppressed_key) == 1 then
   local addresses = {}
   for i, e in ipairs(jobs) do addresses[i] = readable(e) and recipient(e) or '' end
   for i, entry in ipairs(call('HMGET', suppressed_key, unpack(addresses))) do
@@ -207,13 +210,13 @@ end
 
 local new_turn = turn and '1' or '0'
 if rate > 0 then
-  if #jobs == 0 then goes_on_when_full(inflight_key) end
-  tokens = tokens - #jobs
+  if n == 0 then goes_on_when_full(inflight_key) end
+  tokens = tokens - n
   call('HSET', state_key, 'tokens', string.format('%.4f', tokens), 'at', string.format('%.0f', now), 'turn', new_turn)
 elseif (state[3] or '1') ~= new_turn then
   call('HSET', state_key, 'turn', new_turn)
 end
-if #jobs == 0 then probe = -1 end
+if n == 0 then probe = -1 end
 
 local claimed = {jobs = jobs, bodies = bodies, provider = provider, probe = probe, wait = -1}
 if not left then return finish(claimed) end
