@@ -97,7 +97,7 @@ func TestSESEvents(t *testing.T) {
 func TestEnvelopes(t *testing.T) {
 	t.Parallel()
 	for _, body := range []string{"", "x", "[]", "{}", `{"Type":"Notification"}`, `{"Type":"Other","MessageId":"1"}`, `{"Type":["Notification"],"MessageId":"1"}`} {
-		if _, err := parseEnvelope([]byte(body)); answered(err) != 400 {
+		if _, err := parseEnvelope([]byte(body)); reporttest.Answered(err) != 400 {
 			t.Errorf("%q: %v", body, err)
 		}
 	}

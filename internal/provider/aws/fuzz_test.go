@@ -26,7 +26,7 @@ func FuzzSNS(f *testing.F) {
 		var asked []string
 		reader := sesReader(vectorTopic, vectorTime, amazonAt(&asked, certificate))
 		_, _, err := reader.read(httptest.NewRequest("POST", CallbackPath, nil), []byte(body))
-		if answered(err) != 403 && answered(err) != 400 {
+		if reporttest.Answered(err) != 403 && reporttest.Answered(err) != 400 {
 			t.Errorf("%v", err)
 		}
 		for _, address := range asked {

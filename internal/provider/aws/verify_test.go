@@ -19,16 +19,8 @@ import (
 	"testing"
 	"time"
 
-	"ringup.dev/ringup/internal/inbound"
+	"ringup.dev/ringup/internal/report/reporttest"
 )
-
-// answered is the status that an error is answered with; 0 where there is none.
-func answered(err error) int {
-	if err == nil {
-		return 0
-	}
-	return inbound.AsProblem(err).Status
-}
 
 // roundTrip is a way to Amazon that answers as a test wants.
 type roundTrip func(*http.Request) (*http.Response, error)
@@ -132,7 +124,7 @@ func TestSNSVectors(t *testing.T) {
 			var asked []string
 			reader := sesReader(tt.topic, tt.now, amazonAt(&asked, tt.certificate))
 			_, _, err := reader.read(httptest.NewRequest(http.MethodPost, CallbackPath, nil), []byte(body))
-			if answered(err) != tt.want {
+			if reporttest.Answered(err) != tt.want {
 				t.Errorf("%v, want %d", err, tt.want)
 			}
 			if strings.Join(asked, "\n") != strings.Join(tt.asked, "\n") {
@@ -274,7 +266,7 @@ func TestAmazonIsAway(t *testing.T) {
 				}
 				return tt.confirmation()
 			})
-			if _, _, err := reader.read(httptest.NewRequest(http.MethodPost, CallbackPath, nil), body); answered(err) != tt.want {
+			if _, _, err := reader.read(httptest.NewRequest(http.MethodPost, CallbackPath, nil), body); reporttest.Answered(err) != tt.want {
 				t.Errorf("%v, want %d", err, tt.want)
 			}
 		})

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"ringup.dev/ringup/internal/failure"
-	"ringup.dev/ringup/internal/inbound"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/report"
 	"ringup.dev/ringup/internal/report/reporttest"
@@ -25,14 +24,6 @@ var (
 	received = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 	happened = time.Date(2024, 11, 15, 21, 22, 1, 0, time.UTC) // 1731705721
 )
-
-// answered is the status that an error is answered with; 0 where there is none.
-func answered(err error) int {
-	if err == nil {
-		return 0
-	}
-	return inbound.AsProblem(err).Status
-}
 
 // The example of SendGrid's SDK (sendgrid-go, helpers/eventwebhook/eventwebhook_test.go).
 const (
@@ -78,7 +69,7 @@ func TestSignatures(t *testing.T) {
 			h := http.Header{}
 			h.Set("X-Twilio-Email-Event-Webhook-Signature", tt.signature)
 			h.Set("X-Twilio-Email-Event-Webhook-Timestamp", tt.timestamp)
-			if err := verifier.verify(h, []byte(tt.body)); answered(err) != tt.want {
+			if err := verifier.verify(h, []byte(tt.body)); reporttest.Answered(err) != tt.want {
 				t.Errorf("%v, want %d", err, tt.want)
 			}
 		})
@@ -210,7 +201,7 @@ func TestParse(t *testing.T) {
 	}
 	reporttest.Equal(t, report.Update{Reports: []report.Report{dlr(report.Delivered, nil), foreign}, Preferences: []suppress.Preference{anonymous}}, got)
 	for _, body := range []string{"", "{}", "[", `"x"`, "[1", "\xff"} {
-		if _, err := parse([]byte(body), received); answered(err) != 400 {
+		if _, err := parse([]byte(body), received); reporttest.Answered(err) != 400 {
 			t.Errorf("%q: %v", body, err)
 		}
 	}

@@ -13,7 +13,7 @@ func FuzzParse(f *testing.F) {
 	f.Add(`[{"event":"open","sg_machine_open":1},null,7,{"timestamp":99999999999999999999}]`)
 	f.Fuzz(func(t *testing.T, body string) {
 		update, err := parse([]byte(body), received)
-		if err != nil && answered(err) != 400 {
+		if err != nil && reporttest.Answered(err) != 400 {
 			t.Errorf("%v", err)
 		}
 		reporttest.Sound(t, update)

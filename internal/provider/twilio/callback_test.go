@@ -10,7 +10,6 @@ import (
 
 	"ringup.dev/ringup/internal/config/secret"
 	"ringup.dev/ringup/internal/failure"
-	"ringup.dev/ringup/internal/inbound"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/report"
 	"ringup.dev/ringup/internal/report/reporttest"
@@ -19,14 +18,6 @@ import (
 
 // received is when the callbacks of these tests come in.
 var received = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
-
-// answered is the status that an error is answered with; 0 where there is none.
-func answered(err error) int {
-	if err == nil {
-		return 0
-	}
-	return inbound.AsProblem(err).Status
-}
 
 func words(t testing.TB) *suppress.Words {
 	t.Helper()
@@ -95,7 +86,7 @@ func TestSignatures(t *testing.T) {
 			r := httptest.NewRequest(http.MethodPost, "http://10.0.0.7:3000"+CallbackPath+"?"+tt.query, strings.NewReader(tt.body))
 			r.Header.Set("Content-Type", tt.kind)
 			r.Header.Set("X-Twilio-Signature", tt.signature)
-			if _, err := verifier.verify(r, []byte(tt.body)); answered(err) != tt.want {
+			if _, err := verifier.verify(r, []byte(tt.body)); reporttest.Answered(err) != tt.want {
 				t.Errorf("%v, want %d", err, tt.want)
 			}
 		})

@@ -53,7 +53,7 @@ func FuzzSignature(f *testing.F) {
 		r.Header.Set("Content-Type", kind)
 		r.Header.Set("X-Twilio-Signature", signature)
 		verifier := &callback{tokens: secret.List{"a token that cannot be guessed"}, urls: []string{"https://hooks.example.com" + CallbackPath}}
-		if _, err := verifier.verify(r, []byte(body)); answered(err) != 403 && answered(err) != 400 {
+		if _, err := verifier.verify(r, []byte(body)); reporttest.Answered(err) != 403 && reporttest.Answered(err) != 400 {
 			t.Errorf("%v", err)
 		}
 	})

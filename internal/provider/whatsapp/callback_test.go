@@ -8,7 +8,6 @@ import (
 
 	"ringup.dev/ringup/internal/config/secret"
 	"ringup.dev/ringup/internal/failure"
-	"ringup.dev/ringup/internal/inbound"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/report"
 	"ringup.dev/ringup/internal/report/reporttest"
@@ -20,14 +19,6 @@ var (
 	received = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 	happened = time.Date(2024, 11, 15, 21, 22, 1, 0, time.UTC) // 1731705721
 )
-
-// answered is the status that an error is answered with; 0 where there is none.
-func answered(err error) int {
-	if err == nil {
-		return 0
-	}
-	return inbound.AsProblem(err).Status
-}
 
 func words(t testing.TB) *suppress.Words {
 	t.Helper()
@@ -68,7 +59,7 @@ func TestSignatures(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			verifier := &callback{secrets: secret.ParseList(tt.secrets)}
-			if err := verifier.verify(http.Header{"X-Hub-Signature-256": {tt.signature}}, []byte(tt.body)); answered(err) != tt.want {
+			if err := verifier.verify(http.Header{"X-Hub-Signature-256": {tt.signature}}, []byte(tt.body)); reporttest.Answered(err) != tt.want {
 				t.Errorf("%v, want %d", err, tt.want)
 			}
 		})
@@ -172,7 +163,7 @@ func TestParse(t *testing.T) {
 		})
 	}
 	for _, body := range []string{"", "[]", "{", `{"entry":{}}`, `{"object":7}`, "\xff"} {
-		if _, err := parse([]byte(body), words(t), received); answered(err) != 400 {
+		if _, err := parse([]byte(body), words(t), received); reporttest.Answered(err) != 400 {
 			t.Errorf("%q: %v", body, err)
 		}
 	}

@@ -13,7 +13,7 @@ func FuzzParse(f *testing.F) {
 	f.Add(`{"object":"whatsapp_business_account","entry":[{"changes":[{"value":{"user_preferences":[{"wa_id":"12025550143","category":"marketing_messages","value":"resume","timestamp":-1}]}}]}]}`)
 	f.Fuzz(func(t *testing.T, body string) {
 		update, err := parse([]byte(body), known, received)
-		if err != nil && answered(err) != 400 {
+		if err != nil && reporttest.Answered(err) != 400 {
 			t.Errorf("%v", err)
 		}
 		reporttest.Sound(t, update)

@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"ringup.dev/ringup/internal/failure"
+	"ringup.dev/ringup/internal/inbound"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/report"
 	"ringup.dev/ringup/internal/suppress"
@@ -21,6 +22,14 @@ func Reports(r ...report.Report) report.Update { return report.Update{Reports: r
 
 // Preferences is an update of preferences alone.
 func Preferences(p ...suppress.Preference) report.Update { return report.Update{Preferences: p} }
+
+// Answered is the status that a callback's error is answered with; 0 where there is none.
+func Answered(err error) int {
+	if err == nil {
+		return 0
+	}
+	return inbound.AsProblem(err).Status
+}
 
 // Equal fails the test where two updates differ, or where the second is not Sound. The words of an error's Detail may differ.
 func Equal(t testing.TB, want, got report.Update) {
