@@ -40,6 +40,9 @@ var broken = map[string][]change{
 				pipe.ZAdd(ctx, c.keys.Inflight, redis.Z{Score: float64(time.Now().Add(c.config.Lease).UnixMilli()), Member: raw})
 				one := &queue.Claimed{Raw: []byte(raw)}
 				one.Job, one.Err = job.Decode(c.channel, one.Raw)
+				if one.Err == nil && one.Job.SharedBody {
+					one.Job.Body, _ = c.store.client.HGet(ctx, c.keys.body(one.Job), "b").Bytes()
+				}
 				claim.Jobs = append(claim.Jobs, one)
 			}
 			if _, err := pipe.Exec(ctx); err != nil || batch == nil {
