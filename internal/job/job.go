@@ -77,7 +77,7 @@ func (j *Job) Event() (*event.Event, error) {
 func Body(e *event.Event) ([]byte, error) {
 	rest := *e
 	rest.ID, rest.Store, rest.Type = "", "", ""
-	return rest.AppendBinary(nil)
+	return rest.AppendBinary(make([]byte, 0, 512)) // most need less
 }
 
 // ParseID takes a job's id apart.

@@ -118,11 +118,10 @@ func (l *list[T]) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 			}
 			continue
 		}
-		var element T
-		if err := json.UnmarshalDecode(d, &element); err != nil {
+		l.elements = append(l.elements, *new(T))
+		if err := json.UnmarshalDecode(d, &l.elements[len(l.elements)-1]); err != nil {
 			return err
 		}
-		l.elements = append(l.elements, element)
 	}
 	_, err := d.ReadToken()
 	return err
