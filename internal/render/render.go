@@ -27,12 +27,17 @@ var builtIn embed.FS
 
 // Config says where templates come from.
 type Config struct {
-	// TemplatesDir has files that take the place of built-in templates, or add locales; a ConfigMap fits.
+	// TemplatesDir has files that take the place of built-in templates, or add locales; a ConfigMap fits. Messages of an event type that has
+	// no file in DEFAULT_LOCALE are in English.
 	TemplatesDir string `env:"TEMPLATES_DIR"`
 }
 
-// layoutFile is the frame of every e-mail.
-const layoutFile = "layout.email.html"
+const (
+	// layoutFile is the frame of every e-mail.
+	layoutFile = "layout.email.html"
+	// builtInLocale is the language of the built-in templates, which have every event type.
+	builtInLocale = "en"
+)
 
 // fileName is the form of a template's name; it can be a key of a ConfigMap.
 var fileName = regexp.MustCompile(`^(` + alternatives(event.Types) + `)\.(` + alternatives(message.Channels) + `)\.(customer|staff)\.([a-z]{2,3})\.(txt|html|subject|template\.json)$`)
@@ -66,8 +71,8 @@ type Renderer struct {
 	Unsubscribe func(message.Address) string
 }
 
-// New loads the templates for the messages of some stores, and renders every one with the samples, so that a broken one is found before a
-// customer waits for it. The error names every file that is wrong.
+// New loads the templates for the messages of some stores, and renders every one, of every locale, with the samples, so that a broken one is
+// found before a customer waits for it. The error names every file that is wrong.
 func New(config Config, stores store.Directory) (*Renderer, error) {
 	files, err := load(config.TemplatesDir)
 	if err != nil {
@@ -195,43 +200,82 @@ func parseHTML(name, layout, text string) (*compiled, error) {
 	return compileHTML(t), nil
 }
 
-// check renders every set with a full event and with one that has only what is required, and looks for gaps.
+// check looks for gaps, and renders every complete set: with a full event, and with one that has only what is required.
 func (r *Renderer) check() []error {
 	var errs []error
 	r.Unsubscribe = func(message.Address) string { return "https://ringup.example.com/unsubscribe/x" }
 	defer func() { r.Unsubscribe = nil }()
+	for _, id := range slices.SortedFunc(maps.Keys(r.sets), func(a, b key) int { return strings.Compare(a.String(), b.String()) }) {
+		if missing := r.sets[id].missing(id); len(missing) > 0 {
+			errs = append(errs, fmt.Errorf("there is no template %s", strings.Join(missing, ", ")))
+			continue
+		}
+		errs = append(errs, r.try(id))
+	}
 	for _, s := range r.stores.All() {
-		for _, kind := range event.Types {
-			for _, channel := range message.Channels {
-				for _, audience := range message.Audiences {
-					id := key{string(kind), string(channel), audience.String(), s.Locale}
-					if r.sets[id] == nil {
-						errs = append(errs, fmt.Errorf("there is no template %s.txt, and DEFAULT_LOCALE is %s", id, s.Locale))
-						continue
-					}
-					errs = append(errs, r.try(s, kind, channel, audience))
-				}
-			}
+		errs = append(errs, r.gaps(s.Locale)...)
+	}
+	return errs
+}
+
+// missing names the files that a set lacks.
+func (s *set) missing(id key) []string {
+	var names []string
+	if s.text == nil {
+		names = append(names, id.String()+".txt")
+	}
+	if id.channel == string(message.Email) {
+		if s.subject == nil {
+			names = append(names, id.String()+".subject")
+		}
+		if s.html == nil {
+			names = append(names, id.String()+".html")
 		}
 	}
-	for id, s := range r.sets {
-		switch email := id.channel == string(message.Email); {
-		case s.text == nil:
-			errs = append(errs, fmt.Errorf("there is no template %s.txt", id))
-		case email && (s.subject == nil || s.html == nil):
-			errs = append(errs, fmt.Errorf("an e-mail needs %s.subject, .txt and .html", id))
+	return names
+}
+
+// gaps looks for the sets that a store's locale lacks. An event type of which the locale has no set at all is no gap: its messages are in
+// English, so that a folder of templates stays good when a release adds event types.
+func (r *Renderer) gaps(locale string) []error {
+	has := map[string]bool{}
+	for id := range r.sets {
+		if id.locale == locale {
+			has[id.event] = true
+		}
+	}
+	if len(has) == 0 {
+		return []error{fmt.Errorf("DEFAULT_LOCALE is %s, and no template is in it", locale)}
+	}
+	var errs []error
+	for _, kind := range event.Types {
+		if !has[string(kind)] {
+			continue
+		}
+		for _, channel := range message.Channels {
+			for _, audience := range message.Audiences {
+				id := key{string(kind), string(channel), audience.String(), locale}
+				if r.sets[id] == nil {
+					errs = append(errs, fmt.Errorf("there is no template %s.txt, and DEFAULT_LOCALE is %s", id, locale))
+				}
+			}
 		}
 	}
 	return errs
 }
 
-// try renders the messages of the sample of an event type, and of an event that has only what is required.
-func (r *Renderer) try(s *store.Store, kind event.Type, channel message.Channel, audience message.Audience) error {
+// try renders a set with the sample of its event type, and with an event that has only what is required. The error names the file.
+func (r *Renderer) try(id key) error {
+	kind, channel, audience := event.Type(id.event), message.Channel(id.channel), message.Staff
+	if id.audience == message.Customer.String() {
+		audience = message.Customer
+	}
 	sample := event.Sample(kind)
 	bare := &event.Event{ID: sample.ID, Type: kind, At: sample.At}
 	j := &job.Job{WebhookID: sample.ID, Channel: channel, Index: 1, Audience: audience, Recipient: "x"}
 	for _, e := range []*event.Event{sample, bare} {
-		if _, err := r.render(j, e, s); err != nil {
+		e.Customer.Locale = id.locale
+		if _, err := r.render(j, e, &store.Store{Name: "ringup", Locale: id.locale}); err != nil {
 			return err
 		}
 	}
@@ -258,7 +302,7 @@ func (r *Renderer) render(j *job.Job, e *event.Event, of *store.Store) (message.
 	}
 	v := scratch.Get().(*view)
 	defer func() {
-		*v = view{Items: v.Items[:0]} // the texts of the event are not kept
+		v.reset()
 		scratch.Put(v)
 	}()
 	r.fill(v, j, e, of.Name, locale)
@@ -285,11 +329,12 @@ func (r *Renderer) render(j *job.Job, e *event.Event, of *store.Store) (message.
 	return m, err
 }
 
-// find returns the set of the locale asked for, of its language, or of the store's locale.
+// find returns the set of the language that an event asks for, of the store's locale, or in English, and its locale. An event's region, as in
+// de-AT, is not looked at: no set has one.
 func (r *Renderer) find(id key, locale, ofStore string) (*set, string) {
 	locale = strings.ToLower(locale)
 	language, _, _ := strings.Cut(strings.ReplaceAll(locale, "_", "-"), "-")
-	for _, id.locale = range []string{language, ofStore} {
+	for _, id.locale = range []string{language, ofStore, builtInLocale} {
 		if s := r.sets[id]; s != nil {
 			return s, id.locale
 		}

@@ -1,10 +1,13 @@
 package render
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"unsafe"
 
 	"ringup.dev/ringup/internal/event"
 	"ringup.dev/ringup/internal/job"
@@ -12,7 +15,7 @@ import (
 	"ringup.dev/ringup/internal/store"
 )
 
-var luna = store.Only(&store.Store{ID: event.DefaultStore, Name: "Luna Coffee", Locale: "en"})
+var luna = shop("en")
 
 func renderer(t testing.TB, c Config) *Renderer {
 	t.Helper()
@@ -175,24 +178,176 @@ func TestOverrides(t *testing.T) {
 	}
 }
 
-func TestBrokenTemplatesAreNamedAtStart(t *testing.T) {
-	t.Parallel()
-	for _, tt := range []struct{ name, text, want string }{
-		{"pos_save.sms.customer.en.txt", "{{.Nothing}}", "pos_save.sms.customer.en.txt"},
-		{"pos_save.sms.customer.en.txt", "{{if}}", "pos_save.sms.customer.en.txt"},
-		{"pos_save.txt", "x", "names are <event>"},
-		{"pos_save.email.customer.fr.txt", "x", "pos_save.email.customer.fr.subject"},
-	} {
-		dir := t.TempDir()
-		if err := os.WriteFile(filepath.Join(dir, tt.name), []byte(tt.text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := New(Config{TemplatesDir: dir}, luna); err == nil || !strings.Contains(err.Error(), tt.want) {
-			t.Errorf("%s %q: %v", tt.name, tt.text, err)
+// templateParts are good texts of every part of a set, by channel; only template.json may be left out.
+var templateParts = map[message.Channel]map[string]string{
+	message.SMS:      {"txt": "{{.Amount}}"},
+	message.Email:    {"txt": "{{.Amount}}", "subject": "{{.Amount}}", "html": `{{define "content"}}<p>{{.Amount}}</p>{{end}}{{template "content" .}}`},
+	message.WhatsApp: {"txt": "{{.Amount}}", "template.json": `{"name":"x","language":"de","parameters":[{{json .Amount}}]}`},
+}
+
+// templatesDir makes a folder with every template of some event types in a locale. With a part, the files of that part have the text; "" leaves
+// them out. It returns the names of those files, too.
+func templatesDir(t *testing.T, kinds []event.Type, locale, part, text string) (dir string, ofPart []string) {
+	t.Helper()
+	dir = t.TempDir()
+	for _, kind := range kinds {
+		for channel, parts := range templateParts {
+			for _, audience := range message.Audiences {
+				for name, good := range parts {
+					file := fmt.Sprintf("%s.%s.%s.%s.%s", kind, channel, audience, locale, name)
+					if name == part {
+						ofPart = append(ofPart, file)
+						good = text
+					}
+					if good == "" {
+						continue
+					}
+					if err := os.WriteFile(filepath.Join(dir, file), []byte(good), 0o600); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
 		}
 	}
-	if _, err := New(Config{}, store.Only(&store.Store{ID: "x", Locale: "xx"})); err == nil || !strings.Contains(err.Error(), "DEFAULT_LOCALE") {
+	return dir, ofPart
+}
+
+// shop has a default locale.
+func shop(locale string) store.Directory {
+	return store.Only(&store.Store{ID: event.DefaultStore, Name: "Luna Coffee", Locale: locale})
+}
+
+// TestBrokenTemplatesAreNamedAtStart: a template that cannot be read or rendered is found when the program starts, whatever its event type,
+// channel, audience, locale and part.
+func TestBrokenTemplatesAreNamedAtStart(t *testing.T) {
+	t.Parallel()
+	texts := []string{"{{.Nothing}}", "{{if}}", "{{with .OrderID}}{{.Nothing}}{{end}}", "{{if not .OrderID}}{{.OrderID.Nothing}}{{end}}"}
+	for part, bad := range map[string][]string{
+		"txt": texts, "subject": texts,
+		"html":          append([]string{`{{define "content"}}{{.Nothing}}{{end}}{{template "content" .}}`, `<a href="{{.Amount}}`, `{{template "absent" .}}`}, texts...),
+		"template.json": append([]string{"{}", "x", `{"name":"x","parameters":[{{.CustomerName}}]}`}, texts...),
+	} {
+		for i, text := range bad {
+			for _, locales := range [][2]string{{"de", "en"}, {"de", "de"}, {"en", "en"}} { // of the templates, and the default
+				if i > 0 && locales != [2]string{"de", "en"} {
+					continue // one text shows that these locales are looked at, too
+				}
+				dir, files := templatesDir(t, event.Types, locales[0], part, text)
+				_, err := New(Config{TemplatesDir: dir}, shop(locales[1]))
+				if err == nil {
+					t.Errorf("%s is %q, locales %v: it starts", part, text, locales)
+					continue
+				}
+				for _, file := range files {
+					if !strings.Contains(err.Error(), file) {
+						t.Errorf("%s is %q, locales %v: it is not named in %v", file, text, locales, err)
+					}
+				}
+			}
+		}
+	}
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "pos_save.txt"), []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := New(Config{TemplatesDir: dir}, luna); err == nil || !strings.Contains(err.Error(), "names are <event>") {
+		t.Errorf("a name of no template: %v", err)
+	}
+}
+
+// TestGapsAreNamedAtStart: a set that lacks a file is found when the program starts, in the default locale and in another.
+func TestGapsAreNamedAtStart(t *testing.T) {
+	t.Parallel()
+	for _, part := range []string{"txt", "subject", "html", "template.json"} {
+		for _, ofStore := range []string{"en", "fr"} {
+			dir, files := templatesDir(t, event.Types, "fr", part, "")
+			_, err := New(Config{TemplatesDir: dir}, shop(ofStore))
+			if part == "template.json" {
+				if err != nil {
+					t.Errorf("without WhatsApp's templates: %v", err)
+				}
+				continue
+			}
+			if err == nil {
+				t.Errorf("DEFAULT_LOCALE %s, without any .%s: it starts", ofStore, part)
+				continue
+			}
+			for _, file := range files {
+				// A text message is one file, which another locale than the default one may lack.
+				other := ofStore == "en" && strings.Contains(file, ".sms.")
+				if strings.Contains(err.Error(), file) == other {
+					t.Errorf("DEFAULT_LOCALE %s: whether %s is named is not %t in %v", ofStore, file, !other, err)
+				}
+			}
+		}
+	}
+	for _, absent := range []string{"pos_save.sms.customer.fr.txt", "pos_save.whatsapp.staff.fr.txt", "pos_save.email.staff.fr.subject"} {
+		dir, _ := templatesDir(t, []event.Type{event.POSSave}, "fr", "template.json", "")
+		if err := os.Remove(filepath.Join(dir, absent)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := New(Config{TemplatesDir: dir}, shop("fr")); err == nil || !strings.Contains(err.Error(), absent) {
+			t.Errorf("without %s: %v", absent, err)
+		}
+	}
+	if _, err := New(Config{}, shop("xx")); err == nil || !strings.Contains(err.Error(), "DEFAULT_LOCALE") {
 		t.Errorf("an unknown locale: %v", err)
+	}
+}
+
+// TestTemplatesOfVersion1: the folder of a shop that has translated all that 0.1.0 had is good for this release. Messages of later event types
+// are in English.
+func TestTemplatesOfVersion1(t *testing.T) {
+	t.Parallel()
+	version1 := []event.Type{event.PaymentComplete, event.OrderCreate, event.POSSave, event.OrderUpdate}
+	dir, _ := templatesDir(t, version1, "de", "txt", "Bon: {{.Amount}}")
+	r, err := New(Config{TemplatesDir: dir}, shop("de"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, kind := range event.Types {
+		for _, channel := range message.Channels {
+			for _, audience := range message.Audiences {
+				for _, locale := range []string{"", "fr", "de-AT"} {
+					e := sample(kind, func(e *event.Event) { e.Customer.Locale = locale })
+					m, err := r.Render(jobOf(t, channel, audience, e))
+					if german := strings.HasPrefix(m.Text, "Bon: "); err != nil || m.Text == "" || german != slices.Contains(version1, kind) {
+						t.Errorf("%s %s %s, locale %q: %q, %v", kind, channel, audience, locale, m.Text, err)
+					}
+				}
+			}
+		}
+	}
+}
+
+// TestNothingOfAnEventIsKept: what outlives a message, the views and the prices, has no text of its event, which would keep all of it in memory.
+func TestNothingOfAnEventIsKept(t *testing.T) {
+	t.Parallel()
+	r := renderer(t, Config{})
+	v := &view{}
+	for _, items := range []int{3, 0, 1, maxItems + 5, 2} {
+		e := event.Sample(event.POSSave)
+		e.Items = make([]event.Item, items)
+		for i := range e.Items {
+			e.Items[i] = event.Item{Name: "Espresso", Quantity: "2", UnitPrice: "3.25"}
+		}
+		r.fill(v, jobOf(t, message.Email, message.Customer, e), e, "Luna Coffee", "en")
+		v.reset()
+		for i, item := range v.Items[:cap(v.Items)] {
+			if item != (line{}) {
+				t.Fatalf("after %d items: line %d is %+v", items, i, item)
+			}
+		}
+	}
+	payload := "125.50 usd de-at"
+	r.prices.format(payload[:6], payload[7:10], payload[11:13])
+	for key := range r.prices.seen {
+		for _, text := range key {
+			start := uintptr(unsafe.Pointer(unsafe.StringData(payload)))
+			if at := uintptr(unsafe.Pointer(unsafe.StringData(text))); at >= start && at < start+uintptr(len(payload)) {
+				t.Errorf("the prices keep %q of the event itself", text)
+			}
+		}
 	}
 }
 

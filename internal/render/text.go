@@ -147,8 +147,8 @@ func (p *prices) format(literal, code, locale string) string {
 	if len(p.seen) >= maxPrices {
 		clear(p.seen)
 	}
-	// Clones: the key's texts may be parts of a whole payload.
-	p.seen[[3]string{strings.Clone(literal), strings.Clone(code), locale}] = text
+	// Clones: the key's texts may be parts of a whole event.
+	p.seen[[3]string{strings.Clone(literal), strings.Clone(code), strings.Clone(locale)}] = text
 	return text
 }
 

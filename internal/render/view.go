@@ -34,6 +34,12 @@ func (v *view) Field(name string) string {
 // scratch keeps views between messages: the next one reuses the memory of the items.
 var scratch = sync.Pool{New: func() any { return new(view) }}
 
+// reset empties a view, so that it keeps no text of an event, and keeps the memory of the items.
+func (v *view) reset() {
+	clear(v.Items)
+	*v = view{Items: v.Items[:0]}
+}
+
 // fill makes the view of a job's event.
 func (r *Renderer) fill(v *view, j *job.Job, e *event.Event, business, locale string) {
 	fit := func(text string) string { return field(j.Channel, text) }

@@ -17,6 +17,7 @@ import (
 	"ringup.dev/ringup/internal/admin"
 	"ringup.dev/ringup/internal/admin/admintest"
 	"ringup.dev/ringup/internal/admin/api"
+	"ringup.dev/ringup/internal/inbound"
 	"ringup.dev/ringup/internal/queue"
 )
 
@@ -109,6 +110,12 @@ func TestOpenAPITypes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	compare(t, "a problem", doc.Components.Responses["Problem"].Value.Content.Get(inbound.ProblemJSON).Schema.Value, reflect.TypeFor[inbound.Problem]())
+	refused := doc.Paths.Value("/admin/api/suppressed/import").Post.Responses.Value("422").Value.Content.Get(inbound.ProblemJSON).Schema.Value
+	compare(t, "an import that is refused", refused, reflect.TypeFor[struct {
+		*inbound.Problem
+		Wrong []admin.WrongLine `json:"wrong"`
+	}]())
 	for operation, types := range map[string]struct{ request, answer any }{
 		"GET /admin/api/queues":                   {nil, map[string]admin.Channel{}},
 		"GET /admin/api/queues/{channel}/{state}": {nil, admin.JobList{}},
