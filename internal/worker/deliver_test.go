@@ -112,6 +112,9 @@ func TestAnotherProvider(t *testing.T) {
 					if !strings.Contains(b.log.String(), `"msg":"breaker open","provider":"aws","reason":"HTTP 500"`) {
 						t.Error(b.log.String())
 					}
+					if strings.Contains(b.log.String(), `"msg":"breaker closed"`) {
+						t.Errorf("it has not closed:\n%s", b.log.String())
+					}
 				}
 				for claimed, provider := range map[*queue.Claimed]string{first: "twilio", again: want} {
 					if done, sent := b.queue.settled[claimed][0].Outcome.(queue.Done); !sent || done.Provider != provider {

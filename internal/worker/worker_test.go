@@ -37,7 +37,7 @@ type memory struct {
 	hang    bool  // nor does a call end
 	claims  int
 	spent   map[string]int64
-	// breakers come back with each settlement.
+	// breakers come back with settlements and reports, and not with a claim alone.
 	breakers map[string]queue.BreakerState
 }
 
@@ -52,7 +52,10 @@ func (m *memory) Exchange(ctx context.Context, settlements []queue.Settlement, r
 		return nil, nil, m.away
 	}
 	m.reports = append(m.reports, reports...)
-	settled := &queue.Settled{Breakers: m.breakers}
+	settled := &queue.Settled{}
+	if len(settlements)+len(reports) > 0 {
+		settled.Breakers = m.breakers
+	}
 	for i, s := range settlements {
 		if m.lose {
 			settled.Lost = append(settled.Lost, i)
