@@ -283,6 +283,9 @@ func TestWhatGoesWithAnOutcome(t *testing.T) {
 		"opted out, which holds on the other channel too": {policy{backoff: backoff, fallBack: true}, failed(optedOut),
 			queue.Fail{Attempt: lost, Error: "permanent: opted_out", Suppress: &suppress.Entry{Channel: message.SMS, Address: "+12025550143",
 				Why: suppress.Refused, By: "twilio", Sender: "+15005550006", At: started.Add(80 * time.Millisecond)}}},
+		"opted out at the provider alone (131050), which holds here too": {policy{backoff: backoff, fallBack: true},
+			failed(failure.Error{Class: failure.Permanent, Reason: failure.ReasonOptedOut}),
+			queue.Fail{Attempt: lost, Error: "permanent: opted_out"}},
 		"uncertain, which does not go out twice": {policy{backoff: backoff, fallBack: true}, failed(failure.Error{Class: failure.Ambiguous, Reason: failure.ReasonTimeout}),
 			queue.Fail{Attempt: lost, Error: "ambiguous: timeout", Uncertain: true}},
 	} {
