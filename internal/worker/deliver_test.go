@@ -83,6 +83,32 @@ func TestDailyCap(t *testing.T) {
 	})
 }
 
+// TestDailyCapAtMidnight: yesterday's costs, which the queue tells after midnight, count towards no cap of the new day.
+func TestDailyCapAtMidnight(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		before time.Duration // midnight, when the queue is asked
+		want   string
+	}{
+		"asked and told before midnight":      {time.Hour, "held"},
+		"asked before and told at midnight":   {300 * time.Millisecond, "completed"},
+		"asked before and told past midnight": {100 * time.Millisecond, "completed"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				time.Sleep(24*time.Hour - tt.before) //nolint:forbidigo // the bubble's clock begins at midnight
+				b := open(renderer{}, 1, func(s *setup) { s.dailyCap = "sms=0.05" })
+				b.queue.spent, b.queue.spentTakes = map[string]int64{"total": 50_000}, 300*time.Millisecond
+				b.run(t, 5*time.Second)
+				if got := b.queue.outcomes(t); got[tt.want] != 1 {
+					t.Errorf("%v, want it %s", got, tt.want)
+				}
+			})
+		})
+	}
+}
+
 // TestAnotherProvider: a message that one provider took, and that did not arrive, goes to the next provider, if its breaker is closed.
 func TestAnotherProvider(t *testing.T) {
 	t.Parallel()

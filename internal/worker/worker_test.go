@@ -37,6 +37,8 @@ type memory struct {
 	hang    bool  // nor does a call end
 	claims  int
 	spent   map[string]int64
+	// spentTakes is how long the queue takes to say what was spent, as of when it was asked.
+	spentTakes time.Duration
 	// breakers come back with settlements and reports, and not with a claim alone.
 	breakers map[string]queue.BreakerState
 }
@@ -81,7 +83,10 @@ func (m *memory) Renew(context.Context, []*queue.Claimed) ([]int, error) { retur
 func (m *memory) Heartbeat(context.Context, string, int, int) error { return nil }
 func (m *memory) Deregister(context.Context, string) error          { return nil }
 
-func (m *memory) Spent(context.Context) (map[string]int64, error) { return m.spent, nil }
+func (m *memory) Spent(context.Context) (map[string]int64, error) {
+	time.Sleep(m.spentTakes) //nolint:forbidigo // the bubble's clock
+	return m.spent, nil
+}
 
 func (m *memory) Wait(ctx context.Context, atMost time.Duration) error {
 	select {
