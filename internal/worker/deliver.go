@@ -80,7 +80,7 @@ func (d *Deliver) Handle(ctx context.Context, c *queue.Claimed) Result {
 	if d.Tracer == nil {
 		return d.deliver(ctx, c, i, &a)
 	}
-	ctx, span := traceJob(ctx, d.Tracer, "send", c.Job)
+	ctx, span := traceJob(ctx, d.Tracer, c.Job)
 	r := d.deliver(ctx, c, i, &a)
 	a.endJob(span)
 	return r
