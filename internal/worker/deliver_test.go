@@ -9,6 +9,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"ringup.dev/ringup/internal/event"
@@ -103,6 +105,42 @@ func TestDailyCapAtMidnight(t *testing.T) {
 				b.run(t, 5*time.Second)
 				if got := b.queue.outcomes(t); got[tt.want] != 1 {
 					t.Errorf("%v, want it %s", got, tt.want)
+				}
+			})
+		})
+	}
+}
+
+// TestFallBack: that another channel takes over, and for how long, goes along with a message that was sent and with one that failed.
+func TestFallBack(t *testing.T) {
+	t.Parallel()
+	permanent := &failure.Error{Class: failure.Permanent, Reason: failure.ReasonRecipient}
+	for name, tt := range map[string]struct {
+		fallBack bool
+		err      error
+		want     queue.Outcome
+	}{
+		"sent, with FALLBACK_CHANNEL": {true, nil, queue.Done{Redelivery: &queue.Redelivery{FallBack: true, Within: 15 * time.Minute}}},
+		"sent, without":               {false, nil, queue.Done{}},
+		"failed, with":                {true, permanent, queue.Fail{Error: permanent.Error(), FallBack: true}},
+		"failed, without":             {false, permanent, queue.Fail{Error: permanent.Error()}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				b := open(renderer{}, 1, func(s *setup) {
+					s.fallBack = tt.fallBack
+					s.providers[0].Provider.(*sender).reports = true //nolint:forcetypeassert // as open has it
+				})
+				b.sender.err = tt.err
+				claimed := b.queue.waiting[0]
+				b.run(t, time.Second)
+				got := b.queue.settled[claimed]
+				if len(got) != 1 {
+					t.Fatalf("%+v", got)
+				}
+				if diff := cmp.Diff(tt.want, got[0].Outcome, cmpopts.IgnoreTypes(queue.Attempt{}, []queue.Cost(nil))); diff != "" {
+					t.Errorf("(-want +got):\n%s", diff)
 				}
 			})
 		})

@@ -35,12 +35,13 @@ type memory struct {
 	lose    bool  // every settlement finds its lease gone
 	away    error // the queue does not answer
 	hang    bool  // nor does a call end
-	claims  int
 	spent   map[string]int64
 	// spentTakes is how long the queue takes to say what was spent, as of when it was asked.
 	spentTakes time.Duration
 	// breakers come back with settlements and reports, and not with a claim alone.
 	breakers map[string]queue.BreakerState
+	// answers changes an answer before it is returned; the claim is nil where none was asked for.
+	answers func(*queue.Settled, *queue.Claim)
 }
 
 func (m *memory) Exchange(ctx context.Context, settlements []queue.Settlement, reports []queue.ProviderHealth, request *queue.ClaimRequest) (*queue.Settled, *queue.Claim, error) {
@@ -64,15 +65,17 @@ func (m *memory) Exchange(ctx context.Context, settlements []queue.Settlement, r
 		}
 		m.settled[s.Claimed] = append(m.settled[s.Claimed], s)
 	}
-	if request == nil {
-		return settled, nil, nil
+	var claim *queue.Claim
+	if request != nil {
+		n := min(request.Max, len(m.waiting))
+		claim = &queue.Claim{Jobs: m.waiting[:n], Wait: -1}
+		m.waiting = m.waiting[n:]
+		if len(m.waiting) > 0 {
+			claim.Wait = 0
+		}
 	}
-	m.claims++
-	n := min(request.Max, len(m.waiting))
-	claim := &queue.Claim{Jobs: m.waiting[:n], Wait: -1}
-	m.waiting = m.waiting[n:]
-	if len(m.waiting) > 0 {
-		claim.Wait = 0
+	if m.answers != nil {
+		m.answers(settled, claim)
 	}
 	return settled, claim, nil
 }
@@ -118,6 +121,7 @@ type sender struct {
 	sending, most int
 	latency       time.Duration
 	err, ill      error
+	reports       bool // deliveries
 	before        func() // nil, or called before each send
 }
 
@@ -146,7 +150,7 @@ func (s *sender) Send(ctx context.Context, m message.Message) (provider.Receipt,
 
 func (s *sender) Probe(context.Context) error { return s.ill }
 
-func (s *sender) Traits() provider.Traits { return provider.Traits{Sender: "+15005550006"} }
+func (s *sender) Traits() provider.Traits { return provider.Traits{Sender: "+15005550006", Reports: s.reports} }
 
 func (s *sender) total() (n int) {
 	s.mu.Lock()
@@ -171,10 +175,11 @@ func (r renderer) Render(j *job.Job) (message.Message, error) {
 }
 
 type bench struct {
-	queue  *memory
-	sender *sender
-	worker *worker.Worker
-	log    *bytes.Buffer
+	queue    *memory
+	sender   *sender
+	worker   *worker.Worker
+	registry *prometheus.Registry
+	log      *bytes.Buffer
 }
 
 // setup is what a test may change of a worker before it is made.
@@ -198,7 +203,8 @@ func (l *locked) Write(p []byte) (int, error) {
 }
 
 func open(render renderer, jobs int, change ...func(*setup)) *bench {
-	b := &bench{queue: &memory{settled: map[*queue.Claimed][]queue.Settlement{}}, sender: &sender{sent: map[string]int{}}, log: &bytes.Buffer{}}
+	b := &bench{queue: &memory{settled: map[*queue.Claimed][]queue.Settlement{}}, sender: &sender{sent: map[string]int{}},
+		registry: prometheus.NewRegistry(), log: &bytes.Buffer{}}
 	for i := range jobs {
 		j := &job.Job{WebhookID: fmt.Sprintf("w%d", i), AcceptedAt: time.Now().Add(-time.Minute)}
 		b.queue.waiting = append(b.queue.waiting, &queue.Claimed{Job: j, Raw: []byte(j.WebhookID)})
@@ -208,12 +214,12 @@ func open(render renderer, jobs int, change ...func(*setup)) *bench {
 	for _, c := range change {
 		c(&s)
 	}
-	b.worker = build(s, b.queue, render, slog.New(slog.NewJSONHandler(&locked{w: b.log}, nil)))
+	b.worker = build(s, b.queue, render, b.registry, slog.New(slog.NewJSONHandler(&locked{w: b.log}, nil)))
 	return b
 }
 
 // build puts a worker together as the program does.
-func build(s setup, q worker.Queue, render worker.Renderer, log *slog.Logger) *worker.Worker {
+func build(s setup, q worker.Queue, render worker.Renderer, registry *prometheus.Registry, log *slog.Logger) *worker.Worker {
 	var names []string
 	for _, one := range s.providers {
 		names = append(names, one.Name)
@@ -226,11 +232,11 @@ func build(s setup, q worker.Queue, render worker.Renderer, log *slog.Logger) *w
 	if err := errors.Join(capErr, priceErr, gateErr); err != nil {
 		panic(err) // a mistake in the test
 	}
-	metrics := worker.NewMetrics(prometheus.NewRegistry(), message.SMS)
+	metrics := worker.NewMetrics(registry, message.SMS)
 	breakers := worker.NewBreakers(names, metrics, log)
 	deliver := worker.NewDeliver(worker.DeliverOptions{
-		Config: s.config, ResendUncertain: true, FallBack: s.fallBack, Renderer: render, Gate: checks, Senders: s.providers, Breakers: breakers,
-		Prices: prices, Sources: sources, Budget: budget, Metrics: metrics, Log: log,
+		Config: s.config, ResendUncertain: true, FallBack: s.fallBack, FallBackWithin: 15 * time.Minute, Renderer: render, Gate: checks, Senders: s.providers,
+		Breakers: breakers, Prices: prices, Sources: sources, Budget: budget, Metrics: metrics, Log: log,
 	})
 	return worker.New(worker.Options{
 		Config: s.config, Lease: 30 * time.Second, Queue: q, Handler: deliver, Breakers: breakers, Metrics: metrics, Log: log, Budget: budget,
