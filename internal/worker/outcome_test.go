@@ -137,6 +137,7 @@ func rows() []row {
 		{"ambiguous error, `ON_UNCERTAIN=fail`", "", "", attempt{job: fresh, err: ambiguous, breakerOpen: true}, setAside},
 		{"the provider's own probe failed", "", "half open", attempt{job: fresh, err: transient, probe: true, probeFailed: true}, resend},
 		{"the provider's own probe failed", "", "half open", attempt{job: fresh, err: outage(failure.Permanent, 0), probe: true, probeFailed: true}, resend},
+		{"the provider's own probe was throttled", "", "half open", attempt{job: fresh, err: outage(failure.Throttled, time.Minute), probe: true, probeFailed: true}, resend},
 		{"the template cannot be rendered", "", "", attempt{job: fresh, renderErr: os.ErrInvalid}, resend},
 		{"the gate: older than `MESSAGE_TTL`", "", "", attempt{job: fresh, verdict: gate.Verdict{Action: gate.Drop, Reason: gate.Expired}}, resend},
 		{"the gate: on the suppression list", "", "", attempt{job: fresh, verdict: gate.Verdict{Action: gate.Suppress, Reason: gate.Suppressed}}, resend},
