@@ -57,7 +57,7 @@ type bench struct {
 	err     error
 }
 
-// Take remembers an update, or fails as it is told.
+// Accept remembers an update, or fails as it is told.
 func (b *bench) Accept(_ context.Context, n report.Update) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -127,7 +127,7 @@ func open(t *testing.T, instead map[string]string) *bench {
 	return b
 }
 
-// dialect is a provider that reports, as the emulator, the catalogue and the metrics call it.
+// dialect is a provider that reports, as the emulator, the catalog and the metrics call it.
 type dialect struct {
 	name, provider string
 	channel        message.Channel

@@ -162,7 +162,7 @@ func (w *Worker) exchange(ctx context.Context, now time.Time, draining bool) {
 		s.failures++
 		s.answering = time.Time{}
 		s.nextPoll = time.Now().Add(w.backoff())
-		w.Log.Warn("the queue does not answer", "error", err, "unsettled", len(s.settlements))
+		w.Log.Warn("exchange failed", "error", err, "unsettled", len(s.settlements))
 		return
 	}
 	s.failures = 0
