@@ -228,9 +228,7 @@ func invalid(err error) *inbound.Problem {
 	var fields *generic.InvalidError
 	if errors.As(err, &fields) {
 		p := inbound.New(http.StatusUnprocessableEntity, "invalid", "the payload is not a valid webhook; errors names each wrong field")
-		for _, field := range fields.Problems {
-			p.Errors = append(p.Errors, inbound.FieldError(field))
-		}
+		p.Errors = fields.Problems
 		return p
 	}
 	return inbound.Malformed(err.Error())
