@@ -21,7 +21,7 @@ func TestNothingPrintsAnAddress(t *testing.T) {
 		var log bytes.Buffer
 		slog.New(slog.NewJSONHandler(&log, nil)).Info("x", "to", address, "recipient", of, "all", []message.Address{address})
 		slog.New(slog.NewTextHandler(&log, nil)).Info("x", "to", address, "recipient", of, "all", []message.Address{address})
-		encoded, err := json.Marshal(map[message.Address]message.Recipient{address: of})
+		encoded, err := json.Marshal([]message.Recipient{of})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -22,10 +22,10 @@ func TestNoHandlerSeesThem(t *testing.T) {
 		want                     queue.Outcome
 		reports                  []queue.ProviderHealth
 	}{
-		"the worker stops":                             {stops: true, want: queue.Release{}},
-		"the worker stops, a probe":                    {stops: true, probe: true, want: queue.Release{}, reports: probed},
-		"unreadable":                                   {unreadable: true, want: queue.Fail{Error: job.ErrCorrupt.Error()}},
-		"unreadable, a probe":                          {unreadable: true, probe: true, want: queue.Fail{Error: job.ErrCorrupt.Error()}, reports: probed},
+		"the worker stops":                            {stops: true, want: queue.Release{}},
+		"the worker stops, a probe":                   {stops: true, probe: true, want: queue.Release{}, reports: probed},
+		"unreadable":                                  {unreadable: true, want: queue.Fail{Error: job.ErrCorrupt.Error()}},
+		"unreadable, a probe":                         {unreadable: true, probe: true, want: queue.Fail{Error: job.ErrCorrupt.Error()}, reports: probed},
 		"unreadable, a probe, while the worker stops": {stops: true, unreadable: true, probe: true, want: queue.Release{}, reports: probed},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -85,15 +85,18 @@ func TestMetrics(t *testing.T) {
 			want: map[string]float64{sends + "completed provider=twilio reason=": 1, cost: 0.01, "ringup_leases_lost_total": 1}},
 		"a breaker opens": {change: func(b *bench) { b.queue.breakers = map[string]queue.BreakerState{"twilio": {State: queue.BreakerOpen}} },
 			want: map[string]float64{sends + "completed provider=twilio reason=": 1, cost: 0.01, "ringup_breaker_open provider=twilio": 1}},
-		"a provider recovers": {change: func(b *bench) { b.queue.breakers = map[string]queue.BreakerState{"twilio": {State: queue.BreakerRecovering}} },
+		"a provider recovers": {change: func(b *bench) {
+			b.queue.breakers = map[string]queue.BreakerState{"twilio": {State: queue.BreakerRecovering}}
+		},
 			want: map[string]float64{sends + "completed provider=twilio reason=": 1, cost: 0.01}},
 		"the claim's and the settlement's own": {change: func(b *bench) {
 			b.queue.answers = func(s *queue.Settled, c *queue.Claim) {
-				if c == nil {
+				switch {
+				case c == nil:
 					s.Evicted = []*job.Job{{WebhookID: "old"}}
-					return
+				case len(c.Jobs) > 0:
+					c.Reaped, c.Throttled, c.Evicted = 3, true, []*job.Job{{WebhookID: "older"}, {WebhookID: "oldest"}}
 				}
-				c.Reaped, c.Throttled, c.Evicted = 3, true, []*job.Job{{WebhookID: "older"}, {WebhookID: "oldest"}}
 			}
 		}, want: map[string]float64{sends + "completed provider=twilio reason=": 1, cost: 0.01, "ringup_leases_reaped_total": 3, "ringup_failed_evicted_total": 3,
 			"ringup_rate_limited_total": 1}},
@@ -114,7 +117,7 @@ func TestMetrics(t *testing.T) {
 				if tt.change != nil {
 					tt.change(b)
 				}
-				b.run(t, time.Second)
+				b.run(t, 5*time.Second) // time for round trips that only claim
 				tt.want["ringup_claimed_total"] = 1
 				if diff := cmp.Diff(tt.want, series(t, b.registry)); diff != "" {
 					t.Errorf("(-want +got):\n%s", diff)

@@ -121,7 +121,7 @@ type sender struct {
 	sending, most int
 	latency       time.Duration
 	err, ill      error
-	reports       bool // deliveries
+	reports       bool   // deliveries
 	before        func() // nil, or called before each send
 }
 
@@ -150,7 +150,9 @@ func (s *sender) Send(ctx context.Context, m message.Message) (provider.Receipt,
 
 func (s *sender) Probe(context.Context) error { return s.ill }
 
-func (s *sender) Traits() provider.Traits { return provider.Traits{Sender: "+15005550006", Reports: s.reports} }
+func (s *sender) Traits() provider.Traits {
+	return provider.Traits{Sender: "+15005550006", Reports: s.reports}
+}
 
 func (s *sender) total() (n int) {
 	s.mu.Lock()

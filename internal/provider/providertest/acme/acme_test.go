@@ -145,10 +145,10 @@ func TestSettings(t *testing.T) {
 		change func(*send.Config)
 		want   []string
 	}{
-		"all right":  {func(*send.Config) {}, nil},
-		"no key":     {func(c *send.Config) { c.Key = "" }, []string{"ACME_KEY"}},
-		"no number":  {func(c *send.Config) { c.From = "" }, []string{"ACME_FROM"}},
-		"a bad URL":  {func(c *send.Config) { c.BaseURL = "proxy" }, []string{"ACME_BASE_URL"}},
+		"all right":   {func(*send.Config) {}, nil},
+		"no key":      {func(c *send.Config) { c.Key = "" }, []string{"ACME_KEY"}},
+		"no number":   {func(c *send.Config) { c.From = "" }, []string{"ACME_FROM"}},
+		"a bad URL":   {func(c *send.Config) { c.BaseURL = "proxy" }, []string{"ACME_BASE_URL"}},
 		"all of them": {func(c *send.Config) { *c = send.Config{BaseURL: "proxy"} }, []string{"ACME_KEY", "ACME_FROM", "ACME_BASE_URL"}},
 	} {
 		c := all
