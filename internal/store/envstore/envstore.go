@@ -11,11 +11,11 @@ import (
 	"ringup.dev/ringup/internal/store"
 )
 
-// Brand is how the store presents itself in messages.
+// Brand is how the store presents itself in messages and on the unsubscribe page.
 type Brand struct {
 	// DefaultLocale is the language of a message whose payload names none that there are templates for.
 	DefaultLocale string `env:"DEFAULT_LOCALE, default=en"`
-	// BusinessName is the shop's name, as messages show it.
+	// BusinessName is the shop's name, as messages and the unsubscribe page show it.
 	BusinessName string `env:"BUSINESS_NAME, default=Your shop"`
 }
 
