@@ -127,9 +127,10 @@ func (p *policy) again(a *attempt, uncertain bool) queue.Outcome {
 }
 
 // fail is the outcome of a message that is given up. A recipient who does not want to hear from us on this channel is not written to on
-// another, and what may have gone out does not go out there too.
+// another, whether or not the provider's answer is one for the suppression list; and what may have gone out does not go out there too.
 func (p *policy) fail(a *attempt, uncertain bool) queue.Outcome {
-	f := queue.Fail{Attempt: a.call(), Error: a.err.Error(), Uncertain: uncertain, FallBack: p.fallBack && !a.err.Suppress && !uncertain}
+	unwanted := a.err.Suppress || a.err.Reason == failure.ReasonOptedOut
+	f := queue.Fail{Attempt: a.call(), Error: a.err.Error(), Uncertain: uncertain, FallBack: p.fallBack && !unwanted && !uncertain}
 	if a.err.Suppress {
 		f.Suppress = &suppress.Entry{Channel: a.job.Channel, Address: a.job.Recipient, Why: suppress.Refused, By: a.provider, Sender: a.traits.Sender, At: a.ended}
 	}

@@ -23,9 +23,6 @@ func costsOf(cost pricing.Micros, event, sourceLabel string) []queue.Cost {
 
 // settleCosts tells the budget that a job's costs are stored.
 func settleCosts(b *pricing.Budget, o queue.Outcome) {
-	if b == nil {
-		return
-	}
 	done, sent := o.(queue.Done)
 	if !sent {
 		return
@@ -45,6 +42,7 @@ func (w *Worker) refreshSpend(ctx context.Context) {
 	}
 	call, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
+	now := time.Now() // before the question: an answer that comes after midnight is of the day before
 	spent, err := w.Queue.Spent(call)
 	if err != nil {
 		w.Log.Warn("spend refresh failed", "error", err)
@@ -56,7 +54,7 @@ func (w *Worker) refreshSpend(ctx context.Context) {
 			bySource[label] = pricing.Micros(micros)
 		}
 	}
-	w.Budget.Refresh(pricing.Micros(spent[queue.CostTotal]), bySource, time.Now())
+	w.Budget.Refresh(pricing.Micros(spent[queue.CostTotal]), bySource, now)
 	w.Metrics.capped.Reset()
 	for _, one := range w.Budget.Reached() {
 		w.Metrics.capped.WithLabelValues(one.Name()).Set(1)

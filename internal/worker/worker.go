@@ -33,7 +33,7 @@ type Queue interface {
 
 // Handler does what a job asks for.
 //
-// Handle is called once for each claim, from many goroutines. The job is never nil. ctx ends after SEND_TIMEOUT, and not because the worker
+// Handle is called once for each claimed job, from many goroutines. The job is never nil. ctx ends after SEND_TIMEOUT, and not because the worker
 // stops: a job that has begun ends by itself. Whatever happens is said by the result; its outcome is never nil.
 type Handler interface {
 	Handle(ctx context.Context, c *queue.Claimed) Result
