@@ -63,22 +63,26 @@ type set struct {
 
 // Renderer makes messages. It is safe for concurrent use.
 type Renderer struct {
-	stores store.Directory
-	sets   map[key]*set
-	prices prices
+	stores   store.Directory
+	channels []message.Channel
+	sets     map[key]*set
+	prices   prices
 
 	// Unsubscribe makes the link by which a customer ends e-mails; nil for none. It is set before the first message.
 	Unsubscribe func(message.Address) string
 }
 
-// New loads the templates for the messages of some stores, and renders every one, of every locale, with the samples, so that a broken one is
-// found before a customer waits for it. The error names every file that is wrong.
-func New(config Config, stores store.Directory) (*Renderer, error) {
+// New loads the templates for the messages of some stores on some channels, or on all where none is given, and renders every one, of every
+// locale, with the samples, so that a broken one is found before a customer waits for it. The error names every file that is wrong.
+func New(config Config, stores store.Directory, channels ...message.Channel) (*Renderer, error) {
+	if len(channels) == 0 {
+		channels = message.Channels
+	}
 	files, err := load(config.TemplatesDir)
 	if err != nil {
 		return nil, err
 	}
-	r := &Renderer{stores: stores, sets: map[key]*set{}, prices: prices{seen: map[[3]string]string{}}}
+	r := &Renderer{stores: stores, channels: channels, sets: map[key]*set{}, prices: prices{seen: map[[3]string]string{}}}
 	var errs []error
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		if name == layoutFile {
@@ -148,6 +152,9 @@ func (r *Renderer) add(name string, files map[string]string) error {
 		return errors.New("the name is not of the form <event>.<channel>.<audience>.<locale>.<part>")
 	}
 	id := key{parts[1], parts[2], parts[3], parts[4]}
+	if !slices.Contains(r.channels, message.Channel(id.channel)) {
+		return nil
+	}
 	s := r.sets[id]
 	if s == nil {
 		s = &set{}
@@ -252,7 +259,7 @@ func (r *Renderer) gaps(locale string) []error {
 		if !has[string(kind)] {
 			continue
 		}
-		for _, channel := range message.Channels {
+		for _, channel := range r.channels {
 			for _, audience := range message.Audiences {
 				id := key{string(kind), string(channel), audience.String(), locale}
 				if r.sets[id] == nil {

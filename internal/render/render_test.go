@@ -447,3 +447,29 @@ func BenchmarkRender(b *testing.B) {
 		})
 	}
 }
+
+// TestChannels: a renderer of one channel has the templates of that channel alone, so a broken one of another is not its affair.
+func TestChannels(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for _, channel := range message.Channels {
+		if err := os.WriteFile(filepath.Join(dir, "pos_save."+string(channel)+".customer.en.txt"), []byte("{{.Nothing}}"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, own := range message.Channels {
+		r, err := New(Config{}, luna, own)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, channel := range message.Channels {
+			if _, err := r.Render(jobOf(t, channel, message.Customer, event.Sample(event.POSSave))); (err == nil) != (channel == own) {
+				t.Errorf("a renderer of %s, a job of %s: %v", own, channel, err)
+			}
+			_, err := New(Config{TemplatesDir: dir}, luna, own)
+			if named := strings.Contains(fmt.Sprint(err), "pos_save."+string(channel)); named != (channel == own) {
+				t.Errorf("a renderer of %s, a broken template of %s: %v", own, channel, err)
+			}
+		}
+	}
+}
