@@ -31,8 +31,8 @@ func terminal(t *testing.T) (run func(args ...string) (out string, code int), sc
 	for i := range 3 {
 		f.Settled(fmt.Sprint("w", i), fmt.Sprint("TXN_", i), queue.Settlement{Outcome: queue.Fail{Error: "permanent: invalid_recipient"}})
 	}
-	f.Settled("paid", "TXN_9", queue.Settlement{Outcome: queue.Done{Costs: []queue.Cost{
-		{Field: queue.CostTotal, Micros: 15_800}, {Field: queue.CostEvent + "payment_complete|kiosk-7\x1b\u202e", Micros: 15_800}}}})
+	f.Settled("paid", "TXN_9", queue.Settlement{Outcome: queue.Done{
+		Cost: queue.Cost{Event: "payment_complete", Source: "kiosk-7\x1b\u202e", Micros: 15_800}}})
 	schedule = func(id, why string) {
 		t.Helper()
 		f.Settled(id, "TXN_9", queue.Settlement{Outcome: queue.Hold{Delay: time.Hour, Error: why}})

@@ -139,7 +139,7 @@ func TestFallBack(t *testing.T) {
 				if len(got) != 1 {
 					t.Fatalf("%+v", got)
 				}
-				if diff := cmp.Diff(tt.want, got[0].Outcome, cmpopts.IgnoreTypes(queue.Attempt{}, []queue.Cost(nil))); diff != "" {
+				if diff := cmp.Diff(tt.want, got[0].Outcome, cmpopts.IgnoreTypes(queue.Attempt{}, queue.Cost{})); diff != "" {
 					t.Errorf("(-want +got):\n%s", diff)
 				}
 			})

@@ -78,7 +78,7 @@ func notNow(v gate.Verdict, now time.Time) queue.Outcome {
 func (p *policy) done(a *attempt) queue.Done {
 	return queue.Done{
 		Attempt: a.call(), NoReports: !a.traits.Reports, FindByMessageID: a.traits.Reports && a.traits.NamesMessage,
-		Costs: costsOf(a.cost, a.message.EventType, a.source), Redelivery: p.redelivery(a),
+		Cost: costOf(a), Redelivery: p.redelivery(a),
 	}
 }
 

@@ -238,7 +238,7 @@ func TestThePage(t *testing.T) {
 	}
 }
 
-// TestWhatGoesWithAnOutcome: costs, redelivery, fallback, the suppression list, the tokens of further segments.
+// TestWhatGoesWithAnOutcome: the cost, redelivery, fallback, the suppression list, the tokens of further segments.
 func TestWhatGoesWithAnOutcome(t *testing.T) {
 	t.Parallel()
 	j := &job.Job{Channel: message.SMS, Recipient: "+12025550143", Attempts: 1}
@@ -266,8 +266,8 @@ func TestWhatGoesWithAnOutcome(t *testing.T) {
 	}{
 		"a provider without reports": {policy{backoff: backoff, redeliverWithin: time.Hour, fallBack: true}, sent(false, false), queue.Done{Attempt: call, NoReports: true}},
 		"reports by message id":      {policy{backoff: backoff}, sent(true, true), queue.Done{Attempt: call, FindByMessageID: true}},
-		"costs": {policy{backoff: backoff}, priced, queue.Done{Attempt: call, FindByMessageID: true,
-			Costs: []queue.Cost{{Field: "total", Micros: 30_000}, {Field: "source:till-1", Micros: 30_000}, {Field: "event:pos_save|till-1", Micros: 30_000}}}},
+		"a cost": {policy{backoff: backoff}, priced, queue.Done{Attempt: call, FindByMessageID: true,
+			Cost: queue.Cost{Event: "pos_save", Source: "till-1", Micros: 30_000}}},
 		"RETRY_UNDELIVERED": {policy{backoff: backoff, redeliverWithin: time.Hour}, sent(true, false),
 			queue.Done{Attempt: call, Redelivery: &queue.Redelivery{Retry: true, Delay: 4 * time.Second, Within: time.Hour}}},
 		"RETRY_UNDELIVERED, no attempts left": {policy{backoff: backoff, redeliverWithin: time.Hour}, exhausted,

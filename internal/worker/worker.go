@@ -27,7 +27,7 @@ type Queue interface {
 	// Heartbeat says that a worker is alive; Deregister, that it has stopped. Both are for people alone.
 	Heartbeat(ctx context.Context, id string, sending, concurrency int) error
 	Deregister(ctx context.Context, id string) error
-	// Spent returns what all workers of the channel have spent today, by the fields of queue.Cost.
+	// Spent returns what all workers of the channel have spent today, by the fields of queue.CostTotal and its like.
 	Spent(ctx context.Context) (map[string]int64, error)
 }
 

@@ -27,8 +27,8 @@ func TestOpenAPI(t *testing.T) {
 	t.Parallel()
 	d := admintest.Open(t, admin.Config{Token: "right", Reveal: true})
 	d.Failed("a", "TXN_1", "permanent: invalid_recipient")
-	d.Settled("told", "TXN_1", queue.Settlement{Outcome: queue.Done{Attempt: queue.Attempt{Provider: "twilio", MessageID: "SM1"}, Costs: []queue.Cost{{Field: queue.CostTotal, Micros: 7900},
-		{Field: queue.CostEvent + "payment_complete|till", Micros: 7900}}}})
+	d.Settled("told", "TXN_1", queue.Settlement{Outcome: queue.Done{Attempt: queue.Attempt{Provider: "twilio", MessageID: "SM1"},
+		Cost: queue.Cost{Event: "payment_complete", Source: "till", Micros: 7900}}})
 	doc, err := openapi3.NewLoader().LoadFromData(api.Description)
 	d.Must(err)
 	d.Must(doc.Validate(t.Context()))
