@@ -5,7 +5,6 @@ import (
 	"net/http"
 
 	"ringup.dev/ringup/internal/admin"
-	"ringup.dev/ringup/internal/job"
 	"ringup.dev/ringup/internal/queue"
 )
 
@@ -71,8 +70,8 @@ func deliveryOf(n *queue.Notification) *deliveryView {
 		switch {
 		case e.What == "sent":
 			v.Sent = true
-		case e.What == "moved":
-			v.MovedTo = job.ID(n.ID, e.Channel, 1)
+		case e.MovedTo != "":
+			v.MovedTo = e.MovedTo
 		case reported[e.What] != "":
 			v.Steps = append(v.Steps, e)
 		}
