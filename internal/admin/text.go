@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"ringup.dev/ringup/internal/event"
-	"ringup.dev/ringup/internal/job"
 	"ringup.dev/ringup/internal/queue"
 	"ringup.dev/ringup/internal/store"
 )
@@ -45,13 +44,9 @@ func Reported(what string) bool { return reported[what] != "" }
 // MovedTo returns the job on another channel that a message fell back to; "" for none.
 func MovedTo(n *queue.Notification) string {
 	for _, e := range n.History {
-		if e.What != "moved" {
-			continue
+		if e.MovedTo != "" {
+			return e.MovedTo
 		}
-		if e.Channel == "" {
-			return e.Error // 0.1.0 wrote the job's id there, and no channel
-		}
-		return job.ID(n.ID, e.Channel, 1)
 	}
 	return ""
 }

@@ -7,15 +7,14 @@ import (
 	"ringup.dev/ringup/internal/queue"
 )
 
-// TestMovedTo: a job names the one on another channel that its message fell back to, also where 0.1.0 wrote its history.
+// TestMovedTo: a job names the one on another channel that its message fell back to.
 func TestMovedTo(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		event queue.Event
 		want  string
 	}{
-		{queue.Event{What: "moved", Channel: message.SMS}, "a:whatsapp:1:sms:1"},
-		{queue.Event{What: "moved", Error: "a:sms:10001"}, "a:sms:10001"},
+		{queue.Event{What: "moved", Channel: message.SMS, MovedTo: "a:whatsapp:1:sms:1"}, "a:whatsapp:1:sms:1"},
 		{queue.Event{What: "failed", Error: "permanent"}, ""},
 	} {
 		n := &queue.Notification{ID: "a:whatsapp:1", History: []queue.Event{{What: "accepted"}, tt.event}}

@@ -92,6 +92,9 @@ var itemFields = []text[Item]{
 	{5, "total", func(i *Item) *string { return &i.Total }},
 }
 
+// maxOffset is the largest offset of a time from UTC, in seconds: 24 hours and 60 minutes, as time.Parse takes them, by which senders read times.
+const maxOffset = 25 * 60 * 60
+
 // ErrCorrupt means that bytes are no event.
 var ErrCorrupt = errors.New("event cannot be read")
 
@@ -106,13 +109,17 @@ func (e *Event) AppendBinary(dst []byte) ([]byte, error) {
 			return dst, fmt.Errorf("item of %d options: at most %d are possible", n, MaxOptions)
 		}
 	}
+	_, offset := e.At.Zone()
+	if offset < -maxOffset || offset > maxOffset {
+		return dst, fmt.Errorf("time with an offset of %d s: at most %d are possible", offset, maxOffset)
+	}
 	out := appendTexts(dst, eventFields, e)
 	if !e.At.IsZero() {
 		out = appendVarint(out, eventAt, uint64(e.At.Unix()))
 		if nanos := e.At.Nanosecond(); nanos != 0 {
 			out = appendVarint(out, eventAtNanos, uint64(nanos))
 		}
-		if _, offset := e.At.Zone(); offset != 0 {
+		if offset != 0 {
 			out = appendVarint(out, eventAtOffset, protowire.EncodeZigZag(int64(offset)))
 		}
 	}

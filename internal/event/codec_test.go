@@ -1,11 +1,13 @@
 package event
 
 import (
+	"bytes"
 	"encoding/hex"
 	"errors"
 	"flag"
 	"fmt"
 	"os"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -104,7 +106,7 @@ func drawEvent(t *rapid.T) *Event {
 	}
 	if rapid.Bool().Draw(t, "has a time") {
 		e.At = time.Unix(rapid.Int64Range(-62135596799, 253402300799).Draw(t, "seconds"), rapid.Int64Range(0, 999999999).Draw(t, "nanos")).
-			In(time.FixedZone("", rapid.IntRange(-86399, 86399).Draw(t, "offset")))
+			In(time.FixedZone("", rapid.IntRange(-maxOffset, maxOffset).Draw(t, "offset")))
 	}
 	for range rapid.IntRange(0, 4).Draw(t, "items") {
 		e.Items = append(e.Items, Item{Name: text("item"), Options: rapid.SliceOfN(rapid.String(), 0, 3).Draw(t, "options"), Quantity: text("quantity"),
@@ -130,6 +132,77 @@ func TestRoundTrip(t *testing.T) {
 			t.Fatalf("at %s, want %s", got.At, want.At)
 		}
 	})
+}
+
+// oddTimes are times with offsets that no place has, and that time.Parse takes.
+var oddTimes = []string{"2024-01-01T12:00:00+24:00", "2024-01-01T12:00:00-24:00", "2024-01-01T12:00:00+23:60", "2024-01-01T12:00:00+24:60", "2024-01-01T12:00:00-24:60"}
+
+func parsed(tb testing.TB, text string) time.Time {
+	tb.Helper()
+	at, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return at
+}
+
+// TestEveryTimeThatSendersTake: an event with any time that time.Parse takes is encoded, and read as it was.
+func TestEveryTimeThatSendersTake(t *testing.T) {
+	t.Parallel()
+	times := slices.Clone(oddTimes)
+	for hour := range 100 {
+		for minute := range 100 {
+			for _, sign := range "+-" {
+				times = append(times, fmt.Sprintf("2024-01-01T12:00:00%c%02d:%02d", sign, hour, minute))
+			}
+		}
+	}
+	taken := 0
+	for _, text := range times {
+		at, err := time.Parse(time.RFC3339, text)
+		if err != nil {
+			continue
+		}
+		taken++
+		raw, err := (&Event{At: at}).AppendBinary(nil)
+		if err != nil {
+			t.Errorf("%s: %v", text, err)
+			continue
+		}
+		got, err := Decode(raw)
+		if err != nil {
+			t.Errorf("%s: %v", text, err)
+		} else if !got.At.Equal(at) || got.At.Format(time.RFC3339) != at.Format(time.RFC3339) {
+			t.Errorf("%s was read as %s", text, got.At.Format(time.RFC3339))
+		}
+	}
+	if taken < len(oddTimes)+2*24*60 {
+		t.Errorf("%d times were taken", taken)
+	}
+}
+
+// TestTextsOfLargeEvents: a text that is kept of a large event keeps no other text of it in memory; those of small events are parts of one copy.
+func TestTextsOfLargeEvents(t *testing.T) {
+	t.Parallel()
+	of := func(letter string) string { return strings.Repeat(letter, 100) }
+	for extra, shared := range map[int]bool{0: true, maxShared - 900: true, maxShared: false, 1 << 20: false} {
+		raw, err := (&Event{Source: of("A"), Extra: strings.Repeat("x", extra), Sale: Sale{Status: of("B"), Payment: Payment{Brand: of("C")}}, Customer: Customer{Name: of("D")},
+			Items: []Item{{Name: of("E"), Options: []string{of("F"), of("G")}}}}).AppendBinary(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e, err := Decode(raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, text := range []string{e.Sale.Status, e.Sale.Payment.Brand, e.Customer.Name, e.Items[0].Name, e.Items[0].Options[0], e.Items[0].Options[1]} {
+			// In one copy they are as far from each other as in the bytes.
+			distance := reflect.ValueOf(text).Pointer() - reflect.ValueOf(e.Source).Pointer()
+			if together := distance == uintptr(bytes.Index(raw, []byte(text))-bytes.Index(raw, []byte(e.Source))); together != shared {
+				t.Errorf("of %d bytes, %.1s… is a part of one copy: %v", len(raw), text, together)
+			}
+		}
+	}
 }
 
 // TestFieldsOfANewerVersion: a program skips what a newer one adds, in every message and of every kind.
@@ -171,7 +244,11 @@ func TestLimits(t *testing.T) {
 			protowire.AppendBytes(item[:1:1], slices.Repeat([]byte{byte(itemOptions)<<3 | byte(protowire.BytesType), 0}, MaxOptions+1))},
 		"bytes": {&Event{Extra: strings.Repeat("x", MaxBytes)}, make([]byte, MaxBytes+1)},
 		"nanos": {nil, []byte{5 << 3, 0, 6 << 3, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1}},
-		"zone":  {nil, []byte{5 << 3, 0, 7 << 3, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1}},
+		"offset to the east": {&Event{At: time.Unix(0, 0).In(time.FixedZone("", maxOffset+1))},
+			protowire.AppendVarint([]byte{5 << 3, 0, 7 << 3}, protowire.EncodeZigZag(maxOffset+1))},
+		"offset to the west": {&Event{At: time.Unix(0, 0).In(time.FixedZone("", -maxOffset-1))},
+			protowire.AppendVarint([]byte{5 << 3, 0, 7 << 3}, protowire.EncodeZigZag(-maxOffset-1))},
+		"zone": {nil, []byte{5 << 3, 0, 7 << 3, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1}},
 	} {
 		if one.event != nil {
 			if raw, err := one.event.AppendBinary([]byte("x")); err == nil || string(raw) != "x" {
@@ -226,6 +303,13 @@ func FuzzDecode(f *testing.F) {
 		if raw, err := e.AppendBinary(nil); err == nil && len(raw) < 1000 {
 			f.Add(raw)
 		}
+	}
+	for _, at := range oddTimes {
+		raw, err := (&Event{At: parsed(f, at)}).AppendBinary(nil)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(raw)
 	}
 	f.Add([]byte{0x4a, 0x03, 0x62, 0x01, 0x00})
 	f.Fuzz(func(t *testing.T, data []byte) {

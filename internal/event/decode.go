@@ -8,14 +8,21 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
+// maxShared is how large an event may be, in bytes, that one of its texts keeps in memory as a whole.
+const maxShared = 4096
+
 // Decode reads an event's bytes. Fields that this program does not know are skipped. The event keeps no reference to data; its texts are parts
-// of one copy of it, which a text that is kept keeps in memory. Errors: ErrCorrupt, also for an event beyond the limits.
+// of one copy of it, which a text that is kept keeps in memory, or, in an event of more than maxShared bytes, copies of their own. Errors:
+// ErrCorrupt, also for an event beyond the limits.
 func Decode(data []byte) (*Event, error) {
 	if len(data) > MaxBytes {
 		return nil, fmt.Errorf("%w: %d bytes", ErrCorrupt, len(data))
 	}
-	e := &Event{}
-	if err := e.read(scanner{data: data, copied: string(data)}); err != nil {
+	e, s := &Event{}, scanner{data: data}
+	if len(data) <= maxShared {
+		s.copied = string(data)
+	}
+	if err := e.read(s); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
 	}
 	return e, nil
@@ -51,9 +58,8 @@ func (e *Event) read(s scanner) error {
 	if !at.given || s.err != nil {
 		return s.err
 	}
-	const day = 24 * 60 * 60
-	if at.nanos < 0 || at.nanos >= int64(time.Second) || at.offset <= -day || at.offset >= day {
-		return errors.New("a time that there is not")
+	if at.nanos < 0 || at.nanos >= int64(time.Second) || at.offset < -maxOffset || at.offset > maxOffset {
+		return errors.New("invalid time")
 	}
 	zone := time.UTC
 	if at.offset != 0 {
@@ -108,7 +114,7 @@ func readText[T any](s *scanner, fields []text[T], into *T) {
 // scanner reads the fields of a message one after the other.
 type scanner struct {
 	data   []byte // ends with the message
-	copied string // the same bytes, for texts to be parts of
+	copied string // the same bytes, for texts to be parts of; "" when each is a copy of its own
 	at     int    // where the next field begins
 	err    error
 
@@ -152,7 +158,12 @@ func (s *scanner) is(number protowire.Number, kind protowire.Type) bool {
 	return s.number == number && s.kind == kind
 }
 
-func (s *scanner) text() string { return s.copied[s.from:s.to] }
+func (s *scanner) text() string {
+	if s.copied == "" {
+		return string(s.data[s.from:s.to])
+	}
+	return s.copied[s.from:s.to]
+}
 
 // message returns a scanner of the message that is the value of the field.
 func (s *scanner) message() scanner {

@@ -26,7 +26,7 @@ type version1 struct {
 		OrderID       string         `json:"orderId"`
 		Status        string         `json:"status"`
 		Locale        string         `json:"locale"`
-		TimeZone      literal        `json:"timezone"`
+		TimeZone      textAlone      `json:"timezone"`
 		Items         []version1Item `json:"items"`
 		Unknown       jsontext.Value `json:",embed"`
 	} `json:"data"`
@@ -55,6 +55,20 @@ func (l *literal) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 		text, err = jsontext.AppendUnquote(nil, value)
 		*l = literal(text)
 	}
+	return err
+}
+
+// textAlone is the text of a string; "" for any other value. 0.1.0 took every value for a time zone, and used texts.
+type textAlone string
+
+// UnmarshalJSONFrom implements json.UnmarshalerFrom.
+func (t *textAlone) UnmarshalJSONFrom(d *jsontext.Decoder) error {
+	if d.PeekKind() != '"' {
+		return d.SkipValue()
+	}
+	var l literal
+	err := l.UnmarshalJSONFrom(d)
+	*t = textAlone(l)
 	return err
 }
 

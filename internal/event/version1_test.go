@@ -42,6 +42,9 @@ func TestDecodeVersion1(t *testing.T) {
 		"escapes":                       {of(`{"customerName":"\u00e9\\\u0000","locale":"de"}`), with(func(e *Event) { e.Customer.Name, e.Customer.Locale = "é\\\x00", "de" })},
 		"a time zone":                   {of(`{"timezone":"Europe/Berlin"}`), with(func(e *Event) { e.Customer.TimeZone = "Europe/Berlin" })},
 		"a time zone that is an object": {of(`{"timezone":{"x":1}}`), with(func(*Event) {})},
+		"a time zone that is a number":  {of(`{"timezone":5}`), with(func(*Event) {})},
+		"a time zone that is a boolean": {of(`{"timezone":true}`), with(func(*Event) {})},
+		"a time zone that is an array":  {of(`{"timezone":["UTC"]}`), with(func(*Event) {})},
 		"empty items":                   {of(`{"items":[{},{"name":null,"price":-0.5}]}`), with(func(e *Event) { e.Items = []Item{{}, {UnitPrice: "-0.5"}} })},
 		// Go's own reading of a time is more lenient than RFC 3339, and such webhooks were accepted.
 		"a time with a comma": {strings.Replace(of(`{}`), "12:00:00Z", "12:00:00,5Z", 1), with(func(e *Event) { e.At = noon.Add(time.Second / 2) })},

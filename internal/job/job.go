@@ -39,7 +39,7 @@ type Job struct {
 	Alternate  bool   // a provider took it, and then reported that it did not arrive: another one is to try
 	Type       event.Type
 	Store      string // the id of the store
-	Group      string // the key of the sale that the event is about; "" where events of a sale are not looked at together
+	Group      string // not used yet, and always "": for the key of the sale, when a later message of a sale is to supersede an earlier one
 	SharedBody bool   // the body is stored apart from the job (several recipients, or a large one)
 	// Body is what Event reads: an encoded event, or, with Version1, a webhook as it came. After a claim it is always set.
 	Body []byte

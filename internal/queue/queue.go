@@ -2,8 +2,9 @@
 // redisstore; queuetest is the contract as tests.
 //
 // Delivery is at least once. An accepted job is in exactly one of: a priority list, the retry set, the scheduled set, the inflight set (with
-// a lease), the failed set, the completed set; every move between them is atomic. A worker that has a job for longer than its lease has
-// lost it: its settlement is refused (Settled.Lost), and another worker may send the message again.
+// a lease), the failed set, the completed set; every move between them is atomic. The exception is a sent job of which the provider reports
+// later that the message did not arrive: it may stay in the completed set, while a copy of it is in one of the others. A worker that has a job
+// for longer than its lease has lost it: its settlement is refused (Settled.Lost), and another worker may send the message again.
 package queue
 
 import (
@@ -34,7 +35,7 @@ func (e *FullError) Error() string {
 
 // Submission is all the jobs of one event.
 type Submission struct {
-	Event      *event.Event // neither changed nor referred to after Enqueue returns. Its id has 1 to event.MaxID bytes; more only where a message falls back: then it is a job's
+	Event      *event.Event // not changed by Enqueue, which may still read it after it returned an error. Its id has 1 to event.MaxID bytes; more only where a message falls back: then it is a job's
 	Priority   int          // 1 to 4
 	AcceptedAt time.Time
 	Trace      string // W3C traceparent or ""
@@ -71,11 +72,14 @@ type Accepted struct {
 	Recipient string          `json:"recipient"` // masked
 }
 
+// ReapGrace is how long the store has to have answered before a program lets leases be reaped: while it was away, leases ended that their
+// holders can still renew or settle, and do at once.
+const ReapGrace = 2 * time.Second
+
 // ClaimRequest asks for jobs.
 type ClaimRequest struct {
 	Max int // at most so many jobs; 0 asks only for the housekeeping
-	// Reap allows to reap ended leases. A worker that has just found the store again waits a moment, so that the others
-	// can settle their jobs.
+	// Reap allows to reap ended leases: see ReapGrace.
 	Reap bool
 }
 
@@ -136,14 +140,6 @@ type BreakerState struct {
 	State  string    `json:"state"`
 	Until  time.Time `json:"until"` // open: when a probe may go out
 	Reason string    `json:"reason,omitempty"`
-}
-
-// Name is the state for people: throttled, where the API says `held`.
-func (b BreakerState) Name() string {
-	if b.State == BreakerThrottled {
-		return "throttled"
-	}
-	return b.State
 }
 
 // Depth is how many jobs are where.
@@ -220,6 +216,7 @@ type Event struct {
 	MessageID string `json:"message_id,omitempty"`
 	Worker    string `json:"worker,omitempty"`
 	Error     string `json:"error,omitempty"`
-	// Channel is the one that the message moved to. The job there has the id job.ID(<this job's>, Channel, 1).
+	// Channel is the one that the message moved to, and MovedTo the job there.
 	Channel message.Channel `json:"channel,omitempty"`
+	MovedTo string          `json:"moved_to,omitempty"`
 }

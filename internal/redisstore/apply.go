@@ -22,7 +22,8 @@ import (
 	"ringup.dev/ringup/internal/suppress"
 )
 
-// applyAll applies the reports that are there now; those that speak of an unknown job stay, for a while.
+// applyAll applies the reports that are there now; those that speak of an unknown job stay, for a while, and so do those whose message cannot
+// fall back just now.
 func (d *Deliveries) applyAll(ctx context.Context, channel message.Channel) error {
 	k := d.store.keys[channel]
 	n, err := d.store.client.LLen(ctx, k.Reports).Result()
@@ -73,8 +74,8 @@ type reportAnswer struct {
 // notMoved is for reports whose message does not fall back.
 const notMoved message.Channel = "-"
 
-// apply applies the first n reports. Where one calls for a fall back, the script only says so, and the report stays: the message is enqueued
-// on the other channel, and then the report is applied. A process that dies in between leaves a report that does the same again.
+// apply applies the first n reports, and counts them. Where one calls for a fall back, the script only says so, and the report stays: the message
+// is enqueued on the other channel, and then the report is applied. A process that dies in between leaves a report that does the same again.
 func (d *Deliveries) apply(ctx context.Context, channel message.Channel, n int64) error {
 	k := d.store.keys[channel]
 	raws, err := d.store.client.LRange(ctx, k.Reports, 0, n-1).Result()
@@ -100,22 +101,25 @@ func (d *Deliveries) apply(ctx context.Context, channel message.Channel, n int64
 	if err != nil {
 		return err
 	}
-	if len(copies) > 0 {
-		if err := d.fallBack(ctx, channel, rows, copies, results); err != nil {
-			return err
-		}
-	}
 	for i, result := range results {
-		switch result {
-		case "gone", "later":
-		default:
-			d.results.WithLabelValues(string(channel), result).Inc()
-			if result != "repeated" && result != "dropped" && reports[i].State != "" {
-				d.delivered.WithLabelValues(string(channel), reports[i].Provider, string(reports[i].State)).Inc()
-			}
-		}
+		d.count(channel, &reports[i], result)
 	}
-	return nil
+	if len(copies) == 0 {
+		return nil
+	}
+	return d.fallBack(ctx, channel, reports, rows, copies)
+}
+
+// count counts a report by its result, unless it still waits.
+func (d *Deliveries) count(channel message.Channel, r *queuedReport, result string) {
+	switch result {
+	case "gone", "later", "move":
+		return
+	}
+	d.results.WithLabelValues(string(channel), result).Inc()
+	if result != "repeated" && result != "dropped" && r.State != "" {
+		d.delivered.WithLabelValues(string(channel), r.Provider, string(r.State)).Inc()
+	}
 }
 
 // rowOf makes the arguments of one report, but for its bytes.
@@ -158,12 +162,13 @@ func (d *Deliveries) run(ctx context.Context, channel message.Channel, rows []re
 	for _, c := range answer.Copies {
 		copies[c.Of-1] = c.Copy
 	}
-	LogEvicted(s.log, channel, decodeJobs(channel, answer.Evicted))
+	d.evicted.note(channel, decodeJobs(channel, answer.Evicted))
 	return answer.Results, copies, nil
 }
 
-// fallBack lets the messages of some reports fall back where they may, applies those reports, and sets their results.
-func (d *Deliveries) fallBack(ctx context.Context, channel message.Channel, rows []reportRow, copies map[int]string, results []string) error {
+// fallBack lets the messages of some reports fall back where they may, applies those reports, and counts them. Reports whose message cannot be
+// enqueued just now go to the end of the list, so that they hold up no other; the error is that of the enqueue then.
+func (d *Deliveries) fallBack(ctx context.Context, channel message.Channel, reports []queuedReport, rows []reportRow, copies map[int]string) error {
 	var to message.Channel
 	var jobs []*job.Job
 	var again []reportRow
@@ -179,18 +184,20 @@ func (d *Deliveries) fallBack(ctx context.Context, channel message.Channel, rows
 		}
 		again = append(again, row)
 	}
+	var refusal error
 	if len(jobs) > 0 {
-		if err := d.store.enqueueFallBacks(ctx, to, jobs); err != nil {
-			return err
+		refusal = d.store.enqueueFallBacks(ctx, to, jobs)
+	}
+	for n := range again {
+		if refusal != nil && again[n].Moved != notMoved {
+			again[n].Verdict, again[n].Moved = "later", ""
 		}
 	}
-	applied, _, err := d.run(ctx, channel, again)
-	for n, i := range indices {
-		if err == nil {
-			results[i] = applied[n]
-		}
+	results, _, err := d.run(ctx, channel, again)
+	for n, result := range results {
+		d.count(channel, &reports[indices[n]], result)
 	}
-	return err
+	return errors.Join(refusal, err)
 }
 
 // logPath is where a job's log is; zero when that is not known.

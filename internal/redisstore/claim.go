@@ -72,6 +72,10 @@ func (c *Consumer) readClaim(answer any) (*queue.Claim, error) {
 	if a.Wait < 0 {
 		claim.Wait = -1
 	}
+	bodies := make(map[string][]byte, len(a.Bodies)) // one copy for all jobs that share it
+	for key, body := range a.Bodies {
+		bodies[key] = []byte(body)
+	}
 	for i, raw := range a.Jobs {
 		one := &queue.Claimed{Raw: []byte(raw), Provider: a.Provider}
 		if i == 0 && a.Probe >= 0 {
@@ -79,7 +83,7 @@ func (c *Consumer) readClaim(answer any) (*queue.Claim, error) {
 		}
 		one.Job, one.Err = job.Decode(c.channel, one.Raw)
 		if one.Err == nil && one.Job.SharedBody {
-			one.Job.Body = []byte(a.Bodies[c.keys.body(one.Job)])
+			one.Job.Body = bodies[c.keys.body(one.Job)]
 		}
 		claim.Jobs = append(claim.Jobs, one)
 	}

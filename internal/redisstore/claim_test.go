@@ -1,6 +1,7 @@
 package redisstore
 
 import (
+	"testing"
 	"time"
 
 	"ringup.dev/ringup/internal/message"
@@ -66,4 +67,21 @@ func afterScheduled(a *after) {
 		a.must(err)
 		return d.Waiting[2] == 1 && d.Held == 0
 	})
+}
+
+// TestClaimedJobsShareABody: the jobs of a claim that share a body have one copy of it.
+func TestClaimedJobsShareABody(t *testing.T) {
+	t.Parallel()
+	s := openShop(t)
+	s.enqueue("a", 3)
+	s.enqueue("b", 2)
+	_, claim, err := s.consumer.Exchange(t.Context(), nil, nil, &queue.ClaimRequest{Max: 10})
+	s.must(err)
+	copies := map[*byte]string{}
+	for _, one := range claim.Jobs {
+		copies[&one.Job.Body[0]] += one.Job.WebhookID
+	}
+	if len(copies) != 2 {
+		t.Errorf("%d copies of two bodies", len(copies))
+	}
 }

@@ -61,7 +61,7 @@ func BenchmarkRedisCPU(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			if err := producer.encode(group[i], body, 0, message.Channels); err != nil {
+			if err := store.encodeWebhook(group[i], body, 0); err != nil {
 				b.Fatal(err)
 			}
 		}

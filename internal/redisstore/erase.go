@@ -190,7 +190,7 @@ func (s *Store) forgetOutbox(ctx context.Context, r *queue.ForgetRequest, key st
 	return uint64(at), len(texts) < scanBatch, nil
 }
 
-// owned picks the person's jobs.
+// owned picks the person's jobs. Of a job whose event cannot be read the recipient alone decides.
 func (s *Store) owned(ctx context.Context, r *queue.ForgetRequest, jobs []queue.Stored, found *queue.Forgotten) ([]queue.Stored, error) {
 	found.Seen += len(jobs)
 	if err := s.addBodies(ctx, jobs); err != nil {
@@ -203,7 +203,7 @@ func (s *Store) owned(ctx context.Context, r *queue.ForgetRequest, jobs []queue.
 		}
 		about, err := one.Job.Event()
 		if err != nil {
-			about = nil // its body is gone; the recipient is all there is
+			about = nil // its body is gone, or is no event; the recipient is all there is
 		}
 		if r.Person.Owns(one.Job.Recipient, about) {
 			owned = append(owned, one)

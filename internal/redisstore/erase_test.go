@@ -315,11 +315,11 @@ func TestRetention(t *testing.T) {
 	s.settle(queue.Settlement{Outcome: queue.Fail{Error: "x"}})
 	s.settle(queue.Settlement{Outcome: queue.Done{}})
 	s.enqueue("waits", 1)
-	jobs, records, err := store.Retain(t.Context(), message.SMS)
+	jobs, records, err := store.retain(t.Context(), message.SMS)
 	if err != nil || jobs != 10 || records != 2 {
 		t.Errorf("deleted %d jobs and %d records, %v", jobs, records, err)
 	}
-	if jobs, records, err := store.Retain(t.Context(), message.SMS); err != nil || jobs+records != 0 {
+	if jobs, records, err := store.retain(t.Context(), message.SMS); err != nil || jobs+records != 0 {
 		t.Errorf("then %d and %d, %v", jobs, records, err)
 	}
 	if state := s.state(); state.Failed != 1 || state.Completed != 1 || state.Waiting[0] != 1 {
@@ -335,7 +335,7 @@ func TestRetention(t *testing.T) {
 		t.Errorf("outbox %+v, %v", sent, err)
 	}
 	off := open(t, url(server.Addr()), nil)
-	if jobs, records, err := off.Retain(t.Context(), message.SMS); err != nil || jobs+records != 0 {
+	if jobs, records, err := off.retain(t.Context(), message.SMS); err != nil || jobs+records != 0 {
 		t.Errorf("without RETENTION: %d and %d, %v", jobs, records, err)
 	}
 }

@@ -18,8 +18,9 @@ import (
 // the id of the job that gives it up, its parent. The deduplication makes that happen once, however often it is tried. So a caller enqueues
 // first and then ends the parent, with a line in its log; a process that dies in between leaves a parent that does the same again.
 
-// fallBackAgain is how long a failed job waits when its message could not be enqueued on the other channel.
-const fallBackAgain = 5 * time.Second
+// fallBackAgain is how long a failed job waits when its message could not be enqueued on the other channel: each time it is sent on its own
+// channel once more, which a provider may charge for.
+const fallBackAgain = time.Minute
 
 // fallenBack has the channels that the messages of claimed jobs have fallen back to.
 type fallenBack map[*queue.Claimed]message.Channel
@@ -32,22 +33,34 @@ func (s *Store) fallsBack(j *job.Job) (message.Channel, bool) {
 	if !configured || time.Since(j.AcceptedAt) >= min(s.config.FallbackWithin, s.config.DedupeTTL) {
 		return "", false
 	}
-	_, err := j.Event()
+	e, err := j.Event()
+	if err == nil {
+		// An event of version 1 may have more items than one that is encoded.
+		_, err = job.Body(e)
+	}
 	return to, err == nil // an event that cannot be read makes no message on any channel
 }
 
-// enqueueFallBacks enqueues the messages of jobs, all of one channel, on the channel that takes over. MAX_QUEUE_DEPTH does not hold for them: they
-// were accepted. Errors: queue.ErrUnavailable; then it is not known which are there, and it may be called again.
-func (s *Store) enqueueFallBacks(ctx context.Context, to message.Channel, jobs []*job.Job) error {
-	slot, channels := 0, s.slots[0]
-	for i := range s.slots {
-		if slices.Contains(s.slots[i], to) {
-			slot, channels = i, s.slots[i]
-		}
+// halfOf returns a context with half of the time that ctx has left, so that a caller can still act when the channel that takes over does not
+// answer.
+func halfOf(ctx context.Context) (context.Context, context.CancelFunc) {
+	left := 2 * flushTimeout
+	if deadline, ok := ctx.Deadline(); ok {
+		left = time.Until(deadline)
 	}
+	return context.WithTimeout(ctx, left/2)
+}
+
+// enqueueFallBacks enqueues the messages of jobs, all of one channel, on the channel that takes over. Neither MAX_QUEUE_DEPTH nor a full Redis keeps
+// them out: they were accepted. It takes half of ctx's time at most. Errors: queue.ErrUnavailable; then it is not known which are there, and it may
+// be called again.
+func (s *Store) enqueueFallBacks(ctx context.Context, to message.Channel, jobs []*job.Job) error {
+	ctx, cancel := halfOf(ctx)
+	defer cancel()
+	slot := s.slotOf(to)
+	channels := s.slots[slot]
 	args := s.enqueueArgs(channels)
-	args.MaxDepth, args.Webhooks = 0, len(jobs)
-	encoder := Producer{store: s}
+	args.MaxDepth, args.WasAccepted, args.Webhooks = 0, true, len(jobs)
 	for _, j := range jobs {
 		e, err := j.Event()
 		if err != nil {
@@ -62,7 +75,7 @@ func (s *Store) enqueueFallBacks(ctx context.Context, to message.Channel, jobs [
 			Event: e, Priority: j.Priority, AcceptedAt: j.AcceptedAt, Trace: j.Trace,
 			Channels: []queue.ChannelSubmission{{Channel: to, Recipients: []message.Recipient{{Address: j.Recipient, Audience: j.Audience}}}},
 		}}
-		if err := encoder.encode(item, body, slot, channels); err != nil {
+		if err := s.encodeWebhook(item, body, slot); err != nil {
 			return err
 		}
 		args.Parts = append(args.Parts, item.shares[slot]...)

@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"
 
+	"ringup.dev/ringup/internal/event"
 	"ringup.dev/ringup/internal/failure"
 	"ringup.dev/ringup/internal/job"
 	"ringup.dev/ringup/internal/message"
@@ -20,6 +21,7 @@ import (
 	"ringup.dev/ringup/internal/queue/queuetest"
 	"ringup.dev/ringup/internal/redistest"
 	"ringup.dev/ringup/internal/report"
+	"ringup.dev/ringup/internal/suppress"
 )
 
 var fallsBack = queue.Fail{Error: "not on WhatsApp", FallBack: true}
@@ -151,6 +153,12 @@ func afterFallBackIsNotTaken(a *after) {
 	a.settle(queue.Settlement{Claimed: jobs[0], Outcome: fallsBack}, queue.Settlement{Claimed: jobs[1], Outcome: queue.Done{}})
 	n := a.state(id)[jobs[0].Job.ID()]
 	a.want([]any{n.Status, what(n), n.Error}, []any{queue.StatusQueued, []string{"accepted", "deferred"}, "not on WhatsApp; sms could not take it over yet"})
+	// Each time it is sent on its own channel again, so it does not come back at once.
+	due, err := a.store.List(a.Context(), message.WhatsApp, queue.Retrying, 0, 0, 1)
+	a.must(err)
+	if in := time.Until(due[0].At); in < 50*time.Second || in > time.Minute {
+		a.Errorf("it is sent again in %s", in)
+	}
 	a.want(a.state(other)[jobs[1].Job.ID()].Status, queue.StatusSent)
 	a.must(a.store.client.Del(a.Context(), list).Err())
 	waiting, err := a.store.List(a.Context(), message.WhatsApp, queue.Retrying, 0, 0, 10)
@@ -276,6 +284,149 @@ func afterFallBackOfAReportNot(a *after) {
 	a.want(len(a.sms()), 0)
 }
 
+// afterFallBackOfAPassingFailure: a failure that may pass is reported. With attempts left the message is sent again; with none it falls back, as
+// it does when the provider answers so.
+func afterFallBackOfAPassingFailure(a *after) {
+	for _, c := range []struct {
+		redelivery queue.Redelivery
+		status     queue.Status
+		over       int
+	}{
+		{queue.Redelivery{Retry: true, Delay: time.Hour, FallBack: true, Within: time.Minute}, queue.StatusQueued, 0},
+		{queue.Redelivery{FallBack: true, Within: time.Minute}, queue.StatusFailed, 1},
+		{queue.Redelivery{Within: time.Minute}, queue.StatusFailed, 0},
+	} {
+		id := a.enqueue("+15550100001")
+		one := a.claim(a.consumer)[0]
+		a.settle(queue.Settlement{Claimed: one, Outcome: queue.Done{Attempt: queue.Attempt{Provider: "business", MessageID: "m1"}, Redelivery: &c.redelivery}})
+		passing := unreachable(one, "1")
+		passing.Err = &failure.Error{Class: failure.Transient, Reason: failure.ReasonOutage}
+		a.say(passing)
+		a.want([]any{a.state(id)[one.Job.ID()].Status, len(a.sms())}, []any{c.status, c.over})
+	}
+}
+
+// afterFallBackOfTwoReports: two reports say that a message failed, and are applied together. It falls back once, and its log says so once.
+func afterFallBackOfTwoReports(a *after) {
+	id, one := a.sent()
+	a.say(unreachable(one, "1"), unreachable(one, "2"))
+	n := a.state(id)[one.Job.ID()]
+	events := what(n)
+	slices.Sort(events) // of the same millisecond
+	a.want(events, []string{"accepted", "failed", "moved", "sent", "undelivered", "undelivered"})
+	a.want([]any{n.Status, len(a.sms()), len(a.state(id))}, []any{queue.StatusFailed, 1, 2})
+}
+
+// afterFallBackThatWaits: the other channel cannot take a message for some time. The reports that call for it wait, and hold up no other, be it
+// of the same batch or behind it; each is counted when it is applied, and once.
+func afterFallBackThatWaits(a *after) {
+	_, other := a.sent()
+	ids, jobs := []string{}, []*queue.Claimed{}
+	for range 4 {
+		id, one := a.sent()
+		ids, jobs = append(ids, id), append(jobs, one)
+	}
+	list := a.store.keys[message.SMS].Queue[2]
+	a.must(a.store.client.Set(a.Context(), list, "another program's", 0).Err())
+	reports := []report.Report{{EventID: "1", Provider: "business", Channel: message.WhatsApp, JobID: other.Job.ID(), MessageID: "m1", State: report.Delivered}}
+	for i := range 2 * reportBatch {
+		reports = append(reports, unreachable(jobs[i%4], fmt.Sprint(i)))
+	}
+	address := message.Address("+15550100007")
+	a.must(a.deliveries.Accept(a.Context(), report.Update{Reports: reports, Preferences: []suppress.Preference{
+		{EventID: "stop", Provider: "business", Channel: message.WhatsApp, Kind: suppress.OptOut, Address: address, Why: suppress.StopWord}}}))
+	state := func() []any {
+		entry, err := a.store.Suppressed(a.Context(), message.WhatsApp, address)
+		a.must(err)
+		return []any{a.counted("ringup_deliveries_total", "whatsapp", "business", "delivered"), entry != nil,
+			a.counted("ringup_deliveries_total", "whatsapp", "business", "failed"), a.store.client.LLen(a.Context(), a.store.keys[message.WhatsApp].Reports).Val()}
+	}
+	for range 3 { // as often as the batches before the last
+		if err := a.deliveries.applyAll(a.Context(), message.WhatsApp); !refused(err) {
+			a.Fatal(err)
+		}
+	}
+	a.want(state(), []any{1, true, 0, 2 * reportBatch})
+	a.must(a.store.client.Del(a.Context(), list).Err())
+	a.apply()
+	a.want(state(), []any{1, true, 2 * reportBatch, 0})
+	a.want([]any{len(a.sms()), a.counted("ringup_reports_applied_total", "whatsapp", "failed")}, []any{4, 4})
+	for i, id := range ids {
+		a.want([]any{len(a.state(id)), a.state(id)[jobs[i].Job.ID()].Status}, []any{2, queue.StatusFailed})
+	}
+}
+
+// afterEvictedByAReport: a failed job that a reported failure pushes out is counted.
+func afterEvictedByAReport(a *after) {
+	a.store.config.KeepFailed, a.store.config.FallbackChannel = 1, nil
+	for i := range 3 {
+		_, one := a.sent()
+		a.say(unreachable(one, "1"))
+		a.want(a.counted("ringup_failed_evicted_total", "whatsapp"), max(0, i))
+	}
+	a.store.Sweeper(a.registry) // in the same program, they count together
+}
+
+// afterFallBackOfVersion1: a message fell back while 0.1.0 ran. After the upgrade its status is that of both jobs, and they know of each other.
+func afterFallBackOfVersion1(a *after) {
+	id := a.enqueue("+15550100001")
+	one := a.claim(a.consumer)[0]
+	a.settle(queue.Settlement{Claimed: one, Outcome: queue.Fail{Error: "not on WhatsApp"}})
+	over := id + ":sms:10001"
+	note := func(channel message.Channel, index int, e logEntry) {
+		k := a.store.keys[channel]
+		key, field := k.log(id, index, one.Job.AcceptedAt)
+		e.At = time.Now().UnixMilli()
+		before := a.store.client.HGet(a.Context(), key, field).Val()
+		a.must(a.store.client.HSet(a.Context(), key, field, before+e.String()).Err())
+	}
+	for range 2 { // 0.1.0 may have written it twice
+		note(message.WhatsApp, 1, logEntry{State: stateMoved, Error: over})
+	}
+	note(message.SMS, 10001, logEntry{State: "sent", Attempt: 1, Provider: "twilio", MessageID: "SM1"})
+	n, err := a.store.Notifications(a.Context(), id)
+	a.must(err)
+	a.want(len(n.Notifications), 2)
+	was, is := a.state(id)[one.Job.ID()], a.state(id)[over]
+	moved := was.History[len(was.History)-1]
+	a.want([]any{was.Status, was.Error, moved.What, moved.Channel, moved.MovedTo, moved.Error}, []any{queue.StatusFailed, "", "moved", message.SMS, over, ""})
+	a.want([]any{is.Status, is.Channel, is.Recipient, is.MessageID, is.Parent}, []any{queue.StatusSent, message.SMS, was.Recipient, "SM1", one.Job.ID()})
+}
+
+// TestFallsBack: a job falls back where its message can be enqueued on the other channel.
+func TestFallsBack(t *testing.T) {
+	t.Parallel()
+	store := &Store{config: Config{FallbackChannel: map[string]string{"whatsapp": "sms"}, FallbackWithin: time.Minute, DedupeTTL: time.Hour}}
+	version1 := func(items int) *job.Job {
+		return &job.Job{Channel: message.WhatsApp, AcceptedAt: time.Now(), Version1: true,
+			Body: fmt.Appendf(nil, `{"id":"a","event_type":"pos_save","timestamp":"2024-01-01T12:00:00+24:00","data":{"items":[{}%s]}}`, strings.Repeat(",{}", items-1))}
+	}
+	body, err := job.Body(queuetest.Event("a"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	of := func(channel message.Channel, age time.Duration, body []byte) *job.Job {
+		return &job.Job{Channel: channel, AcceptedAt: time.Now().Add(-age), Body: body}
+	}
+	for name, tt := range map[string]struct {
+		job  *job.Job
+		want bool
+	}{
+		"a job":                               {of(message.WhatsApp, 0, body), true},
+		"of version 1":                        {version1(event.MaxItems), true},
+		"of version 1, with too many items":   {version1(event.MaxItems + 1), false},
+		"whose event cannot be read":          {of(message.WhatsApp, 0, []byte("{}")), false},
+		"whose body is gone":                  {of(message.WhatsApp, 0, nil), false},
+		"too late":                            {of(message.WhatsApp, time.Minute, body), false},
+		"of a channel that none takes over":   {of(message.Email, 0, body), false},
+		"of the channel that it fell back to": {of(message.SMS, 0, body), false},
+	} {
+		if _, falls := store.fallsBack(tt.job); falls != tt.want {
+			t.Errorf("%s: %v", name, falls)
+		}
+	}
+}
+
 // afterReportsWait: while a key of another program is in the way, a report waits, and nothing of it is lost.
 func afterReportsWait(a *after) {
 	for _, key := range []func(Keys) string{func(k Keys) string { return k.Failed }, func(k Keys) string { return k.Retry }, func(k Keys) string { return k.Suppressed }} {
@@ -303,12 +454,8 @@ func TestMovesOfAnOlderProgram(t *testing.T) {
 	for name, base := range map[string]Config{"standalone": url(redistest.Start(t).Addr()), "embedded": url(miniredis.RunT(t).Addr())} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			store := open(t, base, func(c *Config) {
-				c.FallbackChannel, c.FallbackWithin = map[string]string{"whatsapp": "sms"}, time.Minute
-			})
-			a := &after{T: t, store: store, producer: store.Producer(prometheus.NewRegistry()), deliveries: store.Deliveries(prometheus.NewRegistry())}
-			t.Cleanup(a.producer.Close)
-			a.consumer = a.consumes(message.WhatsApp, ConsumerConfig{})
+			store := open(t, base, fallsBackToSMS)
+			a := openAfter(t, store)
 			k, there := store.keys[message.WhatsApp], store.keys[message.SMS]
 			leave := func(j job.Job) {
 				j.Version1 = true

@@ -13,7 +13,7 @@ import (
 )
 
 // TestRedisFull: where Redis has no memory left, nothing is accepted, and everything that was accepted gets on: it is claimed, renewed,
-// reaped, settled with the providers' health, retried and deleted.
+// reaped, settled with the providers' health and without, retried and deleted, and it falls back.
 func TestRedisFull(t *testing.T) {
 	t.Parallel()
 	s := openShop(t)
@@ -22,6 +22,10 @@ func TestRedisFull(t *testing.T) {
 	for _, id := range []string{"a", "b", "c", "d", "e", "f"} {
 		s.enqueue(id, 2)
 	}
+	s.store.config.FallbackChannel, s.store.config.FallbackWithin = map[string]string{"whatsapp": "sms"}, time.Minute
+	chat := openAfter(t, s.store)
+	small, large := chat.enqueue("+15550100001"), chat.enqueue("+15550100002", "+15550100003") // the body of the second is shared
+	falling := chat.claim(chat.consumer)
 	_, claim, err := limited.Exchange(t.Context(), nil, nil, &queue.ClaimRequest{Max: 2})
 	s.must(err)
 	s.must(s.store.client.ConfigSet(t.Context(), "maxmemory", "100kb").Err())
@@ -41,7 +45,24 @@ func TestRedisFull(t *testing.T) {
 	if err != nil || len(settled.Lost) != 0 || settled.Breakers["first"].State != "open" {
 		t.Errorf("settled %+v, %v", settled, err)
 	}
+	// Another settlement says nothing of the provider, and finds every breaker open; the first note of that was lost.
+	_, one, err := s.consumer.Exchange(t.Context(), nil, nil, &queue.ClaimRequest{Max: 1})
+	s.must(err)
+	s.must(s.store.client.Del(t.Context(), s.store.keys[message.SMS].Halted).Err())
+	if settled, _, err := limited.Exchange(t.Context(), []queue.Settlement{{Claimed: one.Jobs[0], Outcome: queue.Release{}}}, nil, nil); err != nil || len(settled.Lost) != 0 {
+		t.Errorf("settled without health %+v, %v", settled, err)
+	}
+	if halted := s.state().Halted; halted.Kind != queue.HaltedBreaker {
+		t.Errorf("halted %q", halted)
+	}
 	s.must(s.store.CloseBreaker(t.Context(), message.SMS, "first"))
+	before := s.state().Waiting[2]
+	for _, job := range falling {
+		chat.settle(queue.Settlement{Claimed: job, Outcome: fallsBack})
+	}
+	if n := s.state().Waiting[2] - before; n != 3 || len(chat.state(small)) != 2 || len(chat.state(large)) != 4 {
+		t.Errorf("%d fell back", n)
+	}
 	// No token is left: nothing is claimed, and that is no error.
 	if _, claim, err := limited.Exchange(t.Context(), nil, nil, &queue.ClaimRequest{Max: 2, Reap: true}); err != nil || len(claim.Jobs) != 0 || !claim.Throttled {
 		t.Errorf("claim %+v, %v", claim, err)
@@ -66,7 +87,7 @@ func TestRedisFull(t *testing.T) {
 			t.Errorf("%d %s retried, %v", n, place, err)
 		}
 	}
-	before := s.state().Waiting[0]
+	before = s.state().Waiting[0]
 	if n, err := s.store.Purge(t.Context(), message.SMS, 1, "ann"); err != nil || int64(n) != before || n != 8 {
 		t.Errorf("purged %d of %d, %v", n, before, err)
 	}

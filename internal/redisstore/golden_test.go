@@ -159,3 +159,21 @@ func TestGoldenLogs(t *testing.T) {
 		}
 	}
 }
+
+// TestGoldenMoves: a message has fallen back, as this version writes it and as 0.1.0 did. The event says to which channel and job, and is no error.
+func TestGoldenMoves(t *testing.T) {
+	t.Parallel()
+	lines := golden(t, "log.txt")
+	at := time.UnixMilli(1704110400123)
+	if got := (logEntry{At: at.UnixMilli(), State: stateMoved, Channel: message.SMS}).String(); got != lines["moved"]+"\n" {
+		t.Errorf("it is written otherwise now: %s", got)
+	}
+	for name, to := range map[string]string{"moved": "w:whatsapp:1:sms:1", "moved-by-0.1": "w:sms:10001"} {
+		n := queue.Notification{ID: "w:whatsapp:1"}
+		applyLog(&n, lines["failed"]+"\n"+lines[name]+"\n", "")
+		want := queue.Event{At: at, What: "moved", Channel: message.SMS, MovedTo: to}
+		if diff := cmp.Diff(want, n.History[1]); diff != "" || n.Status != queue.StatusFailed || n.Error != "" {
+			t.Errorf("%s: %s, %q, %s", name, n.Status, n.Error, diff)
+		}
+	}
+}

@@ -81,8 +81,8 @@ func (s *Store) defaultUserIsPowerless(ctx context.Context) bool {
 	return false
 }
 
-// Warnings lists the warnings of Examine.
-func (s *Store) Warnings(ctx context.Context) ([]string, error) {
+// warnings lists the warnings of Examine.
+func (s *Store) warnings(ctx context.Context) ([]string, error) {
 	h, err := s.Examine(ctx)
 	if err != nil {
 		return nil, err
@@ -96,7 +96,7 @@ func (s *Store) LogWarnings(ctx context.Context) {
 	defer ticker.Stop()
 	said := false
 	for {
-		warnings, err := s.Warnings(ctx)
+		warnings, err := s.warnings(ctx)
 		if err == nil && s.config.Embedded {
 			return
 		}

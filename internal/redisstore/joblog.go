@@ -2,7 +2,10 @@ package redisstore
 
 import (
 	"encoding/json"
+	"errors"
 	"log/slog"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"ringup.dev/ringup/internal/job"
 	"ringup.dev/ringup/internal/message"
@@ -24,7 +27,7 @@ type logEntry struct {
 	Until int64 `json:"u,omitempty"`
 	// EventID is that of a delivery report.
 	EventID string `json:"i,omitempty"`
-	// Channel is the one that the message has fallen back to.
+	// Channel is the one that the message has fallen back to. 0.1.0 wrote the id of the job there, as Error.
 	Channel message.Channel `json:"c,omitempty"`
 }
 
@@ -40,10 +43,34 @@ func (e logEntry) String() string {
 	return string(line) + "\n"
 }
 
-// LogEvicted logs jobs that fell off the end of the failed set, with their last error.
-func LogEvicted(log *slog.Logger, channel message.Channel, jobs []*job.Job) {
+// evictions logs and counts failed jobs that newer ones push out of the failed set.
+type evictions struct {
+	log   *slog.Logger
+	total *prometheus.CounterVec
+}
+
+// evictions returns one whose counter is registered with reg. A second call with the same reg has the counter of the first: in ingest, sweeps and
+// reports push jobs out.
+func (s *Store) evictions(reg prometheus.Registerer) evictions {
+	total := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "ringup_failed_evicted_total", Help: "Failed jobs that fell off the end of the failed set (KEEP_FAILED).",
+	}, []string{"channel"})
+	var before prometheus.AlreadyRegisteredError
+	if err := reg.Register(total); errors.As(err, &before) {
+		total = before.ExistingCollector.(*prometheus.CounterVec)
+	} else if err != nil {
+		panic(err) // as MustRegister does
+	}
+	for _, channel := range message.Channels {
+		total.WithLabelValues(string(channel)) // 0 from the start
+	}
+	return evictions{log: s.log, total: total}
+}
+
+// note logs jobs with their last error, and counts them.
+func (e *evictions) note(channel message.Channel, jobs []*job.Job) {
+	e.total.WithLabelValues(string(channel)).Add(float64(len(jobs)))
 	for _, j := range jobs {
-		log.Warn("failed job dropped: the failed set is full (KEEP_FAILED)", "channel", channel, "job", j.ID(), "webhook", j.WebhookID,
-			"error", j.LastError)
+		e.log.Warn("failed job evicted (KEEP_FAILED)", "channel", channel, "job", j.ID(), "webhook", j.WebhookID, "error", j.LastError)
 	}
 }

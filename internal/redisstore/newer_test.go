@@ -128,14 +128,15 @@ func TestJobsThatAnOlderProgramSetAside(t *testing.T) {
 	}
 }
 
-// TestJobsThatAnOlderProgramSetAsideComeBack by themselves, by ingest's sweeper or by a worker's heartbeat: those that this program can read, in
+// TestJobsThatAnOlderProgramSetAsideComeBack by themselves, by ingest's sweeper or by a worker: those that this program can read, in
 // their order, fenced from the lease that an older program had. The others stay.
 func TestJobsThatAnOlderProgramSetAsideComeBack(t *testing.T) {
 	t.Parallel()
 	for name, restore := range map[string]func(*shop) error{
-		"by a heartbeat": func(s *shop) error { return s.consumer.Heartbeat(s.Context(), "pod-1/7", 0, 50) },
+		"by a worker": func(s *shop) error { return s.consumer.Restore(s.Context()) },
 		"by the sweeper": func(s *shop) error {
-			return s.store.Sweeper(prometheus.NewRegistry()).sweep(s.Context(), message.SMS, false, true)
+			s.store.Sweeper(prometheus.NewRegistry()).sweepAll(s.Context(), &uptime{}, true)
+			return nil
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

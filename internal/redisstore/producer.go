@@ -76,8 +76,8 @@ func (p *Producer) Enqueue(ctx context.Context, s *queue.Submission) (*queue.Acc
 	if err != nil {
 		return nil, fmt.Errorf("webhook cannot become a job: %w", err)
 	}
-	for i, channels := range p.store.slots {
-		if err := p.encode(item, body, i, channels); err != nil {
+	for slot := range p.store.slots {
+		if err := p.store.encodeWebhook(item, body, slot); err != nil {
 			return nil, err
 		}
 	}
@@ -108,33 +108,33 @@ func (p *Producer) Close() {
 	p.idle.Wait()
 }
 
-// encode makes the arguments of the enqueue script for the channels of one slot; body is that of the jobs.
-func (p *Producer) encode(item *pending, body []byte, slot int, channels []message.Channel) error {
-	s, e := item.submission, item.submission.Event
+// encodeWebhook makes the arguments of the enqueue script for the channels of one slot; body is that of the jobs.
+func (s *Store) encodeWebhook(item *pending, body []byte, slot int) error {
+	webhook, e, channels := item.submission, item.submission.Event, s.slots[slot]
 	parts := make([]*queue.ChannelSubmission, 0, 4)
 	jobs := 0
-	for i := range s.Channels {
-		if slices.Contains(channels, s.Channels[i].Channel) {
-			parts = append(parts, &s.Channels[i])
-			jobs += len(s.Channels[i].Recipients)
+	for i := range webhook.Channels {
+		if slices.Contains(channels, webhook.Channels[i].Channel) {
+			parts = append(parts, &webhook.Channels[i])
+			jobs += len(webhook.Channels[i].Recipients)
 		}
 	}
 	if len(parts) == 0 {
 		return nil
 	}
 	field, bucket := recordPath(e.Key())
-	args := append(make([]any, 0, 4+2*len(parts)+jobs), field, bucket, encodeRecord(s, parts), nil)
+	args := append(make([]any, 0, 4+2*len(parts)+jobs), field, bucket, encodeRecord(webhook, parts), nil)
 	shape := make([]byte, 0, 4*len(parts))
 	for _, part := range parts {
 		if len(part.Recipients) == 0 {
 			continue
 		}
-		keys := p.store.keys[part.Channel]
+		keys := s.keys[part.Channel]
 		j := job.Job{
-			WebhookID: e.ID, Channel: part.Channel, Priority: s.Priority, AcceptedAt: s.AcceptedAt, Trace: s.Trace, Type: e.Type, Store: e.Store,
+			WebhookID: e.ID, Channel: part.Channel, Priority: webhook.Priority, AcceptedAt: webhook.AcceptedAt, Trace: webhook.Trace, Type: e.Type, Store: e.Store,
 			SharedBody: len(part.Recipients) > 1 || len(body) > inlineBody, Body: body,
 		}
-		shared, size := byte(0), jobOverhead+len(e.ID)+len(s.Trace)+len(e.Type)+len(e.Store)
+		shared, size := byte(0), jobOverhead+len(e.ID)+len(webhook.Trace)+len(e.Type)+len(e.Store)
 		if j.SharedBody {
 			shared = 1
 			item.bytes += len(body)
@@ -240,15 +240,16 @@ func (p *Producer) flush(group []*pending) {
 	}
 }
 
-// enqueueArgs are the arguments of enqueue.lua. The parts of the webhooks are positional: see encode.
+// enqueueArgs are the arguments of enqueue.lua. The parts of the webhooks are positional: see encodeWebhook.
 type enqueueArgs struct {
-	Channels  []string      `key:"channels"` // five of each
-	Base      string        `lua:"base"`     // of the records
-	Period    time.Duration `lua:"period"`   // of a generation of records
-	DedupeTTL time.Duration `lua:"dedupe_ttl"`
-	MaxDepth  int           `lua:"max_depth"` // 0: no limit
-	Webhooks  int           `lua:"webhooks"`
-	Parts     []any         `lua:"webhook,rest"`
+	Channels    []string      `key:"channels"` // five of each
+	Base        string        `lua:"base"`     // of the records
+	Period      time.Duration `lua:"period"`   // of a generation of records
+	DedupeTTL   time.Duration `lua:"dedupe_ttl"`
+	MaxDepth    int           `lua:"max_depth"`    // 0: no limit
+	WasAccepted bool          `lua:"was_accepted"` // the messages are of accepted jobs: a full Redis takes them, too
+	Webhooks    int           `lua:"webhooks"`
+	Parts       []any         `lua:"webhook,rest"`
 }
 
 // enqueueAnswer is the answer of enqueue.lua.

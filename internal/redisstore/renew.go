@@ -50,8 +50,7 @@ type heartbeatArgs struct {
 	Timeout time.Duration `lua:"timeout"`
 }
 
-// Heartbeat is a worker's heartbeat. A worker that is silent for 25 seconds is no longer shown. With it, jobs of the channel that an older
-// program set aside come back to their lists: see restore. Errors: queue.ErrUnavailable.
+// Heartbeat is a worker's heartbeat. A worker that is silent for 25 seconds is no longer shown. Errors: queue.ErrUnavailable.
 func (c *Consumer) Heartbeat(ctx context.Context, id string, sending, concurrency int) error {
 	says, err := json.Marshal(queue.WorkerState{
 		ID: id, Sending: sending, Concurrency: concurrency, Providers: c.providers, RateLimit: c.config.RateLimit,
@@ -60,10 +59,7 @@ func (c *Consumer) Heartbeat(ctx context.Context, id string, sending, concurrenc
 		return err
 	}
 	args := heartbeatArgs{Workers: c.keys.Workers, Worker: id, Says: says, Timeout: workerTimeout}
-	if err := c.store.ask(ctx, &c.store.scripts.heartbeat, &args, nil); err != nil {
-		return err
-	}
-	return c.store.restoreAll(ctx, c.channel)
+	return c.store.ask(ctx, &c.store.scripts.heartbeat, &args, nil)
 }
 
 // Deregister takes a worker that has stopped off the list of workers. It is harmless when the worker is not on it.

@@ -49,12 +49,13 @@ type Deliveries struct {
 	store              *Store
 	woken              chan struct{}
 	delivered, results *prometheus.CounterVec
+	evicted            evictions
 }
 
 // Deliveries returns one whose metrics are registered with reg.
 func (s *Store) Deliveries(reg prometheus.Registerer) *Deliveries {
 	d := &Deliveries{
-		store: s, woken: make(chan struct{}, 1),
+		store: s, woken: make(chan struct{}, 1), evicted: s.evictions(reg),
 		delivered: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "ringup_deliveries_total", Help: "Delivery reports, by state: sent (handed on), delivered, read, failed. Each report counts once.",
 		}, []string{"channel", "provider", "state"}),
@@ -131,7 +132,7 @@ func errorText(err error) string {
 	return strings.ToValidUTF8(text[:min(len(text), job.MaxError)], "")
 }
 
-// Run applies reports until ctx ends: once per second, and at once after Take.
+// Run applies reports until ctx ends: once per second, and at once after Accept.
 func (d *Deliveries) Run(ctx context.Context) {
 	ticker := time.NewTicker(sweepEvery)
 	defer ticker.Stop()

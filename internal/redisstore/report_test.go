@@ -3,6 +3,7 @@ package redisstore
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -25,7 +26,41 @@ type after struct {
 	producer   *Producer
 	consumer   *Consumer // of WhatsApp
 	deliveries *Deliveries
+	registry   *prometheus.Registry // of deliveries
 	ids        int
+}
+
+// openAfter makes one of a store.
+func openAfter(t *testing.T, store *Store) *after {
+	registry := prometheus.NewRegistry()
+	a := &after{T: t, store: store, producer: store.Producer(prometheus.NewRegistry()), deliveries: store.Deliveries(registry), registry: registry}
+	t.Cleanup(a.producer.Close)
+	a.consumer = a.consumes(message.WhatsApp, ConsumerConfig{})
+	return a
+}
+
+// fallsBackToSMS are the settings of a store for after.
+func fallsBackToSMS(c *Config) {
+	c.FallbackChannel, c.FallbackWithin = map[string]string{"whatsapp": "sms"}, time.Minute
+}
+
+// counted is the value of a counter with these values of its labels, which are in the order of their names.
+func (a *after) counted(name string, labels ...string) float64 {
+	a.Helper()
+	all, err := a.registry.Gather()
+	a.must(err)
+	for _, family := range all {
+		for _, m := range family.GetMetric() {
+			var values []string
+			for _, label := range m.GetLabel() {
+				values = append(values, label.GetValue())
+			}
+			if family.GetName() == name && slices.Equal(values, labels) {
+				return m.GetCounter().GetValue()
+			}
+		}
+	}
+	return 0
 }
 
 // TestAfterTheSend runs on every kind of Redis, each case with a queue of its own.
@@ -50,7 +85,12 @@ func TestAfterTheSend(t *testing.T) {
 		"fall back, not":                    afterFallBackNot,
 		"fall back at the limits":           afterFallBackAtTheLimits,
 		"fall back that is not taken":       afterFallBackIsNotTaken,
+		"fall back of 0.1.0":                afterFallBackOfVersion1,
 		"fall back of a report":             afterFallBackOfAReport,
+		"fall back of a passing failure":    afterFallBackOfAPassingFailure,
+		"fall back of two reports":          afterFallBackOfTwoReports,
+		"fall back that waits":              afterFallBackThatWaits,
+		"evicted by a report":               afterEvictedByAReport,
 		"fall back of a report, twice":      afterFallBackOfAReportTwice,
 		"fall back of a report, not":        afterFallBackOfAReportNot,
 	}
@@ -65,13 +105,7 @@ func TestAfterTheSend(t *testing.T) {
 			for name, run := range cases {
 				t.Run(name, func(t *testing.T) {
 					t.Parallel()
-					store := open(t, base, func(c *Config) {
-						c.FallbackChannel, c.FallbackWithin = map[string]string{"whatsapp": "sms"}, time.Minute
-					})
-					a := &after{T: t, store: store, producer: store.Producer(prometheus.NewRegistry()), deliveries: store.Deliveries(prometheus.NewRegistry())}
-					t.Cleanup(a.producer.Close)
-					a.consumer = a.consumes(message.WhatsApp, ConsumerConfig{})
-					run(a)
+					run(openAfter(t, open(t, base, fallsBackToSMS)))
 				})
 			}
 		})

@@ -57,3 +57,7 @@ func (s *Store) restoreAll(ctx context.Context, channel message.Channel) error {
 		}
 	}
 }
+
+// Restore puts back the jobs of the consumer's channel that an older program set aside: see restoreAll. It is harmless when there are none. Errors:
+// queue.ErrUnavailable; some jobs may be back then.
+func (c *Consumer) Restore(ctx context.Context) error { return c.store.restoreAll(ctx, c.channel) }

@@ -32,9 +32,9 @@ type retainAnswer struct {
 	Records int `lua:"records"`
 }
 
-// Retain deletes up to some hundred of a channel's failed and completed jobs and records (audit log, outbox) that are older than RETENTION.
+// retain deletes up to some hundred of a channel's failed and completed jobs and records (audit log, outbox) that are older than RETENTION.
 // It returns how many; none when nothing is left, or without a RETENTION. Errors: queue.ErrUnavailable.
-func (s *Store) Retain(ctx context.Context, channel message.Channel) (jobs, records int, err error) {
+func (s *Store) retain(ctx context.Context, channel message.Channel) (jobs, records int, err error) {
 	if s.config.Retention == 0 {
 		return 0, 0, nil
 	}
@@ -50,7 +50,7 @@ func (s *Store) Retain(ctx context.Context, channel message.Channel) (jobs, reco
 // retainAll deletes everything that is older than RETENTION on a channel.
 func (s *Store) retainAll(ctx context.Context, channel message.Channel) (deleted int, err error) {
 	for {
-		jobs, records, err := s.Retain(ctx, channel)
+		jobs, records, err := s.retain(ctx, channel)
 		deleted += jobs + records
 		if err != nil || jobs+records == 0 {
 			return deleted, err

@@ -53,14 +53,36 @@ func TestScriptsAndStructsAgree(t *testing.T) {
 					t.Errorf("%q is read of the answer, and never answered", name)
 				}
 			}
-			for _, table := range regexp.MustCompile(`answer\{([^}]*)\}`).FindAllStringSubmatch(read(s.name), -1) {
-				for _, name := range regexp.MustCompile(`(\w+) =`).FindAllStringSubmatch(table[1], -1) {
-					if !answered[name[1]] {
-						t.Errorf("%q is answered, and nothing reads it", name[1])
-					}
+			for _, name := range answeredBy(read(s.name)) {
+				if !answered[name] {
+					t.Errorf("%q is answered, and nothing reads it", name)
 				}
 			}
 		})
+	}
+}
+
+// answeredBy are the names that a script gives to what it answers: in answer{…}, and in the tables that claim.lua fills before it answers them.
+func answeredBy(source string) (names []string) {
+	for _, table := range regexp.MustCompile(`\b(?:answer|finish|claimed = )\{([^}]*)\}`).FindAllStringSubmatch(code(source), -1) {
+		for _, name := range regexp.MustCompile(`(\w+) =`).FindAllStringSubmatch(table[1], -1) {
+			names = append(names, name[1])
+		}
+	}
+	for _, name := range regexp.MustCompile(`\b(?:a|claimed)\.(\w+)`).FindAllStringSubmatch(code(source), -1) {
+		names = append(names, name[1])
+	}
+	return names
+}
+
+// TestAnsweredBy: every name that claim.lua can answer is found, in whichever way it is written.
+func TestAnsweredBy(t *testing.T) {
+	t.Parallel()
+	got := answeredBy(read("claim"))
+	slices.Sort(got)
+	want := []string{"bodies", "evicted", "halted", "job", "jobs", "limited", "probe", "promoted", "provider", "reaped", "remarks", "set_aside", "suppressed", "throttled", "wait"}
+	if got = slices.Compact(got); !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
 	}
 }
 

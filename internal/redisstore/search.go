@@ -226,8 +226,11 @@ func (s *Store) Search(ctx context.Context, text string, limit int) ([]queue.Sto
 			return nil, err
 		}
 		found = append(found, more...)
+		if len(found) >= limit {
+			break
+		}
 	}
-	return found, nil
+	return found[:min(len(found), limit)], nil
 }
 
 // byMessageID finds completed jobs by the provider's message id, which only their logs have.

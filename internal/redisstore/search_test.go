@@ -31,3 +31,18 @@ func TestLocateAmongMany(t *testing.T) {
 		t.Errorf("found what is not there: %+v, %v", k, err)
 	}
 }
+
+// TestSearchReturnsAtMostItsLimit, however many jobs have the provider's message id.
+func TestSearchReturnsAtMostItsLimit(t *testing.T) {
+	t.Parallel()
+	s := openShop(t)
+	for i := range 6 {
+		s.settleOne(fmt.Sprint("w", i), queue.Done{Attempt: queue.Attempt{Provider: "first", MessageID: "SM1"}})
+	}
+	s.settleOne("failed", queue.Fail{Error: "of SM1"})
+	for limit, want := range map[int]int{1: 1, 2: 2, 6: 6, 7: 7, 10: 7} {
+		if found, err := s.store.Search(t.Context(), "SM1", limit); err != nil || len(found) != want {
+			t.Errorf("at most %d: %d, %v", limit, len(found), err)
+		}
+	}
+}

@@ -23,6 +23,9 @@ const maxInflight = 1000
 // another channel. Errors: *queue.NotFoundError, queue.ErrUnavailable.
 func (s *Store) Notifications(ctx context.Context, webhookID string) (*queue.Notifications, error) {
 	out := &queue.Notifications{WebhookID: webhookID, Notifications: []queue.Notification{}, Skipped: []queue.Skipped{}}
+	known := func(id string) bool {
+		return slices.ContainsFunc(out.Notifications, func(n queue.Notification) bool { return n.ID == id })
+	}
 	pipe := s.client.Pipeline()
 	var records []*redis.StringCmd
 	inflight := map[message.Channel]*redis.StringSliceCmd{}
@@ -43,10 +46,9 @@ func (s *Store) Notifications(ctx context.Context, webhookID string) (*queue.Not
 		jobs, skipped := decodeRecord(webhookID, text)
 		out.Skipped = append(out.Skipped, skipped...)
 		for _, j := range jobs {
-			if slices.ContainsFunc(out.Notifications, func(n queue.Notification) bool { return n.ID == j.ID }) {
-				continue // of an older generation
+			if !known(j.ID) { // otherwise it is of an older generation
+				out.Notifications = append(out.Notifications, accepted(j.ID, j.Channel, j.Recipient, out.AcceptedAt))
 			}
-			out.Notifications = append(out.Notifications, accepted(j.ID, j.Channel, j.Recipient, out.AcceptedAt))
 		}
 	}
 	if out.AcceptedAt.IsZero() {
@@ -70,7 +72,11 @@ func (s *Store) Notifications(ctx context.Context, webhookID string) (*queue.Not
 			return nil, err
 		}
 		from = len(out.Notifications)
-		out.Notifications = append(out.Notifications, moved...)
+		for _, n := range moved {
+			if !known(n.ID) {
+				out.Notifications = append(out.Notifications, n)
+			}
+		}
 	}
 	for i := range out.Notifications {
 		if n := &out.Notifications[i]; sending[n.ID] {
@@ -80,22 +86,25 @@ func (s *Store) Notifications(ctx context.Context, webhookID string) (*queue.Not
 	return out, nil
 }
 
+// whatAccepted is the first event of every notification.
+const whatAccepted = "accepted"
+
 // accepted is a notification of which nothing is known yet but that it was accepted.
 func accepted(id string, channel message.Channel, recipient string, at time.Time) queue.Notification {
 	n := queue.Notification{ID: id, Channel: channel, Recipient: recipient, Status: queue.StatusQueued, UpdatedAt: at,
-		History: []queue.Event{{At: at, What: "accepted"}}}
+		History: []queue.Event{{At: at, What: whatAccepted}}}
 	n.Parent, _ = job.Parent(id)
 	return n
 }
 
+// slotOf returns the index in slots of the channels that one call of enqueue may serve together with this one.
+func (s *Store) slotOf(channel message.Channel) int {
+	return slices.IndexFunc(s.slots, func(channels []message.Channel) bool { return slices.Contains(channels, channel) })
+}
+
 // recordKeys are those under which the record of a channel's webhooks is: on one Redis the first channel's.
 func (s *Store) recordKeys(channel message.Channel) Keys {
-	for _, channels := range s.slots {
-		if slices.Contains(channels, channel) {
-			return s.keys[channels[0]]
-		}
-	}
-	return s.keys[channel]
+	return s.keys[s.slots[s.slotOf(channel)][0]]
 }
 
 // records asks for a webhook's records, the latest first. Redis's clock names the generations, and ours may be off by some: the one after
@@ -134,7 +143,7 @@ func (s *Store) loadLogs(ctx context.Context, notifications []queue.Notification
 			continue
 		}
 		applyLog(n, text(both[0]), text(both[1]))
-		if slices.ContainsFunc(n.History, func(e queue.Event) bool { return e.What == stateMoved && e.Channel != "" }) {
+		if slices.ContainsFunc(n.History, func(e queue.Event) bool { return e.MovedTo != "" }) {
 			moved = append(moved, *n)
 		}
 	}
@@ -147,13 +156,18 @@ func (s *Store) fallBacks(ctx context.Context, parents []queue.Notification) (ou
 	records := make([][]*redis.StringCmd, len(parents))
 	for i := range parents {
 		for _, e := range parents[i].History {
-			if _, known := s.keys[e.Channel]; e.What == stateMoved && known {
-				records[i] = append(records[i], s.records(ctx, pipe, s.recordKeys(e.Channel), parents[i].ID)...)
+			webhookID, channel, _, err := job.ParseID(e.MovedTo)
+			switch {
+			case err != nil: // another event, or a channel that this program does not know
+			case webhookID == parents[i].ID:
+				records[i] = append(records[i], s.records(ctx, pipe, s.recordKeys(channel), webhookID)...)
+			default:
+				out = append(out, movedByVersion1(&parents[i], e.MovedTo, channel))
 			}
 		}
 	}
 	if pipe.Len() == 0 {
-		return nil, nil
+		return out, nil
 	}
 	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
 		return nil, unavailable(err)
@@ -170,6 +184,29 @@ func (s *Store) fallBacks(ctx context.Context, parents []queue.Notification) (ou
 		}
 	}
 	return out, nil
+}
+
+// movedByVersion1 returns the notification that came of one whose message 0.1.0 had moved: of a job of the same webhook, without a record of
+// its own.
+func movedByVersion1(parent *queue.Notification, id string, channel message.Channel) queue.Notification {
+	at := parent.UpdatedAt
+	for _, e := range parent.History {
+		if e.What == whatAccepted {
+			at = e.At // the job's log is under this time
+		}
+	}
+	n := accepted(id, channel, parent.Recipient, at)
+	n.Parent = parent.ID
+	return n
+}
+
+// movedTo completes the event of a message that fell back. 0.1.0 wrote the id of the job on the other channel as the error, and no channel.
+func movedTo(parent string, e *queue.Event) {
+	if e.Channel != "" {
+		e.MovedTo = job.ID(parent, e.Channel, 1)
+	} else if _, channel, _, err := job.ParseID(e.Error); err == nil {
+		e.Channel, e.MovedTo, e.Error = channel, e.Error, ""
+	}
 }
 
 // text is a value of an answer as a text; "" for none.
@@ -189,6 +226,9 @@ func applyLog(n *queue.Notification, log, reports string) {
 		n.History = append(n.History, queue.Event{
 			At: time.UnixMilli(e.At), What: e.State, Attempt: e.Attempt, TookMs: e.TookMs, Provider: e.Provider, MessageID: e.MessageID, Worker: e.Worker, Error: e.Error, Channel: e.Channel,
 		})
+		if e.State == stateMoved {
+			movedTo(n.ID, &n.History[len(n.History)-1])
+		}
 		if e.EventID != "" {
 			continue
 		}

@@ -10,19 +10,14 @@ import (
 	"ringup.dev/ringup/internal/queue"
 )
 
-const (
-	// sweepEvery is how often due jobs and ended leases are looked for where no worker does it.
-	sweepEvery = time.Second
-	// reapGrace is how long Redis has to have answered before leases are reaped: when it was away, leases ended that their
-	// holders can still renew or settle, and do at once.
-	reapGrace = 2 * time.Second
-)
+// sweepEvery is how often due jobs and ended leases are looked for where no worker does it.
+const sweepEvery = time.Second
 
-// Uptime is how long Redis has answered without fail, as this program has seen it. The zero value has not seen it yet.
-type Uptime struct{ since time.Time }
+// uptime is how long Redis has answered without fail, as this program has seen it. The zero value has not seen it yet.
+type uptime struct{ since time.Time }
 
-// Note records an answer, or with err that there was none.
-func (u *Uptime) Note(err error, now time.Time) {
+// note records an answer, or with err that there was none.
+func (u *uptime) note(err error, now time.Time) {
 	switch {
 	case err != nil:
 		u.since = time.Time{}
@@ -31,9 +26,9 @@ func (u *Uptime) Note(err error, now time.Time) {
 	}
 }
 
-// MayReap reports whether ended leases may be reaped.
-func (u *Uptime) MayReap(now time.Time) bool {
-	return !u.since.IsZero() && now.Sub(u.since) >= reapGrace
+// mayReap reports whether ended leases may be reaped.
+func (u *uptime) mayReap(now time.Time) bool {
+	return !u.since.IsZero() && now.Sub(u.since) >= queue.ReapGrace
 }
 
 // Sweep moves a channel's due jobs, and with reap its ended leases, back to the lists. It claims nothing. Errors: queue.ErrUnavailable.
@@ -46,8 +41,9 @@ func (s *Store) Sweep(ctx context.Context, channel message.Channel, reap bool) (
 // Sweeper moves due jobs and ended leases of all channels back to the lists. Ingest runs it, since it always runs: workers may be
 // scaled to zero, and jobs that become due then have to be in the lists for KEDA to see. Any number may run side by side.
 type Sweeper struct {
-	store                    *Store
-	reaped, evicted, expired *prometheus.CounterVec
+	store           *Store
+	reaped, expired *prometheus.CounterVec
+	evicted         evictions
 }
 
 // Sweeper returns a sweeper whose metrics are registered with reg.
@@ -62,7 +58,7 @@ func (s *Store) Sweeper(reg prometheus.Registerer) *Sweeper {
 	}
 	return &Sweeper{
 		store: s, reaped: counter("ringup_leases_reaped_total", "Jobs that this program took back from workers that died or stalled."),
-		evicted: counter("ringup_failed_evicted_total", "Failed jobs that fell off the end of the failed set (KEEP_FAILED)."),
+		evicted: s.evictions(reg),
 		expired: counter("ringup_retention_deleted_total", "Ended jobs and records that this program deleted because they were older than RETENTION."),
 	}
 }
@@ -71,7 +67,7 @@ func (s *Store) Sweeper(reg prometheus.Registerer) *Sweeper {
 func (w *Sweeper) Run(ctx context.Context) {
 	ticker := time.NewTicker(sweepEvery)
 	defer ticker.Stop()
-	var uptime Uptime
+	var seen uptime
 	var retained, restored time.Time
 	for {
 		select {
@@ -87,23 +83,40 @@ func (w *Sweeper) Run(ctx context.Context) {
 		if restore {
 			restored = time.Now()
 		}
-		for _, channel := range message.Channels {
-			err := w.sweep(ctx, channel, uptime.MayReap(time.Now()), restore)
-			if refused(err) {
-				// Redis is there; a foreign key of this channel is no reason to leave the others alone.
-				w.store.log.Error("sweep failed", "channel", channel, "error", err)
-				continue
-			}
-			uptime.Note(err, time.Now())
-			if err != nil {
-				break
-			}
+		w.sweepAll(ctx, &seen, restore)
+	}
+}
+
+// sweepAll sweeps every channel, until Redis does not answer, and with restore puts back jobs that an older program set aside.
+func (w *Sweeper) sweepAll(ctx context.Context, seen *uptime, restore bool) {
+	for _, channel := range message.Channels {
+		err := w.sweep(ctx, channel, seen.mayReap(time.Now()))
+		if refused(err) {
+			// Redis is there; a foreign key of this channel is no reason to leave the others alone.
+			w.store.log.Error("sweep failed", "channel", channel, "error", err)
+			continue
+		}
+		seen.note(err, time.Now())
+		if err != nil {
+			return
+		}
+		if restore {
+			w.restore(ctx, channel)
 		}
 	}
 }
 
+// restore puts a channel's jobs back that an older program set aside. When that fails, sweeps and leases go on as before.
+func (w *Sweeper) restore(ctx context.Context, channel message.Channel) {
+	call, cancel := context.WithTimeout(ctx, flushTimeout)
+	defer cancel()
+	if err := w.store.restoreAll(call, channel); err != nil && ctx.Err() == nil {
+		w.store.log.Warn("restore failed", "channel", channel, "error", err)
+	}
+}
+
 // sweep sweeps one channel.
-func (w *Sweeper) sweep(ctx context.Context, channel message.Channel, reap, restore bool) error {
+func (w *Sweeper) sweep(ctx context.Context, channel message.Channel, reap bool) error {
 	s := w.store
 	call, cancel := context.WithTimeout(ctx, flushTimeout)
 	defer cancel()
@@ -120,15 +133,11 @@ func (w *Sweeper) sweep(ctx context.Context, channel message.Channel, reap, rest
 		return err
 	}
 	w.reaped.WithLabelValues(string(channel)).Add(float64(swept.Reaped))
-	w.evicted.WithLabelValues(string(channel)).Add(float64(len(swept.Evicted)))
 	if swept.Reaped > 0 {
 		s.log.Warn("leases of dead or stalled workers ended; their jobs wait again",
 			"channel", channel, "jobs", swept.Reaped, "set_aside", swept.SetAside)
 	}
-	LogEvicted(s.log, channel, swept.Evicted)
-	if restore {
-		return s.restoreAll(call, channel)
-	}
+	w.evicted.note(channel, swept.Evicted)
 	return nil
 }
 

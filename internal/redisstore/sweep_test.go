@@ -4,6 +4,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/queue"
 	"ringup.dev/ringup/internal/redistest"
@@ -26,4 +28,37 @@ func TestSweepMovesDueRetriesWithoutAWorker(t *testing.T) {
 		d, _ := store.Depth(t.Context(), message.SMS)
 		return d.Waiting[0] == 1 && d.Retry == 0
 	})
+}
+
+// TestSweepsGoOnWithoutRestore: what was set aside cannot be restored, on any channel. Due jobs and ended leases are looked for all the same.
+func TestSweepsGoOnWithoutRestore(t *testing.T) {
+	t.Parallel()
+	s := openShop(t)
+	s.store.scripts.restore.source = "return redis.error_reply('ERR no')"
+	s.store.scripts.restore = s.store.scripts.restore.named()
+	if err := s.store.restoreAll(t.Context(), message.SMS); err == nil {
+		t.Fatal("the premise is wrong")
+	}
+	for _, channel := range message.Channels {
+		w := webhook("w " + string(channel))
+		w.Channels[0].Channel = channel
+		_, err := s.producer.Enqueue(t.Context(), w)
+		s.must(err)
+		consumer := s.store.Consumer(channel, ConsumerConfig{Lease: time.Second, PriorityAging: time.Minute}, []string{"p"})
+		_, claim, err := consumer.Exchange(t.Context(), nil, nil, &queue.ClaimRequest{Max: 1})
+		s.must(err)
+		_, _, err = consumer.Exchange(t.Context(), []queue.Settlement{{Claimed: claim.Jobs[0], Outcome: queue.Retry{}}}, nil, nil)
+		s.must(err)
+	}
+	since := time.Now().Add(-time.Minute)
+	seen := uptime{since: since}
+	s.store.Sweeper(prometheus.NewRegistry()).sweepAll(t.Context(), &seen, true)
+	for _, channel := range message.Channels {
+		if d, err := s.store.Depth(t.Context(), channel); err != nil || d.Retry != 0 || d.Waiting[0] != 1 {
+			t.Errorf("%s: %+v, %v", channel, d, err)
+		}
+	}
+	if seen.since != since {
+		t.Error("Redis is said not to have answered")
+	}
 }

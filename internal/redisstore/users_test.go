@@ -66,10 +66,12 @@ func TestUsersInACluster(t *testing.T) {
 	if _, _, err := consumer.Exchange(t.Context(), []queue.Settlement{{Claimed: claim.Jobs[0], Outcome: queue.Done{}}}, nil, nil); err != nil {
 		t.Error(err)
 	}
-	if err := errors.Join(worker.enqueueFallBacks(t.Context(), message.WhatsApp, []*job.Job{claim.Jobs[0].Job}), consumer.Heartbeat(t.Context(), "pod", 0, 1)); err != nil {
-		t.Errorf("a worker's message that falls back, and a heartbeat: %v", err)
+	if err := errors.Join(worker.enqueueFallBacks(t.Context(), message.WhatsApp, []*job.Job{claim.Jobs[0].Job}), consumer.Heartbeat(t.Context(), "pod", 0, 1),
+		consumer.Restore(t.Context())); err != nil {
+		t.Errorf("a worker's message that falls back, a heartbeat, and a look for jobs to restore: %v", err)
 	}
-	if err := as("ingest").Sweeper(prometheus.NewRegistry()).sweep(t.Context(), message.SMS, true, true); err != nil {
+	ingest := as("ingest")
+	if err := errors.Join(ingest.Sweeper(prometheus.NewRegistry()).sweep(t.Context(), message.SMS, true), ingest.restoreAll(t.Context(), message.SMS)); err != nil {
 		t.Errorf("a sweep: %v", err)
 	}
 	if state, err := as("admin").State(t.Context(), message.SMS); err != nil || state.Completed != 1 {

@@ -83,7 +83,7 @@ func (w *Worker) schedule(ctx context.Context, c *queue.Claim) {
 	s := &w.state
 	barred := c.Throttled || c.Halted != ""
 	pause := idlePoll
-	if barred || s.answering.IsZero() || time.Since(s.answering) < reapGrace {
+	if barred || s.answering.IsZero() || time.Since(s.answering) < queue.ReapGrace {
 		pause = blockedPoll
 	}
 	if c.Wait >= 0 {

@@ -40,6 +40,26 @@ func (w *Worker) heartbeat(ctx context.Context) {
 	}
 }
 
+// restore puts back jobs that an older program set aside, at once and then as often as there are heartbeats, until ctx ends. Ingest does so, too,
+// but in a rollback it is the first to be an older program. The loop does not wait for it: there may be many.
+func (w *Worker) restore(ctx context.Context) {
+	ticker := time.NewTicker(heartbeatEvery)
+	defer ticker.Stop()
+	for {
+		call, cancel := context.WithTimeout(ctx, callTimeout)
+		err := w.Queue.Restore(call)
+		cancel()
+		if err != nil && ctx.Err() == nil {
+			w.Log.Warn("restore failed", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}
+
 // deregister says that the worker has stopped.
 func (w *Worker) deregister(ctx context.Context) {
 	call, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)

@@ -38,6 +38,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	w.heartbeat(ctx)
 	defer w.deregister(ctx)
 	w.refreshSpend(ctx)
+	go w.restore(ctx)
 	stop := ctx.Done()
 	var giveUp <-chan time.Time
 	for {
@@ -130,7 +131,7 @@ func (w *Worker) request(now time.Time, draining bool) *queue.ClaimRequest {
 	if draining || free <= 0 || s.waiting || now.Before(s.nextPoll) {
 		return nil
 	}
-	return &queue.ClaimRequest{Max: free, Reap: !s.answering.IsZero() && now.Sub(s.answering) >= reapGrace}
+	return &queue.ClaimRequest{Max: free, Reap: !s.answering.IsZero() && now.Sub(s.answering) >= queue.ReapGrace}
 }
 
 // exchange settles what has ended and claims up to the free capacity, in one round trip.

@@ -27,6 +27,8 @@ type Queue interface {
 	// Heartbeat says that a worker is alive; Deregister, that it has stopped. Both are for people alone.
 	Heartbeat(ctx context.Context, id string, sending, concurrency int) error
 	Deregister(ctx context.Context, id string) error
+	// Restore puts back jobs that an older program set aside, because it could not read them, as far as this one can.
+	Restore(ctx context.Context) error
 	// Spent returns what all workers of the channel have spent today, by the fields of queue.CostTotal and its like.
 	Spent(ctx context.Context) (map[string]int64, error)
 }
@@ -75,8 +77,6 @@ const (
 	heartbeatEvery = 10 * time.Second
 	// callTimeout bounds one round trip to the queue.
 	callTimeout = 4 * time.Second
-	// reapGrace is how long a worker that has just found the queue again lets others settle before it takes leases back.
-	reapGrace = 2 * time.Second
 	// settleTimeout is how long a worker that stops tries to settle what it sent.
 	settleTimeout = 10 * time.Second
 )

@@ -36,6 +36,7 @@ type memory struct {
 	away    error // the queue does not answer
 	hang    bool  // nor does a call end
 	spent   map[string]int64
+	restore func(context.Context) error // nil: nothing was set aside
 	// spentTakes is how long the queue takes to say what was spent, as of when it was asked.
 	spentTakes time.Duration
 	// breakers come back with settlements and reports, and not with a claim alone.
@@ -85,6 +86,13 @@ func (m *memory) Renew(context.Context, []*queue.Claimed) ([]int, error) { retur
 // Heartbeat and Deregister are for people: no test of the loop looks at them.
 func (m *memory) Heartbeat(context.Context, string, int, int) error { return nil }
 func (m *memory) Deregister(context.Context, string) error          { return nil }
+
+func (m *memory) Restore(ctx context.Context) error {
+	if m.restore == nil {
+		return nil
+	}
+	return m.restore(ctx)
+}
 
 func (m *memory) Spent(context.Context) (map[string]int64, error) {
 	time.Sleep(m.spentTakes) //nolint:forbidigo // the bubble's clock
@@ -275,6 +283,26 @@ func TestEveryJobIsSentAndSettledOnce(t *testing.T) {
 		}
 		if b.sender.most != 5 {
 			t.Errorf("%d at a time, want 5", b.sender.most)
+		}
+	})
+}
+
+// TestTheLoopDoesNotWaitForRestore: jobs that an older program set aside are put back for as long as the worker runs. That may take long, and
+// fail: jobs are sent meanwhile, and the failure is logged.
+func TestTheLoopDoesNotWaitForRestore(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := open(renderer{}, 20)
+		begun, sent := 0, 0
+		b.queue.restore = func(ctx context.Context) error {
+			begun++
+			<-ctx.Done()
+			sent = b.sender.total()
+			return ctx.Err()
+		}
+		b.run(t, 25*time.Second)
+		if begun != 3 || sent != 20 || strings.Count(b.log.String(), "restore failed") != 3 {
+			t.Errorf("begun %d times, with %d sent: %s", begun, sent, b.log)
 		}
 	})
 }

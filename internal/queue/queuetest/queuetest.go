@@ -75,6 +75,8 @@ func Run(t *testing.T, open Open) {
 		{"a retry comes back when it is due, with its attempt spent", Settings{}, retries},
 		{"a deferral spends no attempt", Settings{}, defers},
 		{"released jobs come back first, unchanged", Settings{}, releases},
+		{"a scheduled job waits until it is due, and spends no attempt", Settings{}, holds},
+		{"dropped and suppressed jobs are gone, and their status says why", Settings{KeepCompleted: 1}, ends},
 		{"an ended lease is reaped and fences its holder", Settings{Lease: time.Second}, reaps},
 		{"a renewed lease holds", Settings{Lease: time.Second}, renews},
 		{"a job that kills workers is set aside", Settings{Lease: time.Second, MaxCrashes: 1}, crashes},

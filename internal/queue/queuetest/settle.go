@@ -27,6 +27,46 @@ func defers(_ *testing.T, f *fixture) {
 	f.want(f.claimOne().Job.Attempts, 0)
 }
 
+func holds(_ *testing.T, f *fixture) {
+	id := f.enqueue(2)
+	status := func() queue.Notification {
+		n, err := f.Notifications(f.Context(), id)
+		f.must(err)
+		return n.Notifications[0]
+	}
+	f.settle(nil, queue.Settlement{Claimed: f.claimOne(), Outcome: queue.Hold{Delay: 300 * time.Millisecond, Error: "quiet hours"}})
+	claim := f.claim(1)
+	if len(claim.Jobs) != 0 || claim.Wait <= 0 || claim.Wait > 300*time.Millisecond {
+		f.Fatalf("claimed %d jobs, wait %s: want none, and a wait until it is due", len(claim.Jobs), claim.Wait)
+	}
+	d := f.depth()
+	f.want([]int64{d.Held, d.Retry, d.Inflight}, []int64{1, 0, 0})
+	f.want([]any{status().Status, status().Error}, []any{queue.StatusScheduled, "quiet hours"})
+	again := f.claimOne().Job
+	f.want([]any{again.WebhookID, again.Attempts, again.LastError, again.Uncertain, *f.about(again)}, []any{id, 0, "quiet hours", false, *Event(id)})
+	f.want([]any{f.depth().Held, status().Status}, []any{0, queue.StatusSending})
+}
+
+func ends(_ *testing.T, f *fixture) {
+	for outcome, want := range map[queue.Outcome]queue.Status{queue.Drop{Error: "older than MESSAGE_TTL"}: queue.StatusFailed, queue.Suppress{Error: "stop"}: queue.StatusSuppressed} {
+		s := f.submission(1, 2) // two, so that their body is shared
+		_, err := f.Producer.Enqueue(f.Context(), s)
+		f.must(err)
+		claim := f.claim(2)
+		f.settle(nil, queue.Settlement{Claimed: claim.Jobs[0], Outcome: outcome})
+		f.want(len(f.Leftovers(f.Context())), 1) // of the other job
+		settled := f.settle(nil, queue.Settlement{Claimed: claim.Jobs[1], Outcome: outcome}, queue.Settlement{Claimed: claim.Jobs[0], Outcome: outcome})
+		f.want(settled.Lost, []int{1}) // the second time its lease has ended
+		f.want(f.Leftovers(f.Context()), []string{})
+		f.want(f.depth(), queue.Depth{})
+		n, err := f.Notifications(f.Context(), s.Event.ID)
+		f.must(err)
+		for _, one := range n.Notifications {
+			f.want([]any{one.Status, one.History[1].What}, []any{want, outcome.Name()})
+		}
+	}
+}
+
 func releases(_ *testing.T, f *fixture) {
 	a, b, c := f.enqueue(1), f.enqueue(1), f.enqueue(1)
 	claim := f.claim(2)

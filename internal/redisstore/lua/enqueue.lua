@@ -1,12 +1,14 @@
 -- enqueue adds the jobs of many webhooks, each webhook once. On one Redis a call serves every channel; in a cluster, where each
 -- channel has a slot of its own, it serves one.
 -- KEYS  for each channel of the call: base:queue:1-4, base:wake
--- ARGV  after those of the header, for each webhook: field, bucket, record, shape, and for each part: body key and body, where it is
+-- ARGV  was_accepted: the messages are of jobs that were accepted before, and move on also where Redis is full.
+--       After those of the header, for each webhook: field, bucket, record, shape, and for each part: body key and body, where it is
 --       shared, and the jobs. The shape has four bytes per part: the channel (1: the first in KEYS), 1 for a shared body, and the
 --       number of jobs.
 -- Answers results, one per webhook: 0 added; n > 0 refused, the n-th channel's queue is full; a string: seen before, the record of that
 --       time. And depths: for each channel, the number of waiting jobs before the call (0 without max_depth).
 local now = clock()
+if was_accepted then goes_on_when_full(base .. ':inflight') end
 local generation = floor(now / period)
 local current = base .. ':seen:' .. string.format('%.0f', generation) .. ':'
 local previous = base .. ':seen:' .. string.format('%.0f', generation - 1) .. ':'

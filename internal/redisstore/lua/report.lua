@@ -1,9 +1,9 @@
 -- report applies delivery reports and preferences, each once.
 -- ARGV  report: raw, its bytes in base:reports; verdict, apply, await to do so once the send that it speaks of is settled, later when the
---       job is not known yet, or drop when nothing is known of it; log_key and log_field of the job, or ''; id, the event's, as it is in the log; line
---       for the log; action, the remedy for an undelivered message (again, fail, or move: fail and fall back) or ''; error; message, the
---       provider's id; moved, the channel that the message has fallen back to, '-' when it does not, '' when that is not decided yet; address
---       and entry of a preference: entry '' takes the address off the suppression list.
+--       job is not known yet or its message cannot fall back just now, or drop when nothing is known of it; log_key and log_field of the job, or ''; id, the event's, as it is in the log; line
+--       for the log; action, the remedy for an undelivered message (again, which without attempts left is as move; fail; or move: fail and fall
+--       back) or ''; error; message, the provider's id; moved, the channel that the message has fallen back to, '-' when it does not, '' when that
+--       is not decided yet; address and entry of a preference: entry '' takes the address off the suppression list.
 -- Answers results, one for each report: gone (another program applied it), later, dropped, repeated, applied, again, failed, or
 --       move: nothing was changed, and the caller has to let the message fall back, and then to come again with moved. For those, copies: of,
 --       the report's number (from 1), and copy, the job's bytes. And evicted, the failed jobs that fell off.
@@ -73,7 +73,7 @@ for i = 1, report_n do
     copy, delay, falls_back = redelivery_copy(field, message)
   end
 
-  if copy and falls_back and action == 'move' and moved == '' then
+  if copy and falls_back and (action == 'move' or action == 'again' and delay < 0) and moved == '' then
     result = 'move'
     copies[#copies + 1] = answer{of = i, copy = copy}
   elseif call('LREM', reports_key, 1, raw) == 0 then
@@ -92,12 +92,13 @@ for i = 1, report_n do
         call('ZADD', retry_key, string.format('%.0f', now + delay), copy)
         result = 'again'
       else
-        append(key, field, string.format('{"t":%.0f,"s":"failed","e":"%s"}\n', now, err))
+        local lines = string.format('{"t":%.0f,"s":"failed","e":"%s"}\n', now, err)
+        if moved ~= '' and moved ~= '-' then lines = lines .. string.format('{"t":%.0f,"s":"moved","c":"%s"}\n', now, moved) end
+        append(key, field, lines)
         call('ZADD', failed_key, string.format('%.0f', now), copy)
         failed, result = true, 'failed'
       end
     end
-    if moved ~= '' and moved ~= '-' then append(key, field, string.format('{"t":%.0f,"s":"moved","c":"%s"}\n', now, moved)) end
   end
   results[i] = result
 end

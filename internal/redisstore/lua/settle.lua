@@ -10,7 +10,7 @@
 --       that are not closed.
 local now = clock()
 
-if health_n > 0 or tokens > 0 then goes_on_when_full(inflight_key) end
+goes_on_when_full(inflight_key)
 if tokens > 0 then call('HINCRBYFLOAT', state_key, 'tokens', -tokens) end
 for i = 1, health_n do
   local provider, failed, throttle = ARGV[health_provider_at + i], tonumber(ARGV[health_failed_at + i]), tonumber(ARGV[health_throttle_at + i])
