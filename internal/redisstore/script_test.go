@@ -64,12 +64,13 @@ func TestScriptsAndStructsAgree(t *testing.T) {
 
 // answeredBy are the names that a script gives to what it answers: in answer{…}, and in the tables that claim.lua fills before it answers them.
 func answeredBy(source string) (names []string) {
-	for _, table := range regexp.MustCompile(`\b(?:answer|finish|claimed = )\{([^}]*)\}`).FindAllStringSubmatch(code(source), -1) {
+	source = regexp.MustCompile(`--[^\n]*`).ReplaceAllString(source, "")
+	for _, table := range regexp.MustCompile(`\b(?:answer|finish|claimed = )\{([^}]*)\}`).FindAllStringSubmatch(source, -1) {
 		for _, name := range regexp.MustCompile(`(\w+) =`).FindAllStringSubmatch(table[1], -1) {
 			names = append(names, name[1])
 		}
 	}
-	for _, name := range regexp.MustCompile(`\b(?:a|claimed)\.(\w+)`).FindAllStringSubmatch(code(source), -1) {
+	for _, name := range regexp.MustCompile(`\b(?:a|claimed)\.(\w+)`).FindAllStringSubmatch(source, -1) {
 		names = append(names, name[1])
 	}
 	return names
