@@ -38,7 +38,7 @@ func TestNothingPrintsAnAddress(t *testing.T) {
 		raw := address.Reveal()
 		local, _, _ := strings.Cut(strings.TrimPrefix(raw, "+"), "@")
 		for _, text := range texts {
-			for _, leak := range []string{raw, local, fmt.Sprintf("%x", local), fmt.Sprintf("%X", local), fmt.Sprintf("% x", local), strings.Trim(fmt.Sprint([]byte(local)), "[]")} {
+			for _, leak := range []string{raw, local, fmt.Sprintf("%x", local), fmt.Sprintf("%X", local), fmt.Sprintf("% x", local), strings.Trim(fmt.Sprintf("%d", []byte(local)), "[]")} {
 				if leak != "" && strings.Contains(text, leak) {
 					t.Errorf("%q is printed in %s", leak, text)
 				}
