@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sethvargo/go-envconfig"
 
@@ -31,7 +32,7 @@ func send(t *testing.T, status int, stdin string, args ...string) (payload map[s
 		if r.URL.Path != "/webhooks/pos" || json.Unmarshal(body, &payload) != nil {
 			t.Errorf("%s %s", r.URL.Path, body)
 		}
-		if _, err := generic.Decode(body); err != nil {
+		if _, _, err := generic.Decode(body, time.UTC, time.Now()); err != nil {
 			t.Errorf("it is no valid webhook: %v", err)
 		}
 		w.WriteHeader(status)
