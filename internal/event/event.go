@@ -25,7 +25,7 @@ const (
 // Event is what happened at a till. All of its texts are UTF-8; "" is a field that the sender left out. Money and quantities are plain
 // decimals as the sender wrote them ("125.50", "-1", "0.5"), never floats.
 type Event struct {
-	ID       string // 1 to MaxID bytes, without control characters; unique within the store and the sender
+	ID       string // 1 to MaxID bytes, without control characters; with the type, unique within the store and the sender
 	Store    string // the id of the store
 	Sender   string // the name of the sender, as pos or shopify
 	Type     Type
@@ -38,7 +38,7 @@ type Event struct {
 	Extra string
 }
 
-// Key names the event among those of all stores and senders. For DefaultStore and SenderPOS it is the id alone, as ringup 0.1.0 had it: a
+// Key names the event among those of all stores and senders, together with its type: tills use an order's number as the id of all its events. For DefaultStore and SenderPOS it is the id alone, as ringup 0.1.0 had it: a
 // webhook that was accepted before an upgrade and comes again after it is still known.
 func (e *Event) Key() string {
 	if e.Store == DefaultStore && e.Sender == SenderPOS {
