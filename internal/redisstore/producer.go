@@ -84,7 +84,7 @@ func (s *Store) Producer(reg prometheus.Registerer) *Producer {
 }
 
 // Enqueue adds the jobs of a webhook, each channel's atomically, and returns when Redis has them all. The same webhook again,
-// within DEDUPE_TTL, adds what an earlier try left out, or nothing. Errors: queue.ErrUnavailable, *queue.FullError; some channels may
+// by its id and event type, within DEDUPE_TTL, adds what an earlier try left out, or nothing. Errors: queue.ErrUnavailable, *queue.FullError; some channels may
 // have taken their jobs then, and a repetition completes the others.
 func (p *Producer) Enqueue(ctx context.Context, s *queue.Submission) (*queue.Acceptance, error) {
 	item := &pending{submission: s, shares: make([][]any, len(p.store.slots)), done: make(chan struct{})}

@@ -120,7 +120,7 @@ func TestDistances(t *testing.T) {
 		if minutes < 0 {
 			sign, n = "-", -minutes
 		}
-		iana, ok := Zone(sign + two2(n/60) + ":" + two2(n%60))
+		iana, ok := Zone(sign + twoDigits(n/60) + ":" + twoDigits(n%60))
 		if !ok {
 			continue
 		}
@@ -143,4 +143,4 @@ func TestDistances(t *testing.T) {
 	}
 }
 
-func two2(n int) string { return string([]byte{byte('0' + n/10), byte('0' + n%10)}) }
+func twoDigits(n int) string { return string([]byte{byte('0' + n/10), byte('0' + n%10)}) }
