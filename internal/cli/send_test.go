@@ -83,3 +83,13 @@ func TestSendCannot(t *testing.T) {
 		}
 	}
 }
+
+// TestSendTestOrder: a test order is answered 200, which is no failure.
+func TestSendTestOrder(t *testing.T) {
+	t.Parallel()
+	for status, taken := range map[int]bool{200: true, 202: true, 204: false, 422: false} {
+		if _, _, err := send(t, status, `{"data":{"test":true}}`, "--file", "-"); (err == nil) != taken {
+			t.Errorf("HTTP %d: %v", status, err)
+		}
+	}
+}
