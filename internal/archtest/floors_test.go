@@ -27,7 +27,7 @@ var floors = []floor{
 	{1, []string{"message", "failure", "config/secret"}},
 	{1, []string{"event", "config", "telemetry", "telemetry/tracing", "telemetry/otlp", "opsserver"}},
 	{2, []string{"address/email"}},
-	{2, []string{"address", "job", "pricing", "store"}},
+	{2, []string{"address", "job", "pricing", "store", "value"}},
 	{2, []string{"store/envstore"}},
 	{3, []string{"suppress", "inbound"}},
 	{3, []string{"report", "unsubscribe"}},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"strings"
 	"time"
@@ -42,7 +43,7 @@ func Send(env envconfig.Lookuper) *cobra.Command {
 				return err
 			}
 			_, _ = fmt.Fprintln(cmd.OutOrStdout(), strings.TrimSpace(string(answer.Body)))
-			if answer.Status != 202 {
+			if answer.Status != http.StatusAccepted && answer.Status != http.StatusOK { // 200 for a test order
 				return fmt.Errorf("ingest answered HTTP %d: the webhook was not accepted", answer.Status)
 			}
 			return nil

@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sethvargo/go-envconfig"
 
@@ -31,7 +32,7 @@ func send(t *testing.T, status int, stdin string, args ...string) (payload map[s
 		if r.URL.Path != "/webhooks/pos" || json.Unmarshal(body, &payload) != nil {
 			t.Errorf("%s %s", r.URL.Path, body)
 		}
-		if _, err := generic.Decode(body); err != nil {
+		if _, _, err := generic.Decode(body, time.UTC, time.Now()); err != nil {
 			t.Errorf("it is no valid webhook: %v", err)
 		}
 		w.WriteHeader(status)
@@ -79,6 +80,16 @@ func TestSendCannot(t *testing.T) {
 		cmd.SetArgs(args)
 		if err := cmd.ExecuteContext(t.Context()); err == nil {
 			t.Errorf("%s: succeeded", name)
+		}
+	}
+}
+
+// TestSendTestOrder: a test order is answered 200, which is no failure.
+func TestSendTestOrder(t *testing.T) {
+	t.Parallel()
+	for status, taken := range map[int]bool{200: true, 202: true, 204: false, 422: false} {
+		if _, _, err := send(t, status, `{"data":{"test":true}}`, "--file", "-"); (err == nil) != taken {
+			t.Errorf("HTTP %d: %v", status, err)
 		}
 	}
 }

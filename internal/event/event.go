@@ -22,14 +22,14 @@ const (
 	SenderPOS = "pos"
 )
 
-// Event is what happened at a till. All of its texts are UTF-8; "" is a field that the sender left out. Money and quantities are texts as the
-// sender wrote them ("125.50", "-1", "0.5"), never floats.
+// Event is what happened at a till. All of its texts are UTF-8; "" is a field that the sender left out. Money and quantities are plain
+// decimals as the sender wrote them ("125.50", "-1", "0.5"), never floats.
 type Event struct {
-	ID       string // 1 to MaxID bytes, without control characters; unique within the store and the sender
+	ID       string // 1 to MaxID bytes, without control characters; with the type, unique within the store and the sender
 	Store    string // the id of the store
 	Sender   string // the name of the sender, as pos or shopify
 	Type     Type
-	At       time.Time // when it happened, in the zone that the sender gave; zero when it gave no time
+	At       time.Time // when it happened, in the zone that the sender gave, or else the store's; zero when it gave no time
 	Source   string    // which till or system of the store it comes from
 	Sale     Sale
 	Customer Customer
@@ -38,7 +38,7 @@ type Event struct {
 	Extra string
 }
 
-// Key names the event among those of all stores and senders. For DefaultStore and SenderPOS it is the id alone, as ringup 0.1.0 had it: a
+// Key names the event among those of all stores and senders, together with its type: tills use an order's number as the id of all its events. For DefaultStore and SenderPOS it is the id alone, as ringup 0.1.0 had it: a
 // webhook that was accepted before an upgrade and comes again after it is still known.
 func (e *Event) Key() string {
 	if e.Store == DefaultStore && e.Sender == SenderPOS {
@@ -53,7 +53,7 @@ type Sale struct {
 	OrderID       string
 	OrderName     string // the order's name as the customer knows it, as #1001
 	Status        string // in the sender's words
-	Currency      string // three letters by ISO 4217, in any case
+	Currency      string // three capitals by ISO 4217; in any case in an event that 0.1.0 took
 	Subtotal      string
 	Discount      string
 	Tax           string
@@ -79,7 +79,7 @@ type Customer struct {
 	Region   string // the country, by ISO 3166-1, to read Phone by; "" for the store's
 	Email    string
 	Locale   string // as en, de-AT or pt_BR
-	TimeZone string // an IANA name, or whatever the sender wrote
+	TimeZone string // an IANA name; whatever the sender wrote in an event that 0.1.0 took
 }
 
 // Item is a line of a sale.

@@ -26,7 +26,7 @@ func Sample(t Type) *Event {
 	case OrderUpdate:
 		e.Sale.Status = "ready"
 	case POSSave:
-		e.ID, e.Sale.Status, e.Items = "webhook_12345", "ready", e.Items[:1]
+		e.ID, e.Sale.Status = "webhook_12345", "ready"
 	}
 	return e
 }

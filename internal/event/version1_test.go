@@ -76,6 +76,18 @@ func TestField(t *testing.T) {
 			t.Errorf("%s: %q, want %q", name, got, want)
 		}
 	}
+	for name, want := range map[string]string{
+		"subtotal": "130.00", "discount": "-5.00", "tax": "0.50", "tip": "2.00", "refunded": "1.00", "payment": "Visa", "receiptUrl": "https://till.example.com/r/1", "place": "Table 7",
+		"test": "true", "orderName": "#1001", "customerRegion": "US", "points": "120",
+	} {
+		if got := full().Field(name); got != want {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+	}
+	// A field that 0.1.0 had no place for.
+	if got := (&Event{Extra: `{"tip":2}`}).Field("tip"); got != "2" {
+		t.Errorf("a tip that 0.1.0 took: %q", got)
+	}
 	if got := Sample(RefundComplete).Field("amount"); got != "125.50" {
 		t.Errorf("the amount of a refund: %q", got)
 	}

@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"testing"
@@ -23,6 +24,7 @@ func settings(t testing.TB, env map[string]string) Config {
 	if err := config.Read(t.Context(), envconfig.MapLookuper(env), &c); err != nil {
 		t.Fatal(err)
 	}
+	c.Quiet.DefaultTimezone = cmp.Or(env["DEFAULT_TIMEZONE"], "UTC")
 	if err := c.Validate(); err != nil {
 		t.Fatal(err)
 	}

@@ -19,8 +19,8 @@ type QuietConfig struct {
 	Window string `env:"QUIET_HOURS"`
 	// Events that wait for the end of the quiet hours; the others, receipts unless set otherwise, go out at any hour.
 	Events []event.Type `env:"QUIET_HOURS_EVENTS, default=order_create,order_update"`
-	// DefaultTimezone is the IANA name of the time zone of customers whose own is not known, as Europe/Berlin.
-	DefaultTimezone string `env:"DEFAULT_TIMEZONE, default=UTC"`
+	// DefaultTimezone is the IANA name of the time zone of customers whose own is not known: the store's, by DEFAULT_TIMEZONE. The program sets it.
+	DefaultTimezone string
 }
 
 // Validate reports every setting that cannot work, each with its variable.

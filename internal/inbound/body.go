@@ -27,7 +27,7 @@ const preallocated = 32 << 10
 // one that turns out too large no more than Limit is. Errors: *Problem.
 func (b *Body) Read(r *http.Request) ([]byte, error) {
 	kind, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if charset := params["charset"]; err != nil || !slices.Contains(b.MediaTypes, kind) || charset != "" && !strings.EqualFold(charset, "utf-8") {
+	if err != nil || !slices.Contains(b.MediaTypes, kind) || !isUTF8(params["charset"]) {
 		return nil, New(http.StatusUnsupportedMediaType, OutcomeMediaType, "send Content-Type: "+strings.Join(b.MediaTypes, " or ")+", in UTF-8")
 	}
 	if encoding := r.Header.Get("Content-Encoding"); encoding != "" && encoding != "identity" {
@@ -46,6 +46,11 @@ func (b *Body) Read(r *http.Request) ([]byte, error) {
 		return nil, Malformed("the body ended before it was whole, or came too slowly")
 	}
 	return buffer.Bytes(), nil
+}
+
+// isUTF8 says whether a charset is UTF-8, by its name (in any case, RFC 9110, section 8.3.2) or as many write it; "" is.
+func isUTF8(charset string) bool {
+	return charset == "" || strings.EqualFold(charset, "utf-8") || strings.EqualFold(charset, "utf8")
 }
 
 func (b *Body) tooLarge() *Problem {

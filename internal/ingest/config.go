@@ -19,6 +19,8 @@ type Config struct {
 	SourceRateLimit float64 `env:"SOURCE_RATE_LIMIT, default=0"`
 	// SourceRateBurst is how many webhooks a source may send at once; 0 for one second's worth.
 	SourceRateBurst int `env:"SOURCE_RATE_BURST, default=0"`
+	// SendTestOrders sends the messages of test orders, too: webhooks whose data has "test": true. Otherwise they are answered 200 and nothing is sent.
+	SendTestOrders bool `env:"SEND_TEST_ORDERS, default=false"`
 }
 
 // Validate reports every setting that cannot work, each with its variable.

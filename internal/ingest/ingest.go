@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"regexp"
 	"sync/atomic"
 	"time"
 
@@ -24,6 +25,7 @@ import (
 	"ringup.dev/ringup/internal/sender/generic"
 	"ringup.dev/ringup/internal/store"
 	"ringup.dev/ringup/internal/telemetry/tracing"
+	"ringup.dev/ringup/internal/value"
 )
 
 // Enqueuer takes a webhook's jobs. Errors: queue.ErrUnavailable, also where the context ended; *queue.FullError; and any other for an event that
@@ -55,6 +57,8 @@ type handler struct {
 	webhooks *prometheus.CounterVec
 	seconds  prometheus.Histogram
 	skipped  *prometheus.CounterVec
+	notes    *prometheus.CounterVec
+	zone     *time.Location // of the store
 }
 
 // NewHandler returns the public endpoints. Errors are of the configuration.
@@ -62,10 +66,14 @@ func NewHandler(o Options) (http.Handler, error) {
 	if err := o.Config.Validate(); err != nil {
 		return nil, err
 	}
+	zone, err := time.LoadLocation(o.Store.TimeZone)
+	if err != nil {
+		return nil, fmt.Errorf("time zone of the store: %w", err)
+	}
 	h := &handler{
-		Options: o,
-		body:    inbound.Body{MediaTypes: []string{inbound.JSON}, Limit: o.Config.MaxBodyBytes, Setting: "MAX_BODY_BYTES"},
-		limits:  limits{perSecond: o.Config.SourceRateLimit, burst: o.Config.SourceRateBurst, sources: map[string]*rate.Limiter{}},
+		Options: o, zone: zone,
+		body:   inbound.Body{MediaTypes: []string{inbound.JSON}, Limit: o.Config.MaxBodyBytes, Setting: "MAX_BODY_BYTES"},
+		limits: limits{perSecond: o.Config.SourceRateLimit, burst: o.Config.SourceRateBurst, sources: map[string]*rate.Limiter{}},
 		webhooks: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "ringup_webhooks_total", Help: "Webhooks, by event type and what was answered; duplicate is one that was not sent twice.",
 		}, []string{"event", "outcome"}),
@@ -76,8 +84,11 @@ func NewHandler(o Options) (http.Handler, error) {
 		skipped: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "ringup_skipped_total", Help: "Messages not sent because the customer's address is invalid.",
 		}, []string{"channel"}),
+		notes: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "ringup_webhook_notes_total", Help: "Values of webhooks that could not be read and were left out, by field.",
+		}, []string{"field"}),
 	}
-	o.Registerer.MustRegister(h.webhooks, h.seconds, h.skipped)
+	o.Registerer.MustRegister(h.webhooks, h.seconds, h.skipped, h.notes)
 	r := chi.NewRouter()
 	r.NotFound(func(w http.ResponseWriter, _ *http.Request) {
 		inbound.New(http.StatusNotFound, "", "there is nothing here").Write(w)
@@ -99,9 +110,21 @@ func NewHandler(o Options) (http.Handler, error) {
 // accepted is the answer to a webhook that was taken.
 type accepted struct {
 	ID      string           `json:"id"`
-	Status  string           `json:"status"` // accepted, duplicate
+	Status  string           `json:"status"` // accepted, duplicate; test for a test order, which is not sent
 	Jobs    []queue.Accepted `json:"jobs"`
 	Skipped []queue.Skipped  `json:"skipped"`
+	Notes   []value.Note     `json:"notes"` // the values that were left out
+}
+
+// statusTest is the status of a test order.
+const statusTest = "test"
+
+// code returns the HTTP status of the answer. 202 is a promise to send.
+func (a *accepted) code() int {
+	if a.Status == statusTest {
+		return http.StatusOK
+	}
+	return http.StatusAccepted
 }
 
 // serve answers webhooks: real ones, which have to be verified, or simulated ones, which may leave fields out.
@@ -135,9 +158,9 @@ func (h *handler) serve(real bool) http.HandlerFunc {
 			}
 		} else {
 			outcome = answer.Status
-			inbound.WriteJSON(w, http.StatusAccepted, inbound.JSON, answer)
+			inbound.WriteJSON(w, answer.code(), inbound.JSON, answer)
 			h.Log.Info("webhook "+answer.Status, "webhook", answer.ID, "event", kind, "jobs", len(answer.Jobs), "skipped", len(answer.Skipped),
-				"took", time.Since(start))
+				"notes", len(answer.Notes), "took", time.Since(start))
 		}
 		if span != nil {
 			span.SetAttributes(attribute.String("ringup.event", kind), attribute.String("ringup.outcome", outcome))
@@ -174,15 +197,42 @@ func (h *handler) accept(r *http.Request, real bool) (*accepted, *event.Event, e
 	} else if body, err = generic.WithDefaults(body, "simulated_"+newID(), time.Now()); err != nil {
 		return nil, nil, invalid(err)
 	}
-	e, err := generic.Decode(body)
+	e, notes, err := generic.Decode(body, h.zone, time.Now())
 	if err != nil {
 		return nil, nil, invalid(err)
 	}
 	if !h.limits.allow(e.Source) {
 		return nil, e, inbound.New(http.StatusTooManyRequests, "rate_limited", "this source sends more than it may (SOURCE_RATE_LIMIT)")
 	}
-	answer, err := h.enqueue(r.Context(), e)
-	return answer, e, err
+	answer := &accepted{ID: e.ID, Status: statusTest}
+	if !e.Sale.Test || h.Config.SendTestOrders {
+		if answer, err = h.enqueue(r.Context(), e); err != nil {
+			return nil, e, err
+		}
+	}
+	for _, n := range notes {
+		h.notes.WithLabelValues(field(n.Path)).Inc()
+	}
+	answer.Notes = notes
+	return answer.complete(), e, nil
+}
+
+var index = regexp.MustCompile(`\[[0-9]+\]`)
+
+// field returns the field that a path leads to: for all items the same.
+func field(path string) string { return index.ReplaceAllLiteralString(path, "[]") }
+
+// complete makes empty lists of the ones that are missing, for JSON.
+func (a *accepted) complete() *accepted {
+	a.Jobs, a.Skipped, a.Notes = listed(a.Jobs), listed(a.Skipped), listed(a.Notes)
+	return a
+}
+
+func listed[T any](list []T) []T {
+	if list == nil {
+		return []T{}
+	}
+	return list
 }
 
 // enqueue plans the messages of an event and puts their jobs into the queue. Errors: *inbound.Problem, and those of the Enqueuer for an event that cannot
@@ -213,12 +263,6 @@ func (h *handler) enqueue(ctx context.Context, e *event.Event) (*accepted, error
 		for _, s := range acceptance.Skipped {
 			h.skipped.WithLabelValues(string(s.Channel)).Inc()
 		}
-	}
-	if answer.Jobs == nil {
-		answer.Jobs = []queue.Accepted{}
-	}
-	if answer.Skipped == nil {
-		answer.Skipped = []queue.Skipped{}
 	}
 	return answer, nil
 }

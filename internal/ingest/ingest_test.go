@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -34,6 +35,8 @@ type fakeQueue struct {
 	mu   sync.Mutex
 	err  error
 	took []*queue.Submission
+	// known is the webhook that something is known of; "" for "w/1 ü".
+	known string
 }
 
 func (f *fakeQueue) Enqueue(_ context.Context, s *queue.Submission) (*queue.Acceptance, error) {
@@ -57,7 +60,7 @@ func (f *fakeQueue) Notifications(_ context.Context, id string) (*queue.Notifica
 	switch {
 	case f.err != nil:
 		return nil, f.err
-	case id != "w/1 ü":
+	case id != cmp.Or(f.known, "w/1 ü"):
 		return nil, &queue.NotFoundError{WebhookID: id}
 	}
 	return &queue.Notifications{WebhookID: id, Notifications: []queue.Notification{{ID: id + ":sms:1", Status: queue.StatusSent}}}, nil
@@ -85,6 +88,12 @@ func setup(t *testing.T, change func(*Config)) *bundle {
 
 func setupFor(t *testing.T, of *store.Store, change func(*Config)) *bundle {
 	t.Helper()
+	return setupIn(t, prometheus.NewRegistry(), of, change)
+}
+
+// setupIn is setupFor with metrics in a registry.
+func setupIn(t *testing.T, registry *prometheus.Registry, of *store.Store, change func(*Config)) *bundle {
+	t.Helper()
 	config := Config{MaxBodyBytes: 1 << 20, MaxInflightBytes: 4 << 20, MaxConnections: 10, TestEndpoints: true}
 	if change != nil {
 		change(&config)
@@ -95,7 +104,7 @@ func setupFor(t *testing.T, of *store.Store, change func(*Config)) *bundle {
 	}
 	b := &bundle{queue: &fakeQueue{}, log: &bytes.Buffer{}}
 	h, err := NewHandler(Options{
-		Config: config, Store: of, Verifier: verifier, Enqueuer: b.queue, Notifier: b.queue, Registerer: prometheus.NewRegistry(),
+		Config: config, Store: of, Verifier: verifier, Enqueuer: b.queue, Notifier: b.queue, Registerer: registry,
 		Log: slog.New(slog.NewJSONHandler(&lockedWriter{w: b.log}, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})
 	if err != nil {
@@ -163,6 +172,9 @@ func TestAnswers(t *testing.T) {
 	}{
 		{"the design's sample", good, nil, 202, ""},
 		{"with a charset", good, map[string]string{"Content-Type": "application/json; charset=utf-8"}, 202, ""},
+		{"with a charset in capitals", good, map[string]string{"Content-Type": "application/json;charset=\"Utf-8\""}, 202, ""},
+		{"with a charset without its hyphen", good, map[string]string{"Content-Type": "application/json; charset=UTF8"}, 202, ""},
+		{"with another charset", good, map[string]string{"Content-Type": "application/json; charset=latin1"}, 415, "in UTF-8"},
 		{"signed", good, map[string]string{"X-Webhook-Signature": "sha256=" + signature}, 202, ""},
 		{"signed wrongly", good + " ", map[string]string{"X-Webhook-Signature": signature}, 401, "X-Webhook-Signature does not fit"},
 		{"no token", good, map[string]string{"Authorization": ""}, 401, "Authorization header is missing"},
@@ -174,7 +186,7 @@ func TestAnswers(t *testing.T) {
 		{"no type", good, map[string]string{"Content-Type": ""}, 415, "application/json"},
 		{"gzip", good, map[string]string{"Content-Encoding": "gzip"}, 415, "Content-Encoding"},
 		{"10 MB", strings.Repeat(" ", 10<<20), nil, 413, "MAX_BODY_BYTES"},
-		{"wrong fields", `{"id":5,"event_type":"x","data":{"amount":"y"}}`, nil, 422, "errors names each"},
+		{"wrong fields", `{"id":{},"event_type":"x","data":{"amount":[]}}`, nil, 422, "errors names each"},
 		{"hostile text", sampleWith(`{"customerName":"<script>\u0000\u202e😀مرحبا` + strings.Repeat("x", 10000) + `"}`), nil, 202, ""},
 	}
 	for _, tt := range tests {
@@ -218,7 +230,7 @@ func TestEveryEventType(t *testing.T) {
 
 func TestEveryWrongFieldIsNamed(t *testing.T) {
 	t.Parallel()
-	_, answer := setup(t, nil).post(t, "/webhooks/pos", `{"id":5,"event_type":"x","data":{"amount":"y","items":[{"price":true}]}}`, nil)
+	_, answer := setup(t, nil).post(t, "/webhooks/pos", `{"id":{},"event_type":"x","data":{"amount":[],"items":[{"price":{}}]}}`, nil)
 	var paths []string
 	for _, e := range answer["errors"].([]any) {
 		paths = append(paths, e.(map[string]any)["path"].(string))

@@ -24,7 +24,7 @@ func (h *handler) notifications(w http.ResponseWriter, r *http.Request) {
 		inbound.New(http.StatusUnauthorized, "", err.Error()).Write(w)
 		return
 	}
-	id, err := url.PathUnescape(chi.URLParam(r, "id"))
+	id, err := pathID(r)
 	if err != nil {
 		inbound.New(http.StatusBadRequest, "", "the id is not escaped as a segment of a path").Write(w)
 		return
@@ -43,4 +43,14 @@ func (h *handler) notifications(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")
 		inbound.WriteJSON(w, http.StatusOK, inbound.JSON, found)
 	}
+}
+
+// pathID returns the id in the path of a request, decoded once. The router matches the path as it was written where net/url keeps that, which is where
+// it says more than the decoded path (a%2Fb); everywhere else the decoded one.
+func pathID(r *http.Request) (string, error) {
+	id := chi.URLParam(r, "id")
+	if r.URL.RawPath == "" {
+		return id, nil
+	}
+	return url.PathUnescape(id)
 }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"ringup.dev/ringup/internal/event"
 	"ringup.dev/ringup/internal/inbound"
@@ -26,6 +27,7 @@ func (h *handler) dryRun(w http.ResponseWriter, r *http.Request) {
 		inbound.AsProblem(err).Write(w)
 		return
 	}
+	body = generic.TrimMark(body)
 	var object map[string]json.RawMessage
 	if json.Unmarshal(body, &object) != nil || object == nil {
 		inbound.New(http.StatusBadRequest, "", "the body is not a JSON object").Write(w)
@@ -38,7 +40,7 @@ func (h *handler) dryRun(w http.ResponseWriter, r *http.Request) {
 		Would    *accepted            `json:"would,omitempty"`
 	}{Fields: []string{}, Problems: []inbound.FieldError{}}
 	answer.Fields = append(answer.Fields, slices.Sorted(maps.Keys(object))...)
-	e, err := generic.Decode(body)
+	e, notes, err := generic.Decode(body, h.zone, time.Now())
 	if err != nil {
 		p := invalid(err)
 		answer.Problems = p.Errors
@@ -49,14 +51,14 @@ func (h *handler) dryRun(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	answer.Valid = true
-	would := &accepted{ID: e.ID, Status: "not sent: this is a test"}
+	would := &accepted{ID: e.ID, Status: "not sent: this is a test", Notes: notes}
 	for _, part := range plan.Plan(e, h.Store).Channels {
 		for i, to := range part.Recipients {
 			would.Jobs = append(would.Jobs, queue.Accepted{ID: job.ID(e.ID, part.Channel, i+1), Channel: part.Channel, Recipient: to.Address.String()})
 		}
 		would.Skipped = append(would.Skipped, part.Skipped...)
 	}
-	answer.Would = would
+	answer.Would = would.complete()
 	inbound.WriteJSON(w, http.StatusOK, inbound.JSON, answer)
 }
 

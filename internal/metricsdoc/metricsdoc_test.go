@@ -22,6 +22,7 @@ import (
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/redisstore"
 	"ringup.dev/ringup/internal/sender/generic"
+	shop "ringup.dev/ringup/internal/store"
 	"ringup.dev/ringup/internal/worker"
 )
 
@@ -110,7 +111,7 @@ func all(t *testing.T) map[string]*metric {
 	store.Deliveries(&in)
 	in.MustRegister(store.QueueCollector("x"))
 	if _, err := ingest.NewHandler(ingest.Options{
-		Config: ingest.Config{MaxBodyBytes: 1 << 20, MaxInflightBytes: 1 << 20, MaxConnections: 1}, Verifier: verifier, Enqueuer: producer, Notifier: store,
+		Config: ingest.Config{MaxBodyBytes: 1 << 20, MaxInflightBytes: 1 << 20, MaxConnections: 1}, Store: &shop.Store{}, Verifier: verifier, Enqueuer: producer, Notifier: store,
 		Registerer: &in, Log: slog.New(slog.DiscardHandler),
 	}); err != nil {
 		t.Fatal(err)

@@ -229,10 +229,14 @@ func (d *Deliveries) locate(ctx context.Context, channel message.Channel, report
 	}
 	for i := range reports {
 		for _, record := range records[i] {
-			if text := record.Val(); len(text) >= recordHeader {
-				out[i].key, out[i].field = k.log(jobs[i].WebhookID, jobs[i].Index, millis(text[:6]))
-				break
+			known := splitRecord(record.Val())
+			if len(known) == 0 {
+				continue
 			}
+			// Jobs that 0.1.0 moved have other numbers.
+			part := known[max(0, slices.IndexFunc(known, func(p recordPart) bool { return p.has(jobs[i].Index) }))]
+			out[i].key, out[i].field = k.log(jobs[i].WebhookID, jobs[i].Index, part.acceptedAt())
+			break
 		}
 		if names[i] == nil {
 			continue

@@ -47,7 +47,7 @@ type Config struct {
 
 	// Prefix of every key.
 	Prefix string `env:"RINGUP_PREFIX, default=ringup"`
-	// DedupeTTL is how long a webhook id is remembered.
+	// DedupeTTL is how long a webhook's id and event type are remembered.
 	DedupeTTL time.Duration `env:"DEDUPE_TTL, default=24h"`
 	// StatusTTL is how long the state of a webhook's notifications can be asked for.
 	StatusTTL time.Duration `env:"STATUS_TTL, default=24h"`

@@ -7,9 +7,11 @@ import (
 	"testing"
 	"time"
 
+	"ringup.dev/ringup/internal/event"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/queue"
 	"ringup.dev/ringup/internal/queue/queuetest"
+	shops "ringup.dev/ringup/internal/store"
 )
 
 // TestDuplicatesByStoreAndSender: an id is known within its store and its sender; another store's event with the same id is another event.
@@ -39,15 +41,24 @@ func TestDuplicateOfBefore(t *testing.T) {
 	sum := sha256.Sum256([]byte("w"))
 	period := max(store.config.DedupeTTL, store.config.StatusTTL).Milliseconds()
 	key := fmt.Sprintf("%s:seen:%d:%d", store.keys[message.SMS].Base, time.Now().UnixMilli()/period, int(binary.BigEndian.Uint16(sum[12:]))%32768)
-	record := append(appendMillis(nil, time.Now()), "\x01\x00\x0a+\x000000"...)
+	record := append(appendMillis(nil, time.Now()), "\x03\x00\x06+\x000000"...) // of a pos_save
 	if err := store.client.HSet(t.Context(), key, sum[:12], record).Err(); err != nil {
 		t.Fatal(err)
 	}
-	a, err := producer.Enqueue(t.Context(), webhook("w"))
-	if err != nil || !a.Duplicate {
-		t.Errorf("%+v, %v", a, err)
+	for repeated := range 2 {
+		for i, kind := range event.Types {
+			w := webhook("w")
+			w.Event.Type, w.Priority = kind, queueOf(kind)
+			a, err := producer.Enqueue(t.Context(), w)
+			if err != nil || a.Duplicate != (kind == event.POSSave || repeated == 1) || len(a.Jobs) != 1 || (a.Jobs[0].ID == "w:sms:1") != (kind == event.POSSave) {
+				t.Errorf("type %d, for the time %d: %+v, %v", i, repeated+1, a, err)
+			}
+		}
 	}
 }
+
+// queueOf is the priority of a type's events.
+func queueOf(t event.Type) int { return shops.DefaultPriorities[t] }
 
 // TestJobsOfVersion1 lives the life of a job that 0.1.0 accepted: its bytes stay those of version 1 through a retry and a move to the head of
 // its list, and its event is read.

@@ -58,8 +58,8 @@ func goldenSubmissions() map[string]*queue.Submission {
 func TestGoldenRecords(t *testing.T) {
 	t.Parallel()
 	records := golden(t, "records.txt")
-	if n := len(goldenSubmissions()); len(records) != n {
-		t.Errorf("the file has %d records, the test %d", len(records), n)
+	if n := len(goldenSubmissions()); len(records) != 2*n {
+		t.Errorf("the file has %d records, the test %d", len(records), 2*n)
 	}
 	for name, s := range goldenSubmissions() {
 		var parts []*queue.ChannelSubmission
@@ -73,16 +73,19 @@ func TestGoldenRecords(t *testing.T) {
 			}
 			skipped = append(skipped, part.Skipped...)
 		}
-		raw, err := hex.DecodeString(records[name])
-		if err != nil {
-			t.Fatal(err)
+		typed := name + "-with-type" // since 0.2
+		for _, name := range []string{name, typed} {
+			raw, err := hex.DecodeString(records[name])
+			if err != nil {
+				t.Fatal(err)
+			}
+			gotJobs, gotSkipped := decodeRecord("w", string(raw))
+			if diff := cmp.Diff(jobs, gotJobs) + cmp.Diff(skipped, gotSkipped); diff != "" {
+				t.Errorf("%s has another meaning now (+):\n%s", name, diff)
+			}
 		}
-		gotJobs, gotSkipped := decodeRecord("w", string(raw))
-		if diff := cmp.Diff(jobs, gotJobs) + cmp.Diff(skipped, gotSkipped); diff != "" {
-			t.Errorf("%s has another meaning now (+):\n%s", name, diff)
-		}
-		if again := encodeRecord(s, parts); hex.EncodeToString(again) != records[name] {
-			t.Errorf("%s has other bytes now:\n%s %x", name, name, again)
+		if again := encodeRecord(s, parts); hex.EncodeToString(again) != records[typed] {
+			t.Errorf("%s has other bytes now:\n%s %x", typed, typed, again)
 		}
 	}
 }

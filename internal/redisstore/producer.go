@@ -55,6 +55,22 @@ type pending struct {
 	done       chan struct{}
 	acceptance *queue.Acceptance
 	err        error
+	places     []int   // by slot: where the numbers of its jobs begin (record.go); nil for 0 everywhere
+	taken      []taken // the slots where another event has its place
+}
+
+// taken says that an event of another type has a webhook's id at its place, and which one is free.
+type taken struct {
+	slot, place int
+	latest      time.Time // when the latest such event was accepted
+}
+
+// place returns where the numbers of the webhook's jobs in a slot begin.
+func (p *pending) place(slot int) int {
+	if p.places == nil {
+		return 0
+	}
+	return p.places[slot]
 }
 
 // Producer returns a producer whose metrics are registered with reg.
@@ -68,7 +84,7 @@ func (s *Store) Producer(reg prometheus.Registerer) *Producer {
 }
 
 // Enqueue adds the jobs of a webhook, each channel's atomically, and returns when Redis has them all. The same webhook again,
-// within DEDUPE_TTL, adds what an earlier try left out, or nothing. Errors: queue.ErrUnavailable, *queue.FullError; some channels may
+// by its id and event type, within DEDUPE_TTL, adds what an earlier try left out, or nothing. Errors: queue.ErrUnavailable, *queue.FullError; some channels may
 // have taken their jobs then, and a repetition completes the others.
 func (p *Producer) Enqueue(ctx context.Context, s *queue.Submission) (*queue.Acceptance, error) {
 	item := &pending{submission: s, shares: make([][]any, len(p.store.slots)), done: make(chan struct{})}
@@ -124,7 +140,8 @@ func (s *Store) encodeWebhook(item *pending, body []byte, slot int) error {
 	}
 	field, bucket := recordPath(e.Key())
 	args := append(make([]any, 0, 4+2*len(parts)+jobs), field, bucket, encodeRecord(webhook, parts), nil)
-	shape := make([]byte, 0, 4*len(parts))
+	place := item.place(slot)
+	shape := append(make([]byte, 0, 1+4*len(parts)), byte(place))
 	for _, part := range parts {
 		if len(part.Recipients) == 0 {
 			continue
@@ -144,7 +161,7 @@ func (s *Store) encodeWebhook(item *pending, body []byte, slot int) error {
 		}
 		shape = append(shape, byte(slices.Index(channels, part.Channel)+1), shared, byte(len(part.Recipients)>>8), byte(len(part.Recipients)))
 		for i, r := range part.Recipients {
-			j.Index, j.Recipient, j.Audience = i+1, r.Address, r.Audience
+			j.Index, j.Recipient, j.Audience = place*placeSpan+i+1, r.Address, r.Audience
 			raw, err := j.AppendBinary(make([]byte, 0, size+len(r.Address)))
 			if err != nil {
 				return fmt.Errorf("webhook cannot become a job: %w", err)
@@ -196,7 +213,7 @@ func (p *Producer) next() []*pending {
 func (p *Producer) flush(group []*pending) {
 	var calls []call
 	var members [][]*pending // by call
-	var slots [][]message.Channel
+	var slots []int
 	for slot, channels := range p.store.slots {
 		var in []*pending
 		args := p.store.enqueueArgs(channels)
@@ -212,10 +229,12 @@ func (p *Producer) flush(group []*pending) {
 		args.Webhooks = len(in)
 		calls = append(calls, call{&p.store.scripts.enqueue, args})
 		members = append(members, in)
-		slots = append(slots, channels)
+		slots = append(slots, slot)
 	}
 	for _, item := range group {
-		item.acceptance = &queue.Acceptance{Duplicate: true}
+		if item.acceptance == nil {
+			item.acceptance = &queue.Acceptance{Duplicate: true}
+		}
 	}
 	for try := 1; ; try++ {
 		ctx, cancel := context.WithTimeout(context.Background(), flushTimeout)
@@ -235,9 +254,47 @@ func (p *Producer) flush(group []*pending) {
 		}
 		break
 	}
+	var again []*pending
 	for _, item := range group {
+		if len(item.taken) > 0 && item.err == nil {
+			if item.err = p.elsewhere(item); item.err == nil {
+				again = append(again, item)
+				continue
+			}
+		}
 		close(item.done)
 	}
+	if len(again) > 0 {
+		p.flush(again)
+	}
+}
+
+// elsewhere makes the arguments of a webhook anew for the slots where an event of another type has its place. It was accepted after that one, so that
+// neither their logs nor their shared bodies meet. Each try finds one place taken at most, so it ends.
+func (p *Producer) elsewhere(item *pending) error {
+	body, err := job.Body(item.submission.Event)
+	if err != nil {
+		return fmt.Errorf("webhook cannot become a job: %w", err)
+	}
+	if item.places == nil {
+		item.places = make([]int, len(p.store.slots))
+	}
+	later := *item.submission
+	clear(item.shares)
+	for _, t := range item.taken {
+		item.places[t.slot] = t.place
+		if later.AcceptedAt.UnixMilli() <= t.latest.UnixMilli() {
+			later.AcceptedAt = t.latest.Add(time.Millisecond)
+		}
+	}
+	item.submission = &later
+	for _, t := range item.taken {
+		if err := p.store.encodeWebhook(item, body, t.slot); err != nil {
+			return err
+		}
+	}
+	item.taken = nil
+	return nil
 }
 
 // enqueueArgs are the arguments of enqueue.lua. The parts of the webhooks are positional: see encodeWebhook.
@@ -273,7 +330,8 @@ func (s *Store) enqueueArgs(channels []message.Channel) *enqueueArgs {
 }
 
 // distribute reads the enqueue script's answer.
-func (p *Producer) distribute(channels []message.Channel, members []*pending, reply any) {
+func (p *Producer) distribute(slot int, members []*pending, reply any) {
+	channels := p.store.slots[slot]
 	var answer enqueueAnswer
 	err := decode(reply, &answer)
 	if err == nil && (len(answer.Results) != len(members) || len(answer.Depths) != len(channels)) {
@@ -292,27 +350,31 @@ func (p *Producer) distribute(channels []message.Channel, members []*pending, re
 			item.acceptance.Jobs = append(item.acceptance.Jobs, jobs...)
 			item.acceptance.Skipped = append(item.acceptance.Skipped, skipped...)
 		case int64:
+			if result < 0 {
+				item.taken = append(item.taken, taken{slot, int(-result % places), time.UnixMilli(-result / places)})
+				continue
+			}
 			if full := int(result); full > 0 {
 				item.err = &queue.FullError{Channel: channels[full-1], Depth: answer.Depths[full-1]}
 				continue
 			}
 			item.acceptance.Duplicate = false
-			accept(item, channels)
+			accept(item, channels, item.place(slot))
 		default:
 			item.err = fmt.Errorf("%w: Redis answered a %s", queue.ErrUnavailable, strconv.Quote(fmt.Sprintf("%T", result)))
 		}
 	}
 }
 
-// accept adds the jobs of some channels, just added, to the acceptance.
-func accept(item *pending, channels []message.Channel) {
+// accept adds the jobs of some channels, just added at a place, to the acceptance.
+func accept(item *pending, channels []message.Channel, place int) {
 	for _, c := range item.submission.Channels {
 		if !slices.Contains(channels, c.Channel) {
 			continue
 		}
 		for i, r := range c.Recipients {
 			item.acceptance.Jobs = append(item.acceptance.Jobs,
-				queue.Accepted{ID: job.ID(item.submission.Event.ID, c.Channel, i+1), Channel: c.Channel, Recipient: r.Address.String()})
+				queue.Accepted{ID: job.ID(item.submission.Event.ID, c.Channel, place*placeSpan+i+1), Channel: c.Channel, Recipient: r.Address.String()})
 		}
 		item.acceptance.Skipped = append(item.acceptance.Skipped, c.Skipped...)
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"ringup.dev/ringup/internal/event"
 	"ringup.dev/ringup/internal/job"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/queue"
@@ -17,13 +18,28 @@ import (
 // in Redis's compact encoding (values up to 64 bytes).
 //
 //	0-5   accepted at, Unix ms, big endian
-//	6     priority
+//	6     bits 0-2 the priority; 3-7 the number of the event's type, 0 in a record of 0.1.0
 //	then an entry for each job, in the order of their index, and for each message that was skipped:
 //	0     bits 0-1 the channel; 2 for staff; 3 skipped; 4 the address is that of an earlier entry
 //	+     that entry's number, or the length of the masked address and the address
 //	+     of a skipped one: the length of the reason and the reason
+//
+// Events of different types may have one id: a till that names its webhooks by the order's number tells of the order and then of its payment. They share
+// a field. Behind the record of the first, which 0.1.0 would read, stand those of the others as parts, which are read from their end:
+//
+//	0     255, which ends the record before
+//	1     the place, from 1
+//	2-    the record
+//	+     its length (two bytes), and 255, which no record ends with
+//
+// The place keeps the jobs of the events apart: their numbers begin at placeSpan times the place. When the first is forgotten, the parts stay alone.
 const (
 	recordHeader = 7
+	// placeSpan is how many jobs an event may have on a channel. The scripts read numbers below 16,384, and there are eight places.
+	placeSpan = 2000
+	places    = 8
+	partEnd   = 255
+	partBytes = 5 // around the record
 
 	entryChannel = 3
 	entryStaff   = 4
@@ -53,7 +69,7 @@ func recordPath(key string) (field []byte, bucket string) {
 // encodeRecord makes a webhook's record out of its parts on some channels.
 func encodeRecord(s *queue.Submission, parts []*queue.ChannelSubmission) []byte {
 	record := appendMillis(make([]byte, 0, 64), s.AcceptedAt)
-	record = append(record, byte(s.Priority))
+	record = append(record, byte(s.Priority)|typeNumber(s.Event.Type)<<3)
 	addresses := make([]string, 0, 8)
 	add := func(tag byte, address string) {
 		if i := slices.Index(addresses, address); i >= 0 && i <= 255 {
@@ -80,11 +96,59 @@ func encodeRecord(s *queue.Submission, parts []*queue.ChannelSubmission) []byte 
 	return record
 }
 
-// decodeRecord returns what a record says was accepted and skipped. What cannot be read is left out.
-func decodeRecord(webhookID, record string) (jobs []queue.Accepted, skipped []queue.Skipped) {
-	if len(record) < recordHeader {
-		return nil, nil
+// recordTypes are the event types by their numbers in records, from 1. The first four have that of their priority in 0.1.0, which wrote no type.
+var recordTypes = []event.Type{event.PaymentComplete, event.OrderCreate, event.POSSave, event.OrderUpdate, event.RefundComplete, event.OrderCancel}
+
+// typeNumber returns a type's number; all types that are not known share the last.
+func typeNumber(t event.Type) byte {
+	const other = 31
+	if i := slices.Index(recordTypes, t); i >= 0 {
+		return byte(i + 1)
 	}
+	return other
+}
+
+// recordPart is the record of one event.
+type recordPart struct {
+	place  int
+	record string // recordHeader bytes at least
+}
+
+func (p recordPart) acceptedAt() time.Time { return millis(p.record[:6]) }
+
+// has says whether a job of the event can have a number.
+func (p recordPart) has(index int) bool { return (index-1)/placeSpan == p.place }
+
+// splitRecord returns the records in a field, that at place 0 first.
+func splitRecord(field string) (parts []recordPart) {
+	for len(field) >= partBytes && field[len(field)-1] == partEnd {
+		end := len(field) - 3
+		size := int(field[end])<<8 | int(field[end+1])
+		if size < recordHeader || end-size < 2 {
+			break
+		}
+		parts = append(parts, recordPart{int(field[end-size-1]), field[end-size : end]})
+		field = field[:end-size-2]
+	}
+	if len(field) >= recordHeader {
+		parts = append(parts, recordPart{0, field})
+	}
+	slices.SortStableFunc(parts, func(a, b recordPart) int { return a.place - b.place })
+	return parts
+}
+
+// decodeRecord returns what the records in a field say was accepted and skipped. What cannot be read is left out.
+func decodeRecord(webhookID, field string) (jobs []queue.Accepted, skipped []queue.Skipped) {
+	for _, part := range splitRecord(field) {
+		j, s := part.decode(webhookID)
+		jobs, skipped = append(jobs, j...), append(skipped, s...)
+	}
+	return jobs, skipped
+}
+
+// decode returns what the record says was accepted and skipped. What cannot be read is left out.
+func (p recordPart) decode(webhookID string) (jobs []queue.Accepted, skipped []queue.Skipped) {
+	record := p.record
 	rest := record[recordHeader:]
 	var addresses []string
 	count := map[message.Channel]int{}
@@ -108,7 +172,7 @@ func decodeRecord(webhookID, record string) (jobs []queue.Accepted, skipped []qu
 		addresses = append(addresses, address)
 		if tag&entrySkipped == 0 {
 			count[channel]++
-			jobs = append(jobs, queue.Accepted{ID: job.ID(webhookID, channel, count[channel]), Channel: channel, Recipient: address})
+			jobs = append(jobs, queue.Accepted{ID: job.ID(webhookID, channel, p.place*placeSpan+count[channel]), Channel: channel, Recipient: address})
 			continue
 		}
 		var reason string

@@ -38,16 +38,17 @@ func (s *Store) Notifications(ctx context.Context, webhookID string) (*queue.Not
 		return nil, unavailable(err)
 	}
 	for _, record := range records {
-		text := record.Val()
-		if len(text) < recordHeader {
-			continue
-		}
-		out.AcceptedAt = millis(text[:6])
-		jobs, skipped := decodeRecord(webhookID, text)
-		out.Skipped = append(out.Skipped, skipped...)
-		for _, j := range jobs {
-			if !known(j.ID) { // otherwise it is of an older generation
-				out.Notifications = append(out.Notifications, accepted(j.ID, j.Channel, j.Recipient, out.AcceptedAt))
+		for _, part := range splitRecord(record.Val()) {
+			at := part.acceptedAt()
+			if out.AcceptedAt.IsZero() || at.Before(out.AcceptedAt) {
+				out.AcceptedAt = at
+			}
+			jobs, skipped := part.decode(webhookID)
+			out.Skipped = append(out.Skipped, skipped...)
+			for _, j := range jobs {
+				if !known(j.ID) { // otherwise it is of an older generation
+					out.Notifications = append(out.Notifications, accepted(j.ID, j.Channel, j.Recipient, at))
+				}
 			}
 		}
 	}
@@ -174,11 +175,14 @@ func (s *Store) fallBacks(ctx context.Context, parents []queue.Notification) (ou
 	}
 	for i := range parents {
 		for _, record := range records[i] {
-			if text := record.Val(); len(text) >= recordHeader {
-				jobs, _ := decodeRecord(parents[i].ID, text)
+			known := splitRecord(record.Val())
+			for _, part := range known {
+				jobs, _ := part.decode(parents[i].ID)
 				for _, j := range jobs {
-					out = append(out, accepted(j.ID, j.Channel, j.Recipient, millis(text[:6])))
+					out = append(out, accepted(j.ID, j.Channel, j.Recipient, part.acceptedAt()))
 				}
+			}
+			if len(known) > 0 {
 				break
 			}
 		}

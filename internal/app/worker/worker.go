@@ -75,10 +75,11 @@ const leaseMargin = 5 * time.Second
 // Load reads the configuration. The error has every problem, each with what to set.
 func Load(ctx context.Context, env envconfig.Lookuper) (Config, error) {
 	var c Config
-	err := errors.Join(
-		// A variable that cannot be read has its default below, so that everything else is checked too.
-		config.Read(ctx, env, &c.Channel, &c.Worker, &c.Consumer, &c.Render, &c.Brand, &c.Gate, &c.Prices, &c.Links, &c.Redis, &c.Ops, &c.Log, &c.Tracing),
-		c.Channel.validate(), c.lease(), c.Worker.Validate(), c.Consumer.Validate(), c.Gate.Validate(), c.Prices.Validate(), c.Links.Validate(), c.Redis.Validate(), c.Ops.Validate(), c.Log.Validate(), c.Tracing.Validate(),
+	// A variable that cannot be read has its default below, so that everything else is checked too.
+	err := config.Read(ctx, env, &c.Channel, &c.Worker, &c.Consumer, &c.Render, &c.Brand, &c.Gate, &c.Prices, &c.Links, &c.Redis, &c.Ops, &c.Log, &c.Tracing)
+	c.Gate.Quiet.DefaultTimezone = c.Brand.TimeZone()
+	err = errors.Join(err,
+		c.Channel.validate(), c.Brand.Validate(), c.lease(), c.Worker.Validate(), c.Consumer.Validate(), c.Gate.Validate(), c.Prices.Validate(), c.Links.Validate(), c.Redis.Validate(), c.Ops.Validate(), c.Log.Validate(), c.Tracing.Validate(),
 	)
 	if err != nil {
 		// New would have found more, and is not called.

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"ringup.dev/ringup/internal/event"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/queue"
 )
@@ -44,6 +45,31 @@ func duplicate(_ *testing.T, f *fixture) {
 	f.want(second.Jobs, first.Jobs)
 	f.want(second.Skipped, first.Skipped)
 	f.want(f.depth().Waiting[0], 2)
+}
+
+func byType(_ *testing.T, f *fixture) {
+	s := f.submission(1, 2)
+	ids := map[string]event.Type{}
+	for repeated := range 2 {
+		for _, kind := range event.Types {
+			s.Event.Type, s.Event.Sale.Status = kind, string(kind)
+			a, err := f.Producer.Enqueue(f.Context(), s)
+			f.must(err)
+			f.want(a.Duplicate, repeated == 1)
+			for _, j := range a.Jobs {
+				if repeated == 1 {
+					f.want(ids[j.ID], kind)
+				}
+				ids[j.ID] = kind
+			}
+		}
+	}
+	f.want(len(ids), 2*len(event.Types))
+	claim := f.claim(100)
+	f.want(len(claim.Jobs), len(ids))
+	for _, c := range claim.Jobs { // they share bodies two by two
+		f.want([]any{ids[c.Job.ID()], f.about(c.Job).Sale.Status, c.Job.WebhookID}, []any{c.Job.Type, c.Job.Type, s.Event.ID})
+	}
 }
 
 func forgets(_ *testing.T, f *fixture) {

@@ -66,6 +66,7 @@ func Run(t *testing.T, open Open) {
 	}{
 		{"what is enqueued is claimed as it was", Settings{}, roundTrip},
 		{"an id is taken once", Settings{}, duplicate},
+		{"an id is taken once for each event type", Settings{}, byType},
 		{"an id is taken again after DEDUPE_TTL", Settings{DedupeTTL: time.Second}, forgets},
 		{"a repetition completes a half-done accept", Settings{MaxDepth: 1}, completes},
 		{"priorities in order, and order within", Settings{}, priorities},

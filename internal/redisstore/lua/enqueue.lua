@@ -3,10 +3,11 @@
 -- KEYS  for each channel of the call: base:queue:1-4, base:wake
 -- ARGV  was_accepted: the messages are of jobs that were accepted before, and move on also where Redis is full.
 --       After those of the header, for each webhook: field, bucket, record, shape, and for each part: body key and body, where it is
---       shared, and the jobs. The shape has four bytes per part: the channel (1: the first in KEYS), 1 for a shared body, and the
---       number of jobs.
+--       shared, and the jobs. The shape has a byte for the place, 0 at first, and then four bytes per part: the channel (1: the first in
+--       KEYS), 1 for a shared body, and the number of jobs.
 -- Answers results, one per webhook: 0 added; n > 0 refused, the n-th channel's queue is full; a string: seen before, the record of that
---       time. And depths: for each channel, the number of waiting jobs before the call (0 without max_depth).
+--       time; -n: an event of another type has the id at this place. Then n % 8 is a place that is free, and n / 8, rounded down, when
+--       the latest such event was accepted (ms). And depths: for each channel, the number of waiting jobs before the call (0 without max_depth).
 local now = clock()
 if was_accepted then goes_on_when_full(base .. ':inflight') end
 local generation = floor(now / period)
@@ -26,34 +27,73 @@ local function fresh(record)
   return g and now - (((((a * 256 + b) * 256 + c) * 256 + d) * 256 + f) * 256 + g) < dedupe_ttl
 end
 
+-- type_of returns the number of the event's type (record.go); a record of 0.1.0 has none, and there the priority told the types apart.
+local function type_of(record)
+  local both = byte(record, 7) or 0
+  if both < 8 then return both end
+  return floor(both / 8)
+end
+
+-- part makes of a record one that stands behind others (record.go has the form).
+local function part(record, place)
+  return char(255, place) .. record .. char(floor(#record / 256), #record % 256, 255)
+end
+
+-- look goes through the records of the events that have an id. It returns that of the same type as a new record, as a part, if it is fresh;
+-- and otherwise of the other fresh ones that at place 0, the parts of the rest, the places that they have, and when the latest was accepted (ms).
+local function look(known, record)
+  local base, others, used, latest = '', '', {}, 0
+  while known ~= '' do
+    local one, place = known, 0
+    if byte(known, -1) == 255 then
+      local high, low = byte(known, -3, -2)
+      local size = (high or 0) * 256 + (low or 0)
+      one, place = sub(known, -3 - size, -4), byte(known, -4 - size) or 0
+      known = sub(known, 1, -6 - size)
+    else
+      known = ''
+    end
+    if fresh(one) then
+      if type_of(one) == type_of(record) then return part(one, place) end
+      if place == 0 then base = one else others = others .. part(one, place) end
+      used[place] = true
+      local a, b, c, d, f, g = byte(one, 1, 6)
+      latest = math.max(latest, ((((a * 256 + b) * 256 + c) * 256 + d) * 256 + f) * 256 + g)
+    end
+  end
+  return nil, base, others, used, latest
+end
+
 local out, at = {}, webhook_at + 1
 for w = 1, webhooks do
   local field, bucket, record, shape = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
   at = at + 4
-  local key = current .. bucket
-  local seen, stale = false, nil
-  if call('HSETNX', key, field, record) == 0 then
-    seen = call('HGET', key, field)
-    if not fresh(seen) then
-      stale = seen
-      seen = false
-      call('HSET', key, field, record)
+  local key, place = current .. bucket, byte(shape, 1)
+  if place > 0 then record = part(record, place) end
+  -- What was there before in this generation; false where nothing was.
+  local stale = call('HSETNX', key, field, record) == 0 and call('HGET', key, field)
+  local known, result = stale or call('HGET', previous .. bucket, field), nil
+  if known then
+    local seen, base, others, used, latest = look(known, ARGV[at - 2])
+    if seen then
+      result = seen
+    elseif used[place] then
+      local free = 0
+      while used[free] do free = free + 1 end
+      result = -(latest * 8 + free)
+    elseif stale or base ~= '' or others ~= '' then
+      call('HSET', key, field, base .. record .. others) -- with base, the record is a part
     end
-  else
-    local before = call('HGET', previous .. bucket, field)
-    if before and fresh(before) then
-      seen = before
-      call('HDEL', key, field)
-    end
+    if result and not stale then call('HDEL', key, field) end
   end
   local full, first = 0, at
-  for p = 1, #shape, 4 do
+  for p = 2, #shape, 4 do
     local c, shared, high, low = byte(shape, p, p + 3)
     if max_depth > 0 and depth[c] + added[c] >= max_depth then full = c end
     at = at + shared * 2 + high * 256 + low
   end
-  if seen then
-    out[w] = seen
+  if result then
+    out[w] = result
   elseif full > 0 then
     -- The record that was there tells of the time before.
     if stale then call('HSET', key, field, stale) else call('HDEL', key, field) end
@@ -61,7 +101,7 @@ for w = 1, webhooks do
   else
     -- By its distance, and not by its end: so no more rights are needed than PEXPIRE's.
     if call('HLEN', key) == 1 then call('PEXPIRE', key, string.format('%.0f', (generation + 2) * period - now)) end
-    for p = 1, #shape, 4 do
+    for p = 2, #shape, 4 do
       local c, shared, high, low = byte(shape, p, p + 3)
       local jobs = high * 256 + low
       if shared == 1 then

@@ -14,6 +14,7 @@ import (
 // the sample of its event type (pos_save if it has none). For tests of a system, where a person types no more than they must.
 // Errors: *SyntaxError, *InvalidError when it is no object.
 func WithDefaults(body []byte, id string, now time.Time) ([]byte, error) {
+	body = TrimMark(body)
 	var given map[string]json.RawMessage
 	if err := json.Unmarshal(body, &given); err != nil {
 		var syntax *json.SyntaxError

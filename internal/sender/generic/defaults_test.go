@@ -12,9 +12,9 @@ import (
 func TestSamplesAreValid(t *testing.T) {
 	t.Parallel()
 	for _, e := range event.Types {
-		got, err := Decode(Sample(e))
-		if diff := cmp.Diff(event.Sample(e), got); err != nil || diff != "" {
-			t.Errorf("%s: %v\n%s", e, err, diff)
+		got, notes, err := Decode(Sample(e), time.UTC, now)
+		if diff := cmp.Diff(event.Sample(e), got); err != nil || diff != "" || notes != nil {
+			t.Errorf("%s: %v %v\n%s", e, err, notes, diff)
 		}
 	}
 	if Sample("refund") != nil || event.Sample("refund") != nil {
@@ -29,7 +29,7 @@ func TestWithDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w, err := Decode(body)
+	w, _, err := Decode(body, time.UTC, now)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"ringup.dev/ringup/internal/event"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/store"
+	"ringup.dev/ringup/internal/value"
 )
 
 // Brand is how the store presents itself in messages and on the unsubscribe page.
@@ -17,6 +18,37 @@ type Brand struct {
 	DefaultLocale string `env:"DEFAULT_LOCALE, default=en"`
 	// BusinessName is the shop's name, as messages and the unsubscribe page show it.
 	BusinessName string `env:"BUSINESS_NAME, default=Your shop"`
+	// DefaultCurrency is the currency, by ISO 4217, of amounts whose payload names none, as EUR; empty where that is not known.
+	DefaultCurrency string `env:"DEFAULT_CURRENCY"`
+	// DefaultTimezone is the IANA name of the shop's time zone, as Europe/Berlin: of times without a zone, and of customers whose own is not known.
+	DefaultTimezone string `env:"DEFAULT_TIMEZONE, default=UTC"`
+}
+
+// Validate reports every setting that cannot work, each with its variable.
+func (b Brand) Validate() error {
+	var errs []error
+	if _, ok := value.Currency(b.DefaultCurrency); !ok && b.DefaultCurrency != "" {
+		errs = append(errs, fmt.Errorf("DEFAULT_CURRENCY is %q: set a currency by ISO 4217, as USD or EUR, or nothing", b.DefaultCurrency))
+	}
+	if _, ok := value.Zone(b.DefaultTimezone); !ok {
+		errs = append(errs, fmt.Errorf("DEFAULT_TIMEZONE is %q: set the IANA name of a time zone, as Europe/Berlin or UTC", b.DefaultTimezone))
+	}
+	return errors.Join(errs...)
+}
+
+// TimeZone returns the IANA name of the shop's time zone: UTC where Validate refuses the setting.
+func (b Brand) TimeZone() string {
+	zone, ok := value.Zone(b.DefaultTimezone)
+	if !ok {
+		return "UTC"
+	}
+	return zone
+}
+
+// Describe gives a store the name, locale, currency and time zone.
+func (b Brand) Describe(s *store.Store) {
+	s.Name, s.Locale, s.TimeZone = b.BusinessName, b.DefaultLocale, b.TimeZone()
+	s.Currency, _ = value.Currency(b.DefaultCurrency)
 }
 
 // Recipients has the channels that messages go out on, and the staff that get a message with every webhook.
@@ -35,9 +67,11 @@ type Recipients struct {
 // without.
 type ReadAddress func(channel message.Channel, raw, region string) (message.Address, error)
 
-// Directory returns the directory of the store, for programs that render: the store has its name and locale, and its other fields are empty.
+// Directory returns the directory of the store, for programs that render: the store is as Describe has it, and its other fields are empty.
 func (b Brand) Directory() store.Directory {
-	return store.Only(&store.Store{ID: event.DefaultStore, Name: b.BusinessName, Locale: b.DefaultLocale})
+	s := &store.Store{ID: event.DefaultStore}
+	b.Describe(s)
+	return store.Only(s)
 }
 
 // Store returns the store with its channels, recipients and priorities, for ingest; region is DEFAULT_REGION. The other fields stay empty. The error has

@@ -15,9 +15,20 @@ import (
 
 func TestBrand(t *testing.T) {
 	t.Parallel()
-	got, found := Brand{DefaultLocale: "de", BusinessName: "Luna Coffee"}.Directory().Get(event.DefaultStore)
-	if want := (&store.Store{ID: "default", Name: "Luna Coffee", Locale: "de"}); !found || !cmp.Equal(want, got) {
-		t.Errorf("%+v, %t", got, found)
+	brand := Brand{DefaultLocale: "de", BusinessName: "Luna Coffee", DefaultCurrency: "eur", DefaultTimezone: "europe/berlin"}
+	got, found := brand.Directory().Get(event.DefaultStore)
+	if want := (&store.Store{ID: "default", Name: "Luna Coffee", Locale: "de", Currency: "EUR", TimeZone: "Europe/Berlin"}); !found || !cmp.Equal(want, got) || brand.Validate() != nil {
+		t.Errorf("%+v, %t, %v", got, found, brand.Validate())
+	}
+	bare := Brand{DefaultTimezone: "UTC"}
+	if got, _ := bare.Directory().Get(event.DefaultStore); got.Currency != "" || got.TimeZone != "UTC" || bare.Validate() != nil {
+		t.Errorf("%+v, %v", got, bare.Validate())
+	}
+	for _, bad := range []Brand{{DefaultCurrency: "dollar", DefaultTimezone: "Local"}, {DefaultCurrency: "XXX"}} {
+		err := bad.Validate()
+		if err == nil || !strings.Contains(err.Error(), "DEFAULT_CURRENCY is") || !strings.Contains(err.Error(), "DEFAULT_TIMEZONE is") || bad.TimeZone() != "UTC" {
+			t.Errorf("%+v: %v", bad, err)
+		}
 	}
 }
 

@@ -1,0 +1,97 @@
+package value
+
+import (
+	"html"
+	"regexp"
+	"strings"
+	"unicode"
+
+	"ringup.dev/ringup/internal/event"
+)
+
+// Clean cleans the names of an event: Name says how. A customer's name that is a placeholder of a till is left out, too. Every sender calls it last.
+func Clean(e *event.Event) {
+	e.Customer.Name = Name(e.Customer.Name)
+	if isOneOf(strangers, e.Customer.Name) {
+		e.Customer.Name = ""
+	}
+	e.Sale.OrderName, e.Sale.Place = Name(e.Sale.OrderName), Name(e.Sale.Place)
+	for i := range e.Items {
+		e.Items[i].Name = Name(e.Items[i].Name)
+		for j, option := range e.Items[i].Options {
+			e.Items[i].Options[j] = Name(option)
+		}
+	}
+}
+
+// noValue are the words by which programs write that there is no value, in small letters. A name of which each word is one of them is no name:
+// "undefined undefined" is two missing fields with a space between.
+var noValue = map[string]bool{
+	"null": true, "(null)": true, "[null]": true, "<null>": true, "undefined": true, "none": true, "n/a": true, "n.a.": true, "#n/a": true,
+	"[object": true, "object]": true, // [object Object]
+}
+
+// strangers are what tills write for a customer whose name they do not know, in small letters.
+var strangers = map[string]bool{
+	"guest": true, "guest customer": true, "guest guest": true, "customer": true, "anonymous": true, "anonymous customer": true, "unknown": true,
+	"unknown customer": true, "unknown unknown": true, "walk-in": true, "walk in": true, "walk-in customer": true, "walk in customer": true,
+	"cash customer": true, "no name": true, "not provided": true, "false": true,
+}
+
+// entity is a character reference of HTML that ends as it should. Without the semicolon "&copy" may be the begin of a word.
+var entity = regexp.MustCompile(`&(#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});`)
+
+// Name returns a name as people read it: character references of HTML, which tills that escape their fields leave, are replaced once, and spaces around
+// are dropped. A placeholder that a program wrote for a missing name, and a text without any letter, digit or symbol, is "".
+func Name(text string) string {
+	if strings.IndexByte(text, '&') >= 0 {
+		text = entity.ReplaceAllStringFunc(text, html.UnescapeString)
+	}
+	text = strings.TrimSpace(text)
+	if text != "" && isLetter(rune(text[0])) && strings.IndexByte(begins, text[0]) < 0 {
+		return text // as most names
+	}
+	for word := range strings.FieldsSeq(text) {
+		if !saysNothing(word) {
+			return text
+		}
+	}
+	return ""
+}
+
+// begins has the letters that the words of noValue begin with.
+const begins = "nNuUoO"
+
+func isLetter(r rune) bool { return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' }
+
+// saysNothing says whether a word of a name is no part of one.
+func saysNothing(word string) bool {
+	if isOneOf(noValue, word) || word == "nan" || word == "NaN" { // Nan is a name
+		return true
+	}
+	for _, r := range word {
+		if isLetter(r) || unicode.In(r, unicode.L, unicode.N, unicode.S, unicode.M) {
+			return false
+		}
+	}
+	return true
+}
+
+// longestWord is the length of the longest of noValue and strangers, in bytes.
+const longestWord = 18
+
+// isOneOf looks a text up, in any case. It is asked for each name of each event, so it makes no copies.
+func isOneOf(words map[string]bool, text string) bool {
+	var small [longestWord]byte
+	if len(text) > len(small) {
+		return false
+	}
+	for i := range len(text) {
+		c := text[i]
+		if 'A' <= c && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		small[i] = c
+	}
+	return words[string(small[:len(text)])]
+}
