@@ -143,7 +143,7 @@ type builder func(url string, client *transport.Client) (provider.Provider, erro
 func dialects() []dialect {
 	twilioConfig := func(url string) twiliosend.Config {
 		return twiliosend.Config{AccountSID: emulator.TwilioAccountSID, SMSFrom: "+15005550006", WhatsAppFrom: "+14155238886", BaseURL: url,
-			Callback: twilio.CallbackConfig{AuthToken: secret.List{emulator.TwilioAuthToken}, PublicURL: public}}
+			Callback: twilio.CallbackConfig{AuthToken: secret.Keys{emulator.TwilioAuthToken}, PublicURL: public}}
 	}
 	return []dialect{
 		{"twilio", "twilio", message.SMS, "+12025550143", 204, "X-Twilio-Signature", func(url string, client *transport.Client) (provider.Provider, error) {

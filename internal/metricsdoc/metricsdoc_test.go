@@ -99,7 +99,7 @@ func all(t *testing.T) map[string]*metric {
 		t.Fatal(err)
 	}
 	defer func() { _ = store.Close() }()
-	verifier, err := generic.New(generic.Config{Tokens: secret.ParseList("x")}, time.Now)
+	verifier, err := generic.New(generic.Config{Tokens: secret.Keys{"x"}}, time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
