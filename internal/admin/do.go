@@ -26,7 +26,7 @@ func (a *Admin) Do(ctx context.Context, x *Action) (int, error) {
 	if err := x.Validate(); err != nil {
 		return 0, err
 	}
-	by, n := Operator(ctx), 0
+	by, n, changed := Operator(ctx), 0, false
 	var err error
 	switch x.Name {
 	case ActionRetry, ActionDelete:
@@ -42,13 +42,13 @@ func (a *Admin) Do(ctx context.Context, x *Action) (int, error) {
 	case ActionPurge:
 		n, err = a.purge(ctx, x, by)
 	case ActionPause:
-		err = a.Queues.Pause(ctx, x.Channel, by, clip(x.Why, maxWhy))
+		changed, err = a.pause(ctx, x, by)
 	case ActionResume:
-		err = a.Queues.Resume(ctx, x.Channel)
+		changed, err = a.resume(ctx, x)
 	case ActionOpenBreaker, ActionCloseBreaker:
-		err = a.breaker(ctx, x, by)
+		changed, err = a.breaker(ctx, x, by)
 	}
-	if err == nil || n > 0 {
+	if n > 0 || changed { // what changed nothing would push out what did
 		a.audit(ctx, queue.AuditEntry{Action: x.Name, Channel: x.Channel, Target: x.target(), Count: n, Why: x.Why})
 	}
 	return n, err
@@ -86,13 +86,14 @@ func (a *Admin) jobs(ctx context.Context, x *Action) ([]queue.Stored, error) {
 	if len(x.IDs) > 0 {
 		return out, nil
 	}
+	matches := a.matcher(x.Filter)
 	for offset := 0; offset < MaxJobs; offset += PageSize {
 		list, err := a.Queues.List(ctx, x.Channel, x.State, 0, offset, PageSize)
 		if err != nil {
 			return nil, err
 		}
 		for _, k := range list {
-			if x.Filter == "" || matches(&k, x.Filter) {
+			if x.Filter == "" || matches(&k) {
 				out = append(out, k)
 			}
 		}
@@ -126,10 +127,6 @@ func (a *Admin) named(ctx context.Context, x *Action, id string) (*queue.Stored,
 	return k, nil
 }
 
-func matches(k *queue.Stored, text string) bool {
-	return strings.Contains(string(k.Raw), text) || k.Job != nil && strings.Contains(string(k.Job.Body), text)
-}
-
 func (a *Admin) purge(ctx context.Context, x *Action, by string) (n int, err error) {
 	for p := 1; p <= 4; p++ {
 		if x.Priority != 0 && x.Priority != p {
@@ -149,23 +146,57 @@ func (a *Admin) purge(ctx context.Context, x *Action, by string) (n int, err err
 	return n, nil
 }
 
-func (a *Admin) breaker(ctx context.Context, x *Action, by string) error {
+// pause pauses a channel, unless it is paused by the same operator for the same reason.
+func (a *Admin) pause(ctx context.Context, x *Action, by string) (changed bool, err error) {
 	state, err := a.Queues.State(ctx, x.Channel)
 	if err != nil {
-		return err
+		return false, err
+	}
+	why := clip(x.Why, maxWhy)
+	if h := state.Halted; h.Kind == queue.HaltedPause && strings.HasPrefix(h.Why, "by "+by+" at ") && (why == "" || strings.HasSuffix(h.Why, ": "+why)) {
+		return false, nil
+	}
+	err = a.Queues.Pause(ctx, x.Channel, by, why)
+	return err == nil, err
+}
+
+// resume resumes a channel that is paused.
+func (a *Admin) resume(ctx context.Context, x *Action) (changed bool, err error) {
+	state, err := a.Queues.State(ctx, x.Channel)
+	if err != nil || state.Halted.Kind != queue.HaltedPause {
+		return false, err
+	}
+	err = a.Queues.Resume(ctx, x.Channel)
+	return err == nil, err
+}
+
+// breaker opens or closes a provider's breaker, unless it is as asked for: a breaker that opened by itself is not, since it would close by itself.
+func (a *Admin) breaker(ctx context.Context, x *Action, by string) (changed bool, err error) {
+	state, err := a.Queues.State(ctx, x.Channel)
+	if err != nil {
+		return false, err
 	}
 	providers := Providers(state)
 	if !slices.Contains(providers, x.Provider) {
-		return refuse("no worker of %s uses the provider %q", x.Channel, x.Provider)
+		return false, refuse("no worker of %s uses the provider %q", x.Channel, x.Provider)
 	}
+	b, known := state.Breakers[x.Provider]
 	if x.Name == ActionCloseBreaker {
-		return a.Queues.CloseBreaker(ctx, x.Channel, x.Provider)
+		if !known {
+			return false, nil
+		}
+		err = a.Queues.CloseBreaker(ctx, x.Channel, x.Provider)
+		return err == nil, err
+	}
+	if b.State == queue.BreakerOpen && b.Reason == "opened by "+by {
+		return false, nil
 	}
 	others := slices.DeleteFunc(providers, func(name string) bool {
 		b, known := state.Breakers[name]
 		return name == x.Provider || known && b.State == "open"
 	})
-	return a.Queues.OpenBreaker(ctx, x.Channel, x.Provider, by, len(others) == 0)
+	err = a.Queues.OpenBreaker(ctx, x.Channel, x.Provider, by, len(others) == 0)
+	return err == nil, err
 }
 
 // ChangesScheduled says whether an action is about scheduled jobs, which the gate looks at again.

@@ -112,7 +112,9 @@ func TestFollow(t *testing.T) {
 		logged <- string(text)
 	}()
 	for _, text := range []string{old, "short", "short", anew, anew, "", old} {
-		write(t, path, text)
+		if err := os.Rename(write(t, path+".new", text), path); err != nil {
+			t.Fatal(err)
+		}
 		tick <- time.Time{}
 		tick <- time.Time{} // the one before has been looked at
 	}

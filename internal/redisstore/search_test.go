@@ -1,11 +1,13 @@
 package redisstore
 
 import (
+	"bytes"
 	"fmt"
 	"testing"
 	"time"
 
 	"ringup.dev/ringup/internal/queue"
+	"ringup.dev/ringup/internal/redistest"
 )
 
 func TestLocateAmongMany(t *testing.T) {
@@ -30,4 +32,37 @@ func TestLocateAmongMany(t *testing.T) {
 	if k, err := s.store.Locate(t.Context(), "unknown:sms:1", time.Now()); err != nil || k != nil {
 		t.Errorf("found what is not there: %+v, %v", k, err)
 	}
+}
+
+// holds matches jobs by any text in their bytes.
+func holds(text string) func(*queue.Stored) bool {
+	return func(k *queue.Stored) bool {
+		return k.Job != nil && (bytes.Contains(k.Job.Body, []byte(text)) || bytes.Contains(k.Raw, []byte(text)))
+	}
+}
+
+// TestSessions: a session is found until it ends or its time is over, and by its own id alone.
+func TestSessions(t *testing.T) {
+	t.Parallel()
+	s := openShop(t)
+	want := func(id, name string) {
+		t.Helper()
+		if got, err := s.store.Session(t.Context(), id); err != nil || got != name {
+			t.Errorf("%s is %q's, %v, want %q", id, got, err, name)
+		}
+	}
+	s.must(s.store.SaveSession(t.Context(), "a", "ann", time.Hour))
+	s.must(s.store.SaveSession(t.Context(), "b", "bob", 5*time.Millisecond))
+	if ttl := s.store.client.PTTL(t.Context(), "{any:admin}:session:a").Val(); ttl <= 0 || ttl > time.Hour {
+		t.Errorf("it is stored for %s", ttl)
+	}
+	want("a", "ann")
+	want("c", "")
+	redistest.Eventually(t, "the session is over", func() bool {
+		name, err := s.store.Session(t.Context(), "b")
+		return err == nil && name == ""
+	})
+	s.must(s.store.EndSession(t.Context(), "a"))
+	s.must(s.store.EndSession(t.Context(), "a"))
+	want("a", "")
 }
