@@ -72,7 +72,6 @@ type Fixture struct {
 	Log      *Output
 	Cookies  []*http.Cookie // sent with every request
 	From     string         // the address of the client; "" for 192.0.2.1
-	Registry *prometheus.Registry
 
 	consumer *redisstore.Consumer
 }
@@ -86,7 +85,7 @@ func Open(t *testing.T, config admin.Config) *Fixture {
 // OpenWith is Open with more settings.
 func OpenWith(t *testing.T, o Options) *Fixture {
 	t.Helper()
-	f := &Fixture{T: t, Redis: redistest.Start(t), Log: &Output{}, Registry: prometheus.NewRegistry()}
+	f := &Fixture{T: t, Redis: redistest.Start(t), Log: &Output{}}
 	var err error
 	f.Store, err = redisstore.Open(redisstore.Config{
 		URL: secret.String("redis://" + f.Redis.Addr()), Prefix: "ringup", DedupeTTL: time.Hour, StatusTTL: time.Hour, KeepCompleted: 100, KeepFailed: 100,
@@ -103,7 +102,6 @@ func OpenWith(t *testing.T, o Options) *Fixture {
 	f.Must(err)
 	f.Admin = admin.New(admin.Options{
 		Config: o.Config, Region: "US", Currency: "EUR", Caps: caps, Queues: f.Store, Renderer: renderer, Log: slog.New(slog.NewTextHandler(f.Log, nil)),
-		Registerer: f.Registry,
 	})
 	f.Handler = pages.Handler(f.Admin, f.Store.Outbox(0), api.Path, api.Handler(f.Admin))
 	return f
