@@ -24,7 +24,7 @@ import (
 // scheduled one.
 func terminal(t *testing.T) (run func(args ...string) (out string, code int), schedule func(id, why string)) {
 	t.Helper()
-	f := admintest.Open(t, admin.Config{Token: "right", Reveal: true})
+	f := admintest.Open(t, admin.Config{Token: "right-for-the-tests", Reveal: true})
 	for i := range 3 {
 		f.Settled(fmt.Sprint("w", i), fmt.Sprint("TXN_", i), queue.Settlement{Outcome: queue.Fail{Error: "permanent: invalid_recipient"}})
 	}
@@ -39,9 +39,9 @@ func terminal(t *testing.T) (run func(args ...string) (out string, code int), sc
 	return func(args ...string) (string, int) {
 		t.Helper()
 		var out bytes.Buffer
-		token := "right"
+		token := "right-for-the-tests"
 		if args[0] == "wrong token" {
-			token, args = "wrong", args[1:]
+			token, args = "wrong-for-the-tests", args[1:]
 		}
 		env, build, in := envconfig.MapLookuper(map[string]string{"ADMIN_TOKEN": token}), cli.Queue, "no\n"
 		switch args[0] {
@@ -224,7 +224,7 @@ func TestDoctor(t *testing.T) {
 		return out.String(), err
 	}
 	well := map[string]string{
-		"REDIS_URL": "redis://" + redistest.Start(t, "--appendonly", "yes").Addr(), "WEBHOOK_SECRET": "s", "SMS_PROVIDER": "sandbox", "EMAIL_PROVIDER": "sandbox", "WHATSAPP_PROVIDER": "sandbox",
+		"REDIS_URL": "redis://" + redistest.Start(t, "--appendonly", "yes").Addr(), "WEBHOOK_SECRET": "a-secret-of-the-tests", "SMS_PROVIDER": "sandbox", "EMAIL_PROVIDER": "sandbox", "WHATSAPP_PROVIDER": "sandbox",
 	}
 	if out, err := run(well); err != nil || strings.Contains(out, "WRONG") || !strings.Contains(out, "sms through sandbox") || !strings.Contains(out, "clocks") {
 		t.Errorf("%v: %s", err, out)

@@ -438,7 +438,7 @@ func TestNotConfigured(t *testing.T) {
 // TestRotation: while a secret changes, callbacks under the old one and under the new one are good.
 func TestRotation(t *testing.T) {
 	t.Parallel()
-	b := open(t, map[string]string{"TWILIO_AUTH_TOKEN": "anew," + emulator.TwilioAuthToken, "WHATSAPP_APP_SECRET": emulator.WhatsAppAppSecret + ", anew"})
+	b := open(t, map[string]string{"TWILIO_AUTH_TOKEN": "anewtokenofthetests," + emulator.TwilioAuthToken, "WHATSAPP_APP_SECRET": emulator.WhatsAppAppSecret + ", a-new-secret-of-the-tests"})
 	for _, d := range dialects() {
 		m, _ := b.send(t, d, "webhook_1:"+string(d.channel)+":1")
 		b.call(t, d.taken, b.report(t, m, emulator.Event{Kind: emulator.EventDelivered})...)

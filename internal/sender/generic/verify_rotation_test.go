@@ -125,3 +125,31 @@ func FuzzBearer(f *testing.F) {
 		}
 	})
 }
+
+// TestKeysAreReplaced: the keys of a verifier in use are replaced as a whole; invalid ones leave those before.
+func TestKeysAreReplaced(t *testing.T) {
+	t.Parallel()
+	v, err := New(Config{Secrets: secret.Keys{"old"}, Tokens: secret.Keys{"old-token"}}, time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	check := func(key string, want bool) {
+		t.Helper()
+		h := http.Header{"Authorization": {"Bearer " + key + "-token"}, "X-Webhook-Signature": {sign(key)}}
+		if token, signature := v.Token(h) == nil, v.Signature(h, body) == nil; token != want || signature != want {
+			t.Errorf("the %s token is taken: %v, the key: %v", key, token, signature)
+		}
+	}
+	check("old", true)
+	for _, invalid := range []Config{{}, {Secrets: secret.Keys{"whsec_"}}, {Secrets: secret.Keys{"whsec_%"}}, {Tokens: secret.Keys{"new"}, RequireSignature: true}} {
+		if v.Use(invalid) == nil {
+			t.Errorf("%+v is used", invalid)
+		}
+		check("old", true)
+	}
+	if err := v.Use(Config{Secrets: secret.Keys{"new"}, Tokens: secret.Keys{"new-token"}}); err != nil {
+		t.Fatal(err)
+	}
+	check("old", false)
+	check("new", true)
+}
