@@ -25,7 +25,7 @@ type Config struct {
 	// is who X-Forwarded-Email or X-Forwarded-User names, and may do all that ADMIN_TOKEN allows. The client is the last address of X-Forwarded-For
 	// that is no proxy's. From other addresses these headers count for nothing.
 	TrustedProxy []string `env:"ADMIN_TRUSTED_PROXY"`
-	// InsecureCookies lets operators sign in over http at another name than localhost: whoever sees the traffic can take a session over.
+	// InsecureCookies lets operators sign in over http at another name than localhost: a client that sees the traffic can take a session over.
 	InsecureCookies bool `env:"ADMIN_INSECURE_COOKIES, default=false"`
 	// ReadOnly shows everything and changes nothing.
 	ReadOnly bool `env:"ADMIN_READ_ONLY, default=false"`

@@ -27,13 +27,13 @@ const (
 	outcomeLimited = "limited"
 )
 
-// guard is the one place that refuses a sign-in or a token. It logs, counts and slows whoever guesses.
+// guard is the one place that refuses a sign-in or a token. It logs, counts and slows the clients that guess.
 type guard struct {
 	log     *slog.Logger
 	refused *prometheus.CounterVec
 	now     func() time.Time
 
-	mu      sync.Mutex // held while a token is compared, so that no burst gets past a limit
+	mu      sync.Mutex // locked while a token is compared, so that no burst gets past a limit
 	clients map[netip.Prefix]*rate.Limiter
 	all     *rate.Limiter
 }

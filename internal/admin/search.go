@@ -55,7 +55,7 @@ func (a *Admin) Search(ctx context.Context, text string) (*SearchResult, error) 
 }
 
 // matcher returns what says whether a job has a text: in what pages show of it, as a whole text of the payload's other fields, or as the whole
-// number or e-mail address of its recipient or customer, in any spelling. No part of an address matches: whoever may not see one could find it out digit by digit.
+// number or e-mail address of its recipient or customer, in any spelling. No part of an address matches: an operator who may not see one could find it out digit by digit.
 func (a *Admin) matcher(text string) func(*queue.Stored) bool {
 	person, err := ParsePerson(text, a.Region)
 	isPerson, quoted := err == nil, strconv.Quote(text)

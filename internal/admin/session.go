@@ -45,7 +45,7 @@ func newCredential(token secret.Key, r role) credential {
 	return credential{sum: sha256.Sum256([]byte(token.Reveal())), key: key[:], role: r}
 }
 
-// credentials are those that are set: an empty token is none.
+// credentials are those that are set: an empty token does not count.
 type credentials []credential
 
 func newCredentials(c *Config) credentials {

@@ -158,7 +158,7 @@ func peer(r *http.Request) netip.Addr {
 	return p.Addr().Unmap().WithZone("")
 }
 
-// client is the address that a request comes from: behind trusted proxies, the last one that is none of theirs.
+// client is the address that a request comes from: behind trusted proxies, the last one that is not theirs.
 func (a *Admin) client(r *http.Request) netip.Addr {
 	from := peer(r)
 	if !trusted(a.proxies, from) {

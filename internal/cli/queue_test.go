@@ -231,12 +231,13 @@ func TestDoctor(t *testing.T) {
 	}
 	ill := map[string]string{
 		"REDIS_URL": "redis://" + redistest.Start(t, "--maxmemory-policy", "allkeys-lru").Addr(), "SMS_PROVIDER": "carrier-pigeon", "EMAIL_PROVIDER": "sendgrid", "WHATSAPP_PROVIDER": "sandbox",
+		"WEBHOOK_SECRET": "whsec_", "ADMIN_TOKEN": " ", "UNSUBSCRIBE_SECRET": "0123456789abcdef,",
 	}
 	out, err := run(ill)
 	if err == nil {
 		t.Error("every check passed")
 	}
-	for _, want := range []string{"WEBHOOK_SECRET", "carrier-pigeon", "SENDGRID_API_KEY", "noeviction", "append-only"} {
+	for _, want := range []string{"WEBHOOK_SECRET has 6 bytes", "ADMIN_TOKEN is empty", "UNSUBSCRIBE_SECRET number 2 is empty", "carrier-pigeon", "SENDGRID_API_KEY", "noeviction", "append-only"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("no %s in:\n%s", want, out)
 		}

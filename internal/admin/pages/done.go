@@ -19,8 +19,8 @@ const (
 	doneImported        = "imported"
 )
 
-// outcome is what a page tells of after a change. It travels in the address of the page, as <what>.<channel>.<numbers>: a code, since whoever
-// makes an address may put any text into it.
+// outcome is what a page tells of after a change. It travels in the address of the page, as <what>.<channel>.<numbers>: a code, since a
+// stranger who makes an address may put any text into it.
 type outcome struct {
 	what    string
 	channel message.Channel

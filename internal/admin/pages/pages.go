@@ -138,7 +138,7 @@ func (p *pages) searchForm(w http.ResponseWriter, r *http.Request) {
 	p.show(w, r, http.StatusOK, "search", page{Title: "Search", Section: "search", Data: &admin.SearchResult{}})
 }
 
-// search takes what is searched for from a form: it may be somebody's address, which does not belong into the page's.
+// search takes what is searched for from a form: it may be a person's address, which does not belong into the page's.
 func (p *pages) search(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	text := r.PostFormValue("q")

@@ -10,8 +10,8 @@ import (
 // MinKey is how many bytes a Key has at least: 128 bits where they are random, which nobody guesses. HMAC asks for 112 (NIST SP 800-131A, section 10).
 const MinKey = 16
 
-// Key is a secret that ringup shares with a client and checks, as a token or the key of a signature. Unlike a String, which somebody else
-// checks, it is refused when it is short: whoever guesses it is let in. It prints, logs and marshals as "[secret]".
+// Key is a secret that ringup shares with a client and checks, as a token or the key of a signature. Unlike a String, which a provider
+// checks, it is refused when it is short: a client that guesses it is let in. It prints, logs and marshals as "[secret]".
 type Key string
 
 // Keys has the keys of a variable that takes several, with commas between, so that one can be replaced without an outage: the first signs or is
@@ -20,7 +20,7 @@ type Keys []Key
 
 // KeyError is the error of a text that is no Key. It has nothing of the text but its length.
 type KeyError struct {
-	Number int // of the key in a list, from 1; 0 outside of one
+	Number int // of the key among several, from 1; 0 for the only one
 	Bytes  int
 }
 
@@ -31,7 +31,7 @@ func (e *KeyError) Error() string {
 		of = fmt.Sprintf("number %d ", e.Number)
 	}
 	if e.Bytes == 0 {
-		return of + "is empty: take it away, or set a key of " + enough
+		return of + "is empty: leave it out, or set a key of " + enough
 	}
 	return fmt.Sprintf("%shas %d bytes: set a key of %s", of, e.Bytes, enough)
 }
@@ -58,13 +58,17 @@ func ParseKey(text string) (Key, error) {
 
 // ParseKeys reads a list. Spaces around a key do not count; an empty key does, and is refused. Errors: *KeyError.
 func ParseKeys(text string) (Keys, error) {
-	var out Keys
-	for part := range strings.SplitSeq(text, ",") {
-		key, err := ParseKey(part)
-		if err != nil {
-			return nil, &KeyError{Number: len(out) + 1, Bytes: len(strings.TrimSpace(part))}
+	parts := strings.Split(text, ",")
+	out := make(Keys, len(parts))
+	for i, part := range parts {
+		var err error
+		if out[i], err = ParseKey(part); err != nil {
+			short := &KeyError{Bytes: len(strings.TrimSpace(part))}
+			if len(parts) > 1 {
+				short.Number = i + 1
+			}
+			return nil, short
 		}
-		out = append(out, key)
 	}
 	return out, nil
 }
