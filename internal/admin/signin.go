@@ -100,14 +100,23 @@ func (a *Admin) RequireSignIn(next http.Handler) http.Handler {
 		case o.role == nobody:
 			w.Header().Set("WWW-Authenticate", `Basic realm="ringup", charset="UTF-8"`)
 			inbound.New(http.StatusUnauthorized, "", "sign in with ADMIN_TOKEN, as a bearer token or as the password of any name").Write(w)
-		case o.ambient && !reads && r.Header.Get("Origin") == "" && r.Header.Get("Sec-Fetch-Site") == "":
-			inbound.New(http.StatusForbidden, "", "a browser says which page a change comes from (Origin): programs sign in with a bearer token").Write(w)
+		case o.ambient && !reads && !fromThisSite(r):
+			inbound.New(http.StatusForbidden, "", "a change has to come from a page of this site, as a browser says by Origin; programs sign in with a bearer token").Write(w)
 		case o.role == viewer && !reads && !lookingPosts[r.URL.Path]:
 			inbound.New(http.StatusForbidden, "", "ADMIN_VIEW_TOKEN shows, and changes and reveals nothing: sign in with ADMIN_TOKEN").Write(w)
 		default:
 			next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), operatorKey{}, o)))
 		}
 	})
+}
+
+var crossOrigin = http.NewCrossOriginProtection()
+
+// fromThisSite says that a request comes from a page of this site, as a browser says it. A request that says nothing does not: every browser of
+// today says where a POST comes from.
+func fromThisSite(r *http.Request) bool {
+	said := r.Header.Get("Origin") != "" || r.Header.Get("Sec-Fetch-Site") != ""
+	return said && crossOrigin.Check(r) == nil
 }
 
 // SignedIn says whether a request comes from an operator who is signed in.
@@ -125,17 +134,17 @@ func (a *Admin) identify(r *http.Request) (operator, error) {
 		}
 		return operator{name: operatorName(r.Header.Get("X-Operator"), "local"), role: actor}, nil
 	}
+	if trusted(a.proxies, peer(r)) {
+		// As oauth2-proxy passes them on (--pass-user-headers). An Authorization beside them may be the proxy's own (--pass-authorization-header).
+		if name := cmp.Or(r.Header.Get("X-Forwarded-Email"), r.Header.Get("X-Forwarded-User")); strings.TrimSpace(name) != "" {
+			return operator{name: operatorName(name, ""), role: actor, ambient: true}, nil
+		}
+	}
 	if token, found := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); found {
 		return a.byToken(r, operatorName(r.Header.Get("X-Operator"), "API"), token)
 	}
 	if name, password, found := r.BasicAuth(); found {
 		return a.byToken(r, operatorName(name, "unnamed"), password)
-	}
-	if trusted(a.proxies, peer(r)) {
-		// As oauth2-proxy passes them on (--pass-user-headers).
-		if name := cmp.Or(r.Header.Get("X-Forwarded-Email"), r.Header.Get("X-Forwarded-User")); strings.TrimSpace(name) != "" {
-			return operator{name: operatorName(name, ""), role: actor, ambient: true}, nil
-		}
 	}
 	return a.session(r)
 }

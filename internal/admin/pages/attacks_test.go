@@ -14,6 +14,7 @@ import (
 
 	"ringup.dev/ringup/internal/admin"
 	"ringup.dev/ringup/internal/admin/admintest"
+	"ringup.dev/ringup/internal/event"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/provider/sandbox"
 	"ringup.dev/ringup/internal/queue"
@@ -155,22 +156,25 @@ func TestWhereAChangeComesFrom(t *testing.T) {
 		headers []string
 		want    int
 	}{
-		"a session, neither":            {"session", []string{site, ""}, 403},
-		"a session, the same site":      {"session", nil, 303},
-		"a session, Origin":             {"session", []string{site, "", from, "http://localhost:8080"}, 303},
-		"a session, another Origin":     {"session", []string{site, "", from, "http://evil.example"}, 403},
-		"a session, an Origin of null":  {"session", []string{site, "", from, "null"}, 403},
-		"a session, another site":       {"session", []string{site, "cross-site"}, 403},
-		"a session, another host":       {"session", []string{site, "same-site"}, 403},
-		"a proxy, neither":              {"proxy", []string{site, ""}, 403},
-		"a proxy, the same site":        {"proxy", nil, 303},
-		"a proxy, another site":         {"proxy", []string{site, "cross-site"}, 403},
-		"a token, neither":              {"", []string{site, "", "Authorization", "Bearer right"}, 303},
-		"a token, another site":         {"", []string{site, "cross-site", "Authorization", "Bearer right"}, 303},
-		"a password, neither":           {"", []string{site, "", "Authorization", basic.Header.Get("Authorization")}, 303},
-		"a password, another site":      {"", []string{site, "cross-site", "Authorization", basic.Header.Get("Authorization")}, 403},
-		"nobody":                        {"", nil, 401},
-		"a proxy's header, from others": {"", []string{"X-Forwarded-Email", "eve@example.com"}, 401},
+		"a session, neither":                         {"session", []string{site, ""}, 403},
+		"a session, the same site":                   {"session", nil, 303},
+		"a session, Origin":                          {"session", []string{site, "", from, "http://localhost:8080"}, 303},
+		"a session, another Origin":                  {"session", []string{site, "", from, "http://evil.example"}, 403},
+		"a session, an Origin of null":               {"session", []string{site, "", from, "null"}, 403},
+		"a session, another site":                    {"session", []string{site, "cross-site"}, 403},
+		"a session, another host":                    {"session", []string{site, "same-site"}, 403},
+		"a proxy, neither":                           {"proxy", []string{site, ""}, 403},
+		"a proxy, the same site":                     {"proxy", nil, 303},
+		"a proxy, another site":                      {"proxy", []string{site, "cross-site"}, 403},
+		"a proxy that adds its token, another site":  {"proxy", []string{site, "cross-site", "Authorization", "Bearer the-proxy's"}, 403},
+		"a proxy that adds its token, neither":       {"proxy", []string{site, "", "Authorization", "Bearer the-proxy's"}, 403},
+		"a proxy that adds its token, the same site": {"proxy", []string{"Authorization", "Bearer the-proxy's"}, 303},
+		"a token, neither":                           {"", []string{site, "", "Authorization", "Bearer right"}, 303},
+		"a token, another site":                      {"", []string{site, "cross-site", "Authorization", "Bearer right"}, 303},
+		"a password, neither":                        {"", []string{site, "", "Authorization", basic.Header.Get("Authorization")}, 303},
+		"a password, another site":                   {"", []string{site, "cross-site", "Authorization", basic.Header.Get("Authorization")}, 403},
+		"nobody":                                     {"", nil, 401},
+		"a proxy's header, from others":              {"", []string{"X-Forwarded-Email", "eve@example.com"}, 401},
 	} {
 		d.Cookies, d.From = nil, ""
 		headers := tt.headers
@@ -298,8 +302,13 @@ func TestOutboxIsMasked(t *testing.T) {
 func TestSearchIsNoOracle(t *testing.T) {
 	t.Parallel()
 	d := admintest.Open(t, admin.Config{Reveal: true, Token: "right"})
-	d.Failed("a", "TXN_1", "permanent: invalid_recipient")
-	const address = "15550104242"
+	const address, email = "15550104242", "roe.42@luna.test"
+	_, err := d.Producer.Enqueue(t.Context(), &queue.Submission{Priority: 1, AcceptedAt: time.Now(), Event: &event.Event{ID: "a", Store: event.DefaultStore, Sender: event.SenderPOS,
+		Type: event.PaymentComplete, Sale: event.Sale{TransactionID: "TXN_1", Total: "12.50"}, Customer: event.Customer{Name: "John Doe", Phone: "(555) 010-4242", Email: email},
+		Extra: `{"contact":"+15550104242","table":"T-17"}`},
+		Channels: []queue.ChannelSubmission{{Channel: message.SMS, Recipients: []message.Recipient{{Address: admintest.Customer, Audience: message.Customer}}}}})
+	d.Must(err)
+	d.Settle(queue.Settlement{Outcome: queue.Fail{Error: "permanent: invalid_recipient"}})
 	found := func(text string) bool {
 		t.Helper()
 		body, err := json.Marshal(admin.SearchRequest{Text: text})
@@ -320,17 +329,20 @@ func TestSearchIsNoOracle(t *testing.T) {
 		return matched.Jobs > 0
 	}
 	for text, want := range map[string]bool{
-		"+" + address: true, "(555) 010-4242": true, "5550104242": true, "TXN_1": true, "invalid_recip": true, "John": true, "a:sms:1": true, "12.50": true, "payment": true,
+		"+" + address: true, "(555) 010-4242": true, "5550104242": true, "TXN_1": true, "invalid_recip": true, "John": true, "a:sms:1": true, "12.50": true, "payment": true, "T-17": true, "Roe.42@LUNA.test": true,
+		"roe.42": false, "@luna.test": false, "luna.test": false, "roe.42@luna.tes": false, "010-4242": false, "(555)": false, "contact": true,
 		"+1555010424": false, "+155501042422": false, "0104242": false, "4242": false, "TXN_2": false,
 	} {
 		if found(text) != want {
 			t.Errorf("%q is found: %t", text, !want)
 		}
 	}
-	for i := range address {
-		for j := i + 3; j <= len(address); j++ {
-			if part := address[i:j]; len(part) < 10 && found(part) {
-				t.Errorf("%q is found", part)
+	for _, whole := range []string{address, email} {
+		for i := range whole {
+			for j := i + 3; j <= len(whole) && j-i < 10; j++ {
+				if found(whole[i:j]) {
+					t.Errorf("%q is found", whole[i:j])
+				}
 			}
 		}
 	}

@@ -26,7 +26,7 @@ type pages struct{ *admin.Admin }
 func Handler(a *admin.Admin, outbox Outbox, apiPath string, api http.Handler) http.Handler {
 	p := pages{a}
 	r := chi.NewRouter()
-	r.Use(secureHeaders, fromThisSite)
+	r.Use(secureHeaders, fromElsewhere)
 	r.Method(http.MethodGet, "/", http.RedirectHandler(admin.FirstPage, http.StatusFound))
 	r.Handle("/admin/static/*", static())
 	r.Get(admin.LoginPage, p.loginForm)
@@ -75,8 +75,9 @@ func secureHeaders(next http.Handler) http.Handler {
 	})
 }
 
-// fromThisSite refuses what a page of another site has a browser send. A bearer token is one that no browser adds by itself.
-func fromThisSite(next http.Handler) http.Handler {
+// fromElsewhere refuses what a page of another site has a browser send. No browser adds a bearer token by itself; where a proxy does,
+// RequireSignIn looks once more.
+func fromElsewhere(next http.Handler) http.Handler {
 	protected := http.NewCrossOriginProtection().Handler(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.Header.Get("Authorization"), "Bearer ") {
