@@ -29,7 +29,7 @@ type Action struct {
 	Channel  message.Channel `json:"channel"`
 	IDs      []string        `json:"ids,omitempty"`      // retry, delete: these jobs
 	State    queue.State     `json:"place,omitempty"`    // retry, delete: all jobs of a state, when there are no IDs
-	Filter   string          `json:"filter,omitempty"`   // with State: of those, the jobs with this text in their payload, recipient or error
+	Filter   string          `json:"filter,omitempty"`   // with State: of those, the jobs that a search for this text finds
 	Priority int             `json:"priority,omitempty"` // purge: only this priority; 0 for all
 	Provider string          `json:"provider,omitempty"` // open-breaker, close-breaker
 	Why      string          `json:"why,omitempty"`      // for the audit log

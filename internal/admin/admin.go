@@ -8,9 +8,15 @@ package admin
 
 import (
 	"context"
+	"crypto/rand"
 	"log/slog"
+	"net/netip"
+	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
+	"ringup.dev/ringup/internal/config/secret"
 	"ringup.dev/ringup/internal/job"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/pricing"
@@ -24,6 +30,7 @@ type Queues interface {
 	Channels
 	SuppressionList
 	AuditLog
+	SessionStore
 }
 
 // Jobs are looked at and changed one by one.
@@ -31,7 +38,8 @@ type Jobs interface {
 	List(ctx context.Context, channel message.Channel, state queue.State, priority, offset, limit int) ([]queue.Stored, error)
 	// Locate returns nil when the job is not in the queue.
 	Locate(ctx context.Context, id string, acceptedAt time.Time) (*queue.Stored, error)
-	Search(ctx context.Context, text string, limit int) ([]queue.Stored, error)
+	// Search returns the first limit jobs that match, or whose provider's message id is id.
+	Search(ctx context.Context, matches func(*queue.Stored) bool, id string, limit int) ([]queue.Stored, error)
 	// Notifications returns a *queue.NotFoundError for a webhook that is not known.
 	Notifications(ctx context.Context, webhookID string) (*queue.Notifications, error)
 	Retry(ctx context.Context, jobs []queue.Stored, by string) (int, error)
@@ -71,7 +79,7 @@ type Renderer interface {
 	Render(*job.Job) (message.Message, error)
 }
 
-// Options are the parts of an Admin. All are required but Caps.
+// Options are the parts of an Admin. All are required but Caps and Registerer.
 type Options struct {
 	Config   Config
 	Region   string // DEFAULT_REGION
@@ -80,17 +88,27 @@ type Options struct {
 	Queues   Queues
 	Renderer Renderer
 	Log      *slog.Logger
+
+	Registerer prometheus.Registerer
 }
 
 // Admin has the operations. Its methods are safe for concurrent use. Their errors are turned into answers by Problem.
 type Admin struct {
 	Options
-	sessions    sessions
+	credentials atomic.Pointer[credentials]
+	proxies     []netip.Prefix
+	guard       *guard
+	own         credential // with which no token signs in: see sign
 	samples     samples
 	forgetBatch int // jobs that one request to forget looks at
 }
 
 // New returns the operations; Run keeps the rates going.
 func New(o Options) *Admin {
-	return &Admin{Options: o, sessions: newSessions(o.Config.Token), forgetBatch: forgetBatch}
+	a := &Admin{Options: o, guard: newGuard(o.Log, o.Registerer), forgetBatch: forgetBatch}
+	a.proxies, _ = o.Config.proxies() // checked by Validate
+	a.own = newCredential(secret.Key(rand.Text()), nobody)
+	list := newCredentials(&o.Config)
+	a.credentials.Store(&list)
+	return a
 }

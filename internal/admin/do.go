@@ -26,7 +26,7 @@ func (a *Admin) Do(ctx context.Context, x *Action) (n int, more bool, err error)
 	if err := x.Validate(); err != nil {
 		return 0, false, err
 	}
-	by := Operator(ctx)
+	by, changed := Operator(ctx), false
 	switch x.Name {
 	case ActionRetry, ActionDelete:
 		var jobs []queue.Stored
@@ -41,13 +41,13 @@ func (a *Admin) Do(ctx context.Context, x *Action) (n int, more bool, err error)
 	case ActionPurge:
 		n, more, err = a.purge(ctx, x, by)
 	case ActionPause:
-		err = a.Queues.Pause(ctx, x.Channel, by, clip(x.Why, maxWhy))
+		changed, err = a.pause(ctx, x, by)
 	case ActionResume:
-		err = a.Queues.Resume(ctx, x.Channel)
+		changed, err = a.resume(ctx, x)
 	case ActionOpenBreaker, ActionCloseBreaker:
-		err = a.breaker(ctx, x, by)
+		changed, err = a.breaker(ctx, x, by)
 	}
-	if err == nil || n > 0 {
+	if n > 0 || changed { // what changed nothing would push out what did
 		a.audit(ctx, queue.AuditEntry{Action: x.Name, Channel: x.Channel, Target: x.target(), Count: n, Why: x.Why})
 	}
 	return n, more, brokeOff(err)
@@ -85,13 +85,14 @@ func (a *Admin) jobs(ctx context.Context, x *Action) (out []queue.Stored, more b
 	if len(x.IDs) > 0 {
 		return out, false, nil
 	}
+	matches := a.matcher(x.Filter)
 	for offset := 0; ; offset += PageSize {
 		list, err := a.Queues.List(ctx, x.Channel, x.State, 0, offset, PageSize)
 		if err != nil {
 			return nil, false, err
 		}
 		for _, k := range list {
-			if x.Filter != "" && !matches(&k, x.Filter) {
+			if x.Filter != "" && !matches(&k) {
 				continue
 			}
 			if len(out) == maxJobs {
@@ -128,10 +129,6 @@ func (a *Admin) named(ctx context.Context, x *Action, id string) (*queue.Stored,
 	return k, nil
 }
 
-func matches(k *queue.Stored, text string) bool {
-	return strings.Contains(string(k.Raw), text) || k.Job != nil && strings.Contains(string(k.Job.Body), text)
-}
-
 // purge deletes waiting jobs, and says whether it stopped at maxPurge.
 func (a *Admin) purge(ctx context.Context, x *Action, by string) (n int, more bool, err error) {
 	for p := 1; p <= 4; p++ {
@@ -152,23 +149,57 @@ func (a *Admin) purge(ctx context.Context, x *Action, by string) (n int, more bo
 	return n, false, nil
 }
 
-func (a *Admin) breaker(ctx context.Context, x *Action, by string) error {
+// pause pauses a channel, unless it is paused by the same operator for the same reason.
+func (a *Admin) pause(ctx context.Context, x *Action, by string) (changed bool, err error) {
 	state, err := a.Queues.State(ctx, x.Channel)
 	if err != nil {
-		return err
+		return false, err
+	}
+	why := clip(x.Why, maxWhy)
+	if h := state.Halted; h.Kind == queue.HaltedPause && strings.HasPrefix(h.Why, "by "+by+" at ") && (why == "" || strings.HasSuffix(h.Why, ": "+why)) {
+		return false, nil
+	}
+	err = a.Queues.Pause(ctx, x.Channel, by, why)
+	return err == nil, err
+}
+
+// resume resumes a channel that is paused.
+func (a *Admin) resume(ctx context.Context, x *Action) (changed bool, err error) {
+	state, err := a.Queues.State(ctx, x.Channel)
+	if err != nil || state.Halted.Kind != queue.HaltedPause {
+		return false, err
+	}
+	err = a.Queues.Resume(ctx, x.Channel)
+	return err == nil, err
+}
+
+// breaker opens or closes a provider's breaker, unless it is as asked for: a breaker that opened by itself is not, since it would close by itself.
+func (a *Admin) breaker(ctx context.Context, x *Action, by string) (changed bool, err error) {
+	state, err := a.Queues.State(ctx, x.Channel)
+	if err != nil {
+		return false, err
 	}
 	providers := Providers(state)
 	if !slices.Contains(providers, x.Provider) {
-		return refuse("no worker of %s uses the provider %q", x.Channel, x.Provider)
+		return false, refuse("no worker of %s uses the provider %q", x.Channel, x.Provider)
 	}
+	b, known := state.Breakers[x.Provider]
 	if x.Name == ActionCloseBreaker {
-		return a.Queues.CloseBreaker(ctx, x.Channel, x.Provider)
+		if !known {
+			return false, nil
+		}
+		err = a.Queues.CloseBreaker(ctx, x.Channel, x.Provider)
+		return err == nil, err
+	}
+	if b.State == queue.BreakerOpen && b.Reason == "opened by "+by {
+		return false, nil
 	}
 	others := slices.DeleteFunc(providers, func(name string) bool {
 		b, known := state.Breakers[name]
 		return name == x.Provider || known && b.State == queue.BreakerOpen
 	})
-	return a.Queues.OpenBreaker(ctx, x.Channel, x.Provider, by, len(others) == 0)
+	err = a.Queues.OpenBreaker(ctx, x.Channel, x.Provider, by, len(others) == 0)
+	return err == nil, err
 }
 
 // ChangesScheduled says whether an action is about scheduled jobs, which the gate looks at again.

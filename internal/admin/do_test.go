@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"ringup.dev/ringup/internal/job"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/queue"
 	"ringup.dev/ringup/internal/suppress"
@@ -75,9 +76,9 @@ func TestLongQueues(t *testing.T) {
 	} {
 		q := &longQueue{jobs: make([]queue.Stored, tt.jobs)}
 		for i := range q.jobs {
-			q.jobs[i].Raw = []byte("other")
+			q.jobs[i].Job = &job.Job{LastError: "other"}
 			if i >= tt.jobs-tt.matches {
-				q.jobs[i].Raw = []byte("outage")
+				q.jobs[i].Job = &job.Job{LastError: "an outage"}
 			}
 		}
 		for _, name := range []string{ActionRetry, ActionDelete} {

@@ -37,6 +37,9 @@ func (a *Admin) ServeExport(w http.ResponseWriter, r *http.Request, x ExportRequ
 		if err != nil {
 			return err
 		}
+		if n == 0 {
+			continue
+		}
 		a.audit(r.Context(), queue.AuditEntry{Action: auditExport, Channel: channel, Target: Plural(int(n), "address"), Why: x.Why})
 	}
 	w.Header().Set("Content-Type", "text/csv; charset=utf-8; header=present")

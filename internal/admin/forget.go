@@ -30,7 +30,7 @@ type ForgetResult struct {
 }
 
 // Forget looks through a part of the queues for a person's data, and deletes it. Its result has the sums so far; call it again with Next until
-// that is empty. The audit log has the start and the end, with the masked address. A Next that is not this request's is refused.
+// that is empty. The audit log has the first find and the end, with the masked address. A Next that is not this request's is refused.
 func (a *Admin) Forget(ctx context.Context, x *ForgetRequest) (*ForgetResult, error) {
 	if !x.DryRun {
 		if err := a.mayChange(); err != nil {
@@ -50,21 +50,26 @@ func (a *Admin) Forget(ctx context.Context, x *ForgetRequest) (*ForgetResult, er
 			a.audit(ctx, queue.AuditEntry{Action: auditForget, Channel: who.channel(), Target: who.String(), Count: n, Why: x.Why})
 		}
 	}
-	if x.Next == "" {
-		record(0) // the start, should it not come to an end
-	}
 	found, err := a.Queues.Forget(ctx, queue.ForgetRequest{Person: who, DryRun: x.DryRun, From: earlier.Next, AtMost: a.forgetBatch})
 	switch {
 	case err != nil && x.DryRun:
 		return nil, err
 	case err != nil:
+		record(0) // a part may have been deleted
 		return nil, brokeOff(err)
 	}
+	first := earlier.Found() == 0 && found.Found() > 0
 	found.Add(earlier)
-	if found.Next == "" {
+	switch {
+	case found.Next == "" && found.Found() > 0:
 		record(found.Found())
-	} else if found.Next, err = a.progress(&found, x, who); err != nil {
-		return nil, err
+	case first:
+		record(0) // the start, should it not come to an end
+	}
+	if found.Next != "" {
+		if found.Next, err = a.progress(&found, x, who); err != nil {
+			return nil, err
+		}
 	}
 	return &ForgetResult{x.DryRun, found}, nil
 }
@@ -81,7 +86,7 @@ func (a *Admin) progress(f *queue.Forgotten, x *ForgetRequest, who Person) (stri
 		return "", err
 	}
 	encoded := base64.RawURLEncoding.EncodeToString(text)
-	return encoded + "." + a.sessions.sign(x.signed(who)+encoded), nil
+	return encoded + "." + a.sign(x.signed(who)+encoded), nil
 }
 
 func (a *Admin) readProgress(x *ForgetRequest, who Person) (queue.Forgotten, error) {
@@ -91,7 +96,7 @@ func (a *Admin) readProgress(x *ForgetRequest, who Person) (queue.Forgotten, err
 	}
 	encoded, signature, _ := strings.Cut(x.Next, ".")
 	text, err := base64.RawURLEncoding.DecodeString(encoded)
-	if err != nil || subtle.ConstantTimeCompare([]byte(signature), []byte(a.sessions.sign(x.signed(who)+encoded))) != 1 || json.Unmarshal(text, &f) != nil {
+	if err != nil || subtle.ConstantTimeCompare([]byte(signature), []byte(a.sign(x.signed(who)+encoded))) != 1 || json.Unmarshal(text, &f) != nil {
 		return f, refuse("next is not what the answer before said")
 	}
 	return f, nil

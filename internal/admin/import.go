@@ -94,7 +94,7 @@ func (a *Admin) addImported(ctx context.Context, entries []suppress.Entry, why s
 				break
 			}
 		}
-		if ofChannel > 0 || err == nil {
+		if ofChannel > 0 {
 			a.audit(ctx, queue.AuditEntry{Action: auditImport, Channel: channel, Target: fmt.Sprintf("%d of %d addresses were new", ofChannel, end), Why: why})
 		}
 		added += ofChannel

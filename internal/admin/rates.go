@@ -29,8 +29,8 @@ type sample struct {
 	totals queue.Totals
 }
 
-// rate is that between two samples; 0 where totals went back, as after a restore.
-func rate(from, to sample) Rate {
+// between is the rate between two samples; 0 where totals went back, as after a restore.
+func between(from, to sample) Rate {
 	seconds := max(to.at.Sub(from.at).Seconds(), 0.001)
 	failed := to.totals.Failed + to.totals.Retried - from.totals.Failed - from.totals.Retried
 	return Rate{max(0, float64(to.totals.Sent-from.totals.Sent)/seconds), max(0, float64(failed)/seconds)}
@@ -62,10 +62,10 @@ func (s *samples) rates(channel message.Channel) (now Rate, past []Rate) {
 	list := s.list[channel]
 	s.mu.Unlock()
 	for i := 1; i < len(list); i++ {
-		past = append(past, rate(list[i-1], list[i]))
+		past = append(past, between(list[i-1], list[i]))
 	}
 	if last := len(list) - 1; last > 0 {
-		now = rate(list[max(0, len(list)-recentSamples)], list[last])
+		now = between(list[max(0, len(list)-recentSamples)], list[last])
 	}
 	return now, past
 }

@@ -1,67 +1,152 @@
 package admin
 
 import (
+	"context"
 	"crypto/hmac"
+	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
+	"encoding/hex"
 	"net/http"
-	"strconv"
-	"strings"
 	"time"
 
 	"ringup.dev/ringup/internal/config/secret"
 )
 
 const (
-	sessionCookie = "ringup_session"
-	sessionTime   = 12 * time.Hour // a shift
+	// secureCookie has the prefix by which browsers take a cookie only over https (or from localhost), for all paths, and from this host alone
+	// (RFC 6265bis, section 4.1.3.2). plainCookie takes its place with ADMIN_INSECURE_COOKIES.
+	secureCookie, plainCookie = "__Host-ringup_session", "ringup_session"
+
+	sessionTime = 12 * time.Hour // a shift
 )
 
-// sessions are stored by the browser, signed with a key made of the token: another token ends them all.
-type sessions struct {
-	token [sha256.Size]byte
-	key   []byte
-	open  bool // there is no token: this machine is let in
+// SessionStore stores who is signed in, where every replica finds it. Its ids are not the browsers'. Every method returns queue.ErrUnavailable
+// when the store does not answer.
+type SessionStore interface {
+	// SaveSession stores the operator's name under an id, for so long.
+	SaveSession(ctx context.Context, id, name string, ttl time.Duration) error
+	// Session returns "" for an id that is not known.
+	Session(ctx context.Context, id string) (name string, err error)
+	// EndSession is harmless for an id that is not known.
+	EndSession(ctx context.Context, id string) error
 }
 
-func newSessions(token secret.String) sessions {
+// credential is a token, and what is made of it.
+type credential struct {
+	sum  [sha256.Size]byte // compared, so that not even the length of the token shows
+	key  []byte            // of signatures
+	role role
+}
+
+func newCredential(token secret.Key, r role) credential {
 	key := sha256.Sum256([]byte("ringup admin session\x00" + token.Reveal()))
-	return sessions{token: sha256.Sum256([]byte(token.Reveal())), key: key[:], open: token == ""}
+	return credential{sum: sha256.Sum256([]byte(token.Reveal())), key: key[:], role: r}
 }
 
-// knows compares hashes, so that not even the length of the token shows.
-func (s *sessions) knows(token string) bool {
-	got := sha256.Sum256([]byte(token))
-	return subtle.ConstantTimeCompare(got[:], s.token[:]) == 1
+// credentials are those that are set: an empty token does not count.
+type credentials []credential
+
+func newCredentials(c *Config) credentials {
+	var out credentials
+	if c.Token != "" {
+		out = append(out, newCredential(c.Token, actor))
+	}
+	if c.ViewToken != "" {
+		out = append(out, newCredential(c.ViewToken, viewer))
+	}
+	return out
 }
 
-func (s *sessions) sign(text string) string {
-	mac := hmac.New(sha256.New, s.key)
+// role is what a token allows; nobody's for any other text.
+func (c credentials) role(token string) role {
+	got, r := sha256.Sum256([]byte(token)), nobody
+	for i := range c {
+		if subtle.ConstantTimeCompare(got[:], c[i].sum[:]) == 1 {
+			r = c[i].role
+		}
+	}
+	return r
+}
+
+// sign is the signature of a text by a token.
+func (c *credential) sign(text string) []byte {
+	mac := hmac.New(sha256.New, c.key)
 	mac.Write([]byte(text))
-	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
+	return mac.Sum(nil)
 }
 
-// cookie makes a session for an operator: <name, base64>.<end, Unix seconds>.<signature>.
-func (s *sessions) cookie(name string, now time.Time, secure bool) *http.Cookie {
-	text := base64.RawURLEncoding.EncodeToString([]byte(name)) + "." + strconv.FormatInt(now.Add(sessionTime).Unix(), 10)
-	return &http.Cookie{ //nolint:gosec // secure wherever the operator's own connection is
-		Name: sessionCookie, Value: text + "." + s.sign(text), Path: "/", MaxAge: int(sessionTime.Seconds()), HttpOnly: true, Secure: secure,
-		SameSite: http.SameSiteStrictMode,
+// sign is the signature of a text for the API's clients to bring back; of this process alone where there is no token.
+func (a *Admin) sign(text string) string {
+	c := &a.own
+	if list := *a.credentials.Load(); len(list) > 0 {
+		c = &list[0]
 	}
+	return base64.RawURLEncoding.EncodeToString(c.sign("progress\x00" + text))
 }
 
-// name returns the operator of a session; "" when it is forged or over.
-func (s *sessions) name(value string, now time.Time) string {
-	i := strings.LastIndexByte(value, '.')
-	if i < 0 || subtle.ConstantTimeCompare([]byte(value[i+1:]), []byte(s.sign(value[:i]))) != 1 {
-		return ""
+// sessionID is the id in the store of what a browser has. Without the token nobody makes one, whatever they may write to Redis; another token
+// ends all sessions.
+func (c *credential) sessionID(cookie string) string {
+	return hex.EncodeToString(c.sign("id\x00" + cookie))
+}
+
+// cookieName is the name of the session's cookie.
+func (a *Admin) cookieName() string {
+	if a.Config.InsecureCookies {
+		return plainCookie
 	}
-	encoded, until, _ := strings.Cut(value[:i], ".")
-	seconds, err := strconv.ParseInt(until, 10, 64)
-	name, nameErr := base64.RawURLEncoding.DecodeString(encoded)
-	if err != nil || nameErr != nil || now.Unix() >= seconds {
-		return ""
+	return secureCookie
+}
+
+// setCookie gives the browser a session's cookie; an empty value takes it away.
+func (a *Admin) setCookie(w http.ResponseWriter, value string) {
+	age := int(sessionTime.Seconds())
+	if value == "" {
+		age = -1
 	}
-	return string(name)
+	http.SetCookie(w, &http.Cookie{ //nolint:gosec // not secure only with ADMIN_INSECURE_COOKIES
+		Name: a.cookieName(), Value: value, Path: "/", MaxAge: age, HttpOnly: true, Secure: !a.Config.InsecureCookies, SameSite: http.SameSiteStrictMode,
+	})
+}
+
+// startSession stores a new session of a token, and gives the browser its cookie: 32 bytes at random. Errors: queue.ErrUnavailable.
+func (a *Admin) startSession(w http.ResponseWriter, r *http.Request, c *credential, name string) error {
+	var id [32]byte
+	_, _ = rand.Read(id[:]) // it never fails
+	value := base64.RawURLEncoding.EncodeToString(id[:])
+	if err := a.Queues.SaveSession(r.Context(), c.sessionID(value), name, sessionTime); err != nil {
+		return err
+	}
+	a.setCookie(w, value)
+	return nil
+}
+
+// session returns the operator of a request's session; nobody when it has none that is known. Errors: queue.ErrUnavailable.
+func (a *Admin) session(r *http.Request) (operator, error) {
+	cookie, err := r.Cookie(a.cookieName())
+	if err != nil {
+		return operator{}, nil //nolint:nilerr // http.ErrNoCookie
+	}
+	for _, c := range *a.credentials.Load() {
+		name, err := a.Queues.Session(r.Context(), c.sessionID(cookie.Value))
+		if err != nil || name != "" {
+			return operator{name: name, role: c.role, ambient: true, session: true}, err
+		}
+	}
+	return operator{}, nil
+}
+
+// SignOut ends the session of a request, wherever its cookie has been copied to. Errors: queue.ErrUnavailable; the session goes on then.
+func (a *Admin) SignOut(w http.ResponseWriter, r *http.Request) error {
+	if cookie, err := r.Cookie(a.cookieName()); err == nil {
+		for _, c := range *a.credentials.Load() {
+			if err := a.Queues.EndSession(r.Context(), c.sessionID(cookie.Value)); err != nil {
+				return err
+			}
+		}
+	}
+	a.setCookie(w, "")
+	return nil
 }

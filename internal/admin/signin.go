@@ -3,8 +3,11 @@ package admin
 import (
 	"cmp"
 	"context"
+	"fmt"
+	"math"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
 	"time"
@@ -19,63 +22,158 @@ const (
 )
 
 // maxName bounds an operator's name, in characters.
-const maxName = 40
+const maxName = 80
+
+// role is what an operator may do.
+type role int
+
+const (
+	nobody role = iota
+	viewer      // may look
+	actor       // may look, change and reveal, as far as the settings allow it
+)
+
+// operator is who a request comes from; the zero operator is nobody.
+type operator struct {
+	name    string
+	role    role
+	ambient bool // a browser adds the credentials by itself, whatever page the request comes from
+	session bool
+}
 
 type operatorKey struct{}
 
-// Operator is the name of the operator that a request comes from; "" before RequireSignIn.
-func Operator(ctx context.Context) string {
-	name, _ := ctx.Value(operatorKey{}).(string)
-	return name
+func operatorOf(ctx context.Context) operator {
+	o, _ := ctx.Value(operatorKey{}).(operator)
+	return o
 }
 
-// Open says that there is no token, so that this machine is let in and there is nothing to sign out of.
-func (a *Admin) Open() bool { return a.sessions.open }
+// Operator is the name of the operator that a request comes from; "" before RequireSignIn.
+func Operator(ctx context.Context) string { return operatorOf(ctx).name }
 
-// RequireSignIn passes requests on that come with the token, in a header or by a session. A browser without it is sent to LoginPage; any other
-// client gets 401. Without ADMIN_TOKEN only requests from this machine are passed on, and others get 403.
+// HasSession says that a request comes with a session, which can be signed out of.
+func HasSession(ctx context.Context) bool { return operatorOf(ctx).session }
+
+// CanChange says that the operator may change things.
+func (a *Admin) CanChange(ctx context.Context) bool {
+	return operatorOf(ctx).role == actor && !a.Config.ReadOnly
+}
+
+// CanReveal says that the operator may see whole addresses.
+func (a *Admin) CanReveal(ctx context.Context) bool {
+	return operatorOf(ctx).role == actor && a.Config.Reveal
+}
+
+// Open says that there is nothing to sign in with, so that this machine is let in.
+func (a *Admin) Open() bool { return a.Config.open() }
+
+// Use replaces the tokens by those of a configuration, of which it uses nothing else: sessions of another token end. It returns the problem of one
+// that is invalid, and changes nothing then.
+func (a *Admin) Use(c Config) error {
+	if err := c.Validate(); err != nil {
+		return err
+	}
+	list := newCredentials(&c)
+	a.credentials.Store(&list)
+	return nil
+}
+
+// lookingPosts are the paths that are posted to without a change, since an address does not belong into a URL.
+var lookingPosts = map[string]bool{
+	"/admin/search": true, "/admin/api/search": true, "/admin/suppressed": true, "/admin/api/suppressed/check": true,
+}
+
+// RequireSignIn passes requests on that come with a token, in a header or by a session, or from a proxy that signs operators in. A browser without
+// is sent to LoginPage; any other client gets 401. Where there is nothing to sign in with, only requests from this machine are passed on, and
+// others get 403. So do changes by ADMIN_VIEW_TOKEN, and requests of a session that do not say which page they come from.
 func (a *Admin) RequireSignIn(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		name := a.Identify(r)
+		o, err := a.identify(r)
+		reads := r.Method == http.MethodGet || r.Method == http.MethodHead
 		switch {
-		case name != "":
-			next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), operatorKey{}, name)))
-		case a.Open():
+		case err != nil:
+			a.Problem(err).Write(w)
+		case o.role == nobody && a.Open():
 			inbound.New(http.StatusForbidden, "", "without ADMIN_TOKEN only this machine is let in, as localhost").Write(w)
-		case r.Method == http.MethodGet && strings.Contains(r.Header.Get("Accept"), "text/html") && r.Header.Get("Authorization") == "":
+		case o.role == nobody && r.Method == http.MethodGet && strings.Contains(r.Header.Get("Accept"), "text/html") && r.Header.Get("Authorization") == "":
 			http.Redirect(w, r, LoginPage+"?next="+url.QueryEscape(r.URL.RequestURI()), http.StatusSeeOther)
-		default:
+		case o.role == nobody:
 			w.Header().Set("WWW-Authenticate", `Basic realm="ringup", charset="UTF-8"`)
 			inbound.New(http.StatusUnauthorized, "", "sign in with ADMIN_TOKEN, as a bearer token or as the password of any name").Write(w)
+		case o.ambient && !reads && !fromThisSite(r):
+			inbound.New(http.StatusForbidden, "", "a change has to come from a page of this site, as a browser says by Origin; programs sign in with a bearer token").Write(w)
+		case o.role == viewer && !reads && !lookingPosts[r.URL.Path]:
+			inbound.New(http.StatusForbidden, "", "ADMIN_VIEW_TOKEN shows, and changes and reveals nothing: sign in with ADMIN_TOKEN").Write(w)
+		default:
+			next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), operatorKey{}, o)))
 		}
 	})
 }
 
-// Identify returns the name of the operator that a request comes from; "" for a request without a valid token or session. Programs name their
-// operator in X-Operator.
-func (a *Admin) Identify(r *http.Request) string {
+var crossOrigin = http.NewCrossOriginProtection()
+
+// fromThisSite says that a request comes from a page of this site, as a browser says it. A request that says nothing does not: every browser of
+// today says where a POST comes from.
+func fromThisSite(r *http.Request) bool {
+	said := r.Header.Get("Origin") != "" || r.Header.Get("Sec-Fetch-Site") != ""
+	return said && crossOrigin.Check(r) == nil
+}
+
+// SignedIn says whether a request comes from an operator who is signed in.
+func (a *Admin) SignedIn(r *http.Request) bool {
+	o, err := a.identify(r)
+	return err == nil && o.role != nobody
+}
+
+// identify returns the operator that a request comes from; nobody for one without a token, a session or a proxy's word. Programs name their
+// operator in X-Operator. Errors: a refusal, queue.ErrUnavailable.
+func (a *Admin) identify(r *http.Request) (operator, error) {
 	if a.Open() {
 		if !local(r.Host) {
-			return "" // a page from elsewhere may have made its own name point here
+			return operator{}, nil // a page from elsewhere may have made its own name point here
 		}
-		return operatorName(r.Header.Get("X-Operator"), "local")
+		return operator{name: operatorName(r.Header.Get("X-Operator"), "local"), role: actor}, nil
+	}
+	if trusted(a.proxies, peer(r)) {
+		// As oauth2-proxy passes them on (--pass-user-headers). An Authorization beside them may be the proxy's own (--pass-authorization-header).
+		if name := cmp.Or(r.Header.Get("X-Forwarded-Email"), r.Header.Get("X-Forwarded-User")); strings.TrimSpace(name) != "" {
+			return operator{name: operatorName(name, ""), role: actor, ambient: true}, nil
+		}
 	}
 	if token, found := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); found {
-		if a.sessions.knows(token) {
-			return operatorName(r.Header.Get("X-Operator"), "API")
-		}
-		return ""
+		return a.byToken(r, operatorName(r.Header.Get("X-Operator"), "API"), token)
 	}
 	if name, password, found := r.BasicAuth(); found {
-		if a.sessions.knows(password) {
-			return operatorName(name, "unnamed")
-		}
-		return ""
+		return a.byToken(r, operatorName(name, "unnamed"), password)
 	}
-	if cookie, err := r.Cookie(sessionCookie); err == nil {
-		return a.sessions.name(cookie.Value, time.Now())
+	return a.session(r)
+}
+
+// byToken returns the operator with a token; nobody with a wrong one. Errors: a refusal, when there were too many wrong ones.
+func (a *Admin) byToken(r *http.Request, name, token string) (operator, error) {
+	got, wait := a.guard.ask(a.client(r), name, func() role { return a.credentials.Load().role(token) })
+	if wait > 0 {
+		wait = time.Duration(math.Ceil(wait.Seconds())) * time.Second
+		p := inbound.New(http.StatusTooManyRequests, "", fmt.Sprintf("too many wrong tokens: try again in %s", wait))
+		p.RetryAfter = wait
+		return operator{}, p
 	}
-	return ""
+	return operator{name: name, role: got}, nil
+}
+
+// peer is the address that a request's connection comes from; the zero Addr when it cannot be read.
+func peer(r *http.Request) netip.Addr {
+	p, _ := netip.ParseAddrPort(r.RemoteAddr)
+	return p.Addr().Unmap().WithZone("")
+}
+
+// client is the address that a request comes from: behind trusted proxies, the last one that is not theirs.
+func (a *Admin) client(r *http.Request) netip.Addr {
+	from := peer(r)
+	if !trusted(a.proxies, from) {
+		return from
+	}
+	return lastUntrusted(a.proxies, from, r.Header.Values("X-Forwarded-For"))
 }
 
 // local says that a request's host names this machine.
@@ -92,20 +190,22 @@ func operatorName(given, otherwise string) string {
 	return clip(cmp.Or(strings.TrimSpace(given), otherwise), maxName)
 }
 
-// SignIn starts a session for an operator with the right token, by a cookie on the answer. It returns false for a wrong one, and when there is
-// no token to sign in with.
-func (a *Admin) SignIn(w http.ResponseWriter, r *http.Request, name, token string) bool {
-	name = operatorName(name, "unnamed")
-	if a.Open() || !a.sessions.knows(token) {
-		a.Log.Warn("sign-in refused", "name", name, "from", r.RemoteAddr)
-		return false
+// SignIn starts a session for an operator with a right token, by a cookie on the answer. Errors: a refusal, also where a browser would not take
+// the cookie; queue.ErrUnavailable.
+func (a *Admin) SignIn(w http.ResponseWriter, r *http.Request, name, token string) error {
+	if origin, err := url.Parse(r.Header.Get("Origin")); err == nil && origin.Scheme == "http" && !local(r.Host) && !a.Config.InsecureCookies {
+		return inbound.New(http.StatusForbidden, "", "Browsers stay signed in only over https, or at localhost: open this page by https or through a port-forward. "+
+			"ADMIN_INSECURE_COOKIES=true allows http, where nobody else sees the traffic.")
 	}
-	a.Log.Info("signed in", "name", name, "from", r.RemoteAddr)
-	http.SetCookie(w, a.sessions.cookie(name, time.Now(), r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https"))
-	return true
-}
-
-// SignOut deletes the session's cookie.
-func (a *Admin) SignOut(w http.ResponseWriter) {
-	http.SetCookie(w, &http.Cookie{Name: sessionCookie, Path: "/", MaxAge: -1, HttpOnly: true, SameSite: http.SameSiteStrictMode}) //nolint:gosec // it carries nothing
+	o, err := a.byToken(r, operatorName(name, "unnamed"), token)
+	if err != nil {
+		return err
+	}
+	for _, c := range *a.credentials.Load() {
+		if c.role == o.role {
+			a.Log.Info("signed in", "name", o.name, "from", a.client(r))
+			return a.startSession(w, r, &c, o.name)
+		}
+	}
+	return inbound.New(http.StatusUnauthorized, "", "That is not the token. It is the value of ADMIN_TOKEN, or of ADMIN_VIEW_TOKEN.")
 }

@@ -97,6 +97,9 @@ func (a *Admin) RevealSuppressions(ctx context.Context, channel message.Channel,
 	if err != nil {
 		return nil, err
 	}
+	if len(out.Entries) == 0 {
+		return out, nil
+	}
 	entries := strconv.Itoa(offset+1) + " to " + strconv.Itoa(offset+len(out.Entries)) + " of the list"
 	a.audit(ctx, queue.AuditEntry{Action: auditRevealSuppressed, Channel: channel, Target: entries})
 	return out, nil

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"ringup.dev/ringup/internal/event"
 	"ringup.dev/ringup/internal/queue"
@@ -93,10 +94,11 @@ func Plural(n int, thing string) string {
 	return Thousands(int64(n)) + " " + thing
 }
 
-// clip cuts a text that a person typed, and takes control characters out.
+// clip cuts a text that a person typed, and takes out what would show another text than it is: control characters, the ends of lines, and what
+// turns the direction of letters.
 func clip(text string, limit int) string {
 	text = strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
+		if unicode.IsControl(r) || unicode.In(r, unicode.Zl, unicode.Zp, unicode.Bidi_Control) {
 			return ' '
 		}
 		return r

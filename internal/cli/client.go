@@ -25,7 +25,7 @@ import (
 // operatorConfig is how the commands sign in.
 type operatorConfig struct {
 	// Token of the admin program.
-	Token secret.String `env:"ADMIN_TOKEN"`
+	Token secret.Key `env:"ADMIN_TOKEN"`
 }
 
 // adminClient calls the admin program's API, whose types are admin's, and prints the answers.

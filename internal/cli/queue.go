@@ -179,7 +179,7 @@ func printDetail(w io.Writer, d *admin.Detail) {
 
 func (c *adminClient) search(cmd *cobra.Command, text string) error {
 	var answer admin.SearchResult
-	if err := c.call(cmd.Context(), http.MethodGet, "/search?q="+url.QueryEscape(text), nil, &answer); err != nil {
+	if err := c.call(cmd.Context(), http.MethodPost, "/search", admin.SearchRequest{Text: text}, &answer); err != nil {
 		return err
 	}
 	if len(answer.Jobs)+len(answer.Notifications) == 0 {

@@ -63,7 +63,7 @@ func (c *adminClient) change(name, short string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: name + " [job…]", Short: short,
 		Long: short + ": the jobs that are named; or with --channel all failed jobs of a channel, or all of another state (--place), of which --match picks those\n" +
-			"with a text in their error, payload or recipient. A scheduled job that is put back is checked again, and scheduled again if its reason still holds.",
+			"with a text in their error, transaction, order, source, name or items, or with a whole number or e-mail address. A scheduled job that is put back is checked again, and scheduled again if its reason still holds.",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			action := admin.Action{Name: name, Why: why}
 			switch {
@@ -83,7 +83,7 @@ func (c *adminClient) change(name, short string) *cobra.Command {
 	}
 	cmd.Flags().StringVar(&channel, "channel", "", "all failed jobs of this channel")
 	cmd.Flags().StringVar(&state, "place", "failed", "with --channel: failed, scheduled or retrying")
-	cmd.Flags().StringVar(&match, "match", "", "only jobs with this text")
+	cmd.Flags().StringVar(&match, "match", "", "only jobs with this text, or this whole number or e-mail address")
 	cmd.Flags().StringVar(&why, "why", "", "for the audit log")
 	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
 	return cmd

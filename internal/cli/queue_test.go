@@ -27,7 +27,7 @@ import (
 // scheduled one.
 func terminal(t *testing.T) (run func(args ...string) (out string, code int), schedule func(id, why string)) {
 	t.Helper()
-	f := admintest.Open(t, admin.Config{Token: "right", Reveal: true})
+	f := admintest.Open(t, admin.Config{Token: "right-for-the-tests", Reveal: true})
 	for i := range 3 {
 		f.Settled(fmt.Sprint("w", i), fmt.Sprint("TXN_", i), queue.Settlement{Outcome: queue.Fail{Error: "permanent: invalid_recipient"}})
 	}
@@ -48,9 +48,9 @@ func commands(t *testing.T, handler http.Handler) (run func(args ...string) (out
 	return func(args ...string) (string, int) {
 		t.Helper()
 		var out bytes.Buffer
-		token := "right"
+		token := "right-for-the-tests"
 		if args[0] == "wrong token" {
-			token, args = "wrong", args[1:]
+			token, args = "wrong-for-the-tests", args[1:]
 		}
 		env, build, in := envconfig.MapLookuper(map[string]string{"ADMIN_TOKEN": token}), cli.Queue, "no\n"
 		switch args[0] {
@@ -209,7 +209,7 @@ func TestSuppress(t *testing.T) {
 // TestNames: what `queue show` prints has the names that the pages have, and not those of programs.
 func TestNames(t *testing.T) {
 	t.Parallel()
-	f := admintest.OpenWith(t, admintest.Options{Config: admin.Config{Token: "right"}, Fallback: map[string]string{"sms": "whatsapp"}})
+	f := admintest.OpenWith(t, admintest.Options{Config: admin.Config{Token: "right-for-the-tests"}, Fallback: map[string]string{"sms": "whatsapp"}})
 	run := commands(t, f.Handler)
 	f.Settled("hours", "TXN_1", queue.Settlement{Outcome: queue.Hold{Delay: time.Hour, Error: "quiet hours"}})
 	f.Settled("falls", "TXN_2", queue.Settlement{Outcome: queue.Fail{Error: "permanent", FallBack: true}})
@@ -299,19 +299,20 @@ func TestDoctor(t *testing.T) {
 		return out.String(), err
 	}
 	well := map[string]string{
-		"REDIS_URL": "redis://" + redistest.Start(t, "--appendonly", "yes").Addr(), "WEBHOOK_SECRET": "s", "SMS_PROVIDER": "sandbox", "EMAIL_PROVIDER": "sandbox", "WHATSAPP_PROVIDER": "sandbox",
+		"REDIS_URL": "redis://" + redistest.Start(t, "--appendonly", "yes").Addr(), "WEBHOOK_SECRET": "a-secret-of-the-tests", "SMS_PROVIDER": "sandbox", "EMAIL_PROVIDER": "sandbox", "WHATSAPP_PROVIDER": "sandbox",
 	}
 	if out, err := run(well); err != nil || strings.Contains(out, "WRONG") || !strings.Contains(out, "sms through sandbox") || !strings.Contains(out, "clocks") {
 		t.Errorf("%v: %s", err, out)
 	}
 	ill := map[string]string{
 		"REDIS_URL": "redis://" + redistest.Start(t, "--maxmemory-policy", "allkeys-lru").Addr(), "SMS_PROVIDER": "carrier-pigeon", "EMAIL_PROVIDER": "sendgrid", "WHATSAPP_PROVIDER": "sandbox",
+		"WEBHOOK_SECRET": "whsec_", "ADMIN_TOKEN": " ", "UNSUBSCRIBE_SECRET": "0123456789abcdef,",
 	}
 	out, err := run(ill)
 	if err == nil {
 		t.Error("every check passed")
 	}
-	for _, want := range []string{"WEBHOOK_SECRET", "carrier-pigeon", "SENDGRID_API_KEY", "noeviction", "append-only"} {
+	for _, want := range []string{"WEBHOOK_SECRET has 6 bytes", "ADMIN_TOKEN is empty", "UNSUBSCRIBE_SECRET number 2 is empty", "carrier-pigeon", "SENDGRID_API_KEY", "noeviction", "append-only"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("no %s in:\n%s", want, out)
 		}

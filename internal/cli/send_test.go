@@ -24,9 +24,9 @@ func send(t *testing.T, status int, stdin string, args ...string) (payload map[s
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
-		mac := hmac.New(sha256.New, []byte("secret"))
+		mac := hmac.New(sha256.New, []byte("secret-for-the-tests"))
 		mac.Write(body)
-		if r.Header.Get("X-Webhook-Signature") != "sha256="+hex.EncodeToString(mac.Sum(nil)) || r.Header.Get("Authorization") != "Bearer token" {
+		if r.Header.Get("X-Webhook-Signature") != "sha256="+hex.EncodeToString(mac.Sum(nil)) || r.Header.Get("Authorization") != "Bearer token-for-the-tests" {
 			t.Errorf("signed %q, token %q", r.Header.Get("X-Webhook-Signature"), r.Header.Get("Authorization"))
 		}
 		if r.URL.Path != "/webhooks/pos" || json.Unmarshal(body, &payload) != nil {
@@ -39,7 +39,7 @@ func send(t *testing.T, status int, stdin string, args ...string) (payload map[s
 		_, _ = io.WriteString(w, `{"status":"accepted"}`)
 	}))
 	defer server.Close()
-	cmd := cli.Send(envconfig.MapLookuper(map[string]string{"WEBHOOK_AUTH_TOKEN": "token,old", "WEBHOOK_SECRET": "secret"}))
+	cmd := cli.Send(envconfig.MapLookuper(map[string]string{"WEBHOOK_AUTH_TOKEN": "token-for-the-tests,old-token-for-the-tests", "WEBHOOK_SECRET": "secret-for-the-tests"}))
 	var printed bytes.Buffer
 	cmd.SetOut(&printed)
 	cmd.SetErr(io.Discard)

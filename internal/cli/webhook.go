@@ -18,9 +18,9 @@ import (
 // webhookConfig is the credentials that a sender posts webhooks with. Of several values separated by commas, the first is used.
 type webhookConfig struct {
 	// Token goes along as Authorization: Bearer.
-	Token secret.List `env:"WEBHOOK_AUTH_TOKEN"`
+	Token secret.Keys `env:"WEBHOOK_AUTH_TOKEN"`
 	// Secret signs the body.
-	Secret secret.List `env:"WEBHOOK_SECRET"`
+	Secret secret.Keys `env:"WEBHOOK_SECRET"`
 }
 
 // webhookAnswer is ingest's.

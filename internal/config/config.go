@@ -10,13 +10,17 @@ import (
 	"time"
 
 	"github.com/sethvargo/go-envconfig"
+
+	"ringup.dev/ringup/internal/config/secret"
 )
 
-// Read fills structs whose fields have env tags (github.com/sethvargo/go-envconfig). The error has every variable that cannot be read.
+// Read fills structs whose fields have env tags (github.com/sethvargo/go-envconfig). A secret is read from its variable NAME, or from the file
+// whose path NAME_FILE has. The error has every variable that cannot be read, and nothing of a secret.
 func Read(ctx context.Context, env envconfig.Lookuper, targets ...any) error {
 	var errs []error
 	for _, target := range targets {
-		l := &lookup{env: env, unreadable: map[string]bool{}}
+		l := &lookup{env: env, unreadable: map[string]bool{}, secrets: map[string]bool{}}
+		addSecrets(l.secrets, reflect.TypeOf(target).Elem())
 		// envconfig stops at the first: leave that out, and go on.
 		for {
 			err := envconfig.ProcessWith(ctx, &envconfig.Config{Target: target, Lookuper: l})
@@ -28,8 +32,9 @@ func Read(ctx context.Context, env envconfig.Lookuper, targets ...any) error {
 				break
 			}
 			l.unreadable[l.name] = true
-			errs = append(errs, fmt.Errorf("%s is %q: set %s", l.name, l.value, expected(reflect.TypeOf(target).Elem(), l.name)))
+			errs = append(errs, l.problem(err, reflect.TypeOf(target).Elem()))
 		}
+		errs = append(errs, l.errs...)
 	}
 	return errors.Join(errs...)
 }
@@ -50,6 +55,20 @@ type lookup struct {
 	env         envconfig.Lookuper
 	name, value string
 	unreadable  map[string]bool
+	secrets     map[string]bool
+	errs        []error // of secrets' files
+}
+
+// problem is the error of the variable that was asked for last.
+func (l *lookup) problem(err error, typ reflect.Type) error {
+	var key *secret.KeyError
+	switch {
+	case errors.As(err, &key):
+		return fmt.Errorf("%s %w", l.name, key)
+	case l.secrets[l.name]:
+		return fmt.Errorf("%s cannot be read: set another value", l.name)
+	}
+	return fmt.Errorf("%s is %q: set %s", l.name, l.value, expected(typ, l.name))
 }
 
 // Lookup returns a variable's value. An empty one is as good as none.
@@ -58,6 +77,14 @@ func (l *lookup) Lookup(name string) (string, bool) {
 		return "", false
 	}
 	value, found := l.env.Lookup(name)
+	if l.secrets[name] {
+		var err error
+		if value, err = readSecret(l.env, name); err != nil {
+			l.unreadable[name], l.errs = true, append(l.errs, err)
+			return "", false
+		}
+		found = true
+	}
 	if value == "" {
 		return "", false
 	}

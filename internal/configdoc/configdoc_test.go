@@ -19,6 +19,7 @@ import (
 	"ringup.dev/ringup/internal/app/admin"
 	"ringup.dev/ringup/internal/app/ingest"
 	"ringup.dev/ringup/internal/app/worker"
+	"ringup.dev/ringup/internal/config"
 	"ringup.dev/ringup/internal/provider/catalog"
 )
 
@@ -27,7 +28,10 @@ var update = flag.Bool("update", false, "write .env.example and docs/configurati
 const root = "../.."
 
 // setting is a variable.
-type setting struct{ name, value, doc string }
+type setting struct {
+	name, value, doc string
+	secret           bool // may be in a file
+}
 
 // section is a struct with settings.
 type section struct {
@@ -75,7 +79,7 @@ func sections(t *testing.T) []*section {
 			if doc == "" {
 				t.Errorf("%s.%s (%s) has no comment", typ, field.Name, name)
 			}
-			s.settings = append(s.settings, setting{name, value, sentence(field.Name, doc)})
+			s.settings = append(s.settings, setting{name, value, sentence(field.Name, doc), config.IsSecret(field.Type)})
 		}
 	}
 	visit("ingest", reflect.TypeFor[ingest.Config]())
@@ -156,9 +160,10 @@ func TestReference(t *testing.T) {
 	t.Parallel()
 	var reference, example strings.Builder
 	reference.WriteString("# Configuration\n\nBy environment. A program that cannot work with what it finds says so at start, every problem at once, " +
-		"each with what to set.\nTimes are written as 500ms, 30s, 10m, 24h; lists with commas between.\n\n" +
+		"each with what to set.\n\nEach secret (marked with ●) may be in a file instead: `NAME_FILE` has its path, and the line break at the file's end does not count. Set one of the two. " +
+		"The webhook keys and the operators' tokens are read again within ten seconds after their files have changed; the others at start.\n\nTimes are written as 500ms, 30s, 10m, 24h; lists with commas between.\n\n" +
 		"This page is made from the structs in the code: `go test ./internal/configdoc -update`.\n")
-	example.WriteString("# Every variable, with its default. Made from the structs in the code: go test ./internal/configdoc -update\n")
+	example.WriteString("# Every variable, with its default; NAME_FILE has the path of a secret's file. Made from the structs in the code: go test ./internal/configdoc -update\n")
 	seen := map[string]setting{}
 	for _, s := range sections(t) {
 		if len(s.settings) == 0 {
@@ -176,7 +181,11 @@ func TestReference(t *testing.T) {
 			if v.value != "" {
 				shown = "`" + v.value + "`"
 			}
-			fmt.Fprintf(&reference, "| `%s` | %s | %s |\n", v.name, shown, strings.ReplaceAll(v.doc, "|", "\\|"))
+			mark := ""
+			if v.secret {
+				mark = " ●"
+			}
+			fmt.Fprintf(&reference, "| `%s`%s | %s | %s |\n", v.name, mark, shown, strings.ReplaceAll(v.doc, "|", "\\|"))
 			if !twice {
 				fmt.Fprintf(&example, "# %s\n%s=%s\n", v.doc, v.name, v.value)
 			}

@@ -17,7 +17,7 @@ import (
 var settingName = regexp.MustCompile(`\b[A-Z][A-Z0-9_]{3,}\b`)
 
 // hidden are the settings whose values no error may show.
-var hidden = []string{"REDIS_URL", "REDIS_PASSWORD", "REDIS_SENTINEL_PASSWORD", "WEBHOOK_SECRET", "WEBHOOK_AUTH_TOKEN", "ADMIN_TOKEN", "OTEL_EXPORTER_OTLP_HEADERS",
+var hidden = []string{"REDIS_URL", "REDIS_PASSWORD", "REDIS_SENTINEL_PASSWORD", "WEBHOOK_SECRET", "WEBHOOK_AUTH_TOKEN", "ADMIN_TOKEN", "ADMIN_VIEW_TOKEN", "UNSUBSCRIBE_SECRET", "OTEL_EXPORTER_OTLP_HEADERS",
 	"SMS_DEFAULT_RECIPIENTS", "EMAIL_DEFAULT_RECIPIENTS", "WHATSAPP_DEFAULT_RECIPIENTS"}
 
 // FuzzConfiguration gives any setting any value: every program either can work with it or says why not, naming the setting, and gives no
@@ -28,11 +28,12 @@ func FuzzConfiguration(f *testing.F) {
 		{"WEBHOOK_SECRET", "whsec_%%%, ,planted-secret-here"}, {"SMS_DEFAULT_RECIPIENTS", "planted-secret-here,+1"}, {"RETRY_BACKOFF", "1s,,x"}, {"MESSAGE_TTL", "pos_save:1h,x"},
 		{"RATE_LIMIT", "NaN"}, {"RATE_LIMIT", "1e309"}, {"KEEP_FAILED", "0x10"}, {"PORT", "9999999999999999999"}, {"CHANNELS", "sms,,fax"}, {"DEFAULT_REGION", "\x00"},
 		{"OTEL_EXPORTER_OTLP_HEADERS", "planted-secret-here%zz"}, {"OTEL_EXPORTER_OTLP_ENDPOINT", "http://%zz"}, {"RINGUP_PREFIX", "{a}"}, {"RETENTION", "1s"},
-		{"TEMPLATES_DIR", "/nowhere"}, {"DEFAULT_LOCALE", "../en"}, {"LOG_LEVEL", "loud"}, {"SMS_PROVIDER", "sandbox,,twilio"}, {"REDIS_CA_FILE", "/etc/hostname"},
+		{"TEMPLATES_DIR", "/nowhere"}, {"DEFAULT_LOCALE", "../en"}, {"LOG_LEVEL", "loud"}, {"SMS_PROVIDER", "sandbox,,twilio"}, {"REDIS_CA_FILE", "/etc/hostname"}, {"ADMIN_TOKEN", " "}, {"WEBHOOK_SECRET", "whsec_"}, {"WEBHOOK_AUTH_TOKEN", "planted-secret-here,"},
+		{"WEBHOOK_SECRET_FILE", "/etc/hostname"}, {"ADMIN_TOKEN_FILE", "planted-secret-here"}, {"ADMIN_VIEW_TOKEN", "planted"}, {"ADMIN_TRUSTED_PROXY", "0.0.0.0/0"},
 	} {
 		f.Add(seed.name, seed.value)
 	}
-	well := map[string]string{"WEBHOOK_SECRET": "s", "CHANNEL": "sms", "SMS_PROVIDER": "sandbox", "EMAIL_PROVIDER": "sandbox", "WHATSAPP_PROVIDER": "sandbox"}
+	well := map[string]string{"WEBHOOK_SECRET": "a-secret-of-the-tests", "CHANNEL": "sms", "SMS_PROVIDER": "sandbox", "EMAIL_PROVIDER": "sandbox", "WHATSAPP_PROVIDER": "sandbox"}
 	f.Fuzz(func(t *testing.T, name, value string) {
 		env := maps.Clone(well)
 		env["OTEL_EXPORTER_OTLP_ENDPOINT"] = "http://collector:4318" // its headers are read only then

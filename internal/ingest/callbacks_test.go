@@ -144,7 +144,7 @@ type builder func(url string, client *transport.Client) (provider.Provider, erro
 func dialects() []dialect {
 	twilioConfig := func(url string) twiliosend.Config {
 		return twiliosend.Config{AccountSID: emulator.TwilioAccountSID, SMSFrom: "+15005550006", WhatsAppFrom: "+14155238886", BaseURL: url,
-			Callback: twilio.CallbackConfig{AuthToken: secret.List{emulator.TwilioAuthToken}, PublicURL: public}}
+			Callback: twilio.CallbackConfig{AuthToken: secret.Keys{emulator.TwilioAuthToken}, PublicURL: public}}
 	}
 	return []dialect{
 		{"twilio", "twilio", message.SMS, "+12025550143", 204, "X-Twilio-Signature", func(url string, client *transport.Client) (provider.Provider, error) {
@@ -434,7 +434,7 @@ func TestNotConfigured(t *testing.T) {
 // TestRotation: while a secret changes, callbacks under the old one and under the new one are good.
 func TestRotation(t *testing.T) {
 	t.Parallel()
-	b := open(t, map[string]string{"TWILIO_AUTH_TOKEN": "anew," + emulator.TwilioAuthToken, "WHATSAPP_APP_SECRET": emulator.WhatsAppAppSecret + ", anew"})
+	b := open(t, map[string]string{"TWILIO_AUTH_TOKEN": "anewtokenofthetests," + emulator.TwilioAuthToken, "WHATSAPP_APP_SECRET": emulator.WhatsAppAppSecret + ", a-new-secret-of-the-tests"})
 	for _, d := range dialects() {
 		m := b.send(t, d, "webhook_1:"+string(d.channel)+":1")
 		b.call(t, d.taken, b.report(t, m, emulator.Event{Kind: emulator.EventDelivered})...)

@@ -27,7 +27,7 @@ func FuzzHandler(f *testing.F) {
 	f.Add("POST", "/webhooks/test", "application/json", "x", []byte(`{"id":{}}`))
 	f.Add("GET", "/v1/notifications/%00%2f..", "", "", []byte{})
 	f.Add("POST", "/webhooks/pos", "application/json", "", []byte(`{"id":"a\nlevel=ERROR","source":"\u2028","event_type":"pos_save","timestamp":"2024-01-01T12:00:00Z","data":{}}`))
-	verifier, err := generic.New(generic.Config{Tokens: secret.ParseList("token")}, time.Now)
+	verifier, err := generic.New(generic.Config{Tokens: secret.Keys{"token"}}, time.Now)
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -98,7 +98,7 @@ func setupIn(t *testing.T, registry *prometheus.Registry, of *store.Store, chang
 	if change != nil {
 		change(&config)
 	}
-	verifier, err := generic.New(generic.Config{Tokens: secret.ParseList("token"), Secrets: secret.ParseList("secret")}, time.Now)
+	verifier, err := generic.New(generic.Config{Tokens: secret.Keys{"token"}, Secrets: secret.Keys{"secret"}}, time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -330,7 +330,7 @@ func TestTestEndpoints(t *testing.T) {
 
 // BenchmarkAccept is the whole handler but for the queue.
 func BenchmarkAccept(b *testing.B) {
-	verifier, err := generic.New(generic.Config{Tokens: secret.ParseList("token"), Secrets: secret.ParseList("secret")}, time.Now)
+	verifier, err := generic.New(generic.Config{Tokens: secret.Keys{"token"}, Secrets: secret.Keys{"secret"}}, time.Now)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -421,7 +421,7 @@ func (s *slowQueue) Enqueue(ctx context.Context, submission *queue.Submission) (
 func TestInflight(t *testing.T) {
 	t.Parallel()
 	slow := &slowQueue{entered: make(chan struct{}), leave: make(chan struct{})}
-	verifier, err := generic.New(generic.Config{Tokens: secret.ParseList("token")}, time.Now)
+	verifier, err := generic.New(generic.Config{Tokens: secret.Keys{"token"}}, time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"ringup.dev/ringup/internal/admin"
 	"ringup.dev/ringup/internal/config/secret"
 	"ringup.dev/ringup/internal/ingest"
 	"ringup.dev/ringup/internal/message"
@@ -100,7 +101,7 @@ func all(t *testing.T) map[string]*metric {
 		t.Fatal(err)
 	}
 	defer func() { _ = store.Close() }()
-	verifier, err := generic.New(generic.Config{Tokens: secret.ParseList("x")}, time.Now)
+	verifier, err := generic.New(generic.Config{Tokens: secret.Keys{"x"}}, time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,6 +121,7 @@ func all(t *testing.T) map[string]*metric {
 	store.Instrument(&out)
 	worker.NewMetrics(&out, message.SMS)
 	store.Instrument(&forAdmin)
+	admin.New(admin.Options{Registerer: &forAdmin})
 	metrics := map[string]*metric{}
 	describe(t, "ingest", &in, metrics)
 	describe(t, "worker", &out, metrics)

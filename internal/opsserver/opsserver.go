@@ -47,6 +47,9 @@ type Check struct {
 // checkTimeout bounds one check.
 const checkTimeout = 3 * time.Second
 
+// maxHeaders bounds a request's headers, in bytes. net/http adds 4 KiB.
+const maxHeaders = 16 << 10
+
 // failedTTL is how long a bad answer is good for, at most: a provider that has recovered is to be used soon.
 const failedTTL = 5 * time.Second
 
@@ -95,7 +98,7 @@ func New(o Options) (*Server, error) {
 	}
 	// A profile takes 30 s by default, so writing may take longer than that.
 	s.http = &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 90 * time.Second,
-		IdleTimeout: 2 * time.Minute}
+		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: maxHeaders}
 	return s, nil
 }
 

@@ -185,3 +185,27 @@ func TestConfiguration(t *testing.T) {
 		}
 	}
 }
+
+// TestLargeHeaders: headers take no memory that a scraper has no use for.
+func TestLargeHeaders(t *testing.T) {
+	t.Parallel()
+	url, _ := serve(t, opsserver.Options{})
+	for size, want := range map[int]int{8 << 10: http.StatusOK, 32 << 10: http.StatusRequestHeaderFieldsTooLarge, 1 << 19: http.StatusRequestHeaderFieldsTooLarge} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url+"/healthz", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("X-Filler", strings.Repeat("x", size))
+		resp, err := http.DefaultClient.Do(r)
+		if err != nil {
+			if want == http.StatusOK || size < 1<<19 {
+				t.Errorf("%d bytes: %v", size, err)
+			}
+			continue // closed while the client still wrote
+		}
+		_ = resp.Body.Close()
+		if resp.StatusCode != want {
+			t.Errorf("%d bytes: HTTP %d, want %d", size, resp.StatusCode, want)
+		}
+	}
+}

@@ -237,7 +237,7 @@ func TestJunkEverywhere(t *testing.T) {
 	s.must(client.LPush(t.Context(), k.Outbox, "junk", "{}", "[1]").Err())
 	_, err = s.store.State(t.Context(), message.SMS)
 	s.must(err)
-	_, err = s.store.Search(t.Context(), "good", 10)
+	_, err = s.store.Search(t.Context(), holds("good"), "good", 10)
 	s.must(err)
 	_, err = s.store.Locate(t.Context(), "good:sms:1", time.Now())
 	s.must(err)

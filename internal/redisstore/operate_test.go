@@ -77,7 +77,7 @@ func (s *shop) state() *queue.ChannelState {
 
 func (s *shop) search(text string) []string {
 	s.Helper()
-	found, err := s.store.Search(s.Context(), text, 100)
+	found, err := s.store.Search(s.Context(), holds(text), text, 100)
 	s.must(err)
 	ids := []string{}
 	for _, k := range found {

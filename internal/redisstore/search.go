@@ -1,7 +1,6 @@
 package redisstore
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -204,15 +203,14 @@ func (s *Store) findByAcceptTime(ctx context.Context, channel message.Channel, l
 	return nil
 }
 
-// Search finds jobs whose payload, recipient, last error or provider's message id holds a text: among the first 10,000 of each state. At most
-// limit are returned. Errors: queue.ErrUnavailable.
-func (s *Store) Search(ctx context.Context, text string, limit int) ([]queue.Stored, error) {
+// Search finds jobs that match, or whose provider's message id is id: among the first 10,000 of each state. At most limit are returned. Errors:
+// queue.ErrUnavailable.
+func (s *Store) Search(ctx context.Context, matches func(*queue.Stored) bool, id string, limit int) ([]queue.Stored, error) {
 	var found []queue.Stored
-	needle := []byte(text)
 	for _, channel := range message.Channels {
 		for _, state := range []queue.State{queue.Failed, queue.Retrying, queue.Scheduled, queue.InFlight, queue.Completed, queue.Waiting} {
 			err := s.scan(ctx, channel, state, scanAtMost, func(k queue.Stored) bool {
-				if k.Job != nil && (bytes.Contains(k.Job.Body, needle) || bytes.Contains(k.Raw, needle)) {
+				if matches(&k) {
 					found = append(found, k)
 				}
 				return len(found) >= limit
@@ -221,7 +219,7 @@ func (s *Store) Search(ctx context.Context, text string, limit int) ([]queue.Sto
 				return found, err
 			}
 		}
-		more, err := s.byMessageID(ctx, channel, text)
+		more, err := s.byMessageID(ctx, channel, id)
 		if err != nil {
 			return nil, err
 		}
@@ -234,7 +232,7 @@ func (s *Store) Search(ctx context.Context, text string, limit int) ([]queue.Sto
 }
 
 // byMessageID finds completed jobs by the provider's message id, which only their logs have.
-func (s *Store) byMessageID(ctx context.Context, channel message.Channel, text string) ([]queue.Stored, error) {
+func (s *Store) byMessageID(ctx context.Context, channel message.Channel, id string) ([]queue.Stored, error) {
 	jobs, err := s.List(ctx, channel, queue.Completed, 0, 0, scanBatch)
 	if err != nil || len(jobs) == 0 {
 		return nil, err
@@ -253,7 +251,7 @@ func (s *Store) byMessageID(ctx context.Context, channel message.Channel, text s
 	}
 	var found []queue.Stored
 	for i, log := range logs {
-		if log != nil && strings.Contains(log.Val(), strconv.Quote(text)) {
+		if log != nil && strings.Contains(log.Val(), strconv.Quote(id)) {
 			found = append(found, jobs[i])
 		}
 	}

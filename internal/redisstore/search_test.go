@@ -1,11 +1,13 @@
 package redisstore
 
 import (
+	"bytes"
 	"fmt"
 	"testing"
 	"time"
 
 	"ringup.dev/ringup/internal/queue"
+	"ringup.dev/ringup/internal/redistest"
 )
 
 func TestLocateAmongMany(t *testing.T) {
@@ -41,8 +43,41 @@ func TestSearchReturnsAtMostItsLimit(t *testing.T) {
 	}
 	s.settleOne("failed", queue.Fail{Error: "of SM1"})
 	for limit, want := range map[int]int{1: 1, 2: 2, 6: 6, 7: 7, 10: 7} {
-		if found, err := s.store.Search(t.Context(), "SM1", limit); err != nil || len(found) != want {
+		if found, err := s.store.Search(t.Context(), holds("SM1"), "SM1", limit); err != nil || len(found) != want {
 			t.Errorf("at most %d: %d, %v", limit, len(found), err)
 		}
 	}
+}
+
+// holds matches jobs by any text in their bytes.
+func holds(text string) func(*queue.Stored) bool {
+	return func(k *queue.Stored) bool {
+		return k.Job != nil && (bytes.Contains(k.Job.Body, []byte(text)) || bytes.Contains(k.Raw, []byte(text)))
+	}
+}
+
+// TestSessions: a session is found until it ends or its time is over, and by its own id alone.
+func TestSessions(t *testing.T) {
+	t.Parallel()
+	s := openShop(t)
+	want := func(id, name string) {
+		t.Helper()
+		if got, err := s.store.Session(t.Context(), id); err != nil || got != name {
+			t.Errorf("%s is %q's, %v, want %q", id, got, err, name)
+		}
+	}
+	s.must(s.store.SaveSession(t.Context(), "a", "ann", time.Hour))
+	s.must(s.store.SaveSession(t.Context(), "b", "bob", 5*time.Millisecond))
+	if ttl := s.store.client.PTTL(t.Context(), s.store.sessionKey("a")).Val(); ttl <= 0 || ttl > time.Hour {
+		t.Errorf("it is stored for %s", ttl)
+	}
+	want("a", "ann")
+	want("c", "")
+	redistest.Eventually(t, "the session is over", func() bool {
+		name, err := s.store.Session(t.Context(), "b")
+		return err == nil && name == ""
+	})
+	s.must(s.store.EndSession(t.Context(), "a"))
+	s.must(s.store.EndSession(t.Context(), "a"))
+	want("a", "")
 }

@@ -17,7 +17,7 @@ import (
 	"time"
 )
 
-const secret = "bench-secret"
+const secret = "bench-secret-for-all"
 
 var events = []string{"payment_complete", "order_create", "pos_save", "order_update"}
 

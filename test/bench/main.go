@@ -155,7 +155,7 @@ func measureAll(dir, bin string, c *contest) (*figures, error) {
 		return nil, err
 	}
 	progress("start to ready")
-	if f.readyIngest, err = ready(dir, bin+"/ingest", "WEBHOOK_SECRET=x"); err != nil {
+	if f.readyIngest, err = ready(dir, bin+"/ingest", "WEBHOOK_SECRET="+secret); err != nil {
 		return nil, err
 	}
 	f.readyWorker, err = ready(dir, bin+"/worker", "CHANNEL=sms", "SMS_PROVIDER=sandbox")

@@ -254,7 +254,7 @@ func latency(dir string, c contender, bin string) (p50, p99 time.Duration, err e
 		return 0, 0, err
 	}
 	p, err := start("worker", bin+"/worker", "REDIS_URL=redis://"+b.redisAddr, "CHANNEL=sms", "OPS_PORT=0", "LOG_LEVEL=warn", "SMS_PROVIDER=twilio",
-		"TWILIO_ACCOUNT_SID=AC00000000000000000000000000000001", "TWILIO_AUTH_TOKEN=token", "TWILIO_SMS_FROM=+15005550006",
+		"TWILIO_ACCOUNT_SID=AC00000000000000000000000000000001", "TWILIO_AUTH_TOKEN=tokentokentokentoken", "TWILIO_SMS_FROM=+15005550006",
 		"TWILIO_BASE_URL="+called.URL)
 	if err != nil {
 		return 0, 0, err

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -28,7 +29,12 @@ func (b *bench) dashboard(bin string) (adminCost, error) {
 	}
 	b.workers = append(b.workers, p)
 	get := func(path string) error {
-		resp, err := http.Get(fmt.Sprintf("http://127.0.0.1:%d/admin/%s", port, path))
+		url, text, search := strings.Cut(fmt.Sprintf("http://127.0.0.1:%d/admin/%s", port, path), " ")
+		ask := func() (*http.Response, error) { return http.Get(url) }
+		if search {
+			ask = func() (*http.Response, error) { return http.PostForm(url, map[string][]string{"q": {text}}) }
+		}
+		resp, err := ask()
 		if err != nil {
 			return err
 		}
@@ -43,7 +49,7 @@ func (b *bench) dashboard(bin string) (adminCost, error) {
 		return adminCost{}, err
 	}
 	var d adminCost
-	for _, path := range []string{"queues", "queues/sms/waiting", "queues/sms/waiting?priority=4&offset=200000", fmt.Sprintf("job?id="+updates+"_%08d:sms:1", *waiting/2), "search?q=" + updates + "_00000007", "search?q=TXN_00000007", "search?q=nowhere", "audit", "api/queues"} {
+	for _, path := range []string{"queues", "queues/sms/waiting", "queues/sms/waiting?priority=4&offset=200000", fmt.Sprintf("job?id="+updates+"_%08d:sms:1", *waiting/2), "search " + updates + "_00000007", "search TXN_00000007", "search nowhere", "audit", "api/queues"} {
 		begin := time.Now()
 		if err := get(path); err != nil {
 			return adminCost{}, err

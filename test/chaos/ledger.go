@@ -226,7 +226,7 @@ func (r *world) notifications(ctx context.Context, i int) (*queue.Notifications,
 	if err != nil {
 		return nil, err
 	}
-	request.Header.Set("Authorization", "Bearer token")
+	request.Header.Set("Authorization", "Bearer token-for-the-tests")
 	resp, err := http.DefaultClient.Do(request)
 	if err != nil {
 		return nil, err

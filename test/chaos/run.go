@@ -230,7 +230,7 @@ func (r *world) startAll(ctx context.Context, dir string) (err error) {
 	common := []string{
 		"PATH=" + os.Getenv("PATH"), "KEEP_FAILED=1000000", "LOG_FORMAT=text",
 		"LEASE=" + lease.String(), "SEND_TIMEOUT=2s", "RETRY_BACKOFF=100ms,200ms,400ms,800ms,1s,1s,1s,1s", "BREAKER_OPEN_MIN=100ms", "BREAKER_OPEN_MAX=1s",
-		"CONCURRENCY=10", "MAX_CRASHES=100", "WEBHOOK_AUTH_TOKEN=token",
+		"CONCURRENCY=10", "MAX_CRASHES=100", "WEBHOOK_AUTH_TOKEN=token-for-the-tests",
 		"TWILIO_BASE_URL=" + providers, "TWILIO_ACCOUNT_SID=" + emulator.TwilioAccountSID, "TWILIO_AUTH_TOKEN=" + emulator.TwilioAuthToken,
 		"TWILIO_SMS_FROM=+15005550006", "TWILIO_WHATSAPP_FROM=+14155238886",
 		"SENDGRID_BASE_URL=" + providers, "SENDGRID_API_KEY=" + emulator.SendGridAPIKey, "EMAIL_FROM=shop@example.com",
@@ -353,7 +353,7 @@ func (r *world) post(url, body string) int {
 		return 0
 	}
 	request.Header.Set("Content-Type", "application/json")
-	request.Header.Set("Authorization", "Bearer token")
+	request.Header.Set("Authorization", "Bearer token-for-the-tests")
 	resp, err := till.Do(request)
 	if err != nil {
 		return 0

@@ -218,7 +218,7 @@ func (c *cluster) watch(ctx context.Context) {
 			Failed          int64
 			Halted          string
 		}
-		_ = get(ctx, c.admin+"/admin/api/queues", "dev-admin", &queues) // Redis may be away
+		_ = get(ctx, c.admin+"/admin/api/queues", "dev-admin-password", &queues) // Redis may be away
 		for name, q := range queues {
 			s.Queues[name] = map[string]int64{"waiting": q.Waiting[0] + q.Waiting[1] + q.Waiting[2] + q.Waiting[3], "retry": q.Retry, "inflight": q.Inflight, "failed": q.Failed}
 			if q.Halted != "" {
@@ -301,7 +301,7 @@ func (c *cluster) till(t *testing.T, args ...string) func() summary {
 	t.Helper()
 	c.tills++
 	name := fmt.Sprintf("till-%d", c.tills)
-	list, err := json.Marshal(append([]string{"-token=dev-token"}, args...))
+	list, err := json.Marshal(append([]string{"-token=dev-webhook-token"}, args...))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -252,15 +252,18 @@ func variables(t *testing.T) map[string]bool {
 	return out
 }
 
+// key is as long as the programs ask for.
+const key = "0123456789abcdef"
+
 // vault has example values of a vault, by Secret.
 var vault = map[string]map[string]string{
 	"ringup-redis":  {"REDIS_USERNAME": "ringup", "REDIS_PASSWORD": "x"},
-	"ringup-ingest": {"WEBHOOK_AUTH_TOKEN": "x", "WEBHOOK_SECRET": "x"},
+	"ringup-ingest": {"WEBHOOK_AUTH_TOKEN": key, "WEBHOOK_SECRET": key},
 	"ringup-providers": {
-		"TWILIO_ACCOUNT_SID": "AC" + strings.Repeat("0", 32), "TWILIO_AUTH_TOKEN": "x", "SENDGRID_API_KEY": "x", "AWS_ACCESS_KEY_ID": "x",
+		"TWILIO_ACCOUNT_SID": "AC" + strings.Repeat("0", 32), "TWILIO_AUTH_TOKEN": key, "SENDGRID_API_KEY": "x", "AWS_ACCESS_KEY_ID": "x",
 		"AWS_SECRET_ACCESS_KEY": "x", "WHATSAPP_ACCESS_TOKEN": "x",
 	},
-	"ringup-admin": {"ADMIN_TOKEN": "x"},
+	"ringup-admin": {"ADMIN_TOKEN": key},
 }
 
 // environment returns the variables that a container would have.

@@ -34,7 +34,7 @@ func (d *day) looks() {
 	}
 	for _, v := range d.visits {
 		var got queue.Notifications
-		if status, answer := d.call(http.MethodGet, fmt.Sprintf("%s/v1/notifications/w%d", d.url, v.n), "token", ""); status != http.StatusOK || json.Unmarshal([]byte(answer), &got) != nil {
+		if status, answer := d.call(http.MethodGet, fmt.Sprintf("%s/v1/notifications/w%d", d.url, v.n), "token-for-the-tests", ""); status != http.StatusOK || json.Unmarshal([]byte(answer), &got) != nil {
 			d.Errorf("%s: HTTP %d %s", v.of, status, answer)
 			continue
 		}

@@ -180,7 +180,7 @@ func TestADay(t *testing.T) {
 	d.stop(workers["sms"])
 	d.worker("sms", settings...)
 	_, admin := d.admin()
-	if status, answer := d.call(http.MethodPost, admin+"/admin/api/actions", "operators", `{"action":"retry","channel":"sms","place":"held"}`); status != http.StatusOK {
+	if status, answer := d.call(http.MethodPost, admin+"/admin/api/actions", "operators-of-the-tests", `{"action":"retry","channel":"sms","place":"held"}`); status != http.StatusOK {
 		t.Errorf("HTTP %d %s", status, answer)
 	}
 	d.settles()

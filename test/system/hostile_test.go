@@ -58,7 +58,7 @@ func (s *system) tell(raw string, cut bool) []int {
 
 const (
 	line    = "POST /webhooks/pos HTTP/1.1\r\n"
-	headers = "Host: ringup\r\nAuthorization: Bearer token\r\nContent-Type: application/json\r\n"
+	headers = "Host: ringup\r\nAuthorization: Bearer token-for-the-tests\r\nContent-Type: application/json\r\n"
 )
 
 // webhookOf returns the body of a valid webhook.
@@ -162,9 +162,9 @@ func TestHostileRequests(t *testing.T) {
 		{"100,000 names", line + headers + sized(data(`"data":{"a":{`+names(50_000)+`}, "amount":"x"}`)), []int{422}},
 		{"something after it", line + headers + sized(webhookOf("bad")+webhookOf("worse")), []int{400}},
 		{"a byte order mark", line + headers + sized("\ufeff"+webhookOf("bad")), []int{400}},
-		{"UTF-16", line + "Host: ringup\r\nAuthorization: Bearer token\r\nContent-Type: application/json; charset=utf-16\r\n" + sized(webhookOf("bad")), []int{415}},
-		{"two types", line + "Host: ringup\r\nAuthorization: Bearer token\r\nContent-Type: text/plain\r\nContent-Type: application/json\r\n" + sized(webhookOf("bad")), []int{415}},
-		{"two tokens", line + "Host: ringup\r\nAuthorization: Bearer unknown\r\nAuthorization: Bearer token\r\nContent-Type: application/json\r\n" + sized(webhookOf("bad")), []int{401}},
+		{"UTF-16", line + "Host: ringup\r\nAuthorization: Bearer token-for-the-tests\r\nContent-Type: application/json; charset=utf-16\r\n" + sized(webhookOf("bad")), []int{415}},
+		{"two types", line + "Host: ringup\r\nAuthorization: Bearer token-for-the-tests\r\nContent-Type: text/plain\r\nContent-Type: application/json\r\n" + sized(webhookOf("bad")), []int{415}},
+		{"two tokens", line + "Host: ringup\r\nAuthorization: Bearer unknown\r\nAuthorization: Bearer token-for-the-tests\r\nContent-Type: application/json\r\n" + sized(webhookOf("bad")), []int{401}},
 		{"an id with lines", line + headers + sized(`{"id":"a\r\nlevel=ERROR msg=forged","event_type":"pos_save","timestamp":"2024-01-01T12:00:00Z","data":{}}`), []int{422}},
 		{"an id with an escape", line + headers + sized(`{"id":"a\u001b[2J\u009b","event_type":"pos_save","timestamp":"2024-01-01T12:00:00Z","data":{}}`), []int{422}},
 	} {

@@ -48,7 +48,7 @@ func (s *system) offer(numbers []int, atATime int) (accepted []int, refused []re
 					return
 				}
 				r.Header.Set("Content-Type", "application/json")
-				r.Header.Set("Authorization", "Bearer token")
+				r.Header.Set("Authorization", "Bearer token-for-the-tests")
 				resp, err := client.Do(r)
 				if err != nil {
 					s.Error(err)

@@ -93,7 +93,7 @@ func startOn(t *testing.T, server *redistest.Server) *system {
 func (s *system) serve(env ...string) {
 	s.Helper()
 	_, port, _ := strings.Cut(strings.TrimPrefix(s.url, "http://"), ":")
-	s.ingest = s.run("ingest", append([]string{"PORT=" + port, "WEBHOOK_AUTH_TOKEN=token"}, env...)...)
+	s.ingest = s.run("ingest", append([]string{"PORT=" + port, "WEBHOOK_AUTH_TOKEN=token-for-the-tests"}, env...)...)
 	redistest.Eventually(s, "ingest takes connections", func() bool {
 		resp, err := http.Get(s.url + "/")
 		if err == nil {
@@ -185,7 +185,7 @@ func (s *system) postOne(i int) error {
 		return err
 	}
 	r.Header.Set("Content-Type", "application/json")
-	r.Header.Set("Authorization", "Bearer token")
+	r.Header.Set("Authorization", "Bearer token-for-the-tests")
 	resp, err := http.DefaultClient.Do(r)
 	if err != nil {
 		return err
@@ -459,7 +459,7 @@ func TestSlowClients(t *testing.T) {
 	for range 50 {
 		slow = append(slow, dribble("POST /webhooks/pos HTTP/1.1\r\nHost: ringup\r\nX-Slow: "))
 	}
-	body := dribble("POST /webhooks/pos HTTP/1.1\r\nHost: ringup\r\nAuthorization: Bearer token\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{")
+	body := dribble("POST /webhooks/pos HTTP/1.1\r\nHost: ringup\r\nAuthorization: Bearer token-for-the-tests\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{")
 	s.post(0, 100)
 	for _, conn := range append(slow, body) {
 		_ = conn.SetReadDeadline(time.Now().Add(time.Minute))

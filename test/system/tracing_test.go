@@ -87,7 +87,7 @@ func TestTracing(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.Header.Set("Content-Type", "application/json")
-	r.Header.Set("Authorization", "Bearer token")
+	r.Header.Set("Authorization", "Bearer token-for-the-tests")
 	r.Header.Set("Traceparent", "00-"+trace+"-b7ad6b7169203331-01")
 	resp, err := http.DefaultClient.Do(r)
 	if err != nil {

@@ -31,7 +31,7 @@ func TestUpgradeAndRollBack(t *testing.T) {
 	olderPort := redistest.FreePort(t)
 	older := fmt.Sprintf("http://127.0.0.1:%d", olderPort)
 	serveOld := func() *process {
-		p := s.runFrom(old, "ingest", fmt.Sprint("PORT=", olderPort), "WEBHOOK_AUTH_TOKEN=token")
+		p := s.runFrom(old, "ingest", fmt.Sprint("PORT=", olderPort), "WEBHOOK_AUTH_TOKEN=token-for-the-tests")
 		s.url = older
 		redistest.Eventually(t, "the old ingest accepts", func() bool { return s.postOne(0) == nil })
 		return p

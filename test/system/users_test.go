@@ -43,7 +43,7 @@ func (s *system) call(method, url, token, body string) (int, string) {
 func (s *system) admin(env ...string) (*process, string) {
 	s.Helper()
 	port := redistest.FreePort(s)
-	p := s.run("admin", append([]string{fmt.Sprintf("ADMIN_PORT=%d", port), "ADMIN_TOKEN=operators"}, env...)...)
+	p := s.run("admin", append([]string{fmt.Sprintf("ADMIN_PORT=%d", port), "ADMIN_TOKEN=operators-of-the-tests"}, env...)...)
 	url := fmt.Sprintf("http://127.0.0.1:%d", port)
 	redistest.Eventually(s, "admin answers", func() bool { status, _ := s.call(http.MethodGet, url+"/admin/login", "", ""); return status == 200 })
 	return p, url
@@ -73,7 +73,7 @@ func TestUsersOfTheirOwn(t *testing.T) {
 	_, admin := s.admin(as("admin", fmt.Sprint("OPS_PORT=", adminOps))...)
 	act := func(want int, body string) {
 		t.Helper()
-		if status, answer := s.call(http.MethodPost, admin+"/admin/api/actions", "operators", body); status != want {
+		if status, answer := s.call(http.MethodPost, admin+"/admin/api/actions", "operators-of-the-tests", body); status != want {
 			t.Errorf("%s: HTTP %d %s", body, status, answer)
 		}
 	}
@@ -91,7 +91,7 @@ func TestUsersOfTheirOwn(t *testing.T) {
 	redistest.Eventually(t, "whatsapp is sent", func() bool { return s.client.LLen(t.Context(), "{ringup:whatsapp}:outbox").Val() >= 200 })
 	act(200, `{"action":"resume","channel":"sms"}`)
 	redistest.Eventually(t, "all is settled", func() bool {
-		status, answer := s.call(http.MethodGet, admin+"/admin/api/queues", "operators", "")
+		status, answer := s.call(http.MethodGet, admin+"/admin/api/queues", "operators-of-the-tests", "")
 		var states map[string]struct {
 			Waiting         [4]int
 			Retry, Inflight int
@@ -107,14 +107,18 @@ func TestUsersOfTheirOwn(t *testing.T) {
 	})
 	for path, want := range map[string]string{
 		"/admin/api/queues/sms/failed": `"jobs":[{`, "/admin/api/queues/sms/waiting": `"total":0`, "/admin/api/queues/sms/completed": `"jobs":[{`,
-		"/admin/api/queues/sms/retry": `"total":0`, "/admin/api/queues/sms/sending": `"total":0`, "/admin/api/search?q=w19": `"notifications":[{`,
+		"/admin/api/queues/sms/retry": `"total":0`, "/admin/api/queues/sms/sending": `"total":0`,
 		"/admin/api/job?id=w19:sms:1": `"history"`, "/admin/api/audit": `"resume"`, "/outbox": `w1`,
 	} {
-		if status, answer := s.call(http.MethodGet, admin+path, "operators", ""); status != 200 || !strings.Contains(answer, want) {
+		if status, answer := s.call(http.MethodGet, admin+path, "operators-of-the-tests", ""); status != 200 || !strings.Contains(answer, want) {
 			t.Errorf("%s: HTTP %d, no %s in %.300s", path, status, want, answer)
 		}
 	}
-	if status, answer := s.call(http.MethodGet, s.url+"/v1/notifications/w1", "token", ""); status != 200 || !strings.Contains(answer, "sent") {
+	if status, answer := s.call(http.MethodPost, admin+"/admin/api/search", "operators-of-the-tests", `{"text":"w19"}`); status != 200 || !strings.Contains(answer, `"notifications":[{`) {
+		t.Errorf("a search: HTTP %d %.300s", status, answer)
+	}
+	s.sessionEnds(admin)
+	if status, answer := s.call(http.MethodGet, s.url+"/v1/notifications/w1", "token-for-the-tests", ""); status != 200 || !strings.Contains(answer, "sent") {
 		t.Errorf("HTTP %d %s", status, answer)
 	}
 	s.stop(whatsapp)
@@ -127,7 +131,7 @@ func TestUsersOfTheirOwn(t *testing.T) {
 		act(200, body)
 	}
 	for _, who := range []string{"+15550001001", "c1@example.com"} {
-		if status, answer := s.call(http.MethodPost, admin+"/admin/api/forget", "operators", fmt.Sprintf(`{"who":%q}`, who)); status != 200 || strings.Contains(answer, `"outbox":0`) && who != "+15550001001" {
+		if status, answer := s.call(http.MethodPost, admin+"/admin/api/forget", "operators-of-the-tests", fmt.Sprintf(`{"who":%q}`, who)); status != 200 || strings.Contains(answer, `"outbox":0`) && who != "+15550001001" {
 			t.Errorf("forget %s: HTTP %d %s", who, status, answer)
 		}
 	}
@@ -175,5 +179,36 @@ func TestUsersOfTheirOwn(t *testing.T) {
 			}
 			_ = client.Close()
 		}
+	}
+}
+
+// sessionEnds signs in on admin's page, and out: as admin's user, too, a session is stored, found and deleted.
+func (s *system) sessionEnds(admin string) {
+	s.Helper()
+	ask := func(method, path, form string, cookies []*http.Cookie) *http.Response {
+		r, err := http.NewRequestWithContext(s.Context(), method, admin+path, strings.NewReader(form))
+		if err != nil {
+			s.Fatal(err)
+		}
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.Header.Set("Sec-Fetch-Site", "same-origin")
+		for _, c := range cookies {
+			r.AddCookie(c)
+		}
+		resp, err := http.DefaultTransport.RoundTrip(r)
+		if err != nil {
+			s.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		return resp
+	}
+	session := ask(http.MethodPost, "/admin/login", "name=ann&token=operators-of-the-tests", nil).Cookies()
+	if len(session) != 1 {
+		s.Fatalf("%d cookies", len(session))
+	}
+	before := ask(http.MethodGet, "/admin/queues", "", session).StatusCode
+	ask(http.MethodPost, "/admin/logout", "", session)
+	if after := ask(http.MethodGet, "/admin/queues", "", session).StatusCode; before != http.StatusOK || after == http.StatusOK {
+		s.Errorf("HTTP %d before, %d after", before, after)
 	}
 }

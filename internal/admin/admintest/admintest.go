@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"sync"
 	"testing"
@@ -70,6 +71,7 @@ type Fixture struct {
 	Handler  http.Handler
 	Log      *Output
 	Cookies  []*http.Cookie // sent with every request
+	From     string         // the address of the client; "" for 192.0.2.1
 
 	consumer *redisstore.Consumer
 }
@@ -151,7 +153,8 @@ func (f *Fixture) Heartbeat(id string) {
 	f.Must(f.consumer.Heartbeat(f.Context(), id, 0, 50))
 }
 
-// Ask sends a request, as a browser does unless headers, names and values by turns, say otherwise.
+// Ask sends a request, as a browser does unless headers, names and values by turns, say otherwise; one with an
+// empty value is left out.
 func (f *Fixture) Ask(method, path, body string, headers ...string) *httptest.ResponseRecorder {
 	f.Helper()
 	r := httptest.NewRequest(method, "http://localhost:8080"+path, strings.NewReader(body))
@@ -160,10 +163,17 @@ func (f *Fixture) Ask(method, path, body string, headers ...string) *httptest.Re
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		r.Header.Set("Sec-Fetch-Site", "same-origin")
 	}
+	if f.From != "" {
+		r.RemoteAddr = netip.AddrPortFrom(netip.MustParseAddr(f.From), 4242).String()
+	}
 	for _, c := range f.Cookies {
 		r.AddCookie(c)
 	}
 	for i := 0; i+1 < len(headers); i += 2 {
+		if headers[i+1] == "" {
+			r.Header.Del(headers[i])
+			continue
+		}
 		r.Header.Set(headers[i], headers[i+1])
 	}
 	w := httptest.NewRecorder()

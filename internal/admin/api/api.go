@@ -5,6 +5,7 @@ package api
 import (
 	_ "embed"
 	"encoding/json"
+	"io"
 	"net/http"
 
 	"github.com/go-chi/chi/v5"
@@ -42,7 +43,7 @@ func Handler(a *admin.Admin) http.Handler {
 	r.Get("/queues", s.queues)
 	r.Get("/queues/{channel}/{state}", s.list)
 	r.Get("/job", s.job)
-	r.Get("/search", s.search)
+	r.Post("/search", s.search)
 	r.Get("/audit", s.audit)
 	r.Get("/spending", s.spending)
 	r.Post("/actions", s.action)
@@ -68,11 +69,12 @@ func (s *api) answer(w http.ResponseWriter, result any, err error) {
 	inbound.WriteJSON(w, http.StatusOK, inbound.JSON, result)
 }
 
-// read reads a JSON body whose fields are all known. It answers a body that is invalid, and never quotes it: there may be addresses in it.
+// read reads a body of one JSON value whose fields are all known. It answers a body that is invalid, and never quotes it: there may be addresses
+// in it.
 func read(w http.ResponseWriter, r *http.Request, limit int64, into any) bool {
 	decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, limit))
 	decoder.DisallowUnknownFields()
-	if decoder.Decode(into) != nil {
+	if decoder.Decode(into) != nil || decoder.Decode(&struct{}{}) != io.EOF { //nolint:errorlint // it is never wrapped
 		inbound.Malformed("the body is not the JSON that " + Path + "/openapi.yaml asks for here").Write(w)
 		return false
 	}
@@ -109,7 +111,11 @@ func (s *api) job(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *api) search(w http.ResponseWriter, r *http.Request) {
-	found, err := s.Search(r.Context(), r.URL.Query().Get("q"))
+	var x admin.SearchRequest
+	if !read(w, r, maxSmallBody, &x) {
+		return
+	}
+	found, err := s.Search(r.Context(), x.Text)
 	s.answer(w, found, err)
 }
 

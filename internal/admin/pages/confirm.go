@@ -35,14 +35,23 @@ func readAction(get func(string) string) *admin.Action {
 	return x
 }
 
+// confirm asks about an action. A filter, which may be an address, comes in a form and never in the page's address.
 func (p *pages) confirm(w http.ResponseWriter, r *http.Request) {
-	x := readAction(r.URL.Query().Get)
+	get := r.URL.Query().Get
+	if r.Method == http.MethodPost {
+		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+		get = r.PostFormValue
+	} else if get("filter") != "" {
+		p.fail(w, r, http.StatusUnprocessableEntity, "a filter is sent by the form of the list")
+		return
+	}
+	x := readAction(get)
 	n, more, err := p.Count(r.Context(), x)
 	if err != nil {
 		p.failed(w, r, err)
 		return
 	}
-	v := confirmView{Action: *x, Question: question(x, n, more), Back: onThisSite(r.URL.Query().Get("back"))}
+	v := confirmView{Action: *x, Question: question(x, n, more), Back: onThisSite(get("back"))}
 	switch x.Name {
 	case admin.ActionRetry:
 		v.Nothing = n == 0
@@ -90,29 +99,12 @@ func (p *pages) do(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		back = &url.URL{Path: admin.FirstPage}
 	}
+	o := outcome{what: x.Name, channel: x.Channel, n: n}
+	if more {
+		o.rest = 1
+	}
 	q := back.Query()
-	q.Set("done", done(x, n, more))
+	q.Set("done", o.String())
 	back.RawQuery = q.Encode()
 	http.Redirect(w, r, back.String(), http.StatusSeeOther) //nolint:gosec // it stays on this site
-}
-
-// done tells of an action that was carried out, and whether there are more jobs for it.
-func done(x *admin.Action, n int, more bool) string {
-	text := admin.Plural(n, "job") + " deleted."
-	switch x.Name {
-	case admin.ActionRetry:
-		text = admin.Plural(n, "job") + " put back to be sent."
-	case admin.ActionPause:
-		return fmt.Sprintf("%s is paused.", x.Channel)
-	case admin.ActionResume:
-		return fmt.Sprintf("%s is resumed.", x.Channel)
-	case admin.ActionOpenBreaker:
-		return fmt.Sprintf("The breaker is open on %s.", x.Channel)
-	case admin.ActionCloseBreaker:
-		return fmt.Sprintf("The breaker is closed on %s.", x.Channel)
-	}
-	if more {
-		text += " There may be more: do it again."
-	}
-	return text
 }

@@ -50,7 +50,7 @@ func (q *hostileQueue) Locate(context.Context, string, time.Time) (*queue.Stored
 	return &k, nil
 }
 
-func (q *hostileQueue) Search(context.Context, string, int) ([]queue.Stored, error) {
+func (q *hostileQueue) Search(context.Context, func(*queue.Stored) bool, string, int) ([]queue.Stored, error) {
 	return []queue.Stored{q.job()}, nil
 }
 
@@ -118,6 +118,8 @@ func FuzzPages(f *testing.F) {
 	f.Add("/admin/api/queues/sms/waiting", "offset=99999999999999999999", "x")
 	f.Add("/admin/api/job", "id=::::", "x")
 	f.Add("/admin/queues", "done=<b>", "{{.}}")
+	f.Add("/admin/queues", "done=purge.sms.1.1", "x")
+	f.Add("/admin/confirm", "action=retry&channel=sms&place=failed&filter=%3Cb%3E", "x")
 	f.Add("/admin/../x", "a;b", "x")
 	f.Add("/admin/suppressed", "channel=sms&address=%2B15550104242", `<img src=x>`)
 	f.Add("/admin/suppressed/sms", "offset=-1", `=HYPERLINK("https://evil.example")`)
@@ -137,10 +139,14 @@ func FuzzPages(f *testing.F) {
 		}
 		a := admin.New(admin.Options{Region: "US", Queues: &hostileQueue{text: text}, Renderer: renderer, Log: slog.New(slog.DiscardHandler)})
 		handler := pages.Handler(a, hostileOutbox{text}, api.Path, api.Handler(a))
-		for _, accept := range []string{"text/html", "application/json"} {
-			r := httptest.NewRequest(http.MethodGet, "http://localhost:8080/", nil)
+		for _, tt := range []struct{ method, accept string }{{http.MethodGet, "text/html"}, {http.MethodGet, "application/json"}, {http.MethodPost, "text/html"}} {
+			if tt.method == http.MethodPost && path != "/admin/search" && path != "/admin/confirm" {
+				continue // it may change things
+			}
+			r := httptest.NewRequest(tt.method, "http://localhost:8080/", strings.NewReader(query))
 			r.URL = target
-			r.Header.Set("Accept", accept)
+			r.Header.Set("Accept", tt.accept)
+			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 			w := httptest.NewRecorder()
 			handler.ServeHTTP(w, r)
 			if w.Code >= 500 {

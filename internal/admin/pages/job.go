@@ -21,7 +21,7 @@ func (p *pages) job(w http.ResponseWriter, r *http.Request) {
 		p.failed(w, r, err)
 		return
 	}
-	v := jobView{Detail: d, Delivery: deliveryOf(d.Notification), MayReveal: p.Config.Reveal && d.Job != nil}
+	v := jobView{Detail: d, Delivery: deliveryOf(d.Notification), MayReveal: p.CanReveal(r.Context()) && d.Job != nil}
 	p.show(w, r, http.StatusOK, "job", page{Title: "Job " + d.ID, Section: "queues", Live: true, Data: v})
 }
 

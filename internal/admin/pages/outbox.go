@@ -31,17 +31,24 @@ type outboxView struct {
 	Entries  []sandbox.Entry
 }
 
-// outboxHandler serves the messages, as their recipients would see them; or JSON to a client that accepts it.
-func outboxHandler(outbox Outbox) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+// outbox serves the messages, as their recipients would see them; or JSON to a client that accepts it. Recipients are masked from whom they are
+// masked elsewhere.
+func (p *pages) outbox(outbox Outbox) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
 		entries, err := outbox.List(r.Context())
 		if err != nil {
+			p.Log.Error("outbox not read", "error", err)
 			inbound.Unavailable("the outbox cannot be read: Redis does not answer").Write(w)
 			return
 		}
 		channel := r.URL.Query().Get("channel")
 		if channel != "" {
 			entries = slices.DeleteFunc(entries, func(e sandbox.Entry) bool { return string(e.Channel) != channel })
+		}
+		if !p.CanReveal(r.Context()) {
+			for i := range entries {
+				entries[i].To = message.Address(entries[i].To).String()
+			}
 		}
 		w.Header().Set("Vary", "Accept")
 		if strings.Contains(r.Header.Get("Accept"), "application/json") {
@@ -56,7 +63,7 @@ func outboxHandler(outbox Outbox) http.Handler {
 		w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-src 'self'; "+
 			"form-action 'none'; base-uri 'none'; frame-ancestors 'none'")
 		_ = outboxTemplate.Execute(w, outboxView{Channel: channel, Channels: message.Channels, Entries: entries}) // the client may be gone
-	})
+	}
 }
 
 var (

@@ -6,6 +6,7 @@ import (
 	"embed"
 	"io/fs"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/go-chi/chi/v5"
@@ -25,7 +26,7 @@ type pages struct{ *admin.Admin }
 func Handler(a *admin.Admin, outbox Outbox, apiPath string, api http.Handler) http.Handler {
 	p := pages{a}
 	r := chi.NewRouter()
-	r.Use(secureHeaders, http.NewCrossOriginProtection().Handler)
+	r.Use(secureHeaders, fromElsewhere)
 	r.Method(http.MethodGet, "/", http.RedirectHandler(admin.FirstPage, http.StatusFound))
 	r.Handle("/admin/static/*", static())
 	r.Get(admin.LoginPage, p.loginForm)
@@ -33,13 +34,14 @@ func Handler(a *admin.Admin, outbox Outbox, apiPath string, api http.Handler) ht
 	r.Post("/admin/logout", p.logout)
 	r.Group(func(r chi.Router) {
 		r.Use(a.RequireSignIn)
-		r.Method(http.MethodGet, "/outbox", outboxHandler(outbox))
+		r.Get("/outbox", p.outbox(outbox))
 		r.Method(http.MethodGet, "/admin", http.RedirectHandler(admin.FirstPage, http.StatusFound))
 		r.Get("/admin/queues", p.overview)
 		r.Get("/admin/queues/{channel}/{state}", p.list)
 		r.Get("/admin/job", p.job)
 		r.Post("/admin/job/reveal", p.reveal)
-		r.Get("/admin/search", p.search)
+		r.Get("/admin/search", p.searchForm)
+		r.Post("/admin/search", p.search)
 		r.Get("/admin/audit", p.auditLog)
 		r.Get("/admin/spending", p.costs)
 		r.Get("/admin/suppressed", p.suppressions)
@@ -50,6 +52,7 @@ func Handler(a *admin.Admin, outbox Outbox, apiPath string, api http.Handler) ht
 		r.Post("/admin/suppressed/import", p.importFile)
 		r.Post("/admin/suppressed/export", p.export)
 		r.Get("/admin/confirm", p.confirm)
+		r.Post("/admin/confirm", p.confirm)
 		r.Post("/admin/do", p.do)
 		r.Mount(apiPath, api)
 	})
@@ -66,9 +69,22 @@ func secureHeaders(next http.Handler) http.Handler {
 		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; "+
 			"form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
 		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("Referrer-Policy", "same-origin") // without a referrer, browsers hide the Origin of forms, too
 		h.Set("Cache-Control", "no-store")
 		next.ServeHTTP(w, r)
+	})
+}
+
+// fromElsewhere refuses what a page of another site has a browser send. No browser adds a bearer token by itself; where a proxy does,
+// RequireSignIn looks once more.
+func fromElsewhere(next http.Handler) http.Handler {
+	protected := http.NewCrossOriginProtection().Handler(next)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.Header.Get("Authorization"), "Bearer ") {
+			next.ServeHTTP(w, r)
+			return
+		}
+		protected.ServeHTTP(w, r)
 	})
 }
 
@@ -90,7 +106,7 @@ func static() http.Handler {
 }
 
 func (p *pages) loginForm(w http.ResponseWriter, r *http.Request) {
-	if p.Identify(r) != "" {
+	if p.SignedIn(r) {
 		http.Redirect(w, r, admin.FirstPage, http.StatusSeeOther)
 		return
 	}
@@ -100,20 +116,33 @@ func (p *pages) loginForm(w http.ResponseWriter, r *http.Request) {
 func (p *pages) login(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	next := r.PostFormValue("next")
-	if !p.SignIn(w, r, r.PostFormValue("name"), r.PostFormValue("token")) {
-		p.show(w, r, http.StatusUnauthorized, "login", page{Title: "Sign in", Next: next, Problem: "That is not the token. It is the value of ADMIN_TOKEN."})
+	if err := p.SignIn(w, r, r.PostFormValue("name"), r.PostFormValue("token")); err != nil {
+		problem := p.Problem(err)
+		if problem.RetryAfter > 0 {
+			w.Header().Set("Retry-After", strconv.Itoa(int(problem.RetryAfter.Seconds())))
+		}
+		p.show(w, r, problem.Status, "login", page{Title: "Sign in", Next: next, Problem: problem.Detail})
 		return
 	}
 	http.Redirect(w, r, onThisSite(next), http.StatusSeeOther) //nolint:gosec // it stays on this site
 }
 
 func (p *pages) logout(w http.ResponseWriter, r *http.Request) {
-	p.SignOut(w)
+	if err := p.SignOut(w, r); err != nil {
+		p.failed(w, r, err)
+		return
+	}
 	http.Redirect(w, r, admin.LoginPage, http.StatusSeeOther)
 }
 
+func (p *pages) searchForm(w http.ResponseWriter, r *http.Request) {
+	p.show(w, r, http.StatusOK, "search", page{Title: "Search", Section: "search", Data: &admin.SearchResult{}})
+}
+
+// search takes what is searched for from a form: it may be a person's address, which does not belong into the page's.
 func (p *pages) search(w http.ResponseWriter, r *http.Request) {
-	text := r.URL.Query().Get("q")
+	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+	text := r.PostFormValue("q")
 	at := page{Title: "Search", Section: "search", Query: text}
 	found, err := p.Search(r.Context(), text)
 	switch {

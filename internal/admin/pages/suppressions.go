@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -117,7 +116,7 @@ func (p *pages) viewSuppressions(r *http.Request, list func(context.Context, mes
 	if err != nil {
 		return nil, err
 	}
-	v := &suppressionsView{Suppressions: entries, Channel: channel, Channels: counts, MayReveal: p.Config.Reveal}
+	v := &suppressionsView{Suppressions: entries, Channel: channel, Channels: counts, MayReveal: p.CanReveal(r.Context())}
 	if v.From, v.To, v.Previous, v.Following = part(offset, len(entries.Entries), entries.Total); offset+admin.PageSize > admin.MaxOffset {
 		v.Following = ""
 	}
@@ -130,17 +129,17 @@ func (p *pages) showSuppressions(w http.ResponseWriter, r *http.Request, at page
 }
 
 // changed leads back to the list, and tells of the change.
-func (p *pages) changed(w http.ResponseWriter, r *http.Request, channel message.Channel, text string) {
-	q := url.Values{"channel": {string(channel)}, "done": {text}}
+func (p *pages) changed(w http.ResponseWriter, r *http.Request, o outcome) {
+	q := url.Values{"channel": {string(o.channel)}, "done": {o.String()}}
 	http.Redirect(w, r, "/admin/suppressed?"+q.Encode(), http.StatusSeeOther)
 }
 
 func (p *pages) suppress(w http.ResponseWriter, r *http.Request) {
-	p.change(w, r, p.Suppress, "The address is suppressed on %s from now on.", "The address was suppressed on %s already.")
+	p.change(w, r, p.Suppress, doneSuppressed, doneSuppressedSame)
 }
 
 func (p *pages) unsuppress(w http.ResponseWriter, r *http.Request) {
-	p.change(w, r, p.Unsuppress, "The address is not suppressed on %s any more.", "The address was not suppressed on %s.")
+	p.change(w, r, p.Unsuppress, doneUnsuppressed, doneUnsuppressedNot)
 }
 
 func (p *pages) change(w http.ResponseWriter, r *http.Request, do func(context.Context, *admin.SuppressionChange) (bool, error), changed, unchanged string) {
@@ -154,7 +153,7 @@ func (p *pages) change(w http.ResponseWriter, r *http.Request, do func(context.C
 	if !did {
 		changed = unchanged
 	}
-	p.changed(w, r, x.Channel, fmt.Sprintf(changed, x.Channel))
+	p.changed(w, r, outcome{what: changed, channel: x.Channel})
 }
 
 func (p *pages) importFile(w http.ResponseWriter, r *http.Request) {
@@ -173,7 +172,7 @@ func (p *pages) importFile(w http.ResponseWriter, r *http.Request) {
 	}
 	added, wrong := admin.Plural(result.Added, "address")+" added; ", admin.Plural(len(result.Wrong), "wrong line")
 	if result.Imported && len(result.Wrong) == 0 {
-		p.changed(w, r, message.Channel(channel), fmt.Sprintf("%son the list already: %s.", added, admin.Thousands(int64(result.Already))))
+		p.changed(w, r, outcome{what: doneImported, channel: message.Channel(channel), n: result.Added, rest: result.Already})
 		return
 	}
 	v, err := p.viewSuppressions(r, p.Suppressions)

@@ -66,9 +66,9 @@ type page struct {
 // show answers with a page.
 func (p *pages) show(w http.ResponseWriter, r *http.Request, status int, name string, at page) {
 	at.Operator = admin.Operator(r.Context())
-	at.SignedIn = at.Operator != "" && !p.Open()
-	at.ReadOnly, at.Can = p.Config.ReadOnly, !p.Config.ReadOnly
-	at.Notice = cmp.Or(at.Notice, r.URL.Query().Get("done"))
+	at.SignedIn, at.Can = admin.HasSession(r.Context()), p.CanChange(r.Context())
+	at.ReadOnly = at.Operator != "" && !at.Can
+	at.Notice = cmp.Or(at.Notice, doneText(r.URL.Query()))
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(status)
 	if err := templates[name].ExecuteTemplate(w, "layout", at); err != nil {

@@ -38,11 +38,13 @@ type Config struct {
 
 	// Local says that ADMIN_TOKEN may be empty without a warning (ringup dev).
 	Local bool
+
+	env envconfig.Lookuper // to read the tokens again; nil of a Config that Load did not make
 }
 
 // Load reads the configuration. The error has every problem, each with what to set.
 func Load(ctx context.Context, env envconfig.Lookuper) (Config, error) {
-	var c Config
+	c := Config{env: env}
 	err := config.Read(ctx, env, &c.Admin, &c.Address, &c.Redis, &c.Render, &c.Brand, &c.Prices, &c.Ops, &c.Log)
 	return c, errors.Join(err, c.Admin.Validate(), c.Address.Validate(), c.Brand.Validate(), c.Redis.Validate(), c.Prices.Validate(), c.Ops.Validate(), c.Log.Validate())
 }
@@ -50,8 +52,12 @@ func Load(ctx context.Context, env envconfig.Lookuper) (Config, error) {
 // DrainTime is the longest that the program takes to stop.
 const DrainTime = 10 * time.Second
 
+// maxHeaders bounds a request's headers, in bytes. net/http adds 4 KiB.
+const maxHeaders = 16 << 10
+
 // Admin is the program, its ports bound.
 type Admin struct {
+	config   Config
 	log      *slog.Logger
 	store    *redisstore.Store
 	ops      *opsserver.Server
@@ -79,18 +85,18 @@ func New(c Config, log *slog.Logger) (*Admin, error) {
 	if err != nil {
 		return nil, err
 	}
+	operations := admin.New(admin.Options{Config: c.Admin, Region: c.Address.DefaultRegion, Currency: c.Prices.Currency, Caps: caps,
+		Queues: store, Renderer: renderer, Log: log, Registerer: registry})
 	listener, err := app.Listen("ADMIN_PORT", c.Admin.Address())
 	if err != nil {
 		return nil, errors.Join(err, operators.Close())
 	}
-	if c.Admin.Token == "" && !c.Local {
+	if operations.Open() && !c.Local {
 		log.Warn("ADMIN_TOKEN is empty: only this machine is let in", "address", listener.Addr())
 	}
-	operations := admin.New(admin.Options{Config: c.Admin, Region: c.Address.DefaultRegion, Currency: c.Prices.Currency, Caps: caps,
-		Queues: store, Renderer: renderer, Log: log})
-	return &Admin{log: log, store: store, ops: operators, admin: operations, listener: listener, pages: &http.Server{
+	return &Admin{config: c, log: log, store: store, ops: operators, admin: operations, listener: listener, pages: &http.Server{
 		Handler:           pages.Handler(operations, store.Outbox(0), api.Path, api.Handler(operations)),
-		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute,
+		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: maxHeaders,
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}}, nil
 }
@@ -104,6 +110,9 @@ func (a *Admin) Run(ctx context.Context) error {
 	defer stopBackground()
 	go a.store.LogWarnings(background)
 	go a.admin.Run(background)
+	if a.config.env != nil {
+		go config.Follow(background, a.config.env, a.log, a.config.Admin, a.admin.Use)
+	}
 	a.log.Info("admin serves", "address", a.Addr(), "ops", a.ops.Addr())
 	err := app.RunUntil(ctx, a.ops.Serve, func() error { return app.Serve(a.pages, a.listener) })
 	a.ops.Drain()

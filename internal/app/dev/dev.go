@@ -21,7 +21,6 @@ import (
 	"ringup.dev/ringup/internal/app/admin"
 	"ringup.dev/ringup/internal/app/ingest"
 	"ringup.dev/ringup/internal/app/worker"
-	"ringup.dev/ringup/internal/config/secret"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/redisstore"
 	"ringup.dev/ringup/internal/telemetry"
@@ -68,17 +67,18 @@ func (o overlay) with(name, value string) overlay {
 func New(ctx context.Context, env envconfig.Lookuper, out io.Writer) (*Server, error) {
 	s := &Server{out: out}
 	values := map[string]string{}
-	set := func(name, otherwise string) string {
-		value, found := env.Lookup(name)
-		if !found || value == "" {
-			value = otherwise
-			values[name] = value
+	set := func(name, otherwise string) {
+		if value, _ := env.Lookup(name); value == "" {
+			values[name] = otherwise
 		}
-		return value
 	}
-	s.token = secret.ParseList(set("WEBHOOK_AUTH_TOKEN", strings.ToLower(rand.Text()))).First().Reveal()
-	set("WEBHOOK_SECRET", strings.ToLower(rand.Text()))
+	for _, name := range []string{"WEBHOOK_AUTH_TOKEN", "WEBHOOK_SECRET"} {
+		if path, _ := env.Lookup(name + "_FILE"); path == "" {
+			set(name, strings.ToLower(rand.Text()))
+		}
+	}
 	set("TEST_ENDPOINTS", "true")
+	set("ADMIN_REVEAL", "true") // of a sandbox
 	set("LOG_FORMAT", "text")
 	set("LOG_LEVEL", "warn")
 	set("BUSINESS_NAME", "Luna Coffee")
@@ -106,7 +106,7 @@ func (s *Server) build(ctx context.Context, env overlay) error {
 	if err != nil {
 		return app.Invalid(err)
 	}
-	c.Redis.Embedded = s.embedded != nil
+	c.Redis.Embedded, s.token = s.embedded != nil, c.Auth.Tokens.First().Reveal()
 	log := telemetry.NewLogger(c.Log, s.out)
 	if s.store, err = redisstore.Open(c.Redis, log); err != nil {
 		return err

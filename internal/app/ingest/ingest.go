@@ -61,11 +61,13 @@ type Config struct {
 	Callbacks callbacks.Config
 	Links     unsubscribe.Config
 	Brand     envstore.Brand
+
+	env envconfig.Lookuper // to read the webhook keys again; nil of a Config that Load did not make
 }
 
 // Load reads the configuration. The error has every problem, each with what to set.
 func Load(ctx context.Context, env envconfig.Lookuper) (Config, error) {
-	var c Config
+	c := Config{env: env}
 	// A variable that cannot be read has its default below, so that everything else is checked too.
 	errs := []error{config.Read(ctx, env, &c.Server, &c.Auth, &c.Ingest, &c.Staff, &c.Address, &c.Redis, &c.Ops, &c.Log, &c.Tracing, &c.Callbacks, &c.Links, &c.Brand)}
 	if c.Server.Port < 0 || c.Server.Port > 65535 {
@@ -96,6 +98,7 @@ type Ingest struct {
 	listener   net.Listener
 	public     *http.Server
 	traces     *otlp.Tracing
+	verifier   *generic.Verifier
 	draining   atomic.Bool
 }
 
@@ -145,7 +148,7 @@ func New(c Config, log *slog.Logger) (*Ingest, error) {
 		return nil, errors.Join(err, operators.Close())
 	}
 	i := &Ingest{
-		config: c, log: log, store: store, producer: producer, sweeper: sweeper, deliveries: deliveries, traces: traces, ops: operators,
+		config: c, log: log, store: store, producer: producer, sweeper: sweeper, deliveries: deliveries, traces: traces, verifier: verifier, ops: operators,
 		listener: netutil.LimitListener(listener, c.Ingest.MaxConnections),
 	}
 	i.public = ingest.Server(i.closeWhenDraining(handler), log)
@@ -198,6 +201,9 @@ func (i *Ingest) Run(ctx context.Context) error {
 	beside.Go(func() { i.sweeper.Run(background) })
 	beside.Go(func() { i.deliveries.Run(background) })
 	go i.store.LogWarnings(background)
+	if i.config.env != nil {
+		go config.Follow(background, i.config.env, i.log, i.config.Auth, i.verifier.Use)
+	}
 	i.log.Info("ingest serves", "port", i.Addr(), "ops", i.OpsAddr(), "channels", i.config.Staff.Channels)
 	err := app.RunUntil(ctx, i.ops.Serve, func() error { return app.Serve(i.public, i.listener) })
 	i.ops.Drain()

@@ -47,17 +47,19 @@ func TestNothingPrintsASecret(t *testing.T) {
 		Key  secret.String
 		Keys secret.List
 		More *secret.List
-	}{key, secret.List{key, other}, &secret.List{other}}
+		One  secret.Key
+		Many secret.Keys
+	}{key, secret.List{key, other}, &secret.List{other}, key, secret.Keys{key, other}}
 	var log bytes.Buffer
-	slog.New(slog.NewJSONHandler(&log, nil)).Info("x", "all", c, "keys", c.Keys, "key", c.Key)
-	slog.New(slog.NewTextHandler(&log, nil)).Info("x", "all", c, "keys", c.Keys, "key", c.Key)
+	slog.New(slog.NewJSONHandler(&log, nil)).Info("x", "all", c, "keys", c.Keys, "key", c.Key, "one", c.One, "many", c.Many)
+	slog.New(slog.NewTextHandler(&log, nil)).Info("x", "all", c, "keys", c.Keys, "key", c.Key, "one", c.One, "many", c.Many)
 	encoded, err := json.Marshal(c)
 	if err != nil {
 		t.Fatal(err)
 	}
 	printed := log.String() + string(encoded)
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%d", "%x"} {
-		printed += fmt.Sprintf(verb+verb+verb, c.Keys, c.Key, c)
+		printed += fmt.Sprintf(strings.Repeat(verb, 5), c.Keys, c.Key, c.One, c.Many, c)
 	}
 	if strings.Contains(printed, key) || strings.Contains(printed, other) {
 		t.Errorf("printed: %s", printed)

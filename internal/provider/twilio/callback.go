@@ -32,7 +32,7 @@ const maxBody = 64 << 10
 // callback verifies and reads the callbacks of Programmable Messaging (twilio.com/docs/usage/security#validating-requests). The SDK's own
 // validator would link its REST client into ingest.
 type callback struct {
-	tokens secret.List
+	tokens secret.Keys
 	urls   []string // the forms of the address that Twilio may have signed
 	words  *suppress.Words
 	now    func() time.Time

@@ -46,34 +46,35 @@ func TestSignatures(t *testing.T) {
 		plain    = "http://mycompany.com/myapp.php"
 	)
 	for name, tt := range map[string]struct {
-		token, base, query, kind, body, signature string
-		want                                      int
+		tokens                             secret.Keys
+		base, query, kind, body, signature string
+		want                               int
 	}{
-		"documentation":                   {"12345", page, "foo=1&bar=2", form, call.Encode(), "RSOYDt4T1cUTdK1PDd93/VVr8B8=", 0},
-		"form":                            {"12345", page, "foo=1&bar=2", form, conference.Encode(), "vOEb5UThFn24KEfnOFLQY2AE5FY=", 0},
-		"the second token":                {"99999, 12345", page, "foo=1&bar=2", form, conference.Encode(), "vOEb5UThFn24KEfnOFLQY2AE5FY=", 0},
-		"signed without our port":         {"12345", "https://mycompany.com:1234/myapp.php", "foo=1&bar=2", form, conference.Encode(), "vOEb5UThFn24KEfnOFLQY2AE5FY=", 0},
-		"http":                            {"12345", plain, "foo=1&bar=2", form, conference.Encode(), "n2xBNyzSW7rfYStDtOFiFMv7qNo=", 0},
-		"http, without our port":          {"12345", "http://mycompany.com:1234/myapp.php", "foo=1&bar=2", form, conference.Encode(), "n2xBNyzSW7rfYStDtOFiFMv7qNo=", 0},
-		"a short form":                    {"12345", page, "foo=1&bar=2", form, "property=value&boolean=true", "NBdBDr/T/lgjI+tlgpXjKZQZs/k=", 0},
-		"JSON":                            {"12345", page, "foo=1&bar=2&bodySHA256=" + bodyHash, jsonType, jsonBody, "a9nBmqA0ju/hNViExpshrM61xv4=", 0},
-		"JSON, nothing else in the query": {"12345", page, "bodySHA256=" + bodyHash, jsonType, jsonBody, "y77kIzt2vzLz71DgmJGsen2scGs=", 0},
-		"sorted wrongly":                  {"12345", page, "foo=1&bar=2", form, conference.Encode(), "95+Bu0JVPi0r/SsESZCVf0dWAjw=", 403},
-		"another token":                   {"54321", page, "foo=1&bar=2", form, conference.Encode(), "vOEb5UThFn24KEfnOFLQY2AE5FY=", 403},
-		"another address":                 {"12345", "https://mycompany.com/other.php", "foo=1&bar=2", form, conference.Encode(), "vOEb5UThFn24KEfnOFLQY2AE5FY=", 403},
-		"another host":                    {"12345", "https://other.com/myapp.php", "foo=1&bar=2", form, conference.Encode(), "vOEb5UThFn24KEfnOFLQY2AE5FY=", 403},
-		"another query":                   {"12345", page, "foo=1&bar=3", form, conference.Encode(), "vOEb5UThFn24KEfnOFLQY2AE5FY=", 403},
-		"a field changed":                 {"12345", page, "foo=1&bar=2", form, conference.Encode() + "5", "vOEb5UThFn24KEfnOFLQY2AE5FY=", 403},
-		"a field more":                    {"12345", page, "foo=1&bar=2", form, conference.Encode() + "&a=b", "vOEb5UThFn24KEfnOFLQY2AE5FY=", 403},
-		"a field less":                    {"12345", page, "foo=1&bar=2", form, call.Encode(), "vOEb5UThFn24KEfnOFLQY2AE5FY=", 403},
-		"JSON changed":                    {"12345", page, "foo=1&bar=2&bodySHA256=" + bodyHash, jsonType, jsonBody + " ", "a9nBmqA0ju/hNViExpshrM61xv4=", 403},
-		"JSON without a hash":             {"12345", page, "foo=1&bar=2", jsonType, jsonBody, "a9nBmqA0ju/hNViExpshrM61xv4=", 403},
-		"invalid JSON":                    {"12345", page, "foo=1&bar=2&bodySHA256=" + bodyHash, jsonType, "[", "a9nBmqA0ju/hNViExpshrM61xv4=", 400},
-		"an invalid hash":                 {"12345", page, "bodySHA256=zz", jsonType, jsonBody, "y77kIzt2vzLz71DgmJGsen2scGs=", 403},
-		"no signature":                    {"12345", page, "foo=1&bar=2", form, conference.Encode(), "", 403},
-		"half a signature":                {"12345", page, "foo=1&bar=2", form, conference.Encode(), "vOEb5UThFn24KEfnOFLQ", 403},
-		"not base64":                      {"12345", page, "foo=1&bar=2", form, conference.Encode(), "vOEb5UThFn24KEfnOFLQY2AE5F?=", 403},
-		"an invalid form":                 {"12345", page, "foo=1&bar=2", form, "a=%zz", "vOEb5UThFn24KEfnOFLQY2AE5FY=", 400},
+		"documentation":                   {secret.Keys{"12345"}, page, "foo=1&bar=2", form, call.Encode(), "RSOYDt4T1cUTdK1PDd93/VVr8B8=", 0},
+		"form":                            {secret.Keys{"12345"}, page, "foo=1&bar=2", form, conference.Encode(), "vOEb5UThFn24KEfnOFLQY2AE5FY=", 0},
+		"the second token":                {secret.Keys{"99999", "12345"}, page, "foo=1&bar=2", form, conference.Encode(), "vOEb5UThFn24KEfnOFLQY2AE5FY=", 0},
+		"signed without our port":         {secret.Keys{"12345"}, "https://mycompany.com:1234/myapp.php", "foo=1&bar=2", form, conference.Encode(), "vOEb5UThFn24KEfnOFLQY2AE5FY=", 0},
+		"http":                            {secret.Keys{"12345"}, plain, "foo=1&bar=2", form, conference.Encode(), "n2xBNyzSW7rfYStDtOFiFMv7qNo=", 0},
+		"http, without our port":          {secret.Keys{"12345"}, "http://mycompany.com:1234/myapp.php", "foo=1&bar=2", form, conference.Encode(), "n2xBNyzSW7rfYStDtOFiFMv7qNo=", 0},
+		"a short form":                    {secret.Keys{"12345"}, page, "foo=1&bar=2", form, "property=value&boolean=true", "NBdBDr/T/lgjI+tlgpXjKZQZs/k=", 0},
+		"JSON":                            {secret.Keys{"12345"}, page, "foo=1&bar=2&bodySHA256=" + bodyHash, jsonType, jsonBody, "a9nBmqA0ju/hNViExpshrM61xv4=", 0},
+		"JSON, nothing else in the query": {secret.Keys{"12345"}, page, "bodySHA256=" + bodyHash, jsonType, jsonBody, "y77kIzt2vzLz71DgmJGsen2scGs=", 0},
+		"sorted wrongly":                  {secret.Keys{"12345"}, page, "foo=1&bar=2", form, conference.Encode(), "95+Bu0JVPi0r/SsESZCVf0dWAjw=", 403},
+		"another token":                   {secret.Keys{"54321"}, page, "foo=1&bar=2", form, conference.Encode(), "vOEb5UThFn24KEfnOFLQY2AE5FY=", 403},
+		"another address":                 {secret.Keys{"12345"}, "https://mycompany.com/other.php", "foo=1&bar=2", form, conference.Encode(), "vOEb5UThFn24KEfnOFLQY2AE5FY=", 403},
+		"another host":                    {secret.Keys{"12345"}, "https://other.com/myapp.php", "foo=1&bar=2", form, conference.Encode(), "vOEb5UThFn24KEfnOFLQY2AE5FY=", 403},
+		"another query":                   {secret.Keys{"12345"}, page, "foo=1&bar=3", form, conference.Encode(), "vOEb5UThFn24KEfnOFLQY2AE5FY=", 403},
+		"a field changed":                 {secret.Keys{"12345"}, page, "foo=1&bar=2", form, conference.Encode() + "5", "vOEb5UThFn24KEfnOFLQY2AE5FY=", 403},
+		"a field more":                    {secret.Keys{"12345"}, page, "foo=1&bar=2", form, conference.Encode() + "&a=b", "vOEb5UThFn24KEfnOFLQY2AE5FY=", 403},
+		"a field less":                    {secret.Keys{"12345"}, page, "foo=1&bar=2", form, call.Encode(), "vOEb5UThFn24KEfnOFLQY2AE5FY=", 403},
+		"JSON changed":                    {secret.Keys{"12345"}, page, "foo=1&bar=2&bodySHA256=" + bodyHash, jsonType, jsonBody + " ", "a9nBmqA0ju/hNViExpshrM61xv4=", 403},
+		"JSON without a hash":             {secret.Keys{"12345"}, page, "foo=1&bar=2", jsonType, jsonBody, "a9nBmqA0ju/hNViExpshrM61xv4=", 403},
+		"invalid JSON":                    {secret.Keys{"12345"}, page, "foo=1&bar=2&bodySHA256=" + bodyHash, jsonType, "[", "a9nBmqA0ju/hNViExpshrM61xv4=", 400},
+		"an invalid hash":                 {secret.Keys{"12345"}, page, "bodySHA256=zz", jsonType, jsonBody, "y77kIzt2vzLz71DgmJGsen2scGs=", 403},
+		"no signature":                    {secret.Keys{"12345"}, page, "foo=1&bar=2", form, conference.Encode(), "", 403},
+		"half a signature":                {secret.Keys{"12345"}, page, "foo=1&bar=2", form, conference.Encode(), "vOEb5UThFn24KEfnOFLQ", 403},
+		"not base64":                      {secret.Keys{"12345"}, page, "foo=1&bar=2", form, conference.Encode(), "vOEb5UThFn24KEfnOFLQY2AE5F?=", 403},
+		"an invalid form":                 {secret.Keys{"12345"}, page, "foo=1&bar=2", form, "a=%zz", "vOEb5UThFn24KEfnOFLQY2AE5FY=", 400},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -81,7 +82,7 @@ func TestSignatures(t *testing.T) {
 			if bare := strings.Replace(tt.base, ":1234", "", 1); bare != tt.base {
 				urls = append(urls, bare)
 			}
-			verifier := &callback{tokens: secret.ParseList(tt.token), urls: urls}
+			verifier := &callback{tokens: tt.tokens, urls: urls}
 			// Behind a proxy the request has another host, and no TLS.
 			r := httptest.NewRequest(http.MethodPost, "http://10.0.0.7:3000"+CallbackPath+"?"+tt.query, strings.NewReader(tt.body))
 			r.Header.Set("Content-Type", tt.kind)

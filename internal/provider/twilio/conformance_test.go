@@ -23,7 +23,7 @@ import (
 
 func sendConfig(url string) send.Config {
 	return send.Config{AccountSID: emulator.TwilioAccountSID, SMSFrom: "+15005550006", WhatsAppFrom: "+14155238886", BaseURL: url,
-		Callback: twilio.CallbackConfig{AuthToken: secret.List{emulator.TwilioAuthToken}, PublicURL: providertest.Public}}
+		Callback: twilio.CallbackConfig{AuthToken: secret.Keys{emulator.TwilioAuthToken}, PublicURL: providertest.Public}}
 }
 
 func callback(channel message.Channel) providertest.Callback {

@@ -52,7 +52,7 @@ func FuzzSignature(f *testing.F) {
 		r.URL.RawQuery = query
 		r.Header.Set("Content-Type", kind)
 		r.Header.Set("X-Twilio-Signature", signature)
-		verifier := &callback{tokens: secret.List{"a token that cannot be guessed"}, urls: []string{"https://hooks.example.com" + CallbackPath}}
+		verifier := &callback{tokens: secret.Keys{"a token that cannot be guessed"}, urls: []string{"https://hooks.example.com" + CallbackPath}}
 		if _, err := verifier.verify(r, []byte(body)); reporttest.Answered(err) != 403 && reporttest.Answered(err) != 400 {
 			t.Errorf("%v", err)
 		}

@@ -26,7 +26,7 @@ type CallbackConfig struct {
 	PublicURL string `env:"PUBLIC_URL"`
 	// AuthToken is the token of the Twilio account; while it changes, the new and the old one with a comma between: the first is sent with, either
 	// may have signed a callback.
-	AuthToken secret.List `env:"TWILIO_AUTH_TOKEN"`
+	AuthToken secret.Keys `env:"TWILIO_AUTH_TOKEN"`
 }
 
 // Validate reports every setting that cannot work, each with its variable. Both may be empty: then Twilio does not call back.

@@ -34,9 +34,9 @@ const (
 // CallbackConfig has the secrets that Meta calls with.
 type CallbackConfig struct {
 	// AppSecret is the secret of the Meta app that the WhatsApp number belongs to; while it changes, the new and the old one with a comma between.
-	AppSecret secret.List `env:"WHATSAPP_APP_SECRET"`
+	AppSecret secret.Keys `env:"WHATSAPP_APP_SECRET"`
 	// VerifyToken is a text of your own, which Meta's page asks for when the address of callbacks is entered there.
-	VerifyToken secret.String `env:"WHATSAPP_VERIFY_TOKEN"`
+	VerifyToken secret.Key `env:"WHATSAPP_VERIFY_TOKEN"`
 }
 
 // Validate reports settings that cannot work together. Both may be empty: then no webhooks are taken.
@@ -49,7 +49,7 @@ func (c *CallbackConfig) Validate() error {
 
 // callback verifies and reads the webhooks of the Cloud API (developers.facebook.com/docs/whatsapp/cloud-api/guides/set-up-webhooks).
 type callback struct {
-	secrets secret.List
+	secrets secret.Keys
 	words   *suppress.Words
 	now     func() time.Time
 }
@@ -75,7 +75,7 @@ func NewCallback(c CallbackConfig, words *suppress.Words, now func() time.Time) 
 }
 
 // challenge answers Meta's question whether this is the right address: a caller who knows the token gets the challenge back.
-func challenge(token secret.String) func(*http.Request) (inbound.Reply, error) {
+func challenge(token secret.Key) func(*http.Request) (inbound.Reply, error) {
 	want := sha256.Sum256([]byte(token.Reveal()))
 	return func(r *http.Request) (inbound.Reply, error) {
 		query := r.URL.Query()

@@ -38,27 +38,28 @@ func TestSignatures(t *testing.T) {
 		rfc    = "sha256=5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
 	)
 	for name, tt := range map[string]struct {
-		secrets, signature, body string
-		want                     int
+		secrets         secret.Keys
+		signature, body string
+		want            int
 	}{
-		"GitHub's example":         {"It's a Secret to Everybody", github, "Hello, World!", 0},
-		"the RFC's second":         {"Jefe", rfc, "what do ya want for nothing?", 0},
-		"the second secret":        {"another,Jefe", rfc, "what do ya want for nothing?", 0},
-		"in capitals":              {"Jefe", "sha256=" + strings.ToUpper(rfc[len("sha256="):]), "what do ya want for nothing?", 0},
-		"another secret":           {"jefe", rfc, "what do ya want for nothing?", 403},
-		"another body":             {"Jefe", rfc, "what do ya want for nothing!", 403},
-		"escaped otherwise":        {"It's a Secret to Everybody", github, `Hello, \u0057orld!`, 403},
-		"without its name":         {"Jefe", rfc[len("sha256="):], "what do ya want for nothing?", 403},
-		"of the old algorithm":     {"Jefe", "sha1=effcdf6ae5eb2fa2d27416d5f184df9c259a7c79", "what do ya want for nothing?", 403},
-		"half a signature":         {"Jefe", rfc[:39], "what do ya want for nothing?", 403},
-		"not hexadecimal":          {"Jefe", rfc[:len(rfc)-1] + "g", "what do ya want for nothing?", 403},
-		"no signature":             {"Jefe", "", "what do ya want for nothing?", 403},
-		"an empty body, unsigned":  {"Jefe", "sha256=", "", 403},
-		"a prefix that is not one": {"Jefe", "sha256" + rfc[len("sha256="):], "what do ya want for nothing?", 403},
+		"GitHub's example":         {secret.Keys{"It's a Secret to Everybody"}, github, "Hello, World!", 0},
+		"the RFC's second":         {secret.Keys{"Jefe"}, rfc, "what do ya want for nothing?", 0},
+		"the second secret":        {secret.Keys{"another", "Jefe"}, rfc, "what do ya want for nothing?", 0},
+		"in capitals":              {secret.Keys{"Jefe"}, "sha256=" + strings.ToUpper(rfc[len("sha256="):]), "what do ya want for nothing?", 0},
+		"another secret":           {secret.Keys{"jefe"}, rfc, "what do ya want for nothing?", 403},
+		"another body":             {secret.Keys{"Jefe"}, rfc, "what do ya want for nothing!", 403},
+		"escaped otherwise":        {secret.Keys{"It's a Secret to Everybody"}, github, `Hello, \u0057orld!`, 403},
+		"without its name":         {secret.Keys{"Jefe"}, rfc[len("sha256="):], "what do ya want for nothing?", 403},
+		"of the old algorithm":     {secret.Keys{"Jefe"}, "sha1=effcdf6ae5eb2fa2d27416d5f184df9c259a7c79", "what do ya want for nothing?", 403},
+		"half a signature":         {secret.Keys{"Jefe"}, rfc[:39], "what do ya want for nothing?", 403},
+		"not hexadecimal":          {secret.Keys{"Jefe"}, rfc[:len(rfc)-1] + "g", "what do ya want for nothing?", 403},
+		"no signature":             {secret.Keys{"Jefe"}, "", "what do ya want for nothing?", 403},
+		"an empty body, unsigned":  {secret.Keys{"Jefe"}, "sha256=", "", 403},
+		"a prefix that is not one": {secret.Keys{"Jefe"}, "sha256" + rfc[len("sha256="):], "what do ya want for nothing?", 403},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			verifier := &callback{secrets: secret.ParseList(tt.secrets)}
+			verifier := &callback{secrets: tt.secrets}
 			if err := verifier.verify(http.Header{"X-Hub-Signature-256": {tt.signature}}, []byte(tt.body)); reporttest.Answered(err) != tt.want {
 				t.Errorf("%v, want %d", err, tt.want)
 			}
@@ -73,7 +74,7 @@ func TestConfiguration(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "WHATSAPP_VERIFY_TOKEN is set without a WHATSAPP_APP_SECRET") || strings.Contains(err.Error(), "s3cret") {
 		t.Errorf("%v", err)
 	}
-	for _, c := range []CallbackConfig{{}, {AppSecret: secret.List{"x"}}, {AppSecret: secret.List{"x"}, VerifyToken: "y"}} {
+	for _, c := range []CallbackConfig{{}, {AppSecret: secret.Keys{"x"}}, {AppSecret: secret.Keys{"x"}, VerifyToken: "y"}} {
 		if err := c.Validate(); err != nil {
 			t.Errorf("%+v: %v", c, err)
 		}

@@ -20,9 +20,9 @@ import (
 // Config has the keys.
 type Config struct {
 	// Secrets for signatures, separated by commas; any of them counts. One that begins with whsec_ is read as Standard Webhooks does.
-	Secrets secret.List `env:"WEBHOOK_SECRET"`
+	Secrets secret.Keys `env:"WEBHOOK_SECRET"`
 	// Tokens for Authorization: Bearer, separated by commas; any of them counts.
-	Tokens secret.List `env:"WEBHOOK_AUTH_TOKEN"`
+	Tokens secret.Keys `env:"WEBHOOK_AUTH_TOKEN"`
 	// RequireSignature refuses a webhook without a signature even when its token is good.
 	RequireSignature bool `env:"WEBHOOK_REQUIRE_SIGNATURE, default=false"`
 }
@@ -37,8 +37,12 @@ func (c *Config) Validate() error {
 	}
 	for _, s := range c.Secrets {
 		if encoded, found := strings.CutPrefix(s.Reveal(), "whsec_"); found {
-			if _, err := base64.StdEncoding.DecodeString(encoded); err != nil {
+			key, err := base64.StdEncoding.DecodeString(encoded)
+			if err != nil {
 				return errors.New("WEBHOOK_SECRET has a whsec_ key that is not base64: copy it whole")
+			}
+			if err := secret.CheckKey(key); err != nil {
+				return fmt.Errorf("WEBHOOK_SECRET has a whsec_ key that, decoded, %w", err)
 			}
 		}
 	}
@@ -53,8 +57,8 @@ func (e *Error) Error() string { return e.Detail }
 // replayWindow is how far a signed timestamp may be from now (Standard Webhooks recommends five minutes).
 const replayWindow = 5 * time.Minute
 
-// Verifier checks requests. It is safe for concurrent use.
-type Verifier struct {
+// keys check requests.
+type keys struct {
 	tokens           [][sha256.Size]byte
 	keys             [][]byte // for X-Webhook-Signature
 	standardKeys     [][]byte // for Standard Webhooks
@@ -62,13 +66,13 @@ type Verifier struct {
 	now              func() time.Time
 }
 
-// New returns a verifier; now is the clock.
-func New(c Config, now func() time.Time) (*Verifier, error) {
+// newKeys returns the keys of a configuration; now is the clock.
+func newKeys(c Config, now func() time.Time) (*keys, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
 	// Without a token the signature is all there is.
-	v := &Verifier{now: now, requireSignature: c.RequireSignature || len(c.Tokens) == 0}
+	v := &keys{now: now, requireSignature: c.RequireSignature || len(c.Tokens) == 0}
 	for _, token := range c.Tokens {
 		v.tokens = append(v.tokens, sha256.Sum256([]byte(token.Reveal())))
 	}
@@ -85,7 +89,7 @@ func New(c Config, now func() time.Time) (*Verifier, error) {
 
 // Token checks the bearer token of a webhook, before the body is read; where none is configured, its signature is what counts. Errors:
 // *Error.
-func (v *Verifier) Token(h http.Header) error {
+func (v *keys) Token(h http.Header) error {
 	if len(v.tokens) == 0 {
 		return nil
 	}
@@ -93,7 +97,7 @@ func (v *Verifier) Token(h http.Header) error {
 }
 
 // Bearer checks the bearer token of a request that nothing else vouches for. Errors: *Error.
-func (v *Verifier) Bearer(h http.Header) error {
+func (v *keys) Bearer(h http.Header) error {
 	if len(v.tokens) == 0 {
 		return &Error{"nobody may ask this: ingest has no WEBHOOK_AUTH_TOKEN"}
 	}
@@ -115,7 +119,7 @@ func (v *Verifier) Bearer(h http.Header) error {
 
 // Signature checks the signatures of a body. One that is present has to be right; one has to be present where a signature is
 // required. Errors: *Error.
-func (v *Verifier) Signature(h http.Header, body []byte) error {
+func (v *keys) Signature(h http.Header, body []byte) error {
 	if len(v.keys) == 0 {
 		return nil
 	}
@@ -138,7 +142,7 @@ func (v *Verifier) Signature(h http.Header, body []byte) error {
 }
 
 // plain checks X-Webhook-Signature: hex of HMAC-SHA256 over the raw body, with or without sha256= in front.
-func (v *Verifier) plain(value string, body []byte) error {
+func (v *keys) plain(value string, body []byte) error {
 	given, err := hex.DecodeString(strings.TrimPrefix(value, "sha256="))
 	if err != nil || len(given) != sha256.Size {
 		return &Error{"X-Webhook-Signature is not the hex of an HMAC-SHA256"}
@@ -155,7 +159,7 @@ func (v *Verifier) plain(value string, body []byte) error {
 
 // standard checks the headers of the Standard Webhooks specification: v1,<base64 of HMAC-SHA256 over id.timestamp.body>, several
 // separated by spaces.
-func (v *Verifier) standard(h http.Header, value string, body []byte) error {
+func (v *keys) standard(h http.Header, value string, body []byte) error {
 	id, stamp := h.Get("Webhook-Id"), h.Get("Webhook-Timestamp")
 	seconds, err := strconv.ParseInt(stamp, 10, 64)
 	if id == "" || err != nil {

@@ -19,14 +19,15 @@ func TestKeysRotateWithoutAnOutage(t *testing.T) {
 	const other = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
 	now := time.Now()
 	for _, step := range []struct {
-		name, secrets, tokens string
-		good, bad             []int // keys, by number
+		name            string
+		secrets, tokens secret.Keys
+		good, bad       []int // keys, by number
 	}{
-		{"before", "old", "old-token", []int{0}, []int{1, 2}},
-		{"both, new first", "new, old", "new-token,old-token", []int{0, 1}, []int{2}},
-		{"the POS has changed", "new", "new-token", []int{1}, []int{0, 2}},
+		{"before", secret.Keys{"old"}, secret.Keys{"old-token"}, []int{0}, []int{1, 2}},
+		{"both, new first", secret.Keys{"new", "old"}, secret.Keys{"new-token", "old-token"}, []int{0, 1}, []int{2}},
+		{"the POS has changed", secret.Keys{"new"}, secret.Keys{"new-token"}, []int{1}, []int{0, 2}},
 	} {
-		v, err := New(Config{Secrets: secret.ParseList(step.secrets), Tokens: secret.ParseList(step.tokens)}, func() time.Time { return now })
+		v, err := New(Config{Secrets: step.secrets, Tokens: step.tokens}, func() time.Time { return now })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -49,7 +50,7 @@ func TestKeysRotateWithoutAnOutage(t *testing.T) {
 	}
 	// The same by Standard Webhooks, whose header has room for a signature of each.
 	for _, key := range []string{whsec, other} {
-		v, err := New(Config{Secrets: secret.ParseList(whsec + "," + other)}, func() time.Time { return now })
+		v, err := New(Config{Secrets: secret.Keys{whsec, other}}, func() time.Time { return now })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -85,7 +86,7 @@ func TestReplayIsRefused(t *testing.T) {
 		0: true, 4*time.Minute + 59*time.Second: true, 5*time.Minute + time.Second: false, time.Hour: false, 24 * 365 * time.Hour: false,
 		-4 * time.Minute: true, -5*time.Minute - time.Second: false,
 	} {
-		v, err := New(Config{Secrets: secret.ParseList(whsec)}, func() time.Time { return signed.Add(later) })
+		v, err := New(Config{Secrets: secret.Keys{whsec}}, func() time.Time { return signed.Add(later) })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -94,7 +95,7 @@ func TestReplayIsRefused(t *testing.T) {
 		}
 	}
 	for _, stamp := range []string{"", "x", "-1", "99999999999999999999", strconv.FormatInt(signed.Unix(), 10) + ".5", "0x65", " " + strconv.FormatInt(signed.Unix(), 10)} {
-		v, err := New(Config{Secrets: secret.ParseList(whsec)}, func() time.Time { return signed })
+		v, err := New(Config{Secrets: secret.Keys{whsec}}, func() time.Time { return signed })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -112,7 +113,7 @@ func FuzzBearer(f *testing.F) {
 	f.Add("bearer  token ")
 	f.Add("Basic dG9rZW46")
 	f.Fuzz(func(t *testing.T, value string) {
-		v, err := New(Config{Tokens: secret.ParseList("token, second")}, time.Now)
+		v, err := New(Config{Tokens: secret.Keys{"token", "second"}}, time.Now)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -123,4 +124,32 @@ func FuzzBearer(f *testing.F) {
 			t.Errorf("%q is taken: %v", value, got)
 		}
 	})
+}
+
+// TestKeysAreReplaced: the keys of a verifier in use are replaced as a whole; invalid ones leave those before.
+func TestKeysAreReplaced(t *testing.T) {
+	t.Parallel()
+	v, err := New(Config{Secrets: secret.Keys{"old"}, Tokens: secret.Keys{"old-token"}}, time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	check := func(key string, want bool) {
+		t.Helper()
+		h := http.Header{"Authorization": {"Bearer " + key + "-token"}, "X-Webhook-Signature": {sign(key)}}
+		if token, signature := v.Token(h) == nil, v.Signature(h, body) == nil; token != want || signature != want {
+			t.Errorf("the %s token is taken: %v, the key: %v", key, token, signature)
+		}
+	}
+	check("old", true)
+	for _, invalid := range []Config{{}, {Secrets: secret.Keys{"whsec_"}}, {Secrets: secret.Keys{"whsec_%"}}, {Tokens: secret.Keys{"new"}, RequireSignature: true}} {
+		if v.Use(invalid) == nil {
+			t.Errorf("%+v is used", invalid)
+		}
+		check("old", true)
+	}
+	if err := v.Use(Config{Secrets: secret.Keys{"new"}, Tokens: secret.Keys{"new-token"}}); err != nil {
+		t.Fatal(err)
+	}
+	check("old", false)
+	check("new", true)
 }

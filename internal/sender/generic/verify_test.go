@@ -48,7 +48,7 @@ func TestVerifier(t *testing.T) {
 		}
 		return out
 	}
-	both := Config{Tokens: secret.ParseList("old, new"), Secrets: secret.ParseList("k1," + whsec)}
+	both := Config{Tokens: secret.Keys{"old", "new"}, Secrets: secret.Keys{"k1", whsec}}
 	token := map[string]string{"Authorization": "Bearer new"}
 	tests := []struct {
 		name    string
@@ -67,18 +67,18 @@ func TestVerifier(t *testing.T) {
 		{"a signature by another key", both, and(token, "X-Webhook-Signature", sign("k2")), "does not fit"},
 		{"a signature that is none", both, and(token, "X-Webhook-Signature", "zz"), "not the hex"},
 		{"a good signature without the token", both, map[string]string{"X-Webhook-Signature": sign("k1")}, "Authorization header is missing"},
-		{"required and missing", Config{Tokens: secret.ParseList("new"), Secrets: secret.ParseList("k1"), RequireSignature: true}, token, "signature is missing"},
-		{"a secret alone requires it", Config{Secrets: secret.ParseList("k1")}, nil, "signature is missing"},
-		{"a secret alone is enough", Config{Secrets: secret.ParseList("k1")}, map[string]string{"X-Webhook-Signature": sign("k1")}, ""},
-		{"nothing to check it with", Config{Tokens: secret.ParseList("new")}, and(token, "X-Webhook-Signature", "zz"), ""},
-		{"standard", Config{Secrets: secret.ParseList(whsec)}, standard(now), ""},
-		{"standard, one of several", Config{Secrets: secret.ParseList(whsec)}, and(standard(now), "webhook-signature", "v2,x v1,AAAA "+standard(now)["webhook-signature"]), ""},
-		{"standard, too old", Config{Secrets: secret.ParseList(whsec)}, standard(now.Add(-6 * time.Minute)), "from now"},
-		{"standard, too new", Config{Secrets: secret.ParseList(whsec)}, standard(now.Add(6 * time.Minute)), "from now"},
-		{"standard, timestamp changed", Config{Secrets: secret.ParseList(whsec)}, and(standard(now), "webhook-timestamp", strconv.FormatInt(now.Unix()-9, 10)), "does not fit"},
-		{"standard, id changed", Config{Secrets: secret.ParseList(whsec)}, and(standard(now), "webhook-id", "msg_2"), "does not fit"},
-		{"standard, no id", Config{Secrets: secret.ParseList(whsec)}, and(standard(now), "webhook-id", ""), "needs webhook-id"},
-		{"standard good, plain wrong", Config{Secrets: secret.ParseList(whsec)}, and(standard(now), "X-Webhook-Signature", sign("x")), "does not fit"},
+		{"required and missing", Config{Tokens: secret.Keys{"new"}, Secrets: secret.Keys{"k1"}, RequireSignature: true}, token, "signature is missing"},
+		{"a secret alone requires it", Config{Secrets: secret.Keys{"k1"}}, nil, "signature is missing"},
+		{"a secret alone is enough", Config{Secrets: secret.Keys{"k1"}}, map[string]string{"X-Webhook-Signature": sign("k1")}, ""},
+		{"nothing to check it with", Config{Tokens: secret.Keys{"new"}}, and(token, "X-Webhook-Signature", "zz"), ""},
+		{"standard", Config{Secrets: secret.Keys{whsec}}, standard(now), ""},
+		{"standard, one of several", Config{Secrets: secret.Keys{whsec}}, and(standard(now), "webhook-signature", "v2,x v1,AAAA "+standard(now)["webhook-signature"]), ""},
+		{"standard, too old", Config{Secrets: secret.Keys{whsec}}, standard(now.Add(-6 * time.Minute)), "from now"},
+		{"standard, too new", Config{Secrets: secret.Keys{whsec}}, standard(now.Add(6 * time.Minute)), "from now"},
+		{"standard, timestamp changed", Config{Secrets: secret.Keys{whsec}}, and(standard(now), "webhook-timestamp", strconv.FormatInt(now.Unix()-9, 10)), "does not fit"},
+		{"standard, id changed", Config{Secrets: secret.Keys{whsec}}, and(standard(now), "webhook-id", "msg_2"), "does not fit"},
+		{"standard, no id", Config{Secrets: secret.Keys{whsec}}, and(standard(now), "webhook-id", ""), "needs webhook-id"},
+		{"standard good, plain wrong", Config{Secrets: secret.Keys{whsec}}, and(standard(now), "X-Webhook-Signature", sign("x")), "does not fit"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -104,7 +104,7 @@ func TestVerifier(t *testing.T) {
 
 func TestConfigLetsNobodyInByMistake(t *testing.T) {
 	t.Parallel()
-	for _, c := range []Config{{}, {Secrets: secret.ParseList(" , ")}, {Tokens: secret.ParseList("t"), RequireSignature: true}, {Secrets: secret.ParseList("whsec_%%%")}} {
+	for _, c := range []Config{{}, {Secrets: secret.Keys{}}, {Tokens: secret.Keys{"t"}, RequireSignature: true}, {Secrets: secret.Keys{"whsec_%%%"}}} {
 		if _, err := New(c, time.Now); err == nil || !strings.Contains(err.Error(), "WEBHOOK_") {
 			t.Errorf("%+v: %v", c, err)
 		}
@@ -115,7 +115,7 @@ func TestConfigLetsNobodyInByMistake(t *testing.T) {
 func FuzzSignature(f *testing.F) {
 	f.Add("sha256=00", "v1,AAAA", "1", "id")
 	f.Fuzz(func(t *testing.T, plain, standard, stamp, id string) {
-		v, err := New(Config{Secrets: secret.ParseList("k1")}, time.Now)
+		v, err := New(Config{Secrets: secret.Keys{"k1"}}, time.Now)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -50,7 +50,7 @@ const (
 
 func links(t *testing.T) *unsubscribe.Links {
 	t.Helper()
-	l, err := unsubscribe.New(unsubscribe.Config{PublicURL: public, Secrets: secret.List{"the-secret-of-the-tests"}})
+	l, err := unsubscribe.New(unsubscribe.Config{PublicURL: public, Secrets: secret.Keys{"the-secret-of-the-tests"}})
 	if err != nil {
 		t.Fatal(err)
 	}

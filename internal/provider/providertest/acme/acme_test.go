@@ -61,7 +61,7 @@ var acmeDialect = emulator.Dialect{
 	Report: func(c *emulator.Callbacks, m emulator.Message, events []emulator.Event) ([]emulator.Callback, error) {
 		return emulator.Each(events, func(e emulator.Event) (emulator.Callback, error) { return acmeEvent(c, m, e) })
 	},
-	Environment: map[string]string{"ACME_SIGNING_KEY": "00ff"},
+	Environment: map[string]string{"ACME_SIGNING_KEY": "30313233343536373839616263646566"},
 }
 
 // acmeEvent is one event, signed with the key of Environment, or with another.
@@ -77,7 +77,7 @@ func acmeEvent(c *emulator.Callbacks, m emulator.Message, e emulator.Event) (emu
 		return emulator.Callback{}, err
 	}
 	return c.Sign("acme", acme.CallbackPath, func(genuine bool, _ time.Time) (http.Header, []byte) {
-		key := []byte{0x00, 0xff}
+		key := []byte("0123456789abcdef")
 		if !genuine {
 			key = []byte("another key")
 		}

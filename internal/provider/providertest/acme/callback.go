@@ -29,7 +29,7 @@ const maxBody = 16 << 10
 // CallbackConfig has the keys that Acme signs with.
 type CallbackConfig struct {
 	// SigningKeys are the keys of Acme's events, with commas between; any of them counts.
-	SigningKeys secret.List `env:"ACME_SIGNING_KEY"`
+	SigningKeys secret.Keys `env:"ACME_SIGNING_KEY"`
 }
 
 // Validate reports a key that cannot work. The list may be empty: then no events are accepted.

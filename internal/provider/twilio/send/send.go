@@ -53,7 +53,7 @@ func (c *Config) validate(channel message.Channel) error {
 	if !accountSID.MatchString(c.AccountSID) {
 		errs = append(errs, fmt.Errorf("TWILIO_ACCOUNT_SID is %q: set AC and 32 hexadecimal digits, from the console's first page", c.AccountSID))
 	}
-	if len(c.Callback.AuthToken) == 0 || slices.ContainsFunc(c.Callback.AuthToken, func(s secret.String) bool { return !authToken.MatchString(s.Reveal()) }) {
+	if len(c.Callback.AuthToken) == 0 || slices.ContainsFunc(c.Callback.AuthToken, func(s secret.Key) bool { return !authToken.MatchString(s.Reveal()) }) {
 		errs = append(errs, errors.New("TWILIO_AUTH_TOKEN is empty, or not of letters and digits: set it from the console's first page"))
 	}
 	switch {

@@ -19,9 +19,9 @@ import (
 	"ringup.dev/ringup/test/emulator"
 )
 
-func config(url, token string) send.Config {
+func config(url string, tokens ...secret.Key) send.Config {
 	return send.Config{AccountSID: emulator.TwilioAccountSID, SMSFrom: "+15005550006", WhatsAppFrom: "+14155238886", BaseURL: url,
-		Callback: twilio.CallbackConfig{AuthToken: secret.ParseList(token), PublicURL: "https://hooks.example.com/shop/"}}
+		Callback: twilio.CallbackConfig{AuthToken: tokens, PublicURL: "https://hooks.example.com/shop/"}}
 }
 
 // failures are of twilio.com/docs/api/errors.
@@ -75,7 +75,7 @@ func sms() providertest.Adapter {
 	return providertest.Adapter{
 		Dialect: "twilio", Channel: message.SMS, Correlates: true, Secret: emulator.TwilioAuthToken, Failures: documented(),
 		New: func(url, token string, client *transport.Client) (provider.Provider, error) {
-			return send.NewSMS(config(url, token), client)
+			return send.NewSMS(config(url, secret.Key(token)), client)
 		},
 	}
 }
@@ -85,7 +85,7 @@ func TestSMSThroughAMessagingService(t *testing.T) {
 	providertest.Run(t, providertest.Adapter{
 		Dialect: "twilio", Channel: message.SMS, Secret: emulator.TwilioAuthToken, Failures: documented()[:1],
 		New: func(url, token string, client *transport.Client) (provider.Provider, error) {
-			c := config(url, token)
+			c := config(url, secret.Key(token))
 			c.SMSFrom, c.MessagingServiceSID = "", "MG"+strings.Repeat("0", 32)
 			return send.NewSMS(c, client)
 		},
@@ -98,7 +98,7 @@ func TestWhatsApp(t *testing.T) {
 		Dialect: "twilio", Channel: message.WhatsApp, Correlates: true, Secret: emulator.TwilioAuthToken, Failures: documented(),
 		Template: &message.Template{Name: "HX" + strings.Repeat("a", 32), Parameters: []string{"Jane", "$12.50"}},
 		New: func(url, token string, client *transport.Client) (provider.Provider, error) {
-			return send.NewWhatsApp(config(url, token), client)
+			return send.NewWhatsApp(config(url, secret.Key(token)), client)
 		},
 	})
 }
@@ -114,7 +114,7 @@ func TestStatusCallback(t *testing.T) {
 		"https://hooks.example.com":    "https://hooks.example.com/callbacks/twilio?job=a%20b%2F%C3%A9%3Asms%3A1",
 		"http://127.0.0.1:3000/ringup": "http://127.0.0.1:3000/ringup/callbacks/twilio?job=a%20b%2F%C3%A9%3Asms%3A1",
 	} {
-		c := config(server.URL, emulator.TwilioAuthToken+" , theoldtoken")
+		c := config(server.URL, emulator.TwilioAuthToken, "theoldtoken")
 		c.Callback.PublicURL = public
 		p, err := send.NewSMS(c, transport.New(1))
 		if err != nil {
@@ -148,7 +148,7 @@ func TestConfiguration(t *testing.T) {
 		"WhatsApp without a sender":          {whatsApp, func(c *send.Config) { c.WhatsAppFrom = "" }, []string{"TWILIO_WHATSAPP_FROM"}},
 		"no host":                            {sms, func(c *send.Config) { c.BaseURL = "proxy:8080" }, []string{"TWILIO_BASE_URL"}},
 		"no public host":                     {sms, func(c *send.Config) { c.Callback.PublicURL = "hooks.example.com" }, []string{"PUBLIC_URL"}},
-		"a second token of other characters": {sms, func(c *send.Config) { c.Callback.AuthToken = secret.ParseList("abc,s3cret-!") }, []string{"TWILIO_AUTH_TOKEN"}},
+		"a second token of other characters": {sms, func(c *send.Config) { c.Callback.AuthToken = secret.Keys{"abc", "s3cret-!"} }, []string{"TWILIO_AUTH_TOKEN"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -1,0 +1,107 @@
+package admin
+
+import (
+	"log/slog"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+	"golang.org/x/time/rate"
+)
+
+const (
+	// An address may be wrong ten times in a row, and then once in two seconds; all together a hundred times, and then ten times a second.
+	clientBurst, clientRate = 10, rate.Limit(0.5)
+	allBurst, allRate       = 100, rate.Limit(10)
+	// maxClients bounds the addresses that are remembered.
+	maxClients = 10_000
+	// overallWait is what a wrong token is told when all together are at their limit.
+	overallWait = 10 * time.Second
+)
+
+// The outcomes of a refused sign-in or token.
+const (
+	outcomeWrong   = "wrong"
+	outcomeLimited = "limited"
+)
+
+// guard is the one place that refuses a sign-in or a token. It logs, counts and slows the clients that guess.
+type guard struct {
+	log     *slog.Logger
+	refused *prometheus.CounterVec
+	now     func() time.Time
+
+	mu      sync.Mutex // locked while a token is compared, so that no burst gets past a limit
+	clients map[netip.Prefix]*rate.Limiter
+	all     *rate.Limiter
+}
+
+func newGuard(log *slog.Logger, registerer prometheus.Registerer) *guard {
+	g := &guard{log: log, now: time.Now, clients: map[netip.Prefix]*rate.Limiter{}, all: rate.NewLimiter(allRate, allBurst),
+		refused: promauto.With(registerer).NewCounterVec(prometheus.CounterOpts{Name: "ringup_admin_refused_total",
+			Help: "Sign-ins and tokens that admin refused: wrong, or limited, because there were too many wrong ones."}, []string{"outcome"})}
+	for _, outcome := range []string{outcomeWrong, outcomeLimited} {
+		g.refused.WithLabelValues(outcome)
+	}
+	return g
+}
+
+// ask compares what a client gave. wait is how long it has to wait when there were too many wrong ones, 0 otherwise. Where the client itself
+// guesses, nothing is compared. Others' guesses never keep out who is right: when all together are at their limit, wrong ones alone are told to
+// wait.
+func (g *guard) ask(from netip.Addr, name string, compare func() role) (r role, wait time.Duration) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	now, key := g.now(), network(from)
+	own := g.clients[key]
+	if own != nil && own.TokensAt(now) < 1 {
+		g.refused.WithLabelValues(outcomeLimited).Inc()
+		return nobody, time.Duration((1 - own.TokensAt(now)) / float64(clientRate) * float64(time.Second))
+	}
+	if r = compare(); r != nobody {
+		return r, 0
+	}
+	if own == nil {
+		own = g.remember(key, now)
+	}
+	own.AllowN(now, 1)
+	if !g.all.AllowN(now, 1) {
+		g.refused.WithLabelValues(outcomeLimited).Inc()
+		return nobody, overallWait
+	}
+	g.refused.WithLabelValues(outcomeWrong).Inc()
+	g.log.Warn("sign-in refused", "from", from, "name", name)
+	return nobody, 0
+}
+
+// remember begins to count a client's wrong tokens. When there are too many clients, those go that have not been wrong for a while, and then any.
+func (g *guard) remember(key netip.Prefix, now time.Time) *rate.Limiter {
+	if len(g.clients) >= maxClients {
+		for other, l := range g.clients {
+			if l.TokensAt(now) >= clientBurst {
+				delete(g.clients, other)
+			}
+		}
+		for other := range g.clients {
+			if len(g.clients) < maxClients {
+				break
+			}
+			delete(g.clients, other)
+		}
+	}
+	l := rate.NewLimiter(clientRate, clientBurst)
+	g.clients[key] = l
+	return l
+}
+
+// network is what counts as one client: an IPv4 address, or a network of 64 bits, which is what one IPv6 client has to choose from.
+func network(addr netip.Addr) netip.Prefix {
+	bits := 64
+	if addr = addr.Unmap().WithZone(""); addr.Is4() {
+		bits = 32
+	}
+	p, _ := addr.Prefix(bits) // of an address that cannot be read, one for all
+	return p
+}

@@ -1,0 +1,152 @@
+package admin
+
+import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"pgregory.net/rapid"
+)
+
+func right() role { return actor }
+func wrong() role { return nobody }
+
+// clocked is a guard whose time stands still until it is moved.
+func clocked() (g *guard, log *bytes.Buffer, at *time.Time) {
+	log, at = &bytes.Buffer{}, &time.Time{}
+	*at = time.Unix(1_700_000_000, 0)
+	g = newGuard(slog.New(slog.NewTextHandler(log, nil)), prometheus.NewRegistry())
+	g.now = func() time.Time { return *at }
+	return g, log, at
+}
+
+// TestGuessing: 2,700 guesses a second from one address are ten, and then one in two seconds. Meanwhile the right token is not looked at from
+// there, and is taken from anywhere else.
+func TestGuessing(t *testing.T) {
+	t.Parallel()
+	g, log, at := clocked()
+	from := netip.MustParseAddr("198.51.100.7")
+	looked := 0
+	guess := func() role {
+		looked++
+		return nobody
+	}
+	const seconds = 60
+	for i := range 2700 * seconds {
+		if i%2700 == 0 {
+			*at = at.Add(time.Second)
+		}
+		g.ask(from, "x", guess)
+	}
+	if most := clientBurst + seconds/2 + 1; looked > most || looked < most-2 {
+		t.Errorf("%d of the guesses were compared, want %d", looked, most)
+	}
+	if r, wait := g.ask(from, "x", right); r != nobody || wait <= 0 || wait > 2*time.Second {
+		t.Errorf("while it guesses: %v, to wait %s", r, wait)
+	}
+	for _, other := range []string{"198.51.100.8", "2001:db8::1", "::1"} {
+		if r, wait := g.ask(netip.MustParseAddr(other), "x", right); r != actor || wait != 0 {
+			t.Errorf("from %s: %v, to wait %s", other, r, wait)
+		}
+	}
+	*at = at.Add(2 * time.Second)
+	if r, wait := g.ask(from, "x", right); r != actor || wait != 0 {
+		t.Errorf("after a pause: %v, to wait %s", r, wait)
+	}
+	if n := strings.Count(log.String(), "sign-in refused"); n != looked {
+		t.Errorf("%d lines of %d", n, looked)
+	}
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(g.refused)
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	counted := 0.0
+	for _, m := range families[0].GetMetric() {
+		counted += m.GetCounter().GetValue()
+	}
+	if want := 2700*seconds + 1.0; counted != want {
+		t.Errorf("%g were counted, want %g", counted, want)
+	}
+}
+
+// TestGuessingFromEverywhere: however many addresses guess, the log has no more than ten lines a second, the memory is bounded, and who is right is let in.
+func TestGuessingFromEverywhere(t *testing.T) {
+	t.Parallel()
+	g, log, at := clocked()
+	for i := range 3 * maxClients {
+		if i%1000 == 0 {
+			*at = at.Add(time.Second)
+		}
+		g.ask(netip.MustParseAddr(fmt.Sprintf("2001:db8:%x:%x::1", i>>16, i&0xffff)), "x", wrong)
+		if r, wait := g.ask(netip.MustParseAddr("192.0.2.1"), "ann", right); r != actor || wait != 0 {
+			t.Fatalf("the right token has to wait %s", wait)
+		}
+	}
+	if n := strings.Count(log.String(), "\n"); n > allBurst+10*30 {
+		t.Errorf("%d lines", n)
+	}
+	if len(g.clients) > maxClients {
+		t.Errorf("%d addresses are remembered", len(g.clients))
+	}
+	if _, wait := g.ask(netip.MustParseAddr("192.0.2.2"), "x", wrong); wait != overallWait {
+		t.Errorf("a wrong token has to wait %s", wait)
+	}
+}
+
+// TestOneClientIsANetwork: no choice of an address within what a client has gives it more guesses.
+func TestOneClientIsANetwork(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		g, _, _ := clocked()
+		looked := 0
+		for range clientBurst + 20 {
+			host := rapid.Uint64().Draw(t, "host")
+			bytes := [16]byte{0x20, 1, 0xd, 0xb8, 0, 0, 0, 7}
+			for i := range 8 {
+				bytes[8+i] = byte(host >> (8 * i))
+			}
+			g.ask(netip.AddrFrom16(bytes), "x", func() role {
+				looked++
+				return nobody
+			})
+		}
+		if looked != clientBurst {
+			t.Fatalf("%d guesses", looked)
+		}
+	})
+	if network(netip.MustParseAddr("::ffff:192.0.2.1")) != network(netip.MustParseAddr("192.0.2.1")) {
+		t.Error("an address has two spellings")
+	}
+}
+
+// TestLastUntrusted: a client cannot choose the address that it is known by.
+func TestLastUntrusted(t *testing.T) {
+	t.Parallel()
+	proxies, err := (&Config{TrustedProxy: []string{"10.0.3.0/24", " 2001:db8::7", ""}}).proxies()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for forwarded, want := range map[string]string{
+		"": "10.0.3.1", "198.51.100.7": "198.51.100.7", "1.2.3.4, 198.51.100.7": "198.51.100.7", "198.51.100.7, 10.0.3.9": "198.51.100.7",
+		"1.1.1.1,198.51.100.7, 2001:db8::7 ,10.0.3.9": "198.51.100.7", "198.51.100.7, x": "10.0.3.1", "::ffff:198.51.100.7": "198.51.100.7", "10.0.3.4": "10.0.3.4",
+	} {
+		if got := lastUntrusted(proxies, netip.MustParseAddr("10.0.3.1"), []string{forwarded}); got.String() != want {
+			t.Errorf("%q: %s, want %s", forwarded, got, want)
+		}
+	}
+	for _, bad := range []string{"0.0.0.0/0", "::/0", "10.0.3", "proxy.example", "10.0.3.0/33", "fe80::1%eth0", "::ffff:10.0.0.0/104"} {
+		if _, err := (&Config{TrustedProxy: []string{bad}}).proxies(); err == nil || !strings.Contains(err.Error(), "ADMIN_TRUSTED_PROXY") {
+			t.Errorf("%s: %v", bad, err)
+		}
+	}
+	if err := (&Config{Token: "the-same-in-both-places", ViewToken: "the-same-in-both-places"}).Validate(); err == nil || strings.Contains(err.Error(), "the-same") {
+		t.Errorf("two tokens of one value: %v", err)
+	}
+}
