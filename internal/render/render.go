@@ -76,7 +76,7 @@ func New(config Config, stores store.Directory) (*Renderer, error) {
 	r := &Renderer{stores: stores, sets: map[key]*set{}, prices: prices{seen: map[[3]string]string{}}}
 	var errs []error
 	for _, name := range slices.Sorted(maps.Keys(files)) {
-		if name == layoutFile {
+		if name == layoutFile || strings.HasPrefix(name, "words.") {
 			continue
 		}
 		if err := r.add(name, files); err != nil {
