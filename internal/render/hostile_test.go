@@ -10,6 +10,7 @@ import (
 	"golang.org/x/net/html"
 
 	"ringup.dev/ringup/internal/event"
+	"ringup.dev/ringup/internal/format"
 	"ringup.dev/ringup/internal/message"
 )
 
@@ -52,7 +53,7 @@ func FuzzRender(f *testing.F) {
 		// A field that is empty, or has nothing that can be shown, is left out by the templates, and the message is another.
 		for _, s := range []*string{&name, &order, &item, &status} {
 			*s = strings.ToValidUTF8(*s, "\ufffd") // as JSON is read
-			if clean(*s, maxField) == "" {
+			if format.Clean(*s, maxField) == "" {
 				*s = "word"
 			}
 		}

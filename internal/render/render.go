@@ -17,6 +17,7 @@ import (
 	"text/template"
 
 	"ringup.dev/ringup/internal/event"
+	"ringup.dev/ringup/internal/format"
 	"ringup.dev/ringup/internal/job"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/store"
@@ -270,16 +271,16 @@ func (r *Renderer) render(j *job.Job, e *event.Event, of *store.Store) (message.
 	m.Unsubscribe = v.Unsubscribe
 	switch j.Channel {
 	case message.SMS:
-		m.Text = shorten(m.Text, maxSMS)
-		m.Segments = Segments(m.Text)
+		m.Text = format.Shorten(m.Text, maxSMS)
+		m.Segments = format.Segments(m.Text)
 	case message.WhatsApp:
-		m.Text = shorten(m.Text, maxWhatsApp)
+		m.Text = format.Shorten(m.Text, maxWhatsApp)
 		m.Template, err = approved(s.approved, v)
 	case message.Email:
 		if m.Subject, err = s.subject.execute(v); err != nil {
 			return m, err
 		}
-		m.Subject = clean(m.Subject, maxSubject)
+		m.Subject = format.Clean(m.Subject, maxSubject)
 		m.HTML, err = s.html.execute(v)
 	}
 	return m, err

@@ -196,22 +196,6 @@ func TestBrokenTemplatesAreNamedAtStart(t *testing.T) {
 	}
 }
 
-func TestSegments(t *testing.T) {
-	t.Parallel()
-	for _, tt := range []struct {
-		text string
-		want int
-	}{
-		{"", 0}, {"a", 1}, {strings.Repeat("a", 160), 1}, {strings.Repeat("a", 161), 2}, {strings.Repeat("a", 306), 2}, {strings.Repeat("a", 307), 3},
-		{strings.Repeat("€", 80), 1}, {strings.Repeat("€", 81), 2}, {strings.Repeat("ç", 70), 1}, {strings.Repeat("ç", 71), 2},
-		{strings.Repeat("😀", 35), 1}, {strings.Repeat("😀", 36), 2},
-	} {
-		if got := Segments(tt.text); got != tt.want {
-			t.Errorf("Segments(%.5q × …) = %d, want %d", tt.text, got, tt.want)
-		}
-	}
-}
-
 // TestRefundsAndCancellations say what the payload says, and thank for nothing.
 func TestRefundsAndCancellations(t *testing.T) {
 	t.Parallel()
