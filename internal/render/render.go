@@ -1,243 +1,60 @@
-// Package render makes messages of jobs: templates by event, channel, audience and locale, built in and overridable file by file.
+// Package render makes messages of jobs: words by occasion and language in frames by channel, built in and overridable text by text. Decision 0012 says how.
 package render
 
 import (
-	"embed"
 	"encoding/json"
-	"errors"
 	"fmt"
-	htmltemplate "html/template"
-	"io/fs"
-	"maps"
-	"os"
-	"path/filepath"
-	"regexp"
-	"slices"
+	"log/slog"
 	"strings"
-	"text/template"
+	"sync"
+	"unicode/utf16"
 
-	"ringup.dev/ringup/internal/event"
 	"ringup.dev/ringup/internal/format"
 	"ringup.dev/ringup/internal/job"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/store"
 )
 
-//go:embed templates
-var builtIn embed.FS
-
 // Config says where templates come from.
 type Config struct {
-	// TemplatesDir has files that take the place of built-in templates, or add locales; a ConfigMap fits.
+	// TemplatesDir has files that take the place of built-in texts or of some of their words, or add languages: docs/templates.md. A ConfigMap fits.
 	TemplatesDir string `env:"TEMPLATES_DIR"`
+	// TemplatesStrict ends the start when a file of TEMPLATES_DIR is wrong. If it is false, the log names the file, and the built-in text is used.
+	TemplatesStrict bool `env:"TEMPLATES_STRICT, default=true"`
 }
 
-// layoutFile is the frame of every e-mail.
-const layoutFile = "layout.email.html"
-
-// fileName is the form of a template's name; it can be a key of a ConfigMap.
-var fileName = regexp.MustCompile(`^(` + alternatives(event.Types) + `)\.(` + alternatives(message.Channels) + `)\.(customer|staff)\.([a-z]{2,3})\.(txt|html|subject|template\.json)$`)
-
-// alternatives is a regular expression for one of some names.
-func alternatives[T ~string](names []T) string {
-	texts := make([]string, len(names))
-	for i, name := range names {
-		texts[i] = regexp.QuoteMeta(string(name))
-	}
-	return strings.Join(texts, "|")
-}
-
-// key is what a set of templates is for.
-type key struct{ event, channel, audience, locale string }
-
-func (k key) String() string { return k.event + "." + k.channel + "." + k.audience + "." + k.locale }
-
-// set are the templates of one event, channel, audience and locale.
-type set struct {
-	text, subject, html, approved *compiled
-}
-
-// Renderer makes messages. It is safe for concurrent use.
+// Renderer makes messages. It is safe for concurrent use. Its exported fields are set before the first message.
 type Renderer struct {
-	stores store.Directory
-	sets   map[key]*set
-	prices prices
-
-	// Unsubscribe makes the link by which a customer ends e-mails; nil for none. It is set before the first message.
+	// Unsubscribe makes the link by which a customer ends e-mails; nil for none.
 	Unsubscribe func(message.Address) string
+	// MaxText is how long a text may be, in UTF-16 code units; 0 for the least of the providers of the channel.
+	MaxText int
+	// Log gets what is wrong with a message and does not keep it from being sent; nil for nowhere.
+	Log *slog.Logger
+
+	stores   store.Directory
+	files    *files
+	skipped  []error
+	figures  figures
+	statuses statuses
+	zones    zones
+	chosen   memo[request, choice]
+
+	building sync.Mutex
+	sets     map[setKey]*set
 }
 
-// New loads the templates for the messages of some stores, and renders every one with the samples, so that a broken one is found before a
-// customer waits for it. The error names every file that is wrong.
-func New(config Config, stores store.Directory) (*Renderer, error) {
-	files, err := load(config.TemplatesDir)
-	if err != nil {
-		return nil, err
-	}
-	r := &Renderer{stores: stores, sets: map[key]*set{}, prices: prices{seen: map[[3]string]string{}}}
-	var errs []error
-	for _, name := range slices.Sorted(maps.Keys(files)) {
-		if name == layoutFile || strings.HasPrefix(name, "words.") {
-			continue
-		}
-		if err := r.add(name, files); err != nil {
-			errs = append(errs, fmt.Errorf("template %s: %w", name, err))
-		}
-	}
-	if len(errs) == 0 {
-		errs = r.check()
-	}
-	return r, errors.Join(errs...)
-}
+const (
+	// maxHTML is the size up to which Gmail shows the whole of an e-mail (support.google.com/mail: "Message clipped"; 102 KB by every measurement).
+	maxHTML = 102 << 10
+)
 
-// load reads the built-in templates and those of the directory, which win.
-func load(dir string) (map[string]string, error) {
-	files := map[string]string{}
-	sub, err := fs.Sub(builtIn, "templates")
-	if err != nil {
-		return nil, err
-	}
-	if err := read(sub, files); err != nil {
-		return nil, err
-	}
-	if dir == "" {
-		return files, nil
-	}
-	own := map[string]string{}
-	if err := read(os.DirFS(dir), own); err != nil {
-		return nil, fmt.Errorf("TEMPLATES_DIR %s cannot be read: %w", dir, err)
-	}
-	var errs []error
-	for name, text := range own {
-		if name != layoutFile && !fileName.MatchString(name) {
-			errs = append(errs, fmt.Errorf("TEMPLATES_DIR has %s: names are <event>.<channel>.<customer|staff>.<locale>.<txt|html|subject|template.json>, "+
-				"as pos_save.sms.customer.en.txt, and %s", name, layoutFile))
-		}
-		files[name] = text
-	}
-	return files, errors.Join(errs...)
-}
+// maxText is the least that the providers of a channel take.
+var maxText = map[message.Channel]int{message.SMS: 1600, message.WhatsApp: 1600}
 
-// read takes the regular files of a folder; names that begin with a dot are a mounted ConfigMap's own.
-func read(dir fs.FS, into map[string]string) error {
-	entries, err := fs.ReadDir(dir, ".")
-	if err != nil {
-		return err
-	}
-	for _, entry := range entries {
-		if strings.HasPrefix(entry.Name(), ".") || entry.IsDir() {
-			continue
-		}
-		text, err := fs.ReadFile(dir, entry.Name())
-		if err != nil {
-			return err
-		}
-		into[filepath.Base(entry.Name())] = string(text)
-	}
-	return nil
-}
-
-// add parses a file into its set.
-func (r *Renderer) add(name string, files map[string]string) error {
-	parts := fileName.FindStringSubmatch(name)
-	if parts == nil {
-		return errors.New("the name is not of the form <event>.<channel>.<audience>.<locale>.<part>")
-	}
-	id := key{parts[1], parts[2], parts[3], parts[4]}
-	s := r.sets[id]
-	if s == nil {
-		s = &set{}
-		r.sets[id] = s
-	}
-	one, err := prepare(name, files)
-	if err != nil {
-		return err
-	}
-	one = one.checked().dropSource()
-	switch parts[5] {
-	case "txt":
-		s.text = one
-	case "subject":
-		s.subject = one
-	case "template.json":
-		s.approved = one
-	case "html":
-		s.html = one
-	}
-	return nil
-}
-
-func prepare(name string, files map[string]string) (*compiled, error) {
-	if strings.HasSuffix(name, ".html") {
-		return parseHTML(name, files[layoutFile], files[name])
-	}
-	return parseText(name, files[name])
-}
-
-func parseText(name, text string) (*compiled, error) {
-	t, err := template.New(name).Option("missingkey=zero").Funcs(template.FuncMap{"json": func(s string) (string, error) {
-		quoted, err := json.Marshal(s)
-		return string(quoted), err
-	}}).Parse(strings.TrimSpace(text))
-	if err != nil {
-		return nil, err
-	}
-	return compileText(t), nil
-}
-
-func parseHTML(name, layout, text string) (*compiled, error) {
-	t, err := htmltemplate.New(name).Option("missingkey=zero").Parse(layout)
-	if err == nil {
-		t, err = t.Parse(text)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return compileHTML(t), nil
-}
-
-// check renders every set with a full event and with one that has only what is required, and looks for gaps.
-func (r *Renderer) check() []error {
-	var errs []error
-	r.Unsubscribe = func(message.Address) string { return "https://ringup.example.com/unsubscribe/x" }
-	defer func() { r.Unsubscribe = nil }()
-	for _, s := range r.stores.All() {
-		for _, kind := range event.Types {
-			for _, channel := range message.Channels {
-				for _, audience := range message.Audiences {
-					id := key{string(kind), string(channel), audience.String(), s.Locale}
-					if r.sets[id] == nil {
-						errs = append(errs, fmt.Errorf("there is no template %s.txt, and DEFAULT_LOCALE is %s", id, s.Locale))
-						continue
-					}
-					errs = append(errs, r.try(s, kind, channel, audience))
-				}
-			}
-		}
-	}
-	for id, s := range r.sets {
-		switch email := id.channel == string(message.Email); {
-		case s.text == nil:
-			errs = append(errs, fmt.Errorf("there is no template %s.txt", id))
-		case email && (s.subject == nil || s.html == nil):
-			errs = append(errs, fmt.Errorf("an e-mail needs %s.subject, .txt and .html", id))
-		}
-	}
-	return errs
-}
-
-// try renders the messages of the sample of an event type, and of an event that has only what is required.
-func (r *Renderer) try(s *store.Store, kind event.Type, channel message.Channel, audience message.Audience) error {
-	sample := event.Sample(kind)
-	bare := &event.Event{ID: sample.ID, Type: kind, At: sample.At}
-	j := &job.Job{WebhookID: sample.ID, Channel: channel, Index: 1, Audience: audience, Recipient: "x"}
-	for _, e := range []*event.Event{sample, bare} {
-		if _, err := r.render(j, e, s); err != nil {
-			return err
-		}
-	}
-	return nil
-}
+// Skipped returns what is wrong with the files of TEMPLATES_DIR that are not used, or whose faults do not keep messages from being sent. It is empty
+// with TEMPLATES_STRICT.
+func (r *Renderer) Skipped() []error { return r.skipped }
 
 // Render makes the message of a job. Errors name the template, or say that the job's event or its store is not known; they name no person.
 func (r *Renderer) Render(j *job.Job) (message.Message, error) {
@@ -249,61 +66,165 @@ func (r *Renderer) Render(j *job.Job) (message.Message, error) {
 	if !found {
 		return message.Message{}, fmt.Errorf("there is no store %q", e.Store)
 	}
-	return r.render(j, e, s)
-}
-
-func (r *Renderer) render(j *job.Job, e *event.Event, of *store.Store) (message.Message, error) {
-	s, locale := r.find(key{event: string(e.Type), channel: string(j.Channel), audience: j.Audience.String()}, e.Customer.Locale, of.Locale)
-	if s == nil {
+	about, known := occasionOf(e, r.statuses.read(e.Sale.Status))
+	if !known {
 		return message.Message{}, fmt.Errorf("there is no template for %s, %s, %s", e.Type, j.Channel, j.Audience)
+	}
+	chosen, err := r.choose(request{about, j.Channel, j.Audience, e.Customer.Locale, s.Locale})
+	if err != nil {
+		return message.Message{}, err
 	}
 	v := scratch.Get().(*view)
 	defer func() {
 		*v = view{Items: v.Items[:0]} // the texts of the event are not kept
 		scratch.Put(v)
 	}()
-	r.fill(v, j, e, of.Name, locale)
-	m := message.Message{JobID: j.ID(), WebhookID: j.WebhookID, EventType: v.Event, Source: e.Source, Timezone: e.Customer.TimeZone, Channel: j.Channel, To: j.Recipient}
-	var err error
-	if m.Text, err = s.text.execute(v); err != nil {
-		return m, err
+	r.fill(v, j, e, s, about, chosen.set, chosen.locale)
+	m := message.Message{JobID: j.ID(), WebhookID: j.WebhookID, EventType: string(e.Type), Source: e.Source, Timezone: e.Customer.TimeZone, Channel: j.Channel,
+		To: j.Recipient, Unsubscribe: v.Unsubscribe}
+	if j.Channel == message.Email {
+		m.ReplyTo = s.ReplyTo
 	}
-	m.Unsubscribe = v.Unsubscribe
-	switch j.Channel {
-	case message.SMS:
-		m.Text = format.Shorten(m.Text, maxSMS)
-		m.Segments = format.Segments(m.Text)
-	case message.WhatsApp:
-		m.Text = format.Shorten(m.Text, maxWhatsApp)
-		m.Template, err = approved(s.approved, v)
-	case message.Email:
-		if m.Subject, err = s.subject.execute(v); err != nil {
-			return m, err
-		}
-		m.Subject = format.Clean(m.Subject, maxSubject)
-		m.HTML, err = s.html.execute(v)
-	}
+	err = r.fit(&m, chosen.set, v)
 	return m, err
 }
 
-// find returns the set of the locale asked for, of its language, or of the store's locale.
-func (r *Renderer) find(id key, locale, ofStore string) (*set, string) {
-	locale = strings.ToLower(locale)
-	language, _, _ := strings.Cut(strings.ReplaceAll(locale, "_", "-"), "-")
-	for _, id.locale = range []string{language, ofStore} {
-		if s := r.sets[id]; s != nil {
-			return s, id.locale
+// fit renders a message with as many items as fit: all of them, or else the most, found by halving.
+func (r *Renderer) fit(m *message.Message, s *set, v *view) error {
+	all := v.Items
+	defer func() { v.Items = all }()
+	fits, err := r.parts(m, s, v)
+	if fits || err != nil {
+		return err
+	}
+	least, most := 0, len(all) // most does not fit
+	for most-least > 1 {
+		n := (least + most) / 2
+		v.list(all, n)
+		if fits, err = r.parts(m, s, v); err != nil {
+			return err
+		}
+		if fits {
+			least = n
+		} else {
+			most = n
 		}
 	}
-	return nil, ""
+	if len(all) > 0 {
+		v.list(all, least)
+		if fits, err = r.parts(m, s, v); err != nil {
+			return err
+		}
+	}
+	if !fits && m.Channel != message.Email {
+		m.Text = cut(m.Text, r.limit(m.Channel), m.Channel)
+		m.Segments = segments(m)
+	}
+	return nil
 }
 
-// approved renders the name and the parameters of a template that WhatsApp has approved.
-func approved(t *compiled, v *view) (*message.Template, error) {
-	if t == nil {
-		return nil, nil
+// cut shortens a text that is too long without any item.
+func cut(s string, limit int, channel message.Channel) string {
+	if channel == message.SMS {
+		limit -= len("...") - len("…")/3 // the GSM alphabet has no "…"
 	}
-	text, err := t.execute(v)
+	for n := limit; ; {
+		short := format.Shorten(s, n)
+		if over := units(short) - limit; over > 0 {
+			n -= over
+			continue
+		}
+		if channel == message.SMS {
+			short = format.GSM7(short)
+		}
+		return short
+	}
+}
+
+// limit is how long a text may be on a channel, in UTF-16 code units; 0 for any length.
+func (r *Renderer) limit(channel message.Channel) int {
+	if r.MaxText > 0 {
+		return r.MaxText
+	}
+	return maxText[channel]
+}
+
+// parts renders the parts of a message, and says whether they are short enough.
+func (r *Renderer) parts(m *message.Message, s *set, v *view) (fits bool, err error) {
+	if m.Text, err = s.parts["txt"].execute(v); err != nil {
+		return false, err
+	}
+	m.Text = tidy(m.Text)
+	switch m.Channel {
+	case message.SMS:
+		m.Text = format.GSM7(m.Text)
+		m.Segments = segments(m)
+	case message.WhatsApp:
+		m.Template, err = r.approved(s, v)
+	case message.Email:
+		if m.Subject, err = s.parts["subject"].execute(v); err != nil {
+			return false, err
+		}
+		m.Subject = format.Clean(m.Subject, maxSubject)
+		m.HTML, err = s.parts["html"].execute(v)
+		return len(m.HTML) <= maxHTML, err
+	}
+	limit := r.limit(m.Channel)
+	return limit == 0 || len(m.Text) <= limit || units(m.Text) <= limit, err
+}
+
+// units counts the UTF-16 code units of a text, in which Twilio counts; no provider counts more.
+func units(s string) int {
+	n := 0
+	for _, r := range s {
+		n += utf16.RuneLen(r)
+	}
+	return n
+}
+
+func segments(m *message.Message) int {
+	if m.Channel != message.SMS {
+		return 0
+	}
+	return format.Segments(m.Text)
+}
+
+// tidy leaves one empty line where the parts that are missing left several.
+func tidy(s string) string {
+	for strings.Contains(s, "\n\n\n") {
+		s = strings.ReplaceAll(s, "\n\n\n", "\n\n")
+	}
+	return s
+}
+
+// missing takes the place of an empty parameter of an approved template, which no provider takes.
+const missing = "–"
+
+// approved renders the name and the parameters of a template that WhatsApp has approved; nil if the shop has none.
+func (r *Renderer) approved(s *set, v *view) (*message.Template, error) {
+	c := s.parts["template.json"]
+	if c == nil {
+		return nil, nil //nolint:nilnil // a text is sent
+	}
+	t, err := readApproved(c, v)
+	if err != nil {
+		return nil, err
+	}
+	for i, p := range t.Parameters {
+		if strings.TrimSpace(p) == "" {
+			t.Parameters[i] = missing
+			s.warn.Do(func() {
+				if r.Log != nil {
+					r.Log.Warn("template parameter empty", "template", c.name, "parameter", i+1)
+				}
+			})
+		}
+	}
+	return t, nil
+}
+
+func readApproved(c *compiled, v *view) (*message.Template, error) {
+	text, err := c.execute(v)
 	if err != nil {
 		return nil, err
 	}
@@ -313,7 +234,66 @@ func approved(t *compiled, v *view) (*message.Template, error) {
 		Parameters []string `json:"parameters"`
 	}
 	if err := json.Unmarshal([]byte(text), &a); err != nil || a.Name == "" {
-		return nil, fmt.Errorf("template %s does not become {\"name\", \"language\", \"parameters\"}: put values in with {{json .Field}}", t.name)
+		return nil, fmt.Errorf("template %s does not become {\"name\", \"language\", \"parameters\"}: put values in with {{json .Field}}", c.name)
 	}
 	return &message.Template{Name: a.Name, Language: a.Language, Parameters: a.Parameters}, nil
 }
+
+// request is what texts are chosen by.
+type request struct {
+	about         occasion
+	channel       message.Channel
+	audience      message.Audience
+	locale, store string // the customer's locale as it was sent, and the store's
+}
+
+// choice are the texts of a request, and the locale of its figures.
+type choice struct {
+	set    *set
+	locale format.Locale
+}
+
+func (r *Renderer) choose(q request) (choice, error) {
+	if c, known := r.chosen.find(q); known {
+		return c, nil
+	}
+	r.building.Lock()
+	defer r.building.Unlock()
+	c, err := r.find(q)
+	if err != nil {
+		return choice{}, err
+	}
+	q.locale = strings.Clone(q.locale)
+	return r.chosen.keep(q, c), nil
+}
+
+// find looks for texts in the locale of the customer, then in its language, then in the store's, then in English.
+func (r *Renderer) find(q request) (choice, error) {
+	ofStore, _ := format.ParseLocale(q.store)
+	asked, known := format.ParseLocale(q.locale)
+	if !known {
+		asked = ofStore
+	}
+	k := key{occasion: q.about, channel: q.channel, audience: q.audience.String()}
+	for _, locale := range []format.Locale{asked, ofStore, englishLocale} {
+		chain := locale.Chain()
+		for i, name := range chain {
+			k.locale = name
+			if !r.files.has(k) {
+				continue
+			}
+			// The words that a more specific locale changes count, too.
+			for _, specific := range chain[:i] {
+				if len(r.files.words[specific]) > 0 {
+					k.locale = specific
+					break
+				}
+			}
+			s, err := r.set(setKey{k, ofStore.String()})
+			return choice{s, asked}, err
+		}
+	}
+	return choice{}, fmt.Errorf("there is no template for %s, %s, %s", q.about, q.channel, q.audience)
+}
+
+var englishLocale, _ = format.ParseLocale(english)

@@ -12,10 +12,25 @@ type Store struct {
 	Name   string // as messages show it
 	Locale string // the language of a message whose event names none that there are templates for, as en
 	Region string // the country, by ISO 3166-1, of a number that does not begin with +
+	// Currency of amounts whose event names none, by ISO 4217; "" for none.
+	Currency string
+	// TimeZone is the IANA name of the zone whose clock messages show when the customer's is not known; "" for the event's own offset.
+	TimeZone string
+	Brand
 	// Priorities of the events, from 1, the first, to 4. A type that is not in it has 4.
 	Priorities map[event.Type]int
 	// Channels that messages go out on, in the order answers show them.
 	Channels []Channel
+}
+
+// Brand is how a store's e-mails look. "" leaves a part out.
+type Brand struct {
+	Logo      string // the https address of a picture
+	Color     string // of the head, as #rrggbb
+	Address   string
+	TaxNumber string
+	Support   string // a number or an address that customers may ask
+	ReplyTo   string // the address that answers to e-mails go to
 }
 
 // Channel is a channel that a store's messages go out on.

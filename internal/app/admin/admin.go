@@ -44,7 +44,7 @@ type Config struct {
 func Load(ctx context.Context, env envconfig.Lookuper) (Config, error) {
 	var c Config
 	err := config.Read(ctx, env, &c.Admin, &c.Address, &c.Redis, &c.Render, &c.Brand, &c.Prices, &c.Ops, &c.Log)
-	return c, errors.Join(err, c.Admin.Validate(), c.Address.Validate(), c.Redis.Validate(), c.Prices.Validate(), c.Ops.Validate(), c.Log.Validate())
+	return c, errors.Join(err, c.Admin.Validate(), c.Address.Validate(), c.Redis.Validate(), c.Brand.Validate(), c.Prices.Validate(), c.Ops.Validate(), c.Log.Validate())
 }
 
 // DrainTime is the longest that the program takes to stop.
@@ -72,6 +72,9 @@ func New(c Config, log *slog.Logger) (*Admin, error) {
 	caps, capErr := pricing.NewCaps(c.Prices)
 	if err := errors.Join(renderErr, capErr); err != nil {
 		return nil, err
+	}
+	for _, err := range renderer.Skipped() {
+		log.Warn("template skipped", "error", err)
 	}
 	operators, err := opsserver.New(opsserver.Options{Config: c.Ops, Gatherer: registry, Checks: []opsserver.Check{
 		{Name: "redis", TTL: time.Second, Run: store.Ping},

@@ -78,7 +78,7 @@ func Load(ctx context.Context, env envconfig.Lookuper) (Config, error) {
 	err := errors.Join(
 		// A variable that cannot be read has its default below, so that everything else is checked too.
 		config.Read(ctx, env, &c.Channel, &c.Worker, &c.Consumer, &c.Render, &c.Brand, &c.Gate, &c.Prices, &c.Links, &c.Redis, &c.Ops, &c.Log, &c.Tracing),
-		c.Channel.validate(), c.lease(), c.Worker.Validate(), c.Consumer.Validate(), c.Gate.Validate(), c.Prices.Validate(), c.Links.Validate(), c.Redis.Validate(), c.Ops.Validate(), c.Log.Validate(), c.Tracing.Validate(),
+		c.Channel.validate(), c.lease(), c.Brand.Validate(), c.Worker.Validate(), c.Consumer.Validate(), c.Gate.Validate(), c.Prices.Validate(), c.Links.Validate(), c.Redis.Validate(), c.Ops.Validate(), c.Log.Validate(), c.Tracing.Validate(),
 	)
 	if err != nil {
 		// New would have found more, and is not called.
@@ -154,7 +154,7 @@ const tracesTimeout = 2 * time.Second
 const probeTTL = time.Minute
 
 // deliver builds, from a valid configuration, what renders and checks the channel's messages. The caller adds what sends them.
-func (c *Config) deliver(channel message.Channel) (worker.DeliverOptions, error) {
+func (c *Config) deliver(channel message.Channel) (worker.DeliverOptions, *render.Renderer, error) {
 	renderer, renderErr := render.New(c.Render, c.Brand.Directory())
 	prices, priceErr := pricing.NewTable(c.Prices)
 	caps, capErr := pricing.NewCaps(c.Prices)
@@ -163,7 +163,7 @@ func (c *Config) deliver(channel message.Channel) (worker.DeliverOptions, error)
 	checks, gateErr := gate.New(c.Gate, budget)
 	links, linkErr := unsubscribe.New(c.Links)
 	if err := errors.Join(renderErr, priceErr, capErr, gateErr, linkErr); err != nil {
-		return worker.DeliverOptions{}, err
+		return worker.DeliverOptions{}, nil, err
 	}
 	if links != nil {
 		renderer.Unsubscribe = links.URL
@@ -171,7 +171,18 @@ func (c *Config) deliver(channel message.Channel) (worker.DeliverOptions, error)
 	return worker.DeliverOptions{
 		Config: c.Worker, ResendUncertain: c.Redis.OnUncertain == redisstore.Resend, FallBack: c.Redis.FallsBack(channel), FallBackWithin: c.Redis.FallbackWithin,
 		Renderer: renderer, Gate: checks, Prices: prices, Sources: sources, Budget: budget,
-	}, nil
+	}, renderer, nil
+}
+
+// maxText is the longest text that every provider takes, since a message may go out through any of them; 0 for any length.
+func maxText(of []catalog.Named) int {
+	least := 0
+	for _, n := range of {
+		if limit := n.Provider.Traits().MaxText; limit > 0 && (least == 0 || limit < least) {
+			least = limit
+		}
+	}
+	return least
 }
 
 // New builds the program from a valid configuration and binds its port. Redis and the providers may be away.
@@ -188,9 +199,13 @@ func New(ctx context.Context, c Config, env envconfig.Lookuper, log *slog.Logger
 		Transport: transport.New(c.Worker.Concurrency),
 		Outbox:    func(keep int) sandbox.Outbox { return store.Outbox(keep) },
 	})
-	o, deliverErr := c.deliver(channel)
+	o, renderer, deliverErr := c.deliver(channel)
 	if err := errors.Join(providerErr, deliverErr); err != nil {
 		return nil, err
+	}
+	renderer.Log, renderer.MaxText = log, maxText(named)
+	for _, err := range renderer.Skipped() {
+		log.Warn("template skipped", "error", err)
 	}
 	traces, err := otlp.New(ctx, c.Tracing, "ringup-worker", attribute.String("ringup.channel", string(channel)))
 	if err != nil {

@@ -4,6 +4,11 @@ package envstore
 import (
 	"errors"
 	"fmt"
+	"net/mail"
+	"net/url"
+	"regexp"
+	"strings"
+	"unicode"
 
 	"ringup.dev/ringup/internal/event"
 	"ringup.dev/ringup/internal/message"
@@ -16,6 +21,46 @@ type Brand struct {
 	DefaultLocale string `env:"DEFAULT_LOCALE, default=en"`
 	// BusinessName is the shop's name, as messages show it.
 	BusinessName string `env:"BUSINESS_NAME, default=Your shop"`
+	// BusinessLogoURL is the https address of a picture for the head of e-mails, 48 pixels high.
+	BusinessLogoURL string `env:"BUSINESS_LOGO_URL"`
+	// BusinessColor is the color of the head of e-mails, as #0b5fff; the text on it is black or white, whichever is easier to read.
+	BusinessColor string `env:"BUSINESS_COLOR"`
+	// BusinessAddress is the shop's address, for the foot of e-mails.
+	BusinessAddress string `env:"BUSINESS_ADDRESS"`
+	// BusinessTaxNumber is the shop's tax number, for the foot of e-mails.
+	BusinessTaxNumber string `env:"BUSINESS_TAX_NUMBER"`
+	// BusinessSupport is the number or the address that customers may ask, for the foot of e-mails.
+	BusinessSupport string `env:"BUSINESS_SUPPORT"`
+	// BusinessReplyTo is the e-mail address that answers to e-mails go to; without it they go to EMAIL_FROM.
+	BusinessReplyTo string `env:"BUSINESS_REPLY_TO"`
+}
+
+var color = regexp.MustCompile(`^#[0-9A-Fa-f]{6}$`)
+
+// Validate reports every setting that cannot work, each with its variable.
+func (b *Brand) Validate() error {
+	var errs []error
+	if b.BusinessLogoURL != "" {
+		if u, err := url.Parse(b.BusinessLogoURL); err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil {
+			errs = append(errs, fmt.Errorf("BUSINESS_LOGO_URL is %q: set an address that begins with https://; mail programs show no others", b.BusinessLogoURL))
+		}
+	}
+	if b.BusinessColor != "" && !color.MatchString(b.BusinessColor) {
+		errs = append(errs, fmt.Errorf("BUSINESS_COLOR is %q: set # and six hexadecimal digits, as #0b5fff", b.BusinessColor))
+	}
+	if b.BusinessReplyTo != "" {
+		if to, err := mail.ParseAddress(b.BusinessReplyTo); err != nil || to.Address != b.BusinessReplyTo {
+			errs = append(errs, fmt.Errorf("BUSINESS_REPLY_TO is %q: set an e-mail address, as hello@example.com", b.BusinessReplyTo))
+		}
+	}
+	for _, line := range []struct{ variable, value string }{
+		{"BUSINESS_NAME", b.BusinessName}, {"BUSINESS_ADDRESS", b.BusinessAddress}, {"BUSINESS_TAX_NUMBER", b.BusinessTaxNumber}, {"BUSINESS_SUPPORT", b.BusinessSupport},
+	} {
+		if strings.ContainsFunc(line.value, unicode.IsControl) {
+			errs = append(errs, fmt.Errorf("%s has a line break or a tab: set one line", line.variable))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // Recipients has the channels that messages go out on, and the staff that get a message with every webhook.
@@ -34,9 +79,11 @@ type Recipients struct {
 // without.
 type ReadAddress func(channel message.Channel, raw, region string) (message.Address, error)
 
-// Directory returns the directory of the store, for programs that render: the store has its name and locale, and its other fields are empty.
+// Directory returns the directory of the store, for programs that render: the store has its name, locale and brand, and its other fields are empty.
 func (b Brand) Directory() store.Directory {
-	return store.Only(&store.Store{ID: event.DefaultStore, Name: b.BusinessName, Locale: b.DefaultLocale})
+	return store.Only(&store.Store{ID: event.DefaultStore, Name: b.BusinessName, Locale: b.DefaultLocale, Brand: store.Brand{
+		Logo: b.BusinessLogoURL, Color: b.BusinessColor, Address: b.BusinessAddress, TaxNumber: b.BusinessTaxNumber, Support: b.BusinessSupport, ReplyTo: b.BusinessReplyTo,
+	}})
 }
 
 // Store returns the store with its channels, recipients and priorities, for ingest; region is DEFAULT_REGION. The other fields stay empty. The error has
