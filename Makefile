@@ -89,7 +89,7 @@ chaos-broken: ## run chaos on builds that are broken on purpose: it has to catch
 	@hack/chaos -duration 40s -broken all $(CHAOSFLAGS)
 
 .PHONY: e2e
-e2e: ## test on a Kubernetes cluster with KEDA: KUBECONFIG, or E2E_CLUSTER=hack/kind (see hack/e2e)
+e2e: ## test on a Kubernetes cluster with KEDA: KUBECONFIG, or a kind cluster that it starts (see hack/e2e)
 	@hack/e2e
 
 ##@ Measure

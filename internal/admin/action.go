@@ -46,6 +46,7 @@ type ActionResult struct {
 	Action  string          `json:"action"`
 	Channel message.Channel `json:"channel"`
 	Jobs    int             `json:"jobs"` // that were changed, or would be
+	More    bool            `json:"more"` // there are others: ask again
 	DryRun  bool            `json:"dry_run"`
 }
 

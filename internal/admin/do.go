@@ -11,28 +11,27 @@ import (
 )
 
 const (
-	// MaxJobs is how many jobs one retry or delete changes at most; as many as KEEP_FAILED keeps in production.
-	MaxJobs = 10_000
-	// maxPurge is how many waiting jobs one purge deletes at most, so that it ends within a request. It is more than MaxJobs.
+	// maxJobs is how many jobs one retry or delete changes at most; as many as KEEP_FAILED keeps in production.
+	maxJobs = 10_000
+	// maxPurge is how many waiting jobs one purge deletes at most, so that it ends within a request.
 	maxPurge = 100_000
 )
 
-// Do carries an action out and records it in the audit log. It returns how many jobs were changed: MaxJobs or more mean that there may be
-// others, for another call. An action that breaks off returns an error with the number so far.
-func (a *Admin) Do(ctx context.Context, x *Action) (int, error) {
+// Do carries an action out and records it in the audit log. It returns how many jobs were changed, and whether there are more, for another
+// call: it stopped at the most that one call changes. An action that breaks off returns an error with the number so far.
+func (a *Admin) Do(ctx context.Context, x *Action) (n int, more bool, err error) {
 	if err := a.mayChange(); err != nil {
-		return 0, err
+		return 0, false, err
 	}
 	if err := x.Validate(); err != nil {
-		return 0, err
+		return 0, false, err
 	}
-	by, n := Operator(ctx), 0
-	var err error
+	by := Operator(ctx)
 	switch x.Name {
 	case ActionRetry, ActionDelete:
 		var jobs []queue.Stored
-		if jobs, err = a.jobs(ctx, x); err != nil {
-			return 0, err
+		if jobs, more, err = a.jobs(ctx, x); err != nil {
+			return 0, false, err
 		}
 		if x.Name == ActionRetry {
 			n, err = a.Queues.Retry(ctx, jobs, by)
@@ -40,7 +39,7 @@ func (a *Admin) Do(ctx context.Context, x *Action) (int, error) {
 			n, err = a.Queues.Delete(ctx, jobs, by)
 		}
 	case ActionPurge:
-		n, err = a.purge(ctx, x, by)
+		n, more, err = a.purge(ctx, x, by)
 	case ActionPause:
 		err = a.Queues.Pause(ctx, x.Channel, by, clip(x.Why, maxWhy))
 	case ActionResume:
@@ -51,56 +50,59 @@ func (a *Admin) Do(ctx context.Context, x *Action) (int, error) {
 	if err == nil || n > 0 {
 		a.audit(ctx, queue.AuditEntry{Action: x.Name, Channel: x.Channel, Target: x.target(), Count: n, Why: x.Why})
 	}
-	return n, err
+	return n, more, brokeOff(err)
 }
 
-// Count says how many jobs an action would change; 0 for one that changes no jobs.
-func (a *Admin) Count(ctx context.Context, x *Action) (int, error) {
+// Count says how many jobs an action would change, and whether there are more than one call of Do changes; 0 for one that changes no jobs.
+func (a *Admin) Count(ctx context.Context, x *Action) (n int, more bool, err error) {
 	if err := x.Validate(); err != nil {
-		return 0, err
+		return 0, false, err
 	}
 	switch x.Name {
 	case ActionRetry, ActionDelete:
-		jobs, err := a.jobs(ctx, x)
-		return len(jobs), err
+		jobs, more, err := a.jobs(ctx, x)
+		return len(jobs), more, err
 	case ActionPurge:
 		state, err := a.Queues.State(ctx, x.Channel)
 		if err != nil {
-			return 0, err
+			return 0, false, err
 		}
-		return int(total(state, queue.Waiting, x.Priority)), nil
+		return int(total(state, queue.Waiting, x.Priority)), false, nil
 	}
-	return 0, nil
+	return 0, false, nil
 }
 
-// jobs collects the jobs of a retry or a delete: those that are named, or those of a state that match.
-func (a *Admin) jobs(ctx context.Context, x *Action) ([]queue.Stored, error) {
-	var out []queue.Stored
+// jobs collects the jobs of a retry or a delete: those that are named, or the first maxJobs of a state that match, and says whether more do. It
+// looks through all jobs of the state, since a match may be the last of them.
+func (a *Admin) jobs(ctx context.Context, x *Action) (out []queue.Stored, more bool, err error) {
 	for _, id := range x.IDs {
 		k, err := a.named(ctx, x, id)
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		out = append(out, *k)
 	}
 	if len(x.IDs) > 0 {
-		return out, nil
+		return out, false, nil
 	}
-	for offset := 0; offset < MaxJobs; offset += PageSize {
+	for offset := 0; ; offset += PageSize {
 		list, err := a.Queues.List(ctx, x.Channel, x.State, 0, offset, PageSize)
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		for _, k := range list {
-			if x.Filter == "" || matches(&k, x.Filter) {
-				out = append(out, k)
+			if x.Filter != "" && !matches(&k, x.Filter) {
+				continue
 			}
+			if len(out) == maxJobs {
+				return out, true, nil
+			}
+			out = append(out, k)
 		}
 		if len(list) < PageSize {
-			break
+			return out, false, nil
 		}
 	}
-	return out, nil
 }
 
 // named finds a job by its id, and refuses one that is not in the queue, or in a state in which it cannot be changed.
@@ -130,7 +132,8 @@ func matches(k *queue.Stored, text string) bool {
 	return strings.Contains(string(k.Raw), text) || k.Job != nil && strings.Contains(string(k.Job.Body), text)
 }
 
-func (a *Admin) purge(ctx context.Context, x *Action, by string) (n int, err error) {
+// purge deletes waiting jobs, and says whether it stopped at maxPurge.
+func (a *Admin) purge(ctx context.Context, x *Action, by string) (n int, more bool, err error) {
 	for p := 1; p <= 4; p++ {
 		if x.Priority != 0 && x.Priority != p {
 			continue
@@ -139,14 +142,14 @@ func (a *Admin) purge(ctx context.Context, x *Action, by string) (n int, err err
 			deleted, err := a.Queues.Purge(ctx, x.Channel, p, by)
 			n += deleted
 			if err != nil || n >= maxPurge {
-				return n, err
+				return n, err == nil, err
 			}
 			if deleted == 0 {
 				break
 			}
 		}
 	}
-	return n, nil
+	return n, false, nil
 }
 
 func (a *Admin) breaker(ctx context.Context, x *Action, by string) error {
@@ -163,7 +166,7 @@ func (a *Admin) breaker(ctx context.Context, x *Action, by string) error {
 	}
 	others := slices.DeleteFunc(providers, func(name string) bool {
 		b, known := state.Breakers[name]
-		return name == x.Provider || known && b.State == "open"
+		return name == x.Provider || known && b.State == queue.BreakerOpen
 	})
 	return a.Queues.OpenBreaker(ctx, x.Channel, x.Provider, by, len(others) == 0)
 }

@@ -54,8 +54,11 @@ func (a *Admin) Forget(ctx context.Context, x *ForgetRequest) (*ForgetResult, er
 		record(0) // the start, should it not come to an end
 	}
 	found, err := a.Queues.Forget(ctx, queue.ForgetRequest{Person: who, DryRun: x.DryRun, From: earlier.Next, AtMost: a.forgetBatch})
-	if err != nil {
+	switch {
+	case err != nil && x.DryRun:
 		return nil, err
+	case err != nil:
+		return nil, brokeOff(err)
 	}
 	found.Add(earlier)
 	if found.Next == "" {

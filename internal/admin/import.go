@@ -71,7 +71,7 @@ func (a *Admin) Import(ctx context.Context, file io.Reader, o ImportOptions) (*I
 		return out, nil
 	}
 	if out.Added, err = a.addImported(ctx, entries, o.Why); err != nil {
-		return nil, err
+		return nil, brokeOff(err)
 	}
 	out.Already, out.Imported = out.Read-out.Added, true
 	return out, nil

@@ -20,6 +20,19 @@ func Refused(err error) bool {
 	return errors.As(err, &p)
 }
 
+// brokenOffError is the error of a change of which a part may have been made.
+type brokenOffError struct{ error }
+
+func (e *brokenOffError) Unwrap() error { return e.error }
+
+// brokeOff says of the error of a change that a part of the change may have been made; nil stays nil.
+func brokeOff(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &brokenOffError{err}
+}
+
 // Problem is the answer to an error of a method: 422 for a mistake of the operator, 404 for a webhook that is not known, 413 for a file that is
 // too large, and 503 for any other error, which is logged. The error must not be nil.
 func (a *Admin) Problem(err error) *inbound.Problem {
@@ -35,7 +48,11 @@ func (a *Admin) Problem(err error) *inbound.Problem {
 		return inbound.New(http.StatusRequestEntityTooLarge, "", fmt.Sprintf("the file is larger than %d MiB: import it in parts", large.Limit>>20))
 	}
 	a.Log.Error("queue unavailable", "error", err)
-	return inbound.Unavailable("Redis does not answer. Nothing was changed; try again in a moment.")
+	var part *brokenOffError
+	if errors.As(err, &part) {
+		return inbound.Unavailable("Redis does not answer. The change may have been made in part: look, and try again.")
+	}
+	return inbound.Unavailable("Redis does not answer. Try again in a moment.")
 }
 
 // mayChange refuses where nothing can be changed.

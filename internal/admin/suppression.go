@@ -131,6 +131,25 @@ func (a *Admin) suppressions(ctx context.Context, channel message.Channel, offse
 	return out, nil
 }
 
+// SuppressionCount is the number of addresses on a channel's list.
+type SuppressionCount struct {
+	Channel message.Channel
+	Count   int64
+}
+
+// SuppressionCounts counts the addresses on every channel's list.
+func (a *Admin) SuppressionCounts(ctx context.Context) ([]SuppressionCount, error) {
+	var out []SuppressionCount
+	for _, channel := range message.Channels {
+		n, err := a.Queues.CountSuppressed(ctx, channel)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, SuppressionCount{channel, n})
+	}
+	return out, nil
+}
+
 // newestEntries are the newest of those that were added; after trim in order, and no more than limit.
 type newestEntries struct {
 	entries []suppress.Entry
@@ -198,7 +217,7 @@ func (a *Admin) Suppress(ctx context.Context, x *SuppressionChange) (bool, error
 	if n > 0 {
 		a.audit(ctx, queue.AuditEntry{Action: auditSuppress, Channel: x.Channel, Target: to.String(), Why: x.Why})
 	}
-	return n > 0, err
+	return n > 0, brokeOff(err)
 }
 
 // Unsuppress takes an address off a channel's list, and records it in the audit log. It returns false when the address was not on it.
@@ -214,5 +233,5 @@ func (a *Admin) Unsuppress(ctx context.Context, x *SuppressionChange) (bool, err
 	if removed {
 		a.audit(ctx, queue.AuditEntry{Action: auditUnsuppress, Channel: x.Channel, Target: to.String(), Why: x.Why})
 	}
-	return removed, err
+	return removed, brokeOff(err)
 }

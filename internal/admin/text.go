@@ -1,10 +1,12 @@
 package admin
 
 import (
+	"cmp"
 	"strconv"
 	"strings"
 
 	"ringup.dev/ringup/internal/event"
+	"ringup.dev/ringup/internal/job"
 	"ringup.dev/ringup/internal/queue"
 	"ringup.dev/ringup/internal/store"
 )
@@ -16,6 +18,43 @@ var stateNames = map[queue.State]string{
 
 // StateName is a state as operators read it, as "in flight"; "" for a text that is no state.
 func StateName(s queue.State) string { return stateNames[s] }
+
+// StatusName is the status of a notification as operators read it, as "in flight".
+func StatusName(s queue.Status) string {
+	switch s {
+	case queue.StatusScheduled:
+		return "scheduled"
+	case queue.StatusSending:
+		return "in flight"
+	}
+	return string(s)
+}
+
+// reported are the events that providers report, as operators read them.
+var reported = map[string]string{"handed_on": "handed on", "delivered": "delivered", "read": "read", "undelivered": "not delivered"}
+
+// otherEvents are events that operators read by another name than programs.
+var otherEvents = map[string]string{"held": "scheduled", "moved": "fell back to another channel", "lost": "worker lost"}
+
+// EventName is an event of a history as operators read it, as "handed on".
+func EventName(what string) string { return cmp.Or(reported[what], otherEvents[what], what) }
+
+// Reported says whether an event of a history is one that providers report.
+func Reported(what string) bool { return reported[what] != "" }
+
+// MovedTo returns the job on another channel that a message fell back to; "" for none.
+func MovedTo(n *queue.Notification) string {
+	for _, e := range n.History {
+		if e.What != "moved" {
+			continue
+		}
+		if e.Channel == "" {
+			return e.Error // 0.1.0 wrote the job's id there, and no channel
+		}
+		return job.ID(n.ID, e.Channel, 1)
+	}
+	return ""
+}
 
 // stateList lists states as the API calls them.
 func stateList(states ...queue.State) string {

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -107,13 +108,19 @@ var nevers = []never{
 		reason: "only tests import what is below test/",
 	},
 	{
-		packages: []string{module + "internal/*"},
-		except: []string{
-			module + "internal/ingest", module + "internal/app", module + "internal/cli", module + "internal/sender", module + "internal/admin/pages",
-			module + "internal/configdoc", module + "internal/metricsdoc",
-		},
-		forbidden: []string{module + "internal/sender/generic"}, direct: true,
+		packages:  []string{module + "*"},
+		except:    append([]string{module + "internal/ingest", module + "internal/app/ingest", module + "internal/cli", module + "internal/sender"}, tests...),
+		forbidden: []string{module + "internal/sender"}, direct: true,
 		reason: "behind ingest there are events; a till's own JSON stops there",
+	},
+	{
+		packages: []string{module + "internal/worker", module + "internal/ingest", module + "internal/admin"}, except: []string{module + "internal/admin/admintest"},
+		forbidden: []string{module + "internal/redisstore"},
+		reason:    "it knows the contract of the queue, and not its store",
+	},
+	{
+		packages: []string{module + "internal/worker"}, forbidden: adapters(),
+		reason: "it knows the contract of the providers, and none of them",
 	},
 	{
 		packages:  []string{module + "cmd/worker"},
@@ -131,11 +138,35 @@ var nevers = []never{
 	},
 }
 
+// adapters are the folders of the providers, by the table of floors: all below provider but the packages that they share or that list them.
+func adapters() []string {
+	var all []string
+	for _, f := range floors {
+		for _, pkg := range f.packages {
+			name, below := strings.CutPrefix(pkg, "provider/")
+			if below && !strings.Contains(name, "/") && !slices.Contains([]string{"transport", "catalog", "callbacks"}, name) {
+				all = append(all, module+"internal/"+pkg)
+			}
+		}
+	}
+	return all
+}
+
+// apart has a rule for each adapter: it does not know the others.
+func apart() []never {
+	var rules []never
+	for _, one := range adapters() {
+		others := slices.DeleteFunc(adapters(), func(other string) bool { return other == one })
+		rules = append(rules, never{packages: []string{one}, forbidden: others, reason: "providers do not know each other"})
+	}
+	return rules
+}
+
 // TestNever holds every package to the rules without exception.
 func TestNever(t *testing.T) {
 	t.Parallel()
 	all := listed(t, module+"...")
-	for _, n := range nevers {
+	for _, n := range append(apart(), nevers...) {
 		looked := 0
 		for _, p := range all {
 			if !under(p.ImportPath, n.packages...) || under(p.ImportPath, n.except...) {
@@ -162,7 +193,8 @@ func TestNever(t *testing.T) {
 func TestNeverLooksAtSomething(t *testing.T) {
 	t.Parallel()
 	for pkg, wanted := range map[string][]string{
-		module + "internal/redisstore": redis, module + "cmd/worker": sdks, module + "cmd/ringup": {"github.com/alicebob"},
+		module + "internal/redisstore": redis, module + "cmd/worker": append(adapters(), sdks...), module + "cmd/ringup": {"github.com/alicebob"},
+		module + "internal/ingest": {module + "internal/sender"}, module + "internal/app/admin": {module + "internal/redisstore"},
 		module + "cmd/ingest": {"github.com/go-chi", "github.com/nyaruka"},
 	} {
 		deps := listed(t, pkg)[0].Deps

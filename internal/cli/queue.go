@@ -77,23 +77,36 @@ func (c *adminClient) list() *cobra.Command {
 	return cmd
 }
 
-func (c *adminClient) channels(cmd *cobra.Command) error {
+// queues asks for the state of the channels. Each that is in the answer has its state.
+func (c *adminClient) queues(cmd *cobra.Command) (map[message.Channel]admin.Channel, error) {
 	answer := map[message.Channel]admin.Channel{}
 	if err := c.call(cmd.Context(), http.MethodGet, "/queues", nil, &answer); err != nil {
+		return nil, err
+	}
+	for name, channel := range answer {
+		if channel.ChannelState == nil {
+			return nil, fmt.Errorf("%s says nothing of the queue of %s: is the admin program of this version?", c.url, cell(string(name)))
+		}
+	}
+	return answer, nil
+}
+
+func (c *adminClient) channels(cmd *cobra.Command) error {
+	answer, err := c.queues(cmd)
+	if err != nil {
 		return err
 	}
 	return c.show(cmd.OutOrStdout(), answer, func(w io.Writer) {
 		_, _ = fmt.Fprintln(w, "CHANNEL\tWAITING\tOLDEST\tIN FLIGHT\tRETRYING\tSCHEDULED\tFAILED\tSENT/S\tERRORS/S\tWORKERS\tSTATE")
 		for _, name := range message.Channels {
-			printChannel(w, name, answer[name])
+			if channel, known := answer[name]; known {
+				printChannel(w, name, channel)
+			}
 		}
 	})
 }
 
 func printChannel(w io.Writer, name message.Channel, c admin.Channel) {
-	if c.ChannelState == nil {
-		c.ChannelState = &queue.ChannelState{} // an admin program of another version
-	}
 	var waiting int64
 	for _, n := range c.Waiting {
 		waiting += n
@@ -145,11 +158,18 @@ func printDetail(w io.Writer, d *admin.Detail) {
 	}
 	if n := d.Notification; n != nil {
 		if d.Job == nil {
-			_, _ = fmt.Fprintf(w, "%s\t%s\t%s\tnot in the queue any more\n", cell(d.ID), n.Status, masked(n.Recipient))
+			_, _ = fmt.Fprintf(w, "%s\t%s\t%s\tnot in the queue any more\n", cell(d.ID), cell(admin.StatusName(n.Status)), masked(n.Recipient))
+		}
+		if d.MovedFrom != "" {
+			_, _ = fmt.Fprintf(w, "\nfell back from %s\n", cell(d.MovedFrom))
 		}
 		_, _ = fmt.Fprintln(w)
 		for _, e := range n.History {
-			_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", e.At.UTC().Format(time.DateTime), e.What, e.Provider, cell(e.MessageID), cell(e.Error))
+			last := e.Error
+			if e.What == "moved" {
+				last = admin.MovedTo(n)
+			}
+			_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", e.At.UTC().Format(time.DateTime), cell(admin.EventName(e.What)), e.Provider, cell(e.MessageID), cell(last))
 		}
 	}
 	if d.Message != nil && d.Message.Text != "" {
@@ -167,7 +187,7 @@ func (c *adminClient) search(cmd *cobra.Command, text string) error {
 	}
 	return c.show(cmd.OutOrStdout(), answer, func(w io.Writer) {
 		for _, n := range answer.Notifications {
-			_, _ = fmt.Fprintf(w, "%s\t%s\t%s\n", cell(n.ID), n.Status, masked(n.Recipient))
+			_, _ = fmt.Fprintf(w, "%s\t%s\t%s\n", cell(n.ID), cell(admin.StatusName(n.Status)), masked(n.Recipient))
 		}
 		printJobs(w, answer.Jobs)
 	})

@@ -26,7 +26,11 @@ func (c *adminClient) act(cmd *cobra.Command, action admin.Action, question stri
 			return nothing("there is no such job")
 		}
 		if !yes {
-			if err := confirm(cmd, fmt.Sprintf(question, admin.Plural(answer.Jobs, "job"))); err != nil {
+			jobs := admin.Plural(answer.Jobs, "job")
+			if answer.More {
+				jobs += " or more"
+			}
+			if err := confirm(cmd, fmt.Sprintf(question, jobs)); err != nil {
 				return err
 			}
 		}
@@ -37,7 +41,7 @@ func (c *adminClient) act(cmd *cobra.Command, action admin.Action, question stri
 			return err
 		}
 		total += answer.Jobs
-		if answer.Jobs < admin.MaxJobs || len(action.IDs) > 0 {
+		if !answer.More || answer.Jobs == 0 {
 			break
 		}
 		_, _ = fmt.Fprintf(cmd.ErrOrStderr(), "%d of %d…\n", total, max(total, expected))
@@ -147,8 +151,8 @@ func (c *adminClient) drain() *cobra.Command {
 
 // drained counts the jobs that are left on a channel, and prints how far it is.
 func (c *adminClient) drained(cmd *cobra.Command, name message.Channel) (left int64, err error) {
-	answer := map[message.Channel]admin.Channel{}
-	if err := c.call(cmd.Context(), http.MethodGet, "/queues", nil, &answer); err != nil {
+	answer, err := c.queues(cmd)
+	if err != nil {
 		return 0, err
 	}
 	channel, known := answer[name]

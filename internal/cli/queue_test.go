@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -28,13 +31,19 @@ func terminal(t *testing.T) (run func(args ...string) (out string, code int), sc
 	for i := range 3 {
 		f.Settled(fmt.Sprint("w", i), fmt.Sprint("TXN_", i), queue.Settlement{Outcome: queue.Fail{Error: "permanent: invalid_recipient"}})
 	}
-	f.Settled("paid", "TXN_9", queue.Settlement{Outcome: queue.Done{Costs: []queue.Cost{
-		{Field: queue.CostTotal, Micros: 15_800}, {Field: queue.CostEvent + "payment_complete|kiosk-7\x1b\u202e", Micros: 15_800}}}})
+	f.Settled("paid", "TXN_9", queue.Settlement{Outcome: queue.Done{
+		Cost: queue.Cost{Event: "payment_complete", Source: "kiosk-7\x1b\u202e", Micros: 15_800}}})
 	schedule = func(id, why string) {
 		t.Helper()
 		f.Settled(id, "TXN_9", queue.Settlement{Outcome: queue.Hold{Delay: time.Hour, Error: why}})
 	}
-	server := httptest.NewServer(f.Handler)
+	return commands(t, f.Handler), schedule
+}
+
+// commands runs commands against a server's API.
+func commands(t *testing.T, handler http.Handler) (run func(args ...string) (out string, code int)) {
+	t.Helper()
+	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
 	return func(args ...string) (string, int) {
 		t.Helper()
@@ -65,7 +74,7 @@ func terminal(t *testing.T) (run func(args ...string) (out string, code int), sc
 			return out.String() + err.Error(), cli.Code(err)
 		}
 		return out.String(), 0
-	}, schedule
+	}
 }
 
 func TestQueue(t *testing.T) {
@@ -194,6 +203,72 @@ func TestSuppress(t *testing.T) {
 				t.Errorf("%s: no %q in %s", tt.args, want, out)
 			}
 		}
+	}
+}
+
+// TestNames: what `queue show` prints has the names that the pages have, and not those of programs.
+func TestNames(t *testing.T) {
+	t.Parallel()
+	f := admintest.OpenWith(t, admintest.Options{Config: admin.Config{Token: "right"}, Fallback: map[string]string{"sms": "whatsapp"}})
+	run := commands(t, f.Handler)
+	f.Settled("hours", "TXN_1", queue.Settlement{Outcome: queue.Hold{Delay: time.Hour, Error: "quiet hours"}})
+	f.Settled("falls", "TXN_2", queue.Settlement{Outcome: queue.Fail{Error: "permanent", FallBack: true}})
+	for _, tt := range []struct{ args, want, not string }{
+		{"show hours:sms:1", `(?m)  scheduled +quiet hours$`, `\bheld\b`},
+		{"show hours", `(?m)^hours:sms:1 +scheduled +\+`, `\bheld\b`},
+		{"show falls:sms:1", `(?m)  fell back to another channel +falls:sms:1:whatsapp:1$`, `\bmoved\b`},
+		{"show falls:sms:1:whatsapp:1", `(?m)^fell back from falls:sms:1$`, `\bmoved\b`},
+	} {
+		out, code := run(strings.Fields(tt.args)...)
+		if code != 0 || !regexp.MustCompile(tt.want).MatchString(out) || regexp.MustCompile(tt.not).MatchString(out) {
+			t.Errorf("%s: %d, want %s and not %s in:\n%s", tt.args, code, tt.want, tt.not, out)
+		}
+	}
+}
+
+// TestOtherAdmin: a command that cannot read the state of a queue says so. It neither ends in a panic nor takes the queue for empty.
+func TestOtherAdmin(t *testing.T) {
+	t.Parallel()
+	for answer, want := range map[string]string{`{"sms":{}}`: "nothing of the queue of sms", `{"sms":null}`: "nothing of the queue of sms", `{}`: "there is no channel"} {
+		run := commands(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, answer) }))
+		if out, code := run("drain", "sms", "--timeout", "1ms"); code == 0 || !strings.Contains(out, want) {
+			t.Errorf("drain, after %s: %d, %s", answer, code, out)
+		}
+		if out, code := run("list"); (code == 0) != (answer == "{}") || strings.Contains(out, "\nsms") {
+			t.Errorf("list, after %s: %d, %s", answer, code, out)
+		}
+	}
+}
+
+// TestMore: a change that stops at its limit is asked for again until there are no more jobs, and not for ever.
+func TestMore(t *testing.T) {
+	t.Parallel()
+	var left []int
+	run := commands(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var x admin.ActionRequest
+		if err := json.NewDecoder(r.Body).Decode(&x); err != nil {
+			t.Error(err)
+		}
+		answer := admin.ActionResult{Action: x.Name, Channel: x.Channel, Jobs: left[0], More: len(left) > 1, DryRun: x.DryRun}
+		if !x.DryRun {
+			left = left[1:]
+		}
+		if err := json.NewEncoder(w).Encode(answer); err != nil {
+			t.Error(err)
+		}
+	}))
+	for _, tt := range []struct {
+		jobs []int
+		want string
+	}{{[]int{20_000}, "purge is done, 20,000 jobs"}, {[]int{10_000, 10_000, 7}, "purge is done, 20,007 jobs"}, {[]int{5, 0, 9}, "purge is done, 5 jobs"}} {
+		left = tt.jobs
+		if out, code := run("purge", "sms", "--yes"); code != 0 || !strings.Contains(out, tt.want) {
+			t.Errorf("%v: %d, %s", tt.jobs, code, out)
+		}
+	}
+	left = []int{10_000, 7}
+	if out, _ := run("purge", "sms"); !strings.Contains(out, "10,000 jobs or more") {
+		t.Error(out)
 	}
 }
 

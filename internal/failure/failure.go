@@ -70,11 +70,6 @@ const (
 	ReasonRequest     Reason = "request"           // the provider calls the request itself wrong
 )
 
-// Reasons lists every Reason, for metrics and documentation.
-var Reasons = []Reason{ReasonRecipient, ReasonOptedOut, ReasonContent, ReasonTemplate, ReasonRegion, ReasonSender,
-	ReasonCredentials, ReasonBalance, ReasonSuspended, ReasonQuota, ReasonRateLimit, ReasonOutage, ReasonTimeout,
-	ReasonNetwork, ReasonUnreadable, ReasonRequest}
-
 // Error is a send or a probe that did not succeed.
 type Error struct {
 	Class         Class

@@ -2,8 +2,7 @@ package gate
 
 import "ringup.dev/ringup/internal/pricing"
 
-// dailyCap holds a message that would go over a daily cap until the next day begins, by UTC. It is as pure as the others, given what the
-// budget says.
+// dailyCap holds a message that would go over a daily cap until the next day begins, by UTC. It reserves the cost of one that it lets pass.
 func dailyCap(budget *pricing.Budget) Stage {
 	if budget == nil {
 		return nil

@@ -1,5 +1,6 @@
-// Package gate says whether a message may go out now. It is a list of pure stages in one order: expiry, suppression, quiet hours, the
-// recipient's limit, the daily cap. The first stage that objects gives the reason.
+// Package gate says whether a message may go out now. It is a list of stages in one order: expiry, suppression, quiet hours, the recipient's
+// limit, the daily cap. The first stage that objects gives the reason. All but the last are pure; the daily cap reserves the cost of a message
+// that it lets pass.
 package gate
 
 import (
@@ -67,7 +68,8 @@ type Verdict struct {
 // Delay is how long a scheduled message waits from now on: a second at least, so that it is not claimed over and over.
 func (v Verdict) Delay(now time.Time) time.Duration { return max(v.Until.Sub(now), time.Second) }
 
-// Stage looks at a message. It goes by nothing but its configuration and the input, and changes nothing. The nil stage has nothing to look for.
+// Stage looks at a message. It goes by nothing but its configuration and the input, and changes nothing; the daily cap's alone goes by its budget,
+// too, and reserves there. The nil stage has nothing to look for.
 type Stage func(Input) Verdict
 
 // Gate is the stages of one channel. It is safe for concurrent use.
@@ -77,7 +79,7 @@ type Gate struct {
 }
 
 // New returns the gate of a valid configuration (Config.Validate). The budget is what the daily caps leave; nil for no caps. An error says
-// that QUIET_HOURS or DEFAULT_TIMEZONE cannot be read.
+// that QUIET_HOURS, QUIET_HOURS_EVENTS or DEFAULT_TIMEZONE cannot work.
 func New(c Config, budget *pricing.Budget) (*Gate, error) {
 	hours, err := newSchedule(c.Quiet)
 	if err != nil {

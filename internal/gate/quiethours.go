@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -38,7 +39,7 @@ func (c *QuietConfig) Validate() error {
 	return errors.Join(errs...)
 }
 
-// quietHours holds a message until the quiet hours where its customer is have ended.
+// quietHours holds a message until the quiet hours where its customer is have ended. The nil schedule has no quiet hours.
 func quietHours(s *schedule) Stage {
 	if s == nil {
 		return nil
@@ -52,7 +53,7 @@ func quietHours(s *schedule) Stage {
 	}
 }
 
-// schedule is the quiet hours of a configuration. It is safe for concurrent use; the nil one has none.
+// schedule is the quiet hours of a configuration. It is safe for concurrent use.
 type schedule struct {
 	window   window
 	events   []event.Type
@@ -68,14 +69,8 @@ func newSchedule(c QuietConfig) (*schedule, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	w, err := parse(c.Window)
-	if err != nil {
-		return nil, err
-	}
-	fallback, err := load(c.DefaultTimezone)
-	if err != nil {
-		return nil, err
-	}
+	w, _ := parse(c.Window) // Validate has read both
+	fallback, _ := load(c.DefaultTimezone)
 	return &schedule{window: w, events: slices.Clone(c.Events), fallback: fallback}, nil
 }
 
@@ -84,7 +79,7 @@ func newSchedule(c QuietConfig) (*schedule, error) {
 // of several zones is quiet while it is quiet in any of them. Where those are so far apart that it is always quiet in one of them,
 // DEFAULT_TIMEZONE decides.
 func (s *schedule) opens(name event.Type, audience message.Audience, to message.Address, payloadZone string, now time.Time) (at time.Time, quiet bool) {
-	if s == nil || audience != message.Customer || !slices.Contains(s.events, name) {
+	if audience != message.Customer || !slices.Contains(s.events, name) {
 		return now, false
 	}
 	at, found := s.window.open(s.where(to, payloadZone), now)
@@ -120,7 +115,7 @@ func (s *schedule) zone(name string) *time.Location {
 	if err != nil {
 		return nil
 	}
-	s.zones.Store(name, zone)
+	s.zones.Store(strings.Clone(name), zone) // the caller's string may be a piece of a whole event
 	return zone
 }
 

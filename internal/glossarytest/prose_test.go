@@ -36,9 +36,12 @@ func maskOf(name string) mask {
 		return func(text []byte) []byte { return keep(marked(text, "#"), comment, described, folded) }
 	case ext == ".json":
 		return func(text []byte) []byte { return keep(text, describedJSON) }
+	case ext == ".js", ext == ".proto", ext == ".json5":
+		return func(text []byte) []byte { return keep(marked(text, "//"), comment) }
 	case ext == ".lua":
 		return func(text []byte) []byte { return keep(marked(text, "--"), comment) }
-	case slices.Contains([]string{"Dockerfile", "Makefile", "Tiltfile", ".env.example"}, base), ext == ".conf", dir == "hack/", dir == ".ci/":
+	case slices.Contains([]string{"Dockerfile", "Makefile", "Tiltfile", ".env.example"}, base), ext == ".conf", ext == ".acl",
+		strings.HasPrefix(dir, "hack/"), dir == ".ci/":
 		return func(text []byte) []byte { return keep(marked(text, "#"), comment) }
 	}
 	return nil
@@ -198,6 +201,11 @@ func TestMasks(t *testing.T) {
 		{"a.json", "{\"title\": \"is none\", \"x\": \"is none\", \"description\": \"is none, `is none`\"}", []int{1, 1}},
 		{"a.lua", "-- is none\nlocal x = 'is none' -- is none\n", []int{1, 2}},
 		{"hack/a", "# is\n# none\necho is none\n", []int{1}},
+		{"hack/kind/a", "echo is none # is none\n", []int{1}},
+		{"a.js", "// is\n// none\nlet x = 'is none'; // is none\n", []int{1, 3}},
+		{"a.proto", "// is none\nmessage IsNone { string x = 1; // is none\n}\n", []int{1, 2}},
+		{"a.json5", "{\n  // is none\n  x: 'is none',\n}\n", []int{2}},
+		{"docs/a.acl", "# is none\nuser is none\n", []int{1}},
 		{"Dockerfile", "# is none\nRUN is none\n", []int{1}},
 		{"templates/NOTES.txt", "is none {{is none}}", []int{1}},
 		{"templates/_x.tpl", "{{/* is none */}}{{fail \"the address is none\"}} is none", []int{1, 1}},

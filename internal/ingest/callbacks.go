@@ -104,6 +104,9 @@ func (c *Callbacks) serveChallenge(callback provider.Callback) http.HandlerFunc 
 	}
 	return func(w http.ResponseWriter, r *http.Request) {
 		reply, err := callback.Challenge.Answer(r)
+		if err != nil {
+			err = c.refused(callback.Provider, err)
+		}
 		c.answer(w, callback.Provider, outcomeNothing, reply, err)
 	}
 }
@@ -126,7 +129,18 @@ func notConfigured(settings []string) http.HandlerFunc {
 	}
 }
 
-// read reads and verifies a callback. Errors: *inbound.Problem.
+// refused logs why a request was refused, and returns that: with the error of a 500, which the client does not get.
+func (c *Callbacks) refused(name string, err error) *inbound.Problem {
+	p := inbound.AsProblem(err)
+	if p.Status == http.StatusInternalServerError {
+		c.log.Error("callback failed", "provider", name, "error", err)
+	} else {
+		c.log.Warn("callback refused", "provider", name, "status", p.Status, "reason", p.Detail)
+	}
+	return p
+}
+
+// read reads and verifies a callback. Errors: *inbound.Problem, and any other for a fault of ours.
 func read(callback provider.Callback, r *http.Request) (report.Update, inbound.Reply, error) {
 	body, err := callback.Body.Read(r)
 	if err != nil {
@@ -139,9 +153,7 @@ func read(callback provider.Callback, r *http.Request) (report.Update, inbound.R
 func (c *Callbacks) apply(callback provider.Callback, r *http.Request) (inbound.Reply, string, error) {
 	update, reply, err := read(callback, r)
 	if err != nil {
-		refused := inbound.AsProblem(err)
-		c.log.Warn("callback refused", "provider", callback.Provider, "status", refused.Status, "reason", refused.Detail)
-		return inbound.Reply{}, "", refused
+		return inbound.Reply{}, "", c.refused(callback.Provider, err)
 	}
 	if update.Empty() {
 		return reply, outcomeNothing, nil

@@ -26,6 +26,7 @@ import (
 	"ringup.dev/ringup/internal/provider/aws"
 	awssend "ringup.dev/ringup/internal/provider/aws/send"
 	"ringup.dev/ringup/internal/provider/callbacks"
+	"ringup.dev/ringup/internal/provider/providertest"
 	"ringup.dev/ringup/internal/provider/sendgrid"
 	sendgridsend "ringup.dev/ringup/internal/provider/sendgrid/send"
 	"ringup.dev/ringup/internal/provider/transport"
@@ -57,7 +58,7 @@ type bench struct {
 	err     error
 }
 
-// Take remembers an update, or fails as it is told.
+// Accept remembers an update, or fails as it is told.
 func (b *bench) Accept(_ context.Context, n report.Update) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -127,7 +128,7 @@ func open(t *testing.T, instead map[string]string) *bench {
 	return b
 }
 
-// dialect is a provider that reports, as the emulator, the catalogue and the metrics call it.
+// dialect is a provider that reports, as the emulator, the catalog and the metrics call it.
 type dialect struct {
 	name, provider string
 	channel        message.Channel
@@ -177,20 +178,15 @@ func each(t *testing.T, test func(t *testing.T, d dialect)) {
 	}
 }
 
-// send sends a message through the real adapter, and returns what the provider took, with the id that the adapter was told.
-func (b *bench) send(t *testing.T, d dialect, jobID string) (emulator.Message, string) {
+// send sends a message through the real adapter, and returns what the provider took.
+func (b *bench) send(t *testing.T, d dialect, jobID string) emulator.Message {
 	t.Helper()
 	p, err := d.build(b.url, transport.New(1))
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := message.Message{JobID: jobID, Channel: d.channel, To: d.to, Subject: "Receipt", Text: "Thank you", HTML: "<p>Thank you</p>", Segments: 1}
-	receipt, err := p.Send(t.Context(), m)
-	if err != nil {
-		t.Fatal(err)
-	}
-	taken := b.providers.Messages()
-	return taken[len(taken)-1], receipt.MessageID
+	m, _ := providertest.Sent(t, p, b.providers, d.channel, jobID)
+	return m
 }
 
 // report returns the callbacks of events.
@@ -256,7 +252,7 @@ func TestForgery(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, d dialect) {
 		b := open(t, nil)
-		m, _ := b.send(t, d, "webhook_1:"+string(d.channel)+":1")
+		m := b.send(t, d, "webhook_1:"+string(d.channel)+":1")
 		good := b.report(t, m, emulator.Event{Kind: emulator.EventDelivered})[0]
 		forged := []emulator.Callback{
 			good.Forged(),
@@ -300,7 +296,7 @@ func TestTheQueueIsAway(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, d dialect) {
 		b := open(t, nil)
-		m, _ := b.send(t, d, "webhook_1:"+string(d.channel)+":1")
+		m := b.send(t, d, "webhook_1:"+string(d.channel)+":1")
 		cb := b.report(t, m, emulator.Event{Kind: emulator.EventDelivered})[0]
 		b.fail(errors.New("no connection to Redis"))
 		answer := b.call(t, http.StatusServiceUnavailable, cb)
@@ -423,7 +419,7 @@ func TestNotConfigured(t *testing.T) {
 				}
 			}
 			for _, d := range dialects() {
-				m, _ := b.send(t, d, "webhook_1:"+string(d.channel)+":1")
+				m := b.send(t, d, "webhook_1:"+string(d.channel)+":1")
 				cb := b.report(t, m, emulator.Event{Kind: emulator.EventDelivered})[0]
 				if len(tt.dialects) == 0 || tt.dialects[0] != d.name {
 					b.call(t, d.taken, cb)
@@ -440,7 +436,7 @@ func TestRotation(t *testing.T) {
 	t.Parallel()
 	b := open(t, map[string]string{"TWILIO_AUTH_TOKEN": "anew," + emulator.TwilioAuthToken, "WHATSAPP_APP_SECRET": emulator.WhatsAppAppSecret + ", anew"})
 	for _, d := range dialects() {
-		m, _ := b.send(t, d, "webhook_1:"+string(d.channel)+":1")
+		m := b.send(t, d, "webhook_1:"+string(d.channel)+":1")
 		b.call(t, d.taken, b.report(t, m, emulator.Event{Kind: emulator.EventDelivered})...)
 	}
 }
@@ -450,7 +446,7 @@ func TestMetrics(t *testing.T) {
 	t.Parallel()
 	b := open(t, nil)
 	d := dialects()[2]
-	m, _ := b.send(t, d, "webhook_1:email:1")
+	m := b.send(t, d, "webhook_1:email:1")
 	callbacks := b.report(t, m, emulator.Event{Kind: emulator.EventDelivered}, emulator.Event{Kind: emulator.EventBounce}, emulator.Event{Kind: emulator.EventResubscribe})
 	b.fail(errors.New("away"))
 	b.call(t, http.StatusServiceUnavailable, callbacks...)

@@ -5,6 +5,7 @@ package ingest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"sync/atomic"
@@ -25,7 +26,8 @@ import (
 	"ringup.dev/ringup/internal/telemetry/tracing"
 )
 
-// Enqueuer takes a webhook's jobs. Errors: queue.ErrUnavailable, *queue.FullError.
+// Enqueuer takes a webhook's jobs. Errors: queue.ErrUnavailable, also where the context ended; *queue.FullError; and any other for an event that
+// cannot become a job, now or later.
 type Enqueuer interface {
 	Enqueue(context.Context, *queue.Submission) (*queue.Acceptance, error)
 }
@@ -126,7 +128,11 @@ func (h *handler) serve(real bool) http.HandlerFunc {
 				w.Header().Set("WWW-Authenticate", "Bearer")
 			}
 			p.Write(w)
-			h.Log.Warn("webhook refused", "status", p.Status, "event", kind, "reason", p.Outcome)
+			if p.Status == http.StatusInternalServerError { // the client does not get the error
+				h.Log.Error("webhook failed", "event", kind, "error", err)
+			} else {
+				h.Log.Warn("webhook refused", "status", p.Status, "event", kind, "reason", p.Outcome)
+			}
 		} else {
 			outcome = answer.Status
 			inbound.WriteJSON(w, http.StatusAccepted, inbound.JSON, answer)
@@ -144,7 +150,7 @@ func (h *handler) serve(real bool) http.HandlerFunc {
 	}
 }
 
-// accept takes a webhook or says why not. Errors: *inbound.Problem.
+// accept takes a webhook or says why not. Errors: *inbound.Problem, and any other for a fault of ours.
 func (h *handler) accept(r *http.Request, real bool) (*accepted, *event.Event, error) {
 	if real {
 		if err := h.Verifier.Token(r.Header); err != nil {
@@ -179,7 +185,8 @@ func (h *handler) accept(r *http.Request, real bool) (*accepted, *event.Event, e
 	return answer, e, err
 }
 
-// enqueue plans the messages of an event and puts their jobs into the queue; every error is an *inbound.Problem.
+// enqueue plans the messages of an event and puts their jobs into the queue. Errors: *inbound.Problem, and those of the Enqueuer for an event that cannot
+// become a job.
 func (h *handler) enqueue(ctx context.Context, e *event.Event) (*accepted, error) {
 	ctx, cancel := context.WithTimeout(ctx, enqueueTimeout)
 	defer cancel()
@@ -193,9 +200,11 @@ func (h *handler) enqueue(ctx context.Context, e *event.Event) (*accepted, error
 	switch {
 	case errors.As(err, &full):
 		return nil, inbound.New(http.StatusServiceUnavailable, "full", full.Error()+"; nothing is lost, send it again later")
-	case err != nil:
+	case errors.Is(err, queue.ErrUnavailable):
 		h.Log.Error("enqueue failed", "webhook", e.ID, "error", err)
 		return nil, inbound.Unavailable("the queue cannot take it now; send it again")
+	case err != nil: // to send it again would not help
+		return nil, fmt.Errorf("webhook %q: %w", e.ID, err)
 	}
 	answer := &accepted{ID: e.ID, Status: "accepted", Jobs: acceptance.Jobs, Skipped: acceptance.Skipped}
 	if acceptance.Duplicate {
@@ -219,9 +228,7 @@ func invalid(err error) *inbound.Problem {
 	var fields *generic.InvalidError
 	if errors.As(err, &fields) {
 		p := inbound.New(http.StatusUnprocessableEntity, "invalid", "the payload is not a valid webhook; errors names each wrong field")
-		for _, field := range fields.Problems {
-			p.Errors = append(p.Errors, inbound.FieldError(field))
-		}
+		p.Errors = fields.Problems
 		return p
 	}
 	return inbound.Malformed(err.Error())

@@ -228,21 +228,30 @@ func TestEveryWrongFieldIsNamed(t *testing.T) {
 	}
 }
 
+// TestQueueTrouble: the sender is asked to send it again where that may help, and only there. The log has the error, and the sender does not.
 func TestQueueTrouble(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		err    error
-		detail string
+		status int
+		detail string // "" for no detail
+		log    string // "" where the answer says it all
 	}{
-		{errors.Join(queue.ErrUnavailable, errors.New("dial tcp 10.0.0.1")), "send it again"},
-		{&queue.FullError{Channel: message.SMS, Depth: 7}, "the sms queue is full"},
+		{errors.Join(queue.ErrUnavailable, errors.New("dial tcp 10.0.0.1")), 503, "send it again", "10.0.0.1"},
+		{fmt.Errorf("%w: %w", queue.ErrUnavailable, context.DeadlineExceeded), 503, "send it again", "deadline exceeded"},
+		{&queue.FullError{Channel: message.SMS, Depth: 7}, 503, "the sms queue is full", ""},
+		{fmt.Errorf("webhook cannot become a job: %w", errors.New("too long by 10.0.0.1 bytes")), 500, "", `"webhook failed","event":"payment_complete","error":"webhook \"w1\": webhook cannot`},
 	} {
 		b := setup(t, nil)
 		b.queue.err = tt.err
 		resp, answer := b.post(t, "/webhooks/pos", sampleWith(`{}`), nil)
-		if resp.StatusCode != 503 || resp.Header.Get("Retry-After") == "" || !strings.Contains(answer["detail"].(string), tt.detail) ||
-			strings.Contains(answer["detail"].(string), "10.0.0.1") {
+		detail, _ := answer["detail"].(string)
+		if resp.StatusCode != tt.status || (resp.Header.Get("Retry-After") != "") != (tt.status == 503) || !strings.Contains(detail, tt.detail) ||
+			(detail == "") != (tt.detail == "") || strings.Contains(detail, "10.0.0.1") {
 			t.Errorf("%v: HTTP %d %v", tt.err, resp.StatusCode, answer)
+		}
+		if !strings.Contains(b.log.String(), tt.log) {
+			t.Errorf("%v: %q is not in the log: %s", tt.err, tt.log, b.log)
 		}
 	}
 }

@@ -4,6 +4,7 @@ package message
 
 import (
 	"fmt"
+	"io"
 	"log/slog"
 	"strings"
 )
@@ -63,8 +64,8 @@ func (r Address) Reveal() string { return string(r) }
 // String masks the address: "+•••7890", "j•••@example.com".
 func (r Address) String() string { return Mask(string(r)) }
 
-// GoString masks the address in %#v.
-func (r Address) GoString() string { return r.String() }
+// Format masks the address in fmt, whatever the verb.
+func (r Address) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, r.String()) }
 
 // LogValue masks the address in logs.
 func (r Address) LogValue() slog.Value { return slog.StringValue(r.String()) }
@@ -108,8 +109,8 @@ type Message struct {
 	JobID       string // also the correlation value that is sent along, where the provider has a field for it
 	WebhookID   string
 	EventType   string
-	Source      string // of the webhook
-	Timezone    string // the recipient's, if the payload has it: an IANA name, or anything
+	Source      string // of the event
+	Timezone    string // the recipient's, if the event has it: an IANA name, or anything
 	Channel     Channel
 	To          Address
 	Subject     string    // e-mail only

@@ -113,8 +113,15 @@ func (s *Server) Serve() error {
 	return nil
 }
 
-// Close ends the server and cuts off the requests it has. A second call does nothing.
-func (s *Server) Close() error { return s.http.Close() }
+// Close frees the port, ends the server and cuts off the requests it has. Serve need not have been called. A second call does nothing.
+func (s *Server) Close() error {
+	err := s.http.Close()
+	// The http.Server knows the listener once it serves, and may have closed it.
+	if closeErr := s.listener.Close(); !errors.Is(closeErr, net.ErrClosed) {
+		err = errors.Join(err, closeErr)
+	}
+	return err
+}
 
 func (s *Server) health(w http.ResponseWriter, _ *http.Request) {
 	if s.Live != nil {

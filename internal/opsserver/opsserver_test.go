@@ -143,6 +143,39 @@ func TestAPortThatIsTaken(t *testing.T) {
 	}
 }
 
+// TestCloseFreesThePort: whether or not the server has begun to serve, and a second call does nothing.
+func TestCloseFreesThePort(t *testing.T) {
+	t.Parallel()
+	for _, serves := range []bool{false, true} {
+		server, err := opsserver.New(opsserver.Options{Gatherer: prometheus.NewRegistry()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, port, _ := net.SplitHostPort(server.Addr())
+		ended := make(chan error, 1)
+		if serves {
+			go func() { ended <- server.Serve() }()
+			get(t, "http://127.0.0.1:"+port+"/healthz")
+		}
+		for range 2 {
+			if err := server.Close(); err != nil {
+				t.Errorf("serves: %t: %v", serves, err)
+			}
+		}
+		if listener, err := net.Listen("tcp", ":"+port); err != nil {
+			t.Errorf("serves: %t: %v", serves, err)
+		} else {
+			_ = listener.Close()
+		}
+		if !serves {
+			go func() { ended <- server.Serve() }()
+		}
+		if err := <-ended; err != nil {
+			t.Errorf("serves: %t: Serve returned %v", serves, err)
+		}
+	}
+}
+
 func TestConfiguration(t *testing.T) {
 	t.Parallel()
 	for port, want := range map[int]bool{0: true, 9090: true, 65535: true, -1: false, 70000: false} {

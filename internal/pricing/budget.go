@@ -93,14 +93,19 @@ func (b *Budget) Settle(label string, cost Micros) {
 	b.reserved.add(label, -cost)
 }
 
-// Refresh takes what all workers have spent on now's day: in all, and by the sources' labels. What is reserved stays.
+// Refresh takes what all workers have spent on now's day: in all, and by the sources' labels. What is reserved stays. Where a message of a later
+// day has been reserved meanwhile, nothing is taken.
 func (b *Budget) Refresh(total Micros, bySource map[string]Micros, now time.Time) {
 	if b == nil {
 		return
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.day = Day(now)
+	day := Day(now)
+	if day < b.day {
+		return
+	}
+	b.day = day
 	b.spent.clear()
 	b.spent.total = total
 	for label, spent := range bySource {

@@ -71,6 +71,11 @@ func TestBudget(t *testing.T) {
 	now = now.Add(12 * time.Hour)
 	reserve("kiosk-7", 300_000, "")
 	reserve("kiosk-7", 1, "sms/kiosk-7")
+
+	// What was asked for on the day before comes late.
+	b.Refresh(1_000_000, map[string]Micros{"kiosk-7": 300_000}, now.Add(-12*time.Hour))
+	reserve("kiosk-7", 1, "sms/kiosk-7") // the 0.3 are still under way
+	reserve("till-1", 700_000, "")
 }
 
 func TestNoBudget(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/sethvargo/go-envconfig"
 
@@ -248,6 +249,20 @@ func TestSources(t *testing.T) {
 	}
 	if got := fresh.Label(strings.Repeat("é", 100)); got != strings.Repeat("é", 32) {
 		t.Errorf("a long one: %q", got)
+	}
+}
+
+// TestLabelsKeepNoPayload: a label is a copy, the first time and later, since a source's name is a piece of its payload and labels stay.
+func TestLabelsKeepNoPayload(t *testing.T) {
+	t.Parallel()
+	s := NewSources(nil)
+	raw := []byte("till-1")
+	source := unsafe.String(&raw[0], len(raw))
+	first := s.Label(source)
+	for _, label := range []string{first, s.Label(source)} {
+		if label != "till-1" || unsafe.StringData(label) == unsafe.StringData(source) || unsafe.StringData(label) != unsafe.StringData(first) {
+			t.Errorf("%q is not the one copy", label)
+		}
 	}
 }
 

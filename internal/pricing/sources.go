@@ -18,12 +18,12 @@ const (
 // Sources gives the sources of webhooks labels for metrics, bounded in number. It is safe for concurrent use.
 type Sources struct {
 	mu   sync.RWMutex
-	seen map[string]bool
+	seen map[string]string // each label by itself: its own copy, since the caller's string may be a piece of a whole payload
 }
 
 // NewSources returns labels, of which sources with caps of their own take theirs first.
 func NewSources(c *Caps) *Sources {
-	s := &Sources{seen: map[string]bool{}}
+	s := &Sources{seen: map[string]string{}}
 	if c == nil {
 		return s
 	}
@@ -43,20 +43,24 @@ func (s *Sources) Label(source string) string {
 	// Metrics take no other text.
 	label := strings.ToValidUTF8(source[:min(len(source), maxLabel)], "")
 	s.mu.RLock()
-	known, full := s.seen[label], len(s.seen) >= maxSources
+	own, known := s.seen[label]
+	full := len(s.seen) >= maxSources
 	s.mu.RUnlock()
 	switch {
 	case known:
-		return label
+		return own
 	case full:
 		return otherSources
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.seen[label] && len(s.seen) >= maxSources {
+	if own, known := s.seen[label]; known {
+		return own
+	}
+	if len(s.seen) >= maxSources {
 		return otherSources
 	}
-	// The caller's string may be a piece of a whole payload.
-	s.seen[strings.Clone(label)] = true
-	return label
+	own = strings.Clone(label)
+	s.seen[own] = own
+	return own
 }

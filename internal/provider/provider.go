@@ -41,7 +41,7 @@ type Traits struct {
 	MaxText int
 }
 
-// OptOutLister is a Provider with a list of its own of people who want no more messages, whose messages it drops without a word.
+// OptOutLister is a Provider with a list of its own of people who want no more messages. It drops messages to them without a word.
 //
 // OptedOut hands every person on the list to each, in no order, and perhaps a person twice when the list changes meanwhile. It asks page
 // by page, and no further once ctx ends or each returns an error. Errors are those of each, or as of Send; what was handed over until then is

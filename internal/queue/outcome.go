@@ -30,8 +30,8 @@ type Done struct {
 	NoReports bool
 	// FindByMessageID makes the provider's message id lead to the job, for providers whose reports name nothing else.
 	FindByMessageID bool
-	// Costs are added to what was spent today.
-	Costs []Cost
+	// Cost is added to what was spent today.
+	Cost Cost
 	// Redelivery says how to go on when the provider reports that the message did not arrive; nil: the report is only logged.
 	Redelivery *Redelivery
 }
@@ -127,13 +127,14 @@ type Redelivery struct {
 	Within   time.Duration // how long after the send a report still leads to it
 }
 
-// Cost is a part of what was spent today (UTC) on a channel: in all, by source, or by event and source.
+// Cost is the cost of one message. The zero value costs nothing.
 type Cost struct {
-	Field  string // CostTotal, CostSource+source, CostEvent+event+"|"+source
+	Event  string // the event's type
+	Source string // the label of the event's source
 	Micros int64  // millionths of PRICE_CURRENCY
 }
 
-// The fields of a day's costs.
+// The fields of a day's costs (UTC) on a channel: in all, CostSource+source, and CostEvent+event+"|"+source.
 const (
 	CostTotal  = "total"
 	CostSource = "source:"

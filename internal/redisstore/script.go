@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -50,24 +51,53 @@ func newScript[A, R any](name string) script {
 // shared returns those pieces of lua/prelude.lua and lua/breaker.lua that a script uses, in their order: Lua makes each function anew each
 // time that a script runs. A piece is a declaration with the comment before it; an empty line ends it.
 func shared(body string) string {
-	pieces := strings.Split(read("prelude")+"\n"+read("breaker"), "\n\n")
-	used := ""
-	for _, piece := range slices.Backward(pieces) {
+	used, names := "", map[string]bool{}
+	use := func(lua string) {
+		for _, word := range words(lua) {
+			names[word] = true
+		}
+	}
+	use(body)
+	for _, piece := range slices.Backward(sharedPieces()) {
 		// A piece uses only those before it.
-		if name := declares.FindStringSubmatch(piece); name == nil || regexp.MustCompile(`\b(`+strings.ReplaceAll(name[1], ", ", "|")+`)\b`).MatchString(code(used+body)) {
-			used = piece + "\n\n" + used
+		if len(piece.declares) == 0 || slices.ContainsFunc(piece.declares, func(name string) bool { return names[name] }) {
+			used = piece.lua + "\n\n" + used
+			use(piece.lua)
 		}
 	}
 	return used
 }
 
-// declares finds the name, or the names, that a piece of a shared file declares.
-var declares = regexp.MustCompile(`(?m)^local (?:function )?([\w, ]*\w)`)
+// piece is a piece of a shared file, with the names that it declares.
+type piece struct {
+	lua      string
+	declares []string
+}
 
-// code is Lua without its comments.
-func code(lua string) string { return comments.ReplaceAllString(lua, "") }
+var sharedPieces = sync.OnceValue(func() []piece {
+	declares := regexp.MustCompile(`(?m)^local (?:function )?([\w, ]*\w)`)
+	var pieces []piece
+	for lua := range strings.SplitSeq(read("prelude")+"\n"+read("breaker"), "\n\n") {
+		one := piece{lua: lua}
+		if found := declares.FindStringSubmatch(lua); found != nil {
+			one.declares = words(found[1])
+		}
+		pieces = append(pieces, one)
+	}
+	return pieces
+})
 
-var comments = regexp.MustCompile(`--[^\n]*`)
+// words are the names in a piece of Lua, without its comments.
+func words(lua string) []string {
+	var all []string
+	for line := range strings.Lines(lua) {
+		code, _, _ := strings.Cut(line, "--")
+		all = append(all, strings.FieldsFunc(code, func(r rune) bool {
+			return r != '_' && (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z')
+		})...)
+	}
+	return all
+}
 
 func read(file string) string {
 	text, err := sources.ReadFile("lua/" + file + ".lua")

@@ -19,11 +19,6 @@ import (
 // globals are the names that scripts use of Redis and of Lua.
 var globals = []string{"redis", "KEYS", "ARGV", "string", "math", "tonumber", "type", "pairs", "ipairs", "unpack", "next"}
 
-// words are the names in a piece of Lua, without its comments.
-func words(source string) []string {
-	return regexp.MustCompile(`\w+`).FindAllString(code(source), -1)
-}
-
 // TestScriptsAndStructsAgree: every argument has a name that the script uses, the script uses no name that it does not have, and what it
 // answers is read.
 func TestScriptsAndStructsAgree(t *testing.T) {

@@ -230,8 +230,10 @@ func (c *Consumer) encodeDone(b *settleBatch, now time.Time, s *queue.Settlement
 		done.LogKey, done.LogField = c.keys.log(j.WebhookID, j.Index, j.AcceptedAt)
 	}
 	b.args.Done = append(b.args.Done, done)
-	for _, cost := range o.Costs {
-		b.args.Costs = append(b.args.Costs, costArgs{of, cost.Field, cost.Micros})
+	if cost := o.Cost; cost.Micros != 0 {
+		for _, field := range []string{queue.CostTotal, queue.CostSource + cost.Source, queue.CostEvent + cost.Event + "|" + cost.Source} {
+			b.args.Costs = append(b.args.Costs, costArgs{of, field, cost.Micros})
+		}
 	}
 	if o.FindByMessageID && o.MessageID != "" {
 		b.args.Links = append(b.args.Links, linkArgs{of, o.MessageID, logName(j) + " " + strconv.FormatInt(j.AcceptedAt.UnixMilli(), 10)})

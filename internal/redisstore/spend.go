@@ -15,7 +15,7 @@ const (
 	costTTL = 40 * day
 )
 
-// Spending returns the costs of a channel on the day of a time (UTC), in millionths of PRICE_CURRENCY, by the fields of queue.Cost; none for a
+// Spending returns the costs of a channel on the day of a time (UTC), in millionths of PRICE_CURRENCY, by the fields of queue.CostTotal and its like; none for a
 // day without costs, or more than forty days ago. Errors: queue.ErrUnavailable.
 func (s *Store) Spending(ctx context.Context, channel message.Channel, at time.Time) (map[string]int64, error) {
 	k := s.keys[channel]

@@ -16,14 +16,17 @@ import (
 	"ringup.dev/ringup/internal/store"
 )
 
-// New loads the templates for the messages of some stores. With files of its own it renders every text that they change with a sample and with an event that has
+// New loads the templates for the messages of some stores on some channels, or on all where none is given. With files of its own it renders every text that they change with a sample and with an event that has
 // only what is required, so that a broken one is found before a customer waits for it. The error names every file that is wrong, with the line and the
 // field; without TEMPLATES_STRICT these files are left out instead.
-func New(config Config, stores store.Directory) (*Renderer, error) {
+func New(config Config, stores store.Directory, channels ...message.Channel) (*Renderer, error) {
+	if len(channels) == 0 {
+		channels = message.Channels
+	}
 	without := map[string]bool{}
 	var skipped []error
 	for {
-		r, errs := load(config.TemplatesDir, stores, without)
+		r, errs := load(config.TemplatesDir, stores, channels, without)
 		if len(errs) == 0 {
 			r.skipped = append(r.skipped, skipped...)
 			return r, nil
@@ -42,19 +45,21 @@ func New(config Config, stores store.Directory) (*Renderer, error) {
 }
 
 // load makes a renderer without some files, or returns what is wrong.
-func load(dir string, stores store.Directory, without map[string]bool) (*Renderer, []error) {
+func load(dir string, stores store.Directory, channels []message.Channel, without map[string]bool) (*Renderer, []error) {
 	f, errs := readFiles(dir, without)
 	if len(errs) > 0 {
 		return nil, errs
 	}
-	r := &Renderer{stores: stores, files: f, sets: map[setKey]*set{}}
+	r := &Renderer{stores: stores, channels: channels, files: f, sets: map[setKey]*set{}}
 	f.parsed = map[string]words{}
 	defer func() { f.parsed = nil }()
 	for _, s := range stores.All() {
 		errs = append(errs, f.checkLocale(s.Locale)...)
 	}
 	for _, k := range slices.SortedFunc(maps.Keys(f.texts), func(a, b key) int { return strings.Compare(fmt.Sprint(a), fmt.Sprint(b)) }) {
-		errs = append(errs, f.complete(k)...)
+		if slices.Contains(channels, k.channel) {
+			errs = append(errs, f.complete(k)...)
+		}
 	}
 	if len(errs) == 0 && f.own {
 		errs = r.check()
@@ -110,7 +115,7 @@ func (r *Renderer) check() []error {
 	for _, s := range r.stores.All() {
 		for _, locale := range append(r.files.locales(), s.Locale) {
 			for _, about := range occasions {
-				for _, channel := range message.Channels {
+				for _, channel := range r.channels {
 					for _, audience := range message.Audiences {
 						for _, err := range r.try(s, locale, about, channel, audience) {
 							if !seen[err.Error()] {

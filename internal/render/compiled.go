@@ -2,7 +2,6 @@ package render
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	htmltemplate "html/template"
 	"io"
@@ -158,10 +157,7 @@ func (c *compiled) execute(v *view) (string, error) {
 func (c *compiled) executeLibrary(v *view) (string, error) {
 	var b bytes.Buffer
 	if err := c.library.Execute(&b, v); err != nil {
-		// The library's text may quote the data.
-		if exec, is := errors.AsType[template.ExecError](err); is {
-			return "", fmt.Errorf("template %s cannot be rendered", exec.Name)
-		}
+		// Not the library's text: it may quote the data, and names the definition, as "content", and not the file.
 		return "", fmt.Errorf("template %s cannot be rendered", c.name)
 	}
 	return strings.TrimSpace(b.String()), nil

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"unicode/utf16"
@@ -33,6 +34,7 @@ type Renderer struct {
 	Log *slog.Logger
 
 	stores   store.Directory
+	channels []message.Channel
 	files    *files
 	skipped  []error
 	figures  figures
@@ -67,7 +69,7 @@ func (r *Renderer) Render(j *job.Job) (message.Message, error) {
 		return message.Message{}, fmt.Errorf("there is no store %q", e.Store)
 	}
 	about, known := occasionOf(e, r.statuses.read(e.Sale.Status))
-	if !known {
+	if !known || !slices.Contains(r.channels, j.Channel) {
 		return message.Message{}, fmt.Errorf("there is no template for %s, %s, %s", e.Type, j.Channel, j.Audience)
 	}
 	chosen, err := r.choose(request{about, j.Channel, j.Audience, e.Customer.Locale, s.Locale})
@@ -76,7 +78,7 @@ func (r *Renderer) Render(j *job.Job) (message.Message, error) {
 	}
 	v := scratch.Get().(*view)
 	defer func() {
-		*v = view{Items: v.Items[:0]} // the texts of the event are not kept
+		v.reset()
 		scratch.Put(v)
 	}()
 	r.fill(v, j, e, s, about, chosen.set, chosen.locale)

@@ -146,6 +146,12 @@ func (v *view) text(s string) string {
 // scratch keeps views between messages: the next one reuses the memory of the items.
 var scratch = sync.Pool{New: func() any { return new(view) }}
 
+// reset empties a view, so that it keeps no text of an event, and keeps the memory of the items.
+func (v *view) reset() {
+	clear(v.Items)
+	*v = view{Items: v.Items[:0]}
+}
+
 // fill makes the view of a job's event, with all of its items.
 func (r *Renderer) fill(v *view, j *job.Job, e *event.Event, s *store.Store, about occasion, texts *set, locale format.Locale) {
 	words := texts.words

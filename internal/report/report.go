@@ -28,7 +28,7 @@ const (
 type Report struct {
 	// EventID tells a repetition from a new event; unique within the provider.
 	EventID string
-	// Provider is the catalogue's name: twilio, sendgrid, aws, business.
+	// Provider is the catalog's name: twilio, sendgrid, aws, business.
 	Provider string
 	Channel  message.Channel
 	// JobID is the correlation value that was sent along; "" where the provider returns none (the Cloud API), and MessageID names the message.

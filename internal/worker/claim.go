@@ -17,7 +17,7 @@ func (w *Worker) settled(result *queue.Settled) {
 	}
 	for i := range s.settlements {
 		delete(s.inFlight, s.settlements[i].Claimed)
-		settleCosts(w.Budget, s.settlements[i].Outcome)
+		settleCost(w.Budget, s.settlements[i].Outcome)
 	}
 	clear(s.settlements) // what they refer to is garbage now
 	s.settlements = s.settlements[:0]

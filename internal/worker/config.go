@@ -17,7 +17,8 @@ type Config struct {
 	// SlowSend is how long a provider may take to answer before that counts as a failure of the provider, for its breaker; 0 for no limit.
 	SlowSend time.Duration `env:"SLOW_SEND, default=0s"`
 	// RetryUndelivered is how long after a message was taken a provider's report that it did not arrive leads to another attempt, by
-	// RETRY_BACKOFF, through another provider where there is one; 0 for never.
+	// RETRY_BACKOFF, through another provider where there is one; 0 for never. Where FALLBACK_CHANNEL is set, another
+	// time below FALLBACK_WITHIN counts as FALLBACK_WITHIN.
 	RetryUndelivered time.Duration `env:"RETRY_UNDELIVERED, default=0s"`
 	// OptOutSync is how often a provider's own list of opt-outs (Amazon SNS) is read into the suppression list; 0 for never.
 	OptOutSync time.Duration `env:"OPT_OUT_SYNC, default=1h"`

@@ -80,7 +80,7 @@ func (d *Deliver) Handle(ctx context.Context, c *queue.Claimed) Result {
 	if d.Tracer == nil {
 		return d.deliver(ctx, c, i, &a)
 	}
-	ctx, span := traceJob(ctx, d.Tracer, "send", c.Job)
+	ctx, span := traceJob(ctx, d.Tracer, c.Job)
 	r := d.deliver(ctx, c, i, &a)
 	a.endJob(span)
 	return r
@@ -175,7 +175,7 @@ func (d *Deliver) record(i int, a *attempt, r *Result) {
 		if a.verdict.Cap != "" {
 			d.Metrics.capped.WithLabelValues(a.verdict.Cap).Set(1)
 		}
-		d.Log.Info("not sent now", "job", j.ID(), "webhook", j.WebhookID, "outcome", r.Outcome.Name(), "why", a.verdict.Text)
+		d.Log.Info("not sent", "job", j.ID(), "webhook", j.WebhookID, "outcome", r.Outcome.Name(), "why", a.verdict.Text)
 		return
 	}
 	d.seconds[i]().Observe(a.took().Seconds())

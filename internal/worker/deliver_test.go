@@ -9,6 +9,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"ringup.dev/ringup/internal/event"
@@ -83,6 +85,68 @@ func TestDailyCap(t *testing.T) {
 	})
 }
 
+// TestDailyCapAtMidnight: yesterday's costs, which the queue tells after midnight, count towards no cap of the new day.
+func TestDailyCapAtMidnight(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		before time.Duration // midnight, when the queue is asked
+		want   string
+	}{
+		"asked and told before midnight":      {time.Hour, "held"},
+		"asked before and told at midnight":   {300 * time.Millisecond, "completed"},
+		"asked before and told past midnight": {100 * time.Millisecond, "completed"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				time.Sleep(24*time.Hour - tt.before) //nolint:forbidigo // the bubble's clock begins at midnight
+				b := open(renderer{}, 1, func(s *setup) { s.dailyCap = "sms=0.05" })
+				b.queue.spent, b.queue.spentTakes = map[string]int64{"total": 50_000}, 300*time.Millisecond
+				b.run(t, 5*time.Second)
+				if got := b.queue.outcomes(t); got[tt.want] != 1 {
+					t.Errorf("%v, want it %s", got, tt.want)
+				}
+			})
+		})
+	}
+}
+
+// TestFallBack: that another channel takes over, and for how long, goes along with a message that was sent and with one that failed.
+func TestFallBack(t *testing.T) {
+	t.Parallel()
+	permanent := &failure.Error{Class: failure.Permanent, Reason: failure.ReasonRecipient}
+	for name, tt := range map[string]struct {
+		fallBack bool
+		err      error
+		want     queue.Outcome
+	}{
+		"sent, with FALLBACK_CHANNEL": {true, nil, queue.Done{Redelivery: &queue.Redelivery{FallBack: true, Within: 15 * time.Minute}}},
+		"sent, without":               {false, nil, queue.Done{}},
+		"failed, with":                {true, permanent, queue.Fail{Error: permanent.Error(), FallBack: true}},
+		"failed, without":             {false, permanent, queue.Fail{Error: permanent.Error()}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				b := open(renderer{}, 1, func(s *setup) {
+					s.fallBack = tt.fallBack
+					s.providers[0].Provider.(*sender).reports = true //nolint:forcetypeassert // as open has it
+				})
+				b.sender.err = tt.err
+				claimed := b.queue.waiting[0]
+				b.run(t, time.Second)
+				got := b.queue.settled[claimed]
+				if len(got) != 1 {
+					t.Fatalf("%+v", got)
+				}
+				if diff := cmp.Diff(tt.want, got[0].Outcome, cmpopts.IgnoreTypes(queue.Attempt{}, queue.Cost{})); diff != "" {
+					t.Errorf("(-want +got):\n%s", diff)
+				}
+			})
+		})
+	}
+}
+
 // TestAnotherProvider: a message that one provider took, and that did not arrive, goes to the next provider, if its breaker is closed.
 func TestAnotherProvider(t *testing.T) {
 	t.Parallel()
@@ -111,6 +175,9 @@ func TestAnotherProvider(t *testing.T) {
 					want = "twilio"
 					if !strings.Contains(b.log.String(), `"msg":"breaker open","provider":"aws","reason":"HTTP 500"`) {
 						t.Error(b.log.String())
+					}
+					if strings.Contains(b.log.String(), `"msg":"breaker closed"`) {
+						t.Errorf("it has not closed:\n%s", b.log.String())
 					}
 				}
 				for claimed, provider := range map[*queue.Claimed]string{first: "twilio", again: want} {

@@ -28,7 +28,7 @@ func (b *Breakers) Open(provider int) bool { return b.open[provider].Load() }
 func (b *Breakers) update(states map[string]queue.BreakerState) {
 	for i, name := range b.providers {
 		state := states[name]
-		b.set(i, state.State == "open", state.Reason)
+		b.set(i, state.State == queue.BreakerOpen, state.Reason)
 	}
 }
 

@@ -151,7 +151,8 @@ func (w *Worker) exchange(ctx context.Context, now time.Time, draining bool) {
 	cancel()
 	w.traceClaim(ctx, now, claim)
 	s.lastTrip = time.Now()
-	if settled != nil {
+	// A round trip that only claims comes back with an empty Settled: it says nothing about the breakers.
+	if settled != nil && len(s.settlements)+len(s.health) > 0 {
 		w.settled(settled)
 	}
 	if claim != nil {
@@ -161,7 +162,7 @@ func (w *Worker) exchange(ctx context.Context, now time.Time, draining bool) {
 		s.failures++
 		s.answering = time.Time{}
 		s.nextPoll = time.Now().Add(w.backoff())
-		w.Log.Warn("the queue does not answer", "error", err, "unsettled", len(s.settlements))
+		w.Log.Warn("exchange failed", "error", err, "unsettled", len(s.settlements))
 		return
 	}
 	s.failures = 0

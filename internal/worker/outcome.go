@@ -78,7 +78,7 @@ func notNow(v gate.Verdict, now time.Time) queue.Outcome {
 func (p *policy) done(a *attempt) queue.Done {
 	return queue.Done{
 		Attempt: a.call(), NoReports: !a.traits.Reports, FindByMessageID: a.traits.Reports && a.traits.NamesMessage,
-		Costs: costsOf(a.cost, a.message.EventType, a.source), Redelivery: p.redelivery(a),
+		Cost: costOf(a), Redelivery: p.redelivery(a),
 	}
 }
 
@@ -127,9 +127,10 @@ func (p *policy) again(a *attempt, uncertain bool) queue.Outcome {
 }
 
 // fail is the outcome of a message that is given up. A recipient who does not want to hear from us on this channel is not written to on
-// another, and what may have gone out does not go out there too.
+// another, whether or not the provider's answer is one for the suppression list; and what may have gone out does not go out there too.
 func (p *policy) fail(a *attempt, uncertain bool) queue.Outcome {
-	f := queue.Fail{Attempt: a.call(), Error: a.err.Error(), Uncertain: uncertain, FallBack: p.fallBack && !a.err.Suppress && !uncertain}
+	unwanted := a.err.Suppress || a.err.Reason == failure.ReasonOptedOut
+	f := queue.Fail{Attempt: a.call(), Error: a.err.Error(), Uncertain: uncertain, FallBack: p.fallBack && !unwanted && !uncertain}
 	if a.err.Suppress {
 		f.Suppress = &suppress.Entry{Channel: a.job.Channel, Address: a.job.Recipient, Why: suppress.Refused, By: a.provider, Sender: a.traits.Sender, At: a.ended}
 	}

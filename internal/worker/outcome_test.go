@@ -137,6 +137,7 @@ func rows() []row {
 		{"ambiguous error, `ON_UNCERTAIN=fail`", "", "", attempt{job: fresh, err: ambiguous, breakerOpen: true}, setAside},
 		{"the provider's own probe failed", "", "half open", attempt{job: fresh, err: transient, probe: true, probeFailed: true}, resend},
 		{"the provider's own probe failed", "", "half open", attempt{job: fresh, err: outage(failure.Permanent, 0), probe: true, probeFailed: true}, resend},
+		{"the provider's own probe was throttled", "", "half open", attempt{job: fresh, err: outage(failure.Throttled, time.Minute), probe: true, probeFailed: true}, resend},
 		{"the template cannot be rendered", "", "", attempt{job: fresh, renderErr: os.ErrInvalid}, resend},
 		{"the gate: older than `MESSAGE_TTL`", "", "", attempt{job: fresh, verdict: gate.Verdict{Action: gate.Drop, Reason: gate.Expired}}, resend},
 		{"the gate: on the suppression list", "", "", attempt{job: fresh, verdict: gate.Verdict{Action: gate.Suppress, Reason: gate.Suppressed}}, resend},
@@ -237,7 +238,7 @@ func TestThePage(t *testing.T) {
 	}
 }
 
-// TestWhatGoesWithAnOutcome: costs, redelivery, fallback, the suppression list, the tokens of further segments.
+// TestWhatGoesWithAnOutcome: the cost, redelivery, fallback, the suppression list, the tokens of further segments.
 func TestWhatGoesWithAnOutcome(t *testing.T) {
 	t.Parallel()
 	j := &job.Job{Channel: message.SMS, Recipient: "+12025550143", Attempts: 1}
@@ -265,8 +266,8 @@ func TestWhatGoesWithAnOutcome(t *testing.T) {
 	}{
 		"a provider without reports": {policy{backoff: backoff, redeliverWithin: time.Hour, fallBack: true}, sent(false, false), queue.Done{Attempt: call, NoReports: true}},
 		"reports by message id":      {policy{backoff: backoff}, sent(true, true), queue.Done{Attempt: call, FindByMessageID: true}},
-		"costs": {policy{backoff: backoff}, priced, queue.Done{Attempt: call, FindByMessageID: true,
-			Costs: []queue.Cost{{Field: "total", Micros: 30_000}, {Field: "source:till-1", Micros: 30_000}, {Field: "event:pos_save|till-1", Micros: 30_000}}}},
+		"a cost": {policy{backoff: backoff}, priced, queue.Done{Attempt: call, FindByMessageID: true,
+			Cost: queue.Cost{Event: "pos_save", Source: "till-1", Micros: 30_000}}},
 		"RETRY_UNDELIVERED": {policy{backoff: backoff, redeliverWithin: time.Hour}, sent(true, false),
 			queue.Done{Attempt: call, Redelivery: &queue.Redelivery{Retry: true, Delay: 4 * time.Second, Within: time.Hour}}},
 		"RETRY_UNDELIVERED, no attempts left": {policy{backoff: backoff, redeliverWithin: time.Hour}, exhausted,
@@ -283,6 +284,9 @@ func TestWhatGoesWithAnOutcome(t *testing.T) {
 		"opted out, which holds on the other channel too": {policy{backoff: backoff, fallBack: true}, failed(optedOut),
 			queue.Fail{Attempt: lost, Error: "permanent: opted_out", Suppress: &suppress.Entry{Channel: message.SMS, Address: "+12025550143",
 				Why: suppress.Refused, By: "twilio", Sender: "+15005550006", At: started.Add(80 * time.Millisecond)}}},
+		"opted out at the provider alone (131050), which holds here too": {policy{backoff: backoff, fallBack: true},
+			failed(failure.Error{Class: failure.Permanent, Reason: failure.ReasonOptedOut}),
+			queue.Fail{Attempt: lost, Error: "permanent: opted_out"}},
 		"uncertain, which does not go out twice": {policy{backoff: backoff, fallBack: true}, failed(failure.Error{Class: failure.Ambiguous, Reason: failure.ReasonTimeout}),
 			queue.Fail{Attempt: lost, Error: "ambiguous: timeout", Uncertain: true}},
 	} {

@@ -9,31 +9,18 @@ import (
 	"ringup.dev/ringup/internal/queue"
 )
 
-// costsOf are the parts of a day's costs that a message adds to.
-func costsOf(cost pricing.Micros, event, sourceLabel string) []queue.Cost {
-	if cost == 0 {
-		return nil
+// costOf is the cost of a message that was sent.
+func costOf(a *attempt) queue.Cost {
+	if a.cost == 0 {
+		return queue.Cost{}
 	}
-	return []queue.Cost{
-		{Field: queue.CostTotal, Micros: int64(cost)},
-		{Field: queue.CostSource + sourceLabel, Micros: int64(cost)},
-		{Field: queue.CostEvent + event + "|" + sourceLabel, Micros: int64(cost)},
-	}
+	return queue.Cost{Event: a.message.EventType, Source: a.source, Micros: int64(a.cost)}
 }
 
-// settleCosts tells the budget that a job's costs are stored.
-func settleCosts(b *pricing.Budget, o queue.Outcome) {
-	if b == nil {
-		return
-	}
-	done, sent := o.(queue.Done)
-	if !sent {
-		return
-	}
-	for _, cost := range done.Costs {
-		if label, is := strings.CutPrefix(cost.Field, queue.CostSource); is {
-			b.Settle(label, pricing.Micros(cost.Micros))
-		}
+// settleCost tells the budget that a job's cost is stored.
+func settleCost(b *pricing.Budget, o queue.Outcome) {
+	if done, sent := o.(queue.Done); sent {
+		b.Settle(done.Cost.Source, pricing.Micros(done.Cost.Micros))
 	}
 }
 
@@ -45,6 +32,7 @@ func (w *Worker) refreshSpend(ctx context.Context) {
 	}
 	call, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
+	now := time.Now() // before the question: an answer that comes after midnight is of the day before
 	spent, err := w.Queue.Spent(call)
 	if err != nil {
 		w.Log.Warn("spend refresh failed", "error", err)
@@ -56,7 +44,7 @@ func (w *Worker) refreshSpend(ctx context.Context) {
 			bySource[label] = pricing.Micros(micros)
 		}
 	}
-	w.Budget.Refresh(pricing.Micros(spent[queue.CostTotal]), bySource, time.Now())
+	w.Budget.Refresh(pricing.Micros(spent[queue.CostTotal]), bySource, now)
 	w.Metrics.capped.Reset()
 	for _, one := range w.Budget.Reached() {
 		w.Metrics.capped.WithLabelValues(one.Name()).Set(1)

@@ -32,8 +32,8 @@ func (w *Worker) traceClaim(ctx context.Context, began time.Time, claim *queue.C
 }
 
 // traceJob begins the span of a job, in the trace of its webhook.
-func traceJob(ctx context.Context, tracer trace.Tracer, verb string, j *job.Job) (context.Context, trace.Span) {
-	return tracer.Start(tracing.Extract(ctx, j.Trace), verb+" "+string(j.Channel), trace.WithSpanKind(trace.SpanKindConsumer), trace.WithAttributes(
+func traceJob(ctx context.Context, tracer trace.Tracer, j *job.Job) (context.Context, trace.Span) {
+	return tracer.Start(tracing.Extract(ctx, j.Trace), "send "+string(j.Channel), trace.WithSpanKind(trace.SpanKindConsumer), trace.WithAttributes(
 		attribute.String("ringup.job", j.ID()), attribute.String("ringup.webhook", j.WebhookID), attribute.Int("ringup.attempt", j.Attempts+1)))
 }
 

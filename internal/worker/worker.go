@@ -27,13 +27,13 @@ type Queue interface {
 	// Heartbeat says that a worker is alive; Deregister, that it has stopped. Both are for people alone.
 	Heartbeat(ctx context.Context, id string, sending, concurrency int) error
 	Deregister(ctx context.Context, id string) error
-	// Spent returns what all workers of the channel have spent today, by the fields of queue.Cost.
+	// Spent returns what all workers of the channel have spent today, by the fields of queue.CostTotal and its like.
 	Spent(ctx context.Context) (map[string]int64, error)
 }
 
 // Handler does what a job asks for.
 //
-// Handle is called once for each claim, from many goroutines. The job is never nil. ctx ends after SEND_TIMEOUT, and not because the worker
+// Handle is called once for each claimed job, from many goroutines. The job is never nil. ctx ends after SEND_TIMEOUT, and not because the worker
 // stops: a job that has begun ends by itself. Whatever happens is said by the result; its outcome is never nil.
 type Handler interface {
 	Handle(ctx context.Context, c *queue.Claimed) Result

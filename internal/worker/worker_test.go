@@ -35,10 +35,13 @@ type memory struct {
 	lose    bool  // every settlement finds its lease gone
 	away    error // the queue does not answer
 	hang    bool  // nor does a call end
-	claims  int
 	spent   map[string]int64
-	// breakers come back with each settlement.
+	// spentTakes is how long the queue takes to say what was spent, as of when it was asked.
+	spentTakes time.Duration
+	// breakers come back with settlements and reports, and not with a claim alone.
 	breakers map[string]queue.BreakerState
+	// answers changes an answer before it is returned; the claim is nil where none was asked for.
+	answers func(*queue.Settled, *queue.Claim)
 }
 
 func (m *memory) Exchange(ctx context.Context, settlements []queue.Settlement, reports []queue.ProviderHealth, request *queue.ClaimRequest) (*queue.Settled, *queue.Claim, error) {
@@ -52,22 +55,27 @@ func (m *memory) Exchange(ctx context.Context, settlements []queue.Settlement, r
 		return nil, nil, m.away
 	}
 	m.reports = append(m.reports, reports...)
-	settled := &queue.Settled{Breakers: m.breakers}
+	settled := &queue.Settled{}
+	if len(settlements)+len(reports) > 0 {
+		settled.Breakers = m.breakers
+	}
 	for i, s := range settlements {
 		if m.lose {
 			settled.Lost = append(settled.Lost, i)
 		}
 		m.settled[s.Claimed] = append(m.settled[s.Claimed], s)
 	}
-	if request == nil {
-		return settled, nil, nil
+	var claim *queue.Claim
+	if request != nil {
+		n := min(request.Max, len(m.waiting))
+		claim = &queue.Claim{Jobs: m.waiting[:n], Wait: -1}
+		m.waiting = m.waiting[n:]
+		if len(m.waiting) > 0 {
+			claim.Wait = 0
+		}
 	}
-	m.claims++
-	n := min(request.Max, len(m.waiting))
-	claim := &queue.Claim{Jobs: m.waiting[:n], Wait: -1}
-	m.waiting = m.waiting[n:]
-	if len(m.waiting) > 0 {
-		claim.Wait = 0
+	if m.answers != nil {
+		m.answers(settled, claim)
 	}
 	return settled, claim, nil
 }
@@ -78,7 +86,10 @@ func (m *memory) Renew(context.Context, []*queue.Claimed) ([]int, error) { retur
 func (m *memory) Heartbeat(context.Context, string, int, int) error { return nil }
 func (m *memory) Deregister(context.Context, string) error          { return nil }
 
-func (m *memory) Spent(context.Context) (map[string]int64, error) { return m.spent, nil }
+func (m *memory) Spent(context.Context) (map[string]int64, error) {
+	time.Sleep(m.spentTakes) //nolint:forbidigo // the bubble's clock
+	return m.spent, nil
+}
 
 func (m *memory) Wait(ctx context.Context, atMost time.Duration) error {
 	select {
@@ -110,6 +121,7 @@ type sender struct {
 	sending, most int
 	latency       time.Duration
 	err, ill      error
+	reports       bool   // deliveries
 	before        func() // nil, or called before each send
 }
 
@@ -138,7 +150,9 @@ func (s *sender) Send(ctx context.Context, m message.Message) (provider.Receipt,
 
 func (s *sender) Probe(context.Context) error { return s.ill }
 
-func (s *sender) Traits() provider.Traits { return provider.Traits{Sender: "+15005550006"} }
+func (s *sender) Traits() provider.Traits {
+	return provider.Traits{Sender: "+15005550006", Reports: s.reports}
+}
 
 func (s *sender) total() (n int) {
 	s.mu.Lock()
@@ -163,10 +177,11 @@ func (r renderer) Render(j *job.Job) (message.Message, error) {
 }
 
 type bench struct {
-	queue  *memory
-	sender *sender
-	worker *worker.Worker
-	log    *bytes.Buffer
+	queue    *memory
+	sender   *sender
+	worker   *worker.Worker
+	registry *prometheus.Registry
+	log      *bytes.Buffer
 }
 
 // setup is what a test may change of a worker before it is made.
@@ -190,7 +205,8 @@ func (l *locked) Write(p []byte) (int, error) {
 }
 
 func open(render renderer, jobs int, change ...func(*setup)) *bench {
-	b := &bench{queue: &memory{settled: map[*queue.Claimed][]queue.Settlement{}}, sender: &sender{sent: map[string]int{}}, log: &bytes.Buffer{}}
+	b := &bench{queue: &memory{settled: map[*queue.Claimed][]queue.Settlement{}}, sender: &sender{sent: map[string]int{}},
+		registry: prometheus.NewRegistry(), log: &bytes.Buffer{}}
 	for i := range jobs {
 		j := &job.Job{WebhookID: fmt.Sprintf("w%d", i), AcceptedAt: time.Now().Add(-time.Minute)}
 		b.queue.waiting = append(b.queue.waiting, &queue.Claimed{Job: j, Raw: []byte(j.WebhookID)})
@@ -200,12 +216,12 @@ func open(render renderer, jobs int, change ...func(*setup)) *bench {
 	for _, c := range change {
 		c(&s)
 	}
-	b.worker = build(s, b.queue, render, slog.New(slog.NewJSONHandler(&locked{w: b.log}, nil)))
+	b.worker = build(s, b.queue, render, b.registry, slog.New(slog.NewJSONHandler(&locked{w: b.log}, nil)))
 	return b
 }
 
 // build puts a worker together as the program does.
-func build(s setup, q worker.Queue, render worker.Renderer, log *slog.Logger) *worker.Worker {
+func build(s setup, q worker.Queue, render worker.Renderer, registry *prometheus.Registry, log *slog.Logger) *worker.Worker {
 	var names []string
 	for _, one := range s.providers {
 		names = append(names, one.Name)
@@ -218,11 +234,11 @@ func build(s setup, q worker.Queue, render worker.Renderer, log *slog.Logger) *w
 	if err := errors.Join(capErr, priceErr, gateErr); err != nil {
 		panic(err) // a mistake in the test
 	}
-	metrics := worker.NewMetrics(prometheus.NewRegistry(), message.SMS)
+	metrics := worker.NewMetrics(registry, message.SMS)
 	breakers := worker.NewBreakers(names, metrics, log)
 	deliver := worker.NewDeliver(worker.DeliverOptions{
-		Config: s.config, ResendUncertain: true, FallBack: s.fallBack, Renderer: render, Gate: checks, Senders: s.providers, Breakers: breakers,
-		Prices: prices, Sources: sources, Budget: budget, Metrics: metrics, Log: log,
+		Config: s.config, ResendUncertain: true, FallBack: s.fallBack, FallBackWithin: 15 * time.Minute, Renderer: render, Gate: checks, Senders: s.providers,
+		Breakers: breakers, Prices: prices, Sources: sources, Budget: budget, Metrics: metrics, Log: log,
 	})
 	return worker.New(worker.Options{
 		Config: s.config, Lease: 30 * time.Second, Queue: q, Handler: deliver, Breakers: breakers, Metrics: metrics, Log: log, Budget: budget,

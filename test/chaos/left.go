@@ -92,6 +92,7 @@ func (r *world) settle(ctx context.Context) (found []string) {
 // leftovers returns jobs, bodies, keys without a TTL and connections that should be gone once every message has arrived and every program
 // has ended.
 func (r *world) leftovers(ctx context.Context) (found []string, err error) {
+	looked := map[string]bool{}
 	for _, channel := range message.Channels {
 		base, client := "{ringup:"+string(channel)+"}", r.redis.master(channel).client
 		stored := map[string]bool{} // shared bodies of stored jobs
@@ -110,6 +111,7 @@ func (r *world) leftovers(ctx context.Context) (found []string, err error) {
 		for keys.Next(ctx) {
 			key := keys.Val()
 			kind, _, _ := strings.Cut(strings.TrimPrefix(key, base+":"), ":")
+			looked[kind] = true
 			switch kind {
 			case "queue", "retry", "inflight":
 				found = append(found, "left behind: "+key)
@@ -117,7 +119,7 @@ func (r *world) leftovers(ctx context.Context) (found []string, err error) {
 				if !stored[key] {
 					found = append(found, "a shared body without a job: "+key)
 				}
-			case "seen", "status":
+			case "seen", "log", "message", "kept", "told":
 				if client.TTL(ctx, key).Val() < 0 {
 					found = append(found, "a key without a TTL: "+key)
 				}
@@ -125,6 +127,11 @@ func (r *world) leftovers(ctx context.Context) (found []string, err error) {
 		}
 		if err := keys.Err(); err != nil {
 			return nil, err
+		}
+	}
+	for _, kind := range []string{"seen", "log"} {
+		if !looked[kind] {
+			found = append(found, "no key is a "+kind+" of a channel: the check of keys looks at nothing")
 		}
 	}
 	for _, s := range r.redis.servers {

@@ -284,9 +284,11 @@ func (s *Server) serve(d Dialect, w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	s.requests[d.Name]++
 	s.mu.Unlock()
-	if refusal := d.Check(r, body); refusal != nil {
-		d.Refuse(w, *refusal)
-		return
+	if d.Check != nil {
+		if refusal := d.Check(r, body); refusal != nil {
+			d.Refuse(w, *refusal)
+			return
+		}
 	}
 	if d.IsProbe(r, body) {
 		if f := s.fault(d.Name, "", true); f != nil {

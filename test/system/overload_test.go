@@ -3,8 +3,11 @@ package system
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
+	"os"
 	"os/exec"
 	"slices"
 	"strconv"
@@ -111,11 +114,36 @@ func (s *system) exactly(channel string, webhooks []int) {
 // memory returns a program's resident memory in bytes.
 func memory(t *testing.T, p *process) int {
 	t.Helper()
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+	if errors.Is(err, fs.ErrNotExist) {
+		return memoryByPS(t, p) // not Linux
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(status)) {
+		if text, found := strings.CutPrefix(line, "VmRSS:"); found {
+			return kibibytes(t, strings.TrimSuffix(strings.TrimSpace(text), " kB"))
+		}
+	}
+	t.Fatalf("there is no VmRSS in %s", status)
+	return 0
+}
+
+// memoryByPS is memory on a system without /proc.
+func memoryByPS(t *testing.T, p *process) int {
+	t.Helper()
 	text, err := exec.CommandContext(t.Context(), "ps", "-o", "rss=", "-p", strconv.Itoa(p.cmd.Process.Pid)).Output()
 	if err != nil {
 		t.Fatal(err)
 	}
-	kib, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	return kibibytes(t, string(text))
+}
+
+// kibibytes reads a number of KiB, and returns it in bytes.
+func kibibytes(t *testing.T, text string) int {
+	t.Helper()
+	kib, err := strconv.Atoi(strings.TrimSpace(text))
 	if err != nil {
 		t.Fatal(err)
 	}

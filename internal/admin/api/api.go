@@ -137,8 +137,8 @@ func (s *api) action(w http.ResponseWriter, r *http.Request) {
 	if x.DryRun {
 		run = s.Count
 	}
-	n, err := run(r.Context(), &x.Action)
-	s.answer(w, admin.ActionResult{Action: x.Name, Channel: x.Channel, Jobs: n, DryRun: x.DryRun}, err)
+	n, more, err := run(r.Context(), &x.Action)
+	s.answer(w, admin.ActionResult{Action: x.Name, Channel: x.Channel, Jobs: n, More: more, DryRun: x.DryRun}, err)
 }
 
 func (s *api) forget(w http.ResponseWriter, r *http.Request) {

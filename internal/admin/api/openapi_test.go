@@ -17,6 +17,7 @@ import (
 	"ringup.dev/ringup/internal/admin"
 	"ringup.dev/ringup/internal/admin/admintest"
 	"ringup.dev/ringup/internal/admin/api"
+	"ringup.dev/ringup/internal/inbound"
 	"ringup.dev/ringup/internal/queue"
 )
 
@@ -26,8 +27,8 @@ func TestOpenAPI(t *testing.T) {
 	t.Parallel()
 	d := admintest.Open(t, admin.Config{Token: "right", Reveal: true})
 	d.Failed("a", "TXN_1", "permanent: invalid_recipient")
-	d.Settled("told", "TXN_1", queue.Settlement{Outcome: queue.Done{Attempt: queue.Attempt{Provider: "twilio", MessageID: "SM1"}, Costs: []queue.Cost{{Field: queue.CostTotal, Micros: 7900},
-		{Field: queue.CostEvent + "payment_complete|till", Micros: 7900}}}})
+	d.Settled("told", "TXN_1", queue.Settlement{Outcome: queue.Done{Attempt: queue.Attempt{Provider: "twilio", MessageID: "SM1"},
+		Cost: queue.Cost{Event: "payment_complete", Source: "till", Micros: 7900}}})
 	doc, err := openapi3.NewLoader().LoadFromData(api.Description)
 	d.Must(err)
 	d.Must(doc.Validate(t.Context()))
@@ -109,6 +110,12 @@ func TestOpenAPITypes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	compare(t, "a problem", doc.Components.Responses["Problem"].Value.Content.Get(inbound.ProblemJSON).Schema.Value, reflect.TypeFor[inbound.Problem]())
+	refused := doc.Paths.Value("/admin/api/suppressed/import").Post.Responses.Value("422").Value.Content.Get(inbound.ProblemJSON).Schema.Value
+	compare(t, "an import that is refused", refused, reflect.TypeFor[struct {
+		*inbound.Problem
+		Wrong []admin.WrongLine `json:"wrong"`
+	}]())
 	for operation, types := range map[string]struct{ request, answer any }{
 		"GET /admin/api/queues":                   {nil, map[string]admin.Channel{}},
 		"GET /admin/api/queues/{channel}/{state}": {nil, admin.JobList{}},

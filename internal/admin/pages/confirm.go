@@ -37,17 +37,17 @@ func readAction(get func(string) string) *admin.Action {
 
 func (p *pages) confirm(w http.ResponseWriter, r *http.Request) {
 	x := readAction(r.URL.Query().Get)
-	n, err := p.Count(r.Context(), x)
+	n, more, err := p.Count(r.Context(), x)
 	if err != nil {
 		p.failed(w, r, err)
 		return
 	}
-	v := confirmView{Action: *x, Question: question(x, n), Back: onThisSite(r.URL.Query().Get("back"))}
+	v := confirmView{Action: *x, Question: question(x, n, more), Back: onThisSite(r.URL.Query().Get("back"))}
 	switch x.Name {
 	case admin.ActionRetry:
 		v.Nothing = n == 0
 		if scheduled, err := p.ChangesScheduled(r.Context(), x); err == nil && scheduled {
-			v.Question += " Quiet hours, limits, caps and the suppression list are checked again: a job that they still stop is scheduled again."
+			v.Question += " Quiet hours, limits, caps and the suppression list are checked again: a job that they still stop is scheduled again, or ends unsent."
 		}
 	case admin.ActionDelete, admin.ActionPurge:
 		v.Nothing = n == 0
@@ -55,9 +55,12 @@ func (p *pages) confirm(w http.ResponseWriter, r *http.Request) {
 	p.show(w, r, http.StatusOK, "confirm", page{Title: "Confirm", Section: "queues", Data: v})
 }
 
-// question asks whether to carry an action out that changes n jobs.
-func question(x *admin.Action, n int) string {
+// question asks whether to carry an action out that changes n jobs, of which there may be more.
+func question(x *admin.Action, n int, more bool) string {
 	jobs := admin.Plural(n, "job")
+	if more {
+		jobs = "the first " + jobs
+	}
 	switch x.Name {
 	case admin.ActionRetry:
 		return fmt.Sprintf("Retry %s of %s?", jobs, x.Channel)
@@ -78,7 +81,7 @@ func question(x *admin.Action, n int) string {
 func (p *pages) do(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	x := readAction(r.PostFormValue)
-	n, err := p.Do(r.Context(), x)
+	n, more, err := p.Do(r.Context(), x)
 	if err != nil {
 		p.failed(w, r, err)
 		return
@@ -88,13 +91,13 @@ func (p *pages) do(w http.ResponseWriter, r *http.Request) {
 		back = &url.URL{Path: admin.FirstPage}
 	}
 	q := back.Query()
-	q.Set("done", done(x, n))
+	q.Set("done", done(x, n, more))
 	back.RawQuery = q.Encode()
 	http.Redirect(w, r, back.String(), http.StatusSeeOther) //nolint:gosec // it stays on this site
 }
 
-// done tells of an action that was carried out.
-func done(x *admin.Action, n int) string {
+// done tells of an action that was carried out, and whether there are more jobs for it.
+func done(x *admin.Action, n int, more bool) string {
 	text := admin.Plural(n, "job") + " deleted."
 	switch x.Name {
 	case admin.ActionRetry:
@@ -108,7 +111,7 @@ func done(x *admin.Action, n int) string {
 	case admin.ActionCloseBreaker:
 		return fmt.Sprintf("The breaker is closed on %s.", x.Channel)
 	}
-	if n >= admin.MaxJobs && len(x.IDs) == 0 {
+	if more {
 		text += " There may be more: do it again."
 	}
 	return text

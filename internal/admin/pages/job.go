@@ -1,11 +1,9 @@
 package pages
 
 import (
-	"cmp"
 	"net/http"
 
 	"ringup.dev/ringup/internal/admin"
-	"ringup.dev/ringup/internal/job"
 	"ringup.dev/ringup/internal/queue"
 )
 
@@ -52,28 +50,17 @@ type deliveryView struct {
 	MovedTo  string // the job on another channel that this one fell back to
 }
 
-// reported are the events that providers report, as people read them.
-var reported = map[string]string{"handed_on": "handed on", "delivered": "delivered", "read": "read", "undelivered": "not delivered"}
-
-// otherEvents are events that people read by another name than programs.
-var otherEvents = map[string]string{"held": "scheduled", "moved": "fell back to another channel", "lost": "worker lost"}
-
-// eventName is an event of a history as people read it.
-func eventName(what string) string { return cmp.Or(reported[what], otherEvents[what], what) }
-
 // deliveryOf collects the delivery reports of a message; nil when it was not sent, and did not fall back to another channel.
 func deliveryOf(n *queue.Notification) *deliveryView {
 	if n == nil {
 		return nil
 	}
-	v := &deliveryView{Provider: n.Provider, Reports: n.Reports}
+	v := &deliveryView{Provider: n.Provider, Reports: n.Reports, MovedTo: admin.MovedTo(n)}
 	for _, e := range n.History {
 		switch {
 		case e.What == "sent":
 			v.Sent = true
-		case e.What == "moved":
-			v.MovedTo = job.ID(n.ID, e.Channel, 1)
-		case reported[e.What] != "":
+		case admin.Reported(e.What):
 			v.Steps = append(v.Steps, e)
 		}
 	}
@@ -81,25 +68,6 @@ func deliveryOf(n *queue.Notification) *deliveryView {
 		return nil
 	}
 	return v
-}
-
-// movedTo returns the job on another channel that a message fell back to; "" for none.
-func movedTo(n queue.Notification) string {
-	if v := deliveryOf(&n); v != nil {
-		return v.MovedTo
-	}
-	return ""
-}
-
-// statusName is the status of a notification as people read it.
-func statusName(s queue.Status) string {
-	switch s {
-	case queue.StatusScheduled:
-		return "scheduled"
-	case queue.StatusSending:
-		return "in flight"
-	}
-	return string(s)
 }
 
 // statusTone is how the status of a notification is coloured.

@@ -26,6 +26,9 @@ type priorityView struct {
 	Oldest  string // "" when nothing waits
 }
 
+// breakerClosed is the state of a breaker that the queue leaves out.
+const breakerClosed = "closed"
+
 type providerView struct {
 	Name, State, Reason string
 	Closed              bool // messages go out through it
@@ -65,17 +68,17 @@ func viewChannel(c admin.Channel) channelView {
 func viewProvider(name string, breakers map[string]queue.BreakerState) providerView {
 	b, known := breakers[name]
 	if !known {
-		b.State = "closed"
+		b.State = breakerClosed
 	}
-	return providerView{Name: name, State: admin.BreakerName(b), Reason: b.Reason, Closed: b.State != "open" && b.State != "half-open"}
+	return providerView{Name: name, State: admin.BreakerName(b), Reason: b.Reason, Closed: b.State != queue.BreakerOpen && b.State != queue.BreakerHalfOpen}
 }
 
 // Tone is how the state is coloured.
 func (v providerView) Tone() string {
 	switch v.State {
-	case "breaker closed":
+	case admin.BreakerName(queue.BreakerState{State: breakerClosed}):
 		return "good"
-	case "breaker open":
+	case admin.BreakerName(queue.BreakerState{State: queue.BreakerOpen}):
 		return "bad"
 	}
 	return "warn"

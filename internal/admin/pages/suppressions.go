@@ -23,7 +23,7 @@ const maxWrongShown = 1000
 type suppressionsView struct {
 	*admin.Suppressions
 	Channel             message.Channel
-	Channels            []channelCount
+	Channels            []admin.SuppressionCount
 	From, To            int
 	Previous, Following string // offsets, "" for none
 	Revealed, MayReveal bool
@@ -33,11 +33,6 @@ type suppressionsView struct {
 	Advice string             // to read before it is taken off
 	Import *admin.ImportResult
 	Wrong  []admin.WrongLine // of Import, as many as are shown
-}
-
-type channelCount struct {
-	Name  message.Channel
-	Count int64
 }
 
 // whyNames are the reasons as people read them.
@@ -118,16 +113,13 @@ func (p *pages) viewSuppressions(r *http.Request, list func(context.Context, mes
 	if err != nil {
 		return nil, err
 	}
-	v := &suppressionsView{Suppressions: entries, Channel: channel, MayReveal: p.Config.Reveal}
+	counts, err := p.SuppressionCounts(r.Context())
+	if err != nil {
+		return nil, err
+	}
+	v := &suppressionsView{Suppressions: entries, Channel: channel, Channels: counts, MayReveal: p.Config.Reveal}
 	if v.From, v.To, v.Previous, v.Following = part(offset, len(entries.Entries), entries.Total); offset+admin.PageSize > admin.MaxOffset {
 		v.Following = ""
-	}
-	for _, one := range message.Channels {
-		n, err := p.Queues.CountSuppressed(r.Context(), one)
-		if err != nil {
-			return nil, err
-		}
-		v.Channels = append(v.Channels, channelCount{one, n})
 	}
 	return v, nil
 }

@@ -13,6 +13,7 @@ import (
 
 	"ringup.dev/ringup/internal/admin"
 	"ringup.dev/ringup/internal/inbound"
+	"ringup.dev/ringup/internal/queue"
 	"ringup.dev/ringup/internal/suppress"
 )
 
@@ -24,7 +25,8 @@ var functions = template.FuncMap{
 	"iso":    func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 	"number": admin.Thousands, "stateName": admin.StateName, "eventsOf": admin.EventNames,
 	"perSecond":  func(f float64) string { return strconv.FormatFloat(f, 'f', 1, 64) },
-	"statusName": statusName, "tone": statusTone, "eventName": eventName, "movedTo": movedTo,
+	"statusName": admin.StatusName, "tone": statusTone, "eventName": admin.EventName,
+	"movedTo": func(n queue.Notification) string { return admin.MovedTo(&n) },
 	"whyName": func(w suppress.Why) string { return cmp.Or(whyNames[w], string(w)) },
 	"link":    link, "text": func(v any) string { return fmt.Sprint(v) },
 }

@@ -60,14 +60,14 @@ type Config struct {
 	Tracing   otlp.Config
 	Callbacks callbacks.Config
 	Links     unsubscribe.Config
-	Page      page.Config
+	Brand     envstore.Brand
 }
 
 // Load reads the configuration. The error has every problem, each with what to set.
 func Load(ctx context.Context, env envconfig.Lookuper) (Config, error) {
 	var c Config
 	// A variable that cannot be read has its default below, so that everything else is checked too.
-	errs := []error{config.Read(ctx, env, &c.Server, &c.Auth, &c.Ingest, &c.Staff, &c.Address, &c.Redis, &c.Ops, &c.Log, &c.Tracing, &c.Callbacks, &c.Links, &c.Page)}
+	errs := []error{config.Read(ctx, env, &c.Server, &c.Auth, &c.Ingest, &c.Staff, &c.Address, &c.Redis, &c.Ops, &c.Log, &c.Tracing, &c.Callbacks, &c.Links, &c.Brand)}
 	if c.Server.Port < 0 || c.Server.Port > 65535 {
 		errs = append(errs, fmt.Errorf("PORT is %d: set a port, as 3000", c.Server.Port))
 	}
@@ -165,7 +165,7 @@ func routes(c Config, sink ingest.Sink, registry prometheus.Registerer, log *slo
 		return nil, err
 	}
 	if links != nil {
-		handler := page.New(page.Options{Config: c.Page, Links: links, Sink: sink, Log: log})
+		handler := page.New(page.Options{Business: c.Brand.BusinessName, Links: links, Sink: sink, Log: log})
 		out = append(out, func(r chi.Router) { r.Handle(page.Pattern, handler) })
 	}
 	return out, nil

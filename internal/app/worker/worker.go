@@ -155,7 +155,7 @@ const probeTTL = time.Minute
 
 // deliver builds, from a valid configuration, what renders and checks the channel's messages. The caller adds what sends them.
 func (c *Config) deliver(channel message.Channel) (worker.DeliverOptions, *render.Renderer, error) {
-	renderer, renderErr := render.New(c.Render, c.Brand.Directory())
+	renderer, renderErr := render.New(c.Render, c.Brand.Directory(), channel)
 	prices, priceErr := pricing.NewTable(c.Prices)
 	caps, capErr := pricing.NewCaps(c.Prices)
 	sources := pricing.NewSources(caps)

@@ -109,7 +109,7 @@ type sns struct {
 	cached map[string]cachedKey // by the certificate's address
 }
 
-// cachedKey is the key of a certificate.
+// cachedKey is the key of a certificate, and until when it is not fetched again.
 type cachedKey struct {
 	key   *rsa.PublicKey
 	until time.Time
@@ -205,33 +205,38 @@ func (s *sns) key(ctx context.Context, address string) (*rsa.PublicKey, error) {
 	case err != nil:
 		return nil, inbound.Unavailable("the certificate cannot be fetched now; send it again")
 	}
-	certificate, err := s.parse(body)
+	parsed, err := s.parse(body)
 	if err != nil {
 		return nil, provider.Forged(err.Error())
 	}
-	s.cache(address, certificate)
-	key, _ := certificate.PublicKey.(*rsa.PublicKey) // checked by parse
-	return key, nil
+	s.cache(address, parsed)
+	return parsed.key, nil
 }
 
-// parse reads a certificate's file. TLS has authenticated the host that it comes from, and the file has no chain of its own: what is left to
-// check is that the certificate is valid today and has an RSA key that is long enough.
-func (s *sns) parse(file []byte) (*x509.Certificate, error) {
+// parse reads the key in a certificate's file. TLS has authenticated the host that it comes from, and the file has no chain of its own: what is
+// left to check is that the certificate is valid today and has an RSA key that is long enough.
+func (s *sns) parse(file []byte) (cachedKey, error) {
 	block, _ := pem.Decode(file)
 	if block == nil || block.Type != "CERTIFICATE" {
-		return nil, errors.New("the SigningCertURL has no certificate")
+		return cachedKey{}, errors.New("the SigningCertURL has no certificate")
 	}
 	certificate, err := x509.ParseCertificate(block.Bytes)
 	if err != nil {
-		return nil, errors.New("the SigningCertURL has no certificate")
+		return cachedKey{}, errors.New("the SigningCertURL has no certificate")
 	}
-	if now := s.now(); now.Before(certificate.NotBefore) || now.After(certificate.NotAfter) {
-		return nil, errors.New("the certificate at the SigningCertURL is not valid now")
+	now := s.now()
+	if now.Before(certificate.NotBefore) || now.After(certificate.NotAfter) {
+		return cachedKey{}, errors.New("the certificate at the SigningCertURL is not valid now")
 	}
-	if key, is := certificate.PublicKey.(*rsa.PublicKey); !is || key.N.BitLen() < minRSA {
-		return nil, fmt.Errorf("the certificate at the SigningCertURL has no RSA key of %d bits or more", minRSA)
+	key, is := certificate.PublicKey.(*rsa.PublicKey)
+	if !is || key.N.BitLen() < minRSA {
+		return cachedKey{}, fmt.Errorf("the certificate at the SigningCertURL has no RSA key of %d bits or more", minRSA)
 	}
-	return certificate, nil
+	until := now.Add(certificateAge)
+	if certificate.NotAfter.Before(until) {
+		until = certificate.NotAfter
+	}
+	return cachedKey{key, until}, nil
 }
 
 func (s *sns) find(address string) *rsa.PublicKey {
@@ -243,18 +248,13 @@ func (s *sns) find(address string) *rsa.PublicKey {
 	return nil
 }
 
-func (s *sns) cache(address string, certificate *x509.Certificate) {
+func (s *sns) cache(address string, k cachedKey) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.cached) >= maxCertificates {
 		clear(s.cached) // they are fetched again as they are needed
 	}
-	until := s.now().Add(certificateAge)
-	if certificate.NotAfter.Before(until) {
-		until = certificate.NotAfter
-	}
-	key, _ := certificate.PublicKey.(*rsa.PublicKey) // checked by parse
-	s.cached[address] = cachedKey{key, until}
+	s.cached[address] = k
 }
 
 // get fetches an address that amazonURL has checked.

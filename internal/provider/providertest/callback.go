@@ -142,19 +142,25 @@ func (f *fixture) serve(w http.ResponseWriter, r *http.Request) {
 	reply.Write(w)
 }
 
-// send sends a message through the adapter, and returns it as the provider took it, with the id that the adapter was told.
+// send sends a message through the adapter: see Sent.
 func (f *fixture) send(t *testing.T, jobID string) (emulator.Message, string) {
 	t.Helper()
 	p, err := f.Send(f.url, transport.New(1))
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := message.Message{JobID: jobID, Channel: f.Channel, To: to[f.Channel], Subject: "Receipt", Text: "Thank you", HTML: "<p>Thank you</p>", Segments: 1}
+	return Sent(t, p, f.providers, f.Channel, jobID)
+}
+
+// Sent sends a job's message through an adapter, and returns it as the emulator took it, with the id that the adapter was told.
+func Sent(t *testing.T, p provider.Provider, providers *emulator.Server, channel message.Channel, jobID string) (emulator.Message, string) {
+	t.Helper()
+	m := message.Message{JobID: jobID, Channel: channel, To: to[channel], Subject: "Receipt", Text: "Thank you", HTML: "<p>Thank you</p>", Segments: 1}
 	receipt, err := p.Send(within(t, 10*time.Second), m)
 	if err != nil {
 		t.Fatal(err)
 	}
-	taken := f.providers.Messages()
+	taken := providers.Messages()
 	return taken[len(taken)-1], receipt.MessageID
 }
 

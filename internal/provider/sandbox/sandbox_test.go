@@ -115,7 +115,7 @@ func TestFail(t *testing.T) {
 			_, err := p.Send(t.Context(), receipt)
 			var got *failure.Error
 			if err != nil && !errors.As(err, &got) {
-				t.Fatalf("error is a %T, want *provider.Error", err)
+				t.Fatalf("error is a %T, want *failure.Error", err)
 			}
 			if diff := cmp.Diff(test.want, got, cmpopts.IgnoreFields(failure.Error{}, "Detail")); diff != "" {
 				t.Errorf("error (-want +got):\n%s", diff)

@@ -14,9 +14,6 @@ import (
 	"ringup.dev/ringup/internal/suppress"
 )
 
-// maxCode is longer than any code that a provider documents.
-const maxCode = 64
-
 // Reports is an update of reports alone.
 func Reports(r ...report.Report) report.Update { return report.Update{Reports: r} }
 
@@ -52,7 +49,7 @@ func Sound(t testing.TB, u report.Update) {
 			t.Errorf("an unknown state: %+v", r)
 		case (r.Err != nil) != (r.State == report.Failed):
 			t.Errorf("an error and a state that do not go together: %+v", r)
-		case r.Err != nil && (r.Err.Class < failure.Permanent || r.Err.Class > failure.Account || r.Err.Reason == "" || len(r.Err.Code) > maxCode):
+		case r.Err != nil && (r.Err.Class < failure.Permanent || r.Err.Class > failure.Account || r.Err.Reason == "" || failure.Code(r.Err.Code) != r.Err.Code):
 			t.Errorf("an invalid error: %+v", *r.Err)
 		}
 		if _, err := r.At.MarshalJSON(); err != nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"ringup.dev/ringup/internal/event"
+	"ringup.dev/ringup/internal/inbound"
 )
 
 // SyntaxError means that a body is no JSON, or JSON that two readers could understand differently (RFC 7493).
@@ -24,15 +25,9 @@ func (e *SyntaxError) Error() string {
 	return fmt.Sprintf("the body is not valid JSON: %s, at byte %d", e.Reason, e.Offset)
 }
 
-// Problem is one wrong field.
-type Problem struct {
-	Path    string `json:"path"` // as data.items[2].quantity; "" is the payload itself
-	Message string `json:"message"`
-}
-
 // InvalidError means valid JSON that is not a valid webhook.
 type InvalidError struct {
-	Problems []Problem
+	Problems []inbound.FieldError // the path of each as data.items[2].quantity
 }
 
 func (e *InvalidError) Error() string {
@@ -76,7 +71,7 @@ func Decode(body []byte) (*event.Event, error) {
 		return nil, syntaxError(err, d.InputOffset())
 	}
 	if p.kind != '{' {
-		return nil, &InvalidError{Problems: []Problem{{Message: "must be an object, is " + kindName(p.kind)}}}
+		return nil, &InvalidError{Problems: []inbound.FieldError{{Message: "must be an object, is " + kindName(p.kind)}}}
 	}
 	e, problems := p.members.validate()
 	if len(problems) > 0 {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"ringup.dev/ringup/internal/event"
+	"ringup.dev/ringup/internal/inbound"
 )
 
 // WithDefaults fills the fields that a payload leaves out: the id with the one given, the timestamp with now, everything else from
@@ -19,7 +20,7 @@ func WithDefaults(body []byte, id string, now time.Time) ([]byte, error) {
 		if errors.As(err, &syntax) {
 			return nil, &SyntaxError{Offset: syntax.Offset, Reason: "unexpected character or end"}
 		}
-		return nil, &InvalidError{Problems: []Problem{{Message: "must be an object"}}}
+		return nil, &InvalidError{Problems: []inbound.FieldError{{Message: "must be an object"}}}
 	}
 	kind := event.POSSave
 	if raw, found := given["event_type"]; found {

@@ -10,6 +10,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"ringup.dev/ringup/internal/event"
+	"ringup.dev/ringup/internal/inbound"
 )
 
 const (
@@ -20,7 +21,7 @@ const (
 )
 
 // validate returns the payload's event, and what is wrong with it: first the fields that are there, then those that are missing.
-func (p *payload) validate() (*event.Event, []Problem) {
+func (p *payload) validate() (*event.Event, []inbound.FieldError) {
 	v := &validator{}
 	e := &event.Event{Store: event.DefaultStore, Sender: event.SenderPOS}
 	e.ID = v.required("id", &p.ID)
@@ -54,13 +55,13 @@ func (p *payload) validate() (*event.Event, []Problem) {
 
 // validator notes what is wrong with a payload.
 type validator struct {
-	problems []Problem
+	problems []inbound.FieldError
 	missing  []string
 }
 
 func (v *validator) problem(at path, format string, args ...any) {
 	if len(v.problems) < maxProblems {
-		v.problems = append(v.problems, Problem{Path: at.String(), Message: fmt.Sprintf(format, args...)})
+		v.problems = append(v.problems, inbound.FieldError{Path: at.String(), Message: fmt.Sprintf(format, args...)})
 	}
 }
 

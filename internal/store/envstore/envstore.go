@@ -7,6 +7,7 @@ import (
 	"net/mail"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -15,11 +16,11 @@ import (
 	"ringup.dev/ringup/internal/store"
 )
 
-// Brand is how the store presents itself in messages.
+// Brand is how the store presents itself in messages and on the unsubscribe page.
 type Brand struct {
 	// DefaultLocale is the language of a message whose payload names none that there are templates for.
 	DefaultLocale string `env:"DEFAULT_LOCALE, default=en"`
-	// BusinessName is the shop's name, as messages show it.
+	// BusinessName is the shop's name, as messages and the unsubscribe page show it.
 	BusinessName string `env:"BUSINESS_NAME, default=Your shop"`
 	// BusinessLogoURL is the https address of a picture for the head of e-mails, 48 pixels high.
 	BusinessLogoURL string `env:"BUSINESS_LOGO_URL"`
@@ -95,10 +96,13 @@ func (r *Recipients) Store(region string, read ReadAddress) (*store.Store, error
 		errs = append(errs, errors.New("CHANNELS is empty: set some of sms, email, whatsapp"))
 	}
 	s := &store.Store{ID: event.DefaultStore, Region: region, Priorities: store.DefaultPriorities}
-	for _, name := range r.Channels {
+	for i, name := range r.Channels {
 		channel, err := message.ParseChannel(name)
-		if err != nil {
+		switch {
+		case err != nil:
 			errs = append(errs, fmt.Errorf("CHANNELS: %w", err))
+		case slices.Contains(r.Channels[:i], name):
+			errs = append(errs, fmt.Errorf("CHANNELS has %s twice: set each channel once", name))
 		}
 		s.Channels = append(s.Channels, store.Channel{Name: channel, Recipients: staff[channel]})
 	}
@@ -108,7 +112,8 @@ func (r *Recipients) Store(region string, read ReadAddress) (*store.Store, error
 	return s, nil
 }
 
-// staff reads the default recipients of every channel, also of those that messages do not go out on.
+// staff reads the default recipients of every channel, also of those that messages do not go out on. An address that stands in a list twice,
+// however it is written, gets one message.
 func (r *Recipients) staff(region string, read ReadAddress) (map[message.Channel][]message.Recipient, error) {
 	all := map[message.Channel][]message.Recipient{}
 	var errs []error
@@ -126,7 +131,9 @@ func (r *Recipients) staff(region string, read ReadAddress) (map[message.Channel
 			if err != nil {
 				errs = append(errs, fmt.Errorf("%s: number %d is %w", setting.variable, i+1, err))
 			}
-			all[setting.channel] = append(all[setting.channel], message.Recipient{Address: to, Audience: message.Staff})
+			if one := (message.Recipient{Address: to, Audience: message.Staff}); !slices.Contains(all[setting.channel], one) {
+				all[setting.channel] = append(all[setting.channel], one)
+			}
 		}
 	}
 	return all, errors.Join(errs...)

@@ -38,6 +38,43 @@ func TestRecipients(t *testing.T) {
 	}
 }
 
+// TestARecipientIsListedTwice: once is enough for one message, however the address is written.
+func TestARecipientIsListedTwice(t *testing.T) {
+	t.Parallel()
+	r := Recipients{Channels: []string{"sms", "email", "whatsapp"},
+		SMSRecipients:      []string{"+15550100001", "+15550100002", "(555) 010-0001", "+1 555 010 0002", "+15550100001"},
+		EmailRecipients:    []string{"staff@bücher.example", "till@example.com", "staff@xn--bcher-kva.example"},
+		WhatsAppRecipients: []string{"+15550100001", "555-010-0001"},
+	}
+	s, err := r.Store("US", address.Read)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[message.Channel][]string{}
+	for _, c := range s.Channels {
+		for _, to := range c.Recipients {
+			got[c.Name] = append(got[c.Name], to.Address.Reveal())
+		}
+	}
+	want := map[message.Channel][]string{
+		message.SMS: {"+15550100001", "+15550100002"}, message.Email: {"staff@xn--bcher-kva.example", "till@example.com"}, message.WhatsApp: {"+15550100001"},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// TestAChannelIsNamedTwice: on it, every message would go out twice.
+func TestAChannelIsNamedTwice(t *testing.T) {
+	t.Parallel()
+	for _, channels := range [][]string{{"sms", "sms"}, {"email", "sms", "email"}, {"whatsapp", "whatsapp", "whatsapp"}} {
+		_, err := (&Recipients{Channels: channels}).Store("US", address.Read)
+		if want := "CHANNELS has " + channels[0] + " twice"; err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v: %v, want %q", channels, err, want)
+		}
+	}
+}
+
 func TestEverySettingThatCannotWorkIsNamed(t *testing.T) {
 	t.Parallel()
 	r := Recipients{Channels: []string{"sms", "fax"}, SMSRecipients: []string{"+15550100001", "12"}, EmailRecipients: []string{"nobody"}, WhatsAppRecipients: []string{"x"}}

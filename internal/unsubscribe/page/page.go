@@ -22,12 +22,6 @@ import (
 	"ringup.dev/ringup/internal/unsubscribe"
 )
 
-// Config is what the page shows.
-type Config struct {
-	// BusinessName is the shop's name, as messages show it.
-	BusinessName string `env:"BUSINESS_NAME, default=Your shop"`
-}
-
 // Sink applies what people want: the queue. It is safe for concurrent use; an error means that nothing was changed.
 type Sink interface {
 	Accept(context.Context, report.Update) error
@@ -35,11 +29,11 @@ type Sink interface {
 
 // Options are what the page is made of. All are required but Now.
 type Options struct {
-	Config Config
-	Links  *unsubscribe.Links
-	Sink   Sink
-	Log    *slog.Logger
-	Now    func() time.Time // nil is time.Now
+	Business string // the shop's name, as messages show it
+	Links    *unsubscribe.Links
+	Sink     Sink
+	Log      *slog.Logger
+	Now      func() time.Time // nil is time.Now
 }
 
 // Pattern is where the page is served: {token} is a value of the path.
@@ -153,7 +147,7 @@ var policy = func() string {
 }()
 
 func (p *page) show(w http.ResponseWriter, r *http.Request, status int, v view) {
-	v.Business = p.Config.BusinessName
+	v.Business = p.Business
 	var b bytes.Buffer
 	if err := pageTemplate.Execute(&b, v); err != nil {
 		p.Log.Error("page not rendered", "error", err)

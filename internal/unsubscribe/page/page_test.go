@@ -73,7 +73,7 @@ func open(t *testing.T) *bench {
 	l := links(t)
 	router := chi.NewRouter()
 	router.Handle(page.Pattern, page.New(page.Options{
-		Config: page.Config{BusinessName: `Luna <b>& "Co"`}, Links: l, Sink: b.sink, Log: slog.New(slog.NewJSONHandler(b.log, nil)),
+		Business: `Luna <b>& "Co"`, Links: l, Sink: b.sink, Log: slog.New(slog.NewJSONHandler(b.log, nil)),
 		Now: func() time.Time { return now },
 	}))
 	b.server = httptest.NewServer(router)

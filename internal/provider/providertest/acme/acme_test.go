@@ -7,6 +7,8 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"net/http"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -134,3 +136,31 @@ func TestCallback(t *testing.T) {
 }
 
 // example: end
+
+// TestSettings: the error names every setting that cannot work, and only those.
+func TestSettings(t *testing.T) {
+	t.Parallel()
+	all := send.Config{Key: "acme-key", From: "+15005550006", BaseURL: "https://proxy.example"}
+	for name, tt := range map[string]struct {
+		change func(*send.Config)
+		want   []string
+	}{
+		"all right":   {func(*send.Config) {}, nil},
+		"no key":      {func(c *send.Config) { c.Key = "" }, []string{"ACME_KEY"}},
+		"no number":   {func(c *send.Config) { c.From = "" }, []string{"ACME_FROM"}},
+		"a bad URL":   {func(c *send.Config) { c.BaseURL = "proxy" }, []string{"ACME_BASE_URL"}},
+		"all of them": {func(c *send.Config) { *c = send.Config{BaseURL: "proxy"} }, []string{"ACME_KEY", "ACME_FROM", "ACME_BASE_URL"}},
+	} {
+		c := all
+		tt.change(&c)
+		_, err := send.New(c, transport.New(1))
+		if (err != nil) != (len(tt.want) > 0) {
+			t.Errorf("%s: %v", name, err)
+		}
+		for _, variable := range []string{"ACME_KEY", "ACME_FROM", "ACME_BASE_URL"} {
+			if named := err != nil && strings.Contains(err.Error(), variable); named != slices.Contains(tt.want, variable) {
+				t.Errorf("%s: %s is named (%t) in %v", name, variable, named, err)
+			}
+		}
+	}
+}

@@ -37,12 +37,15 @@ type Provider struct {
 
 // New returns the provider. The error has every setting that cannot work, each with its variable.
 func New(c Config, client *transport.Client) (*Provider, error) {
-	var fromErr error
+	var keyErr, fromErr error
+	if c.Key == "" {
+		keyErr = errors.New("ACME_KEY is empty: set the key of Acme's account")
+	}
 	if c.From == "" {
 		fromErr = errors.New("ACME_FROM is empty: set the number that SMS come from")
 	}
 	base, err := transport.BaseURL("ACME_BASE_URL", c.BaseURL, "https://api.acme.example")
-	if err := errors.Join(fromErr, err); err != nil {
+	if err := errors.Join(keyErr, fromErr, err); err != nil {
 		return nil, err
 	}
 	return &Provider{config: c, url: base.String(), client: client}, nil
