@@ -120,13 +120,13 @@ func (f *files) build(k setKey) (*set, error) {
 			s.parts[part], err = parseText(from.name, from.text, w.bound(k.key))
 		}
 		if err != nil {
-			return nil, &fileError{fileOf(err, from.name), plainError(err)}
+			return nil, &fileError{file: fileOf(err, from.name), err: plainError(err)}
 		}
 	}
 	// An approved template in another language is better than a text, which WhatsApp takes only within a day of the customer's last message.
 	if from := f.text(k.key, "template.json", all); from != nil {
 		if s.parts["template.json"], err = parseText(from.name, from.text, nil); err != nil {
-			return nil, &fileError{fileOf(err, from.name), plainError(err)}
+			return nil, &fileError{file: fileOf(err, from.name), err: plainError(err)}
 		}
 	}
 	for part, c := range s.parts {

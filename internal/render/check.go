@@ -27,19 +27,27 @@ func New(config Config, stores store.Directory, channels ...message.Channel) (*R
 	var skipped []error
 	for {
 		r, errs := load(config.TemplatesDir, stores, channels, without)
-		if len(errs) == 0 {
-			r.skipped = append(r.skipped, skipped...)
-			return r, nil
-		}
+		var fatal []error
 		again := false
 		for _, err := range errs {
-			if f, is := errors.AsType[*fileError](err); is && !config.TemplatesStrict && !without[f.file] {
+			f, is := errors.AsType[*fileError](err)
+			switch {
+			case !is || config.TemplatesStrict || without[f.file]:
+				fatal = append(fatal, err)
+				continue
+			case !f.usable:
 				without[f.file], again = true, true
 				skipped = append(skipped, err)
+			case !again:
+				r.skipped = append(r.skipped, err)
 			}
 		}
-		if !again {
-			return nil, errors.Join(errs...)
+		switch {
+		case len(fatal) > 0:
+			return nil, errors.Join(fatal...)
+		case !again:
+			r.skipped = append(r.skipped, skipped...)
+			return r, nil
 		}
 	}
 }
@@ -100,7 +108,7 @@ func (f *files) complete(k key) []error {
 	for _, part := range slices.Sorted(maps.Keys(parts[k.channel])) {
 		if f.text(k, part, locale.Chain()) == nil {
 			for _, s := range f.texts[k] {
-				errs = append(errs, &fileError{s.name, fmt.Errorf("%s.%s.%s.%s.%s is missing: there are no built-in words for %s", k.occasion, k.channel, k.audience, k.locale, part, k.locale)})
+				errs = append(errs, &fileError{file: s.name, err: fmt.Errorf("%s.%s.%s.%s.%s is missing: there are no built-in words for %s", k.occasion, k.channel, k.audience, k.locale, part, k.locale)})
 				break
 			}
 		}
@@ -150,7 +158,7 @@ func (r *Renderer) try(s *store.Store, locale string, about occasion, channel me
 				continue // it cannot fail
 			}
 			if err := c.library.Execute(io.Discard, v); err != nil {
-				return []error{&fileError{fileOf(err, c.name), plainError(err)}}
+				return []error{&fileError{file: fileOf(err, c.name), err: plainError(err)}}
 			}
 		}
 		if c := chosen.set.parts["template.json"]; c != nil {
@@ -166,12 +174,12 @@ func (r *Renderer) try(s *store.Store, locale string, about occasion, channel me
 func (r *Renderer) tryApproved(c *compiled, v *view) error {
 	t, err := readApproved(c, v)
 	if err != nil {
-		return &fileError{c.name, plainError(err)}
+		return &fileError{file: c.name, err: plainError(err)}
 	}
 	for i, p := range t.Parameters {
 		if strings.TrimSpace(p) == "" {
-			return &fileError{c.name, fmt.Errorf(`parameter %d is empty when the payload has no value for it, and WhatsApp refuses empty parameters: add a text to fall back on, `+
-				`as {{json (or .CustomerName "there")}}`, i+1)}
+			return &fileError{file: c.name, usable: true, err: fmt.Errorf(`parameter %d is empty when the payload has no value for it, and WhatsApp refuses empty parameters: `+
+				`add a text to fall back on, as {{json (or .CustomerName "there")}}`, i+1)}
 		}
 	}
 	return nil

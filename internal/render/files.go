@@ -67,8 +67,9 @@ var parts = map[message.Channel]map[string]string{
 
 // fileError is an error of a file of TEMPLATES_DIR, or of a built-in one.
 type fileError struct {
-	file string
-	err  error
+	file   string
+	err    error
+	usable bool // the file is used nevertheless, without TEMPLATES_STRICT
 }
 
 func (e *fileError) Error() string { return "template " + e.file + ": " + e.err.Error() }
@@ -147,7 +148,7 @@ func (f *files) add(name, text string) error {
 			into = layoutFile
 		}
 		if _, twice := f.frames[into]; twice {
-			return &fileError{name, fmt.Errorf("%s is there, too: delete one of them", layoutFile)}
+			return &fileError{file: name, err: fmt.Errorf("%s is there, too: delete one of them", layoutFile)}
 		}
 		f.frames[into] = text
 		return nil
@@ -155,7 +156,7 @@ func (f *files) add(name, text string) error {
 	if found := wordsName.FindStringSubmatch(name); found != nil {
 		locale, known := format.ParseLocale(found[1])
 		if !known {
-			return &fileError{name, fmt.Errorf("%s is not a locale that is known", found[1])}
+			return &fileError{file: name, err: fmt.Errorf("%s is not a locale that is known", found[1])}
 		}
 		f.itemsInWords = f.itemsInWords || strings.Contains(text, ".Items")
 		f.words[locale.String()] = append(f.words[locale.String()], source{name, text})
@@ -163,23 +164,23 @@ func (f *files) add(name, text string) error {
 	}
 	found := textName.FindStringSubmatch(name)
 	if found == nil {
-		return &fileError{name, fmt.Errorf("the name is not known: set <occasion>.<channel>.<customer|staff>.<locale>.<txt|html|subject|template.json>, "+
+		return &fileError{file: name, err: fmt.Errorf("the name is not known: set <occasion>.<channel>.<customer|staff>.<locale>.<txt|html|subject|template.json>, "+
 			"as pos_save.sms.customer.en.txt, words.<locale>.txt, or a frame, as %s", layoutFile)}
 	}
 	locale, known := format.ParseLocale(found[4])
 	if !known {
-		return &fileError{name, fmt.Errorf("%s is not a locale that is known", found[4])}
+		return &fileError{file: name, err: fmt.Errorf("%s is not a locale that is known", found[4])}
 	}
 	k := key{occasion(found[1]), message.Channel(found[2]), found[3], locale.String()}
 	_, ofChannel := parts[k.channel][found[5]]
 	if !ofChannel && (found[5] != "template.json" || k.channel != message.WhatsApp) {
-		return &fileError{name, fmt.Errorf("a message on %s has no part .%s", k.channel, found[5])}
+		return &fileError{file: name, err: fmt.Errorf("a message on %s has no part .%s", k.channel, found[5])}
 	}
 	if f.texts[k] == nil {
 		f.texts[k] = map[string]*source{}
 	}
 	if _, twice := f.texts[k][found[5]]; twice {
-		return &fileError{name, fmt.Errorf("another file is for %s, too", locale)}
+		return &fileError{file: name, err: fmt.Errorf("another file is for %s, too", locale)}
 	}
 	f.texts[k][found[5]] = &source{name, text}
 	return nil

@@ -25,7 +25,7 @@ type words map[string]block
 func parseWords(s source) (words, error) {
 	t, err := newText(s.name).Parse(s.text)
 	if err != nil {
-		return nil, &fileError{s.name, plainError(err)}
+		return nil, &fileError{file: s.name, err: plainError(err)}
 	}
 	blocks := words{}
 	for _, one := range t.Templates() {
@@ -82,7 +82,7 @@ func (w words) language(locale format.Locale) (*language, error) {
 		}
 		var b strings.Builder
 		if err := t.ExecuteTemplate(&b, name, &view{}); err != nil {
-			return nil, &fileError{of.file, err}
+			return nil, &fileError{file: of.file, err: err}
 		}
 		into[strings.Clone(key)] = strings.TrimSpace(b.String())
 	}
