@@ -61,12 +61,12 @@ func (f *files) wordsOf(chain []string) (words, error) {
 
 // parse parses a file of words; while the renderer is made, once.
 func (f *files) parse(s source) (words, error) {
-	if known := f.parsed[s.name]; known != nil {
+	if known := f.parsed[s]; known != nil {
 		return known, nil
 	}
 	blocks, err := parseWords(s)
 	if err == nil && f.parsed != nil {
-		f.parsed[s.name] = blocks
+		f.parsed[s] = blocks
 	}
 	return blocks, err
 }
@@ -111,7 +111,8 @@ func (f *files) build(k setKey) (*set, error) {
 	for part, frame := range parts[k.channel] {
 		from := f.text(k.key, part, own)
 		if from == nil {
-			from = &source{frame, f.frames[frame]}
+			builtIn := f.frames[frame]
+			from = &builtIn
 		}
 		s.items = s.items || !strings.HasPrefix(from.name, "frame.") || strings.Contains(from.text, ".Items") || f.itemsInWords
 		if part == "html" {
@@ -179,14 +180,15 @@ func parseText(name, text string, w words) (*compiled, error) {
 
 // html makes the HTML part of e-mails: the layout with the words, or a shop's own text, which may include the layout and define its title and lead.
 func (f *files) html(from *source, w words) (*compiled, error) {
-	if from.name == layoutFile {
-		return parseHTML(layoutFile, from.text, `{{template "layout" .}}`, w)
+	layout := f.frames[layoutFile]
+	if *from == layout {
+		return parseHTML(layout.name, layout, `{{template "layout" .}}`, w)
 	}
-	return parseHTML(from.name, f.frames[layoutFile], from.text, w)
+	return parseHTML(from.name, layout, from.text, w)
 }
 
-func parseHTML(name, layout, text string, w words) (*compiled, error) {
-	t := htmltemplate.New(layoutFile).Funcs(ownFunctions).Option("missingkey=zero")
+func parseHTML(name string, layout source, text string, w words) (*compiled, error) {
+	t := htmltemplate.New(layout.name).Funcs(ownFunctions).Option("missingkey=zero")
 	for block, b := range w {
 		tree := forHTML(b.tree, true)
 		if block == titleBlock || block == subjectBlock {
@@ -201,7 +203,7 @@ func parseHTML(name, layout, text string, w words) (*compiled, error) {
 			return nil, err
 		}
 	}
-	if _, err := t.Parse(layout); err != nil {
+	if _, err := t.Parse(layout.text); err != nil {
 		return nil, err
 	}
 	page := t.New(name + " ") // not the layout's own name

@@ -28,16 +28,18 @@ func New(config Config, stores store.Directory, channels ...message.Channel) (*R
 	for {
 		r, errs := load(config.TemplatesDir, stores, channels, without)
 		var fatal []error
-		again := false
+		again, before := false, maps.Clone(without)
 		for _, err := range errs {
 			f, is := errors.AsType[*fileError](err)
 			switch {
-			case !is || config.TemplatesStrict || without[f.file]:
+			case !is || config.TemplatesStrict || before[f.file]:
 				fatal = append(fatal, err)
 				continue
 			case !f.usable:
+				if !without[f.file] {
+					skipped = append(skipped, err)
+				}
 				without[f.file], again = true, true
-				skipped = append(skipped, err)
 			case !again:
 				r.skipped = append(r.skipped, err)
 			}
@@ -59,7 +61,7 @@ func load(dir string, stores store.Directory, channels []message.Channel, withou
 		return nil, errs
 	}
 	r := &Renderer{stores: stores, channels: channels, files: f, sets: map[setKey]*set{}}
-	f.parsed = map[string]words{}
+	f.parsed = map[source]words{}
 	defer func() { f.parsed = nil }()
 	for _, s := range stores.All() {
 		errs = append(errs, f.checkLocale(s.Locale)...)
@@ -69,7 +71,7 @@ func load(dir string, stores store.Directory, channels []message.Channel, withou
 			errs = append(errs, f.complete(k)...)
 		}
 	}
-	if len(errs) == 0 && f.own {
+	if len(errs) == 0 && len(f.own) > 0 {
 		errs = r.check()
 	}
 	return r, errs
@@ -104,13 +106,12 @@ func (f *files) complete(k key) []error {
 			return nil
 		}
 	}
+	there := slices.Sorted(maps.Keys(f.texts[k]))
 	var errs []error
 	for _, part := range slices.Sorted(maps.Keys(parts[k.channel])) {
 		if f.text(k, part, locale.Chain()) == nil {
-			for _, s := range f.texts[k] {
-				errs = append(errs, &fileError{file: s.name, err: fmt.Errorf("%s.%s.%s.%s.%s is missing: there are no built-in words for %s", k.occasion, k.channel, k.audience, k.locale, part, k.locale)})
-				break
-			}
+			errs = append(errs, &fileError{file: f.texts[k][there[0]].name, err: fmt.Errorf("%s.%s.%s.%s.%s is missing: there are no built-in words for %s",
+				k.occasion, k.channel, k.audience, k.locale, part, k.locale)})
 		}
 	}
 	return errs
@@ -141,7 +142,11 @@ func (r *Renderer) check() []error {
 
 // try renders the sample of an occasion, and an event that has only what is required.
 func (r *Renderer) try(s *store.Store, locale string, about occasion, channel message.Channel, audience message.Audience) []error {
-	chosen, err := r.find(request{about, channel, audience, locale, s.Locale})
+	k, figures, found := r.resolve(request{about, channel, audience, locale, s.Locale})
+	if !found || !r.files.touches(k) {
+		return nil
+	}
+	texts, err := r.set(k)
 	if err != nil {
 		return []error{err}
 	}
@@ -150,10 +155,10 @@ func (r *Renderer) try(s *store.Store, locale string, about occasion, channel me
 	j := &job.Job{WebhookID: full.ID, Channel: channel, Index: 1, Audience: audience, Recipient: "x"}
 	for _, e := range []*event.Event{full, bare} {
 		v := &view{}
-		r.fill(v, j, e, s, about, chosen.set, chosen.locale)
+		r.fill(v, j, e, s, about, texts, figures)
 		v.Unsubscribe, v.More = "https://ringup.example.com/unsubscribe/x", "1"
-		for _, part := range slices.Sorted(maps.Keys(chosen.set.parts)) {
-			c := chosen.set.parts[part]
+		for _, part := range slices.Sorted(maps.Keys(texts.parts)) {
+			c := texts.parts[part]
 			if c.steps != nil {
 				continue // it cannot fail
 			}
@@ -161,7 +166,7 @@ func (r *Renderer) try(s *store.Store, locale string, about occasion, channel me
 				return []error{&fileError{file: fileOf(err, c.name), err: plainError(err)}}
 			}
 		}
-		if c := chosen.set.parts["template.json"]; c != nil {
+		if c := texts.parts["template.json"]; c != nil {
 			if err := r.tryApproved(c, v); err != nil {
 				return []error{err}
 			}
@@ -170,11 +175,27 @@ func (r *Renderer) try(s *store.Store, locale string, about occasion, channel me
 	return nil
 }
 
+// touches says whether a file of TEMPLATES_DIR is part of the texts of a key.
+func (f *files) touches(k setKey) bool {
+	own, all := k.chains()
+	for _, name := range all {
+		if slices.ContainsFunc(f.words[name], func(s source) bool { return f.own[s] }) {
+			return true
+		}
+	}
+	for part, frame := range parts[k.channel] {
+		if f.own[f.frames[frame]] || f.text(k.key, part, own) != nil {
+			return true
+		}
+	}
+	return f.text(k.key, "template.json", all) != nil
+}
+
 // tryApproved looks for parameters that are empty when a payload has only what is required.
 func (r *Renderer) tryApproved(c *compiled, v *view) error {
 	t, err := readApproved(c, v)
 	if err != nil {
-		return &fileError{file: c.name, err: plainError(err)}
+		return &fileError{file: c.name, err: err}
 	}
 	for i, p := range t.Parameters {
 		if strings.TrimSpace(p) == "" {

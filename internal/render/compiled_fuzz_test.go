@@ -290,7 +290,7 @@ func generated(source string) []*compiled {
 	if c, err := parseText("text", source, nil); err == nil {
 		all = append(all, c)
 	}
-	if c, err := parseHTML("html", "", source, nil); err == nil {
+	if c, err := parseHTML("html", noLayout, source, nil); err == nil {
 		all = append(all, c)
 	}
 	return all
@@ -381,3 +381,6 @@ func TestGeneratedTemplates(t *testing.T) {
 		}
 	}
 }
+
+// noLayout is for templates that include no layout.
+var noLayout source

@@ -79,10 +79,10 @@ func libraryOnly(t testing.TB, k key, part string) *compiled {
 		t.Fatal(err)
 	}
 	var c *compiled
-	if frame := parts[k.channel][part]; part == "html" {
-		c, err = f.html(&source{frame, f.frames[frame]}, w.bound(k))
+	if frame := f.frames[parts[k.channel][part]]; part == "html" {
+		c, err = f.html(&frame, w.bound(k))
 	} else {
-		c, err = parseText(frame, f.frames[frame], w.bound(k))
+		c, err = parseText(frame.name, frame.text, w.bound(k))
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -209,7 +209,7 @@ func TestTemplatesAreAsTheLibraryMakesThem(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		html, err := parseHTML("html", "", tt.text, nil)
+		html, err := parseHTML("html", noLayout, tt.text, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -234,7 +234,7 @@ func TestTemplatesThatFailAreLeftToTheLibrary(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		html, err := parseHTML("html", "", text, nil)
+		html, err := parseHTML("html", noLayout, text, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -243,7 +243,7 @@ func TestTemplatesThatFailAreLeftToTheLibrary(t *testing.T) {
 		}
 	}
 	for _, text := range []string{`<p title="{{.Status}}`, `<a href={{if .Status}}"{{end}}>`, `<script>{{if .Status}}"{{end}}</script>`} {
-		html, err := parseHTML("html", "", text, nil)
+		html, err := parseHTML("html", noLayout, text, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -272,7 +272,7 @@ func TestPlacesThatAreLeftToTheLibrary(t *testing.T) {
 	for _, text := range []string{`<p style="color:{{.Status}}">`, `<script>x = {{.Status}}</script>`, `<p title={{.Status}}>`, `<p onclick="f({{.Status}})">`,
 		`<a href="/?q={{.Status}}">`, `<!-- {{.Status}} -->`, `<textarea>{{.Status | html}}</textarea>`, `<p title="{{.Status}}`, `<img srcset="{{.Status}}">`,
 		`<style>p{color:{{.Status}}}</style>`, `<p {{.Status}}="x">`, `<a href={{.Status}}>`} {
-		html, err := parseHTML("html", "", text, nil)
+		html, err := parseHTML("html", noLayout, text, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -292,11 +292,11 @@ func TestStepsThatDifferAreLeftToTheLibrary(t *testing.T) {
 		{`{{range .Items}}{{.Name}}-{{end}}`, `{{with .Items}}-{{end}}`},
 		{`{{range .Items}}{{or .Name "x"}}{{end}}`, `{{range .Items}}{{.Name}}{{end}}`},
 	} {
-		right, err := parseHTML("right", "", tt[0], nil)
+		right, err := parseHTML("right", noLayout, tt[0], nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		wrong, err := parseHTML("wrong", "", tt[1], nil)
+		wrong, err := parseHTML("wrong", noLayout, tt[1], nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -309,7 +309,7 @@ func TestStepsThatDifferAreLeftToTheLibrary(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	escaped, err := parseHTML("escaped", "", `<b>{{.Status}}</b>`, nil)
+	escaped, err := parseHTML("escaped", noLayout, `<b>{{.Status}}</b>`, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

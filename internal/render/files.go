@@ -46,13 +46,13 @@ func alternatives[T ~string](names []T) string {
 
 // files are the sources of templates.
 type files struct {
-	frames map[string]string          // by file name
+	frames map[string]source          // by the name of the built-in file
 	words  map[string][]source        // by locale; those of TEMPLATES_DIR first
 	texts  map[key]map[string]*source // own texts, by part
-	own    bool                       // TEMPLATES_DIR has files
+	own    map[source]bool            // the sources of TEMPLATES_DIR
+	parsed map[source]words           // while a renderer is made; then nil
 	// itemsInWords says that some words show the items.
 	itemsInWords bool
-	parsed       map[string]words // by file name, while a renderer is made; then nil
 }
 
 // source is a file of templates.
@@ -78,7 +78,7 @@ func (e *fileError) Unwrap() error { return e.err }
 
 // readFiles returns the built-in files and those of a directory, without those that are not wanted. The errors name every file that cannot be one.
 func readFiles(dir string, without map[string]bool) (*files, []error) {
-	f := &files{frames: map[string]string{}, words: map[string][]source{}, texts: map[key]map[string]*source{}}
+	f := &files{frames: map[string]source{}, words: map[string][]source{}, texts: map[key]map[string]*source{}, own: map[source]bool{}}
 	var errs []error
 	if dir != "" {
 		own := map[string]string{}
@@ -89,7 +89,7 @@ func readFiles(dir string, without map[string]bool) (*files, []error) {
 			if without[name] {
 				continue
 			}
-			f.own = true
+			f.own[source{name, own[name]}] = true
 			if err := f.add(name, own[name]); err != nil {
 				errs = append(errs, err)
 			}
@@ -150,7 +150,7 @@ func (f *files) add(name, text string) error {
 		if _, twice := f.frames[into]; twice {
 			return &fileError{file: name, err: fmt.Errorf("%s is there, too: delete one of them", layoutFile)}
 		}
-		f.frames[into] = text
+		f.frames[into] = source{name, text}
 		return nil
 	}
 	if found := wordsName.FindStringSubmatch(name); found != nil {

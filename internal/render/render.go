@@ -3,6 +3,7 @@ package render
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -210,7 +211,7 @@ func (r *Renderer) approved(s *set, v *view) (*message.Template, error) {
 	}
 	t, err := readApproved(c, v)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("template %s: %w", c.name, err)
 	}
 	for i, p := range t.Parameters {
 		if strings.TrimSpace(p) == "" {
@@ -236,7 +237,7 @@ func readApproved(c *compiled, v *view) (*message.Template, error) {
 		Parameters []string `json:"parameters"`
 	}
 	if err := json.Unmarshal([]byte(text), &a); err != nil || a.Name == "" {
-		return nil, fmt.Errorf("template %s does not become {\"name\", \"language\", \"parameters\"}: put values in with {{json .Field}}", c.name)
+		return nil, errors.New(`it does not become {"name", "language", "parameters"}: put values in with {{json .Field}}`)
 	}
 	return &message.Template{Name: a.Name, Language: a.Language, Parameters: a.Parameters}, nil
 }
@@ -269,19 +270,30 @@ func (r *Renderer) choose(q request) (choice, error) {
 	return r.chosen.keep(q, c), nil
 }
 
-// find looks for texts in the locale of the customer, then in its language, then in the store's, then in English.
+// find makes the choice of a request. The caller has the lock.
 func (r *Renderer) find(q request) (choice, error) {
+	k, locale, found := r.resolve(q)
+	if !found {
+		return choice{}, fmt.Errorf("there is no template for %s, %s, %s", q.about, q.channel, q.audience)
+	}
+	s, err := r.set(k)
+	return choice{s, locale}, err
+}
+
+// resolve looks for texts in the locale of the customer, then in its language, then in the store's, then in English. It returns the locale of the figures,
+// too.
+func (r *Renderer) resolve(q request) (k setKey, figures format.Locale, found bool) {
 	ofStore, _ := format.ParseLocale(q.store)
 	asked, known := format.ParseLocale(q.locale)
 	if !known {
 		asked = ofStore
 	}
-	k := key{occasion: q.about, channel: q.channel, audience: q.audience.String()}
+	k = setKey{key{occasion: q.about, channel: q.channel, audience: q.audience.String()}, ofStore.String()}
 	for _, locale := range []format.Locale{asked, ofStore, englishLocale} {
 		chain := locale.Chain()
 		for i, name := range chain {
 			k.locale = name
-			if !r.files.has(k) {
+			if !r.files.has(k.key) {
 				continue
 			}
 			// The words that a more specific locale changes count, too.
@@ -291,11 +303,10 @@ func (r *Renderer) find(q request) (choice, error) {
 					break
 				}
 			}
-			s, err := r.set(setKey{k, ofStore.String()})
-			return choice{s, asked}, err
+			return k, asked, true
 		}
 	}
-	return choice{}, fmt.Errorf("there is no template for %s, %s, %s", q.about, q.channel, q.audience)
+	return k, asked, false
 }
 
 var englishLocale, _ = format.ParseLocale(english)
