@@ -134,7 +134,7 @@ func cut(s string, limit int, channel message.Channel) string {
 	for n := limit; ; {
 		short := format.Shorten(s, n)
 		if over := units(short) - limit; over > 0 {
-			n -= over
+			n -= max(1, over/2) // a character has at most two units, so this takes away no more than is over
 			continue
 		}
 		if channel == message.SMS {
