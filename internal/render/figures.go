@@ -124,10 +124,10 @@ func (f *figures) time(t time.Time, locale format.Locale) string {
 // zones are the time zones that messages showed the time of.
 type zones struct{ known sync.Map } // a *time.Location by its name; as many as there are zones
 
-// of returns the first zone that can be read, or else the last.
+// of returns the zone whose clock a message shows: the customer's, or else the store's, or else that of the sender. UTC is what a store has that says nothing.
 func (z *zones) of(customer, store string, sender *time.Location) *time.Location {
 	for _, name := range []string{customer, store} {
-		if name == "" || name == "Local" {
+		if name == "" || name == "Local" || name == "UTC" && name != customer {
 			continue
 		}
 		if known, found := z.known.Load(name); found {

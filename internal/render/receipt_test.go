@@ -203,3 +203,35 @@ func TestBothPartsHaveTheSameFacts(t *testing.T) {
 		}
 	})
 }
+
+// TestClocks: a message shows the customer's clock, or else the shop's, or else that of the till.
+func TestClocks(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2024, 7, 1, 14, 0, 0, 0, time.FixedZone("", 2*60*60))
+	for _, tt := range []struct{ customer, store, want string }{
+		{"", "", "2:00 pm"}, {"", "UTC", "2:00 pm"}, {"UTC", "Asia/Tokyo", "12:00 pm"}, {"", "Asia/Tokyo", "9:00 pm"}, {"America/New_York", "Asia/Tokyo", "8:00 am"},
+		{"Middle/Earth", "Asia/Tokyo", "9:00 pm"}, {"Local", "../etc/passwd", "2:00 pm"},
+	} {
+		r := renderer(t, Config{}, shop(func(s *store.Store) { s.TimeZone = tt.store }))
+		e := sample(event.POSSave, func(e *event.Event) { e.At, e.Customer.TimeZone = at, tt.customer })
+		if got := strings.ReplaceAll(receiptOf(t, r, e), "\u202f", " "); !strings.Contains(got, "Date: Jul 1, 2024 "+tt.want) {
+			t.Errorf("%q, %q: %s", tt.customer, tt.store, got)
+		}
+	}
+	r := renderer(t, Config{}, luna)
+	if got := receiptOf(t, r, sample(event.POSSave, func(e *event.Event) { e.At = time.Time{} })); strings.Contains(got, "Date") {
+		t.Errorf("without a time: %s", got)
+	}
+}
+
+// TestCurrencyOfTheShop: amounts of a payload that names no currency are in the shop's.
+func TestCurrencyOfTheShop(t *testing.T) {
+	t.Parallel()
+	for currency, want := range map[string]string{"": "125.50", "EUR": "€125.50"} {
+		r := renderer(t, Config{}, shop(func(s *store.Store) { s.Currency = currency }))
+		e := sample(event.POSSave, func(e *event.Event) { e.Sale.Currency = "" })
+		if m := rendered(t, r, message.WhatsApp, message.Customer, e); !strings.Contains(m.Text, "*Total: "+want+"*") {
+			t.Errorf("%q: %s", currency, m.Text)
+		}
+	}
+}

@@ -12,9 +12,9 @@ type Store struct {
 	Name   string // as messages show it
 	Locale string // the language of a message whose event names none that there are templates for, as en
 	Region string // the country, by ISO 3166-1, of a number that does not begin with +
-	// Currency of amounts whose event names none, by ISO 4217; "" for none.
+	// Currency of an event that has none, by ISO 4217 in capitals; "" where that is not known.
 	Currency string
-	// TimeZone is the IANA name of the zone whose clock messages show when the customer's is not known; "" for the event's own offset.
+	// TimeZone is the IANA name of the zone of times without one; "" is UTC.
 	TimeZone string
 	Brand
 	// Priorities of the events, from 1, the first, to 4. A type that is not in it has 4.

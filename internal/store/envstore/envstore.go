@@ -4,12 +4,7 @@ package envstore
 import (
 	"errors"
 	"fmt"
-	"net/mail"
-	"net/url"
-	"regexp"
 	"slices"
-	"strings"
-	"unicode"
 
 	"ringup.dev/ringup/internal/event"
 	"ringup.dev/ringup/internal/message"
@@ -36,33 +31,8 @@ type Brand struct {
 	BusinessReplyTo string `env:"BUSINESS_REPLY_TO"`
 }
 
-var color = regexp.MustCompile(`^#[0-9A-Fa-f]{6}$`)
-
 // Validate reports every setting that cannot work, each with its variable.
-func (b *Brand) Validate() error {
-	var errs []error
-	if b.BusinessLogoURL != "" {
-		if u, err := url.Parse(b.BusinessLogoURL); err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil {
-			errs = append(errs, fmt.Errorf("BUSINESS_LOGO_URL is %q: set an address that begins with https://; mail programs show no others", b.BusinessLogoURL))
-		}
-	}
-	if b.BusinessColor != "" && !color.MatchString(b.BusinessColor) {
-		errs = append(errs, fmt.Errorf("BUSINESS_COLOR is %q: set # and six hexadecimal digits, as #0b5fff", b.BusinessColor))
-	}
-	if b.BusinessReplyTo != "" {
-		if to, err := mail.ParseAddress(b.BusinessReplyTo); err != nil || to.Address != b.BusinessReplyTo {
-			errs = append(errs, fmt.Errorf("BUSINESS_REPLY_TO is %q: set an e-mail address, as hello@example.com", b.BusinessReplyTo))
-		}
-	}
-	for _, line := range []struct{ variable, value string }{
-		{"BUSINESS_NAME", b.BusinessName}, {"BUSINESS_ADDRESS", b.BusinessAddress}, {"BUSINESS_TAX_NUMBER", b.BusinessTaxNumber}, {"BUSINESS_SUPPORT", b.BusinessSupport},
-	} {
-		if strings.ContainsFunc(line.value, unicode.IsControl) {
-			errs = append(errs, fmt.Errorf("%s has a line break or a tab: set one line", line.variable))
-		}
-	}
-	return errors.Join(errs...)
-}
+func (b Brand) Validate() error { return b.validateLook() }
 
 // Recipients has the channels that messages go out on, and the staff that get a message with every webhook.
 type Recipients struct {
@@ -82,9 +52,7 @@ type ReadAddress func(channel message.Channel, raw, region string) (message.Addr
 
 // Directory returns the directory of the store, for programs that render: the store has its name, locale and brand, and its other fields are empty.
 func (b Brand) Directory() store.Directory {
-	return store.Only(&store.Store{ID: event.DefaultStore, Name: b.BusinessName, Locale: b.DefaultLocale, Brand: store.Brand{
-		Logo: b.BusinessLogoURL, Color: b.BusinessColor, Address: b.BusinessAddress, TaxNumber: b.BusinessTaxNumber, Support: b.BusinessSupport, ReplyTo: b.BusinessReplyTo,
-	}})
+	return store.Only(&store.Store{ID: event.DefaultStore, Name: b.BusinessName, Locale: b.DefaultLocale, Brand: b.look()})
 }
 
 // Store returns the store with its channels, recipients and priorities, for ingest; region is DEFAULT_REGION. The other fields stay empty. The error has
