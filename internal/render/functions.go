@@ -35,8 +35,12 @@ func quantity(v *view, literal string) string {
 	return v.figures.get(quantityKind, literal, "", v.locale)
 }
 
-// date formats a time of RFC 3339, or a day as 2024-01-31, as the customer's clock shows it: {{date $ (.Field "pickupAt")}}. It is "" for any other text.
-func date(v *view, text string) string {
+// date formats a time, .Time or a text of RFC 3339, as the customer's clock shows it, or a day as 2024-01-31: {{date $ (.Field "pickupAt")}}. It is "" for anything else.
+func date(v *view, of any) string {
+	if t, is := of.(time.Time); is {
+		return v.figures.time(t.In(v.zone), v.locale)
+	}
+	text, _ := of.(string)
 	if t, err := time.Parse(time.DateOnly, text); err == nil {
 		return format.Date(t, v.locale)
 	}

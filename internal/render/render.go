@@ -31,7 +31,7 @@ type Renderer struct {
 	Unsubscribe func(message.Address) string
 	// MaxText is how long a text may be, in UTF-16 code units; 0 for the least of the providers of the channel.
 	MaxText int
-	// Log gets what is wrong with a message and does not keep it from being sent; nil for nowhere.
+	// Log gets faults that stop no message; nil for nowhere.
 	Log *slog.Logger
 
 	stores   store.Directory
@@ -55,7 +55,7 @@ const (
 // maxText is the least that the providers of a channel take.
 var maxText = map[message.Channel]int{message.SMS: 1600, message.WhatsApp: 1600}
 
-// Skipped returns what is wrong with the files of TEMPLATES_DIR that are not used, or whose faults do not keep messages from being sent. It is empty
+// Skipped returns what is wrong with the files of TEMPLATES_DIR that are not used, or whose faults stop no message. It is empty
 // with TEMPLATES_STRICT.
 func (r *Renderer) Skipped() []error { return r.skipped }
 

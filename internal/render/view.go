@@ -48,7 +48,7 @@ type view struct {
 	Status string
 	// Subtotal is the sum before discount, tax and tip.
 	Subtotal string
-	// Discount is what was taken off, with a minus.
+	// Discount is the discount, with a minus.
 	Discount string
 	// Tax is the tax.
 	Tax string
@@ -86,7 +86,7 @@ type view struct {
 	Support string
 	// Unsubscribe is the link that ends e-mails, in e-mails to customers.
 	Unsubscribe string
-	// Time is the time of the event, for {{date}}.
+	// Time is the time of the event, for {{date $ .Time}}.
 	Time time.Time
 
 	channel  message.Channel
@@ -131,7 +131,7 @@ const (
 	maxSubject = 200
 )
 
-// text makes a text that somebody typed fit for the message's channel.
+// text makes a text that was typed at a till fit for the message's channel.
 func (v *view) text(s string) string {
 	if s == "" {
 		return ""
@@ -244,7 +244,7 @@ func (v *view) receipt(e *event.Event, about occasion, items bool) {
 // same returns a figure as it is.
 func same(literal string) string { return literal }
 
-// returned says that the lines of a refund have a minus, as its total or one of them has; the lines of what was taken instead have none then.
+// returned says that the lines of a refund have a minus, as its total or one of them has; the lines of an exchange have none then.
 func returned(e *event.Event) bool {
 	if negative(e.Sale.Total) {
 		return true

@@ -122,7 +122,8 @@ type Probed struct {
 // Probe probes every provider of a valid configuration, each for a timeout at most. The error is that of the templates or of a provider's
 // settings; then nothing is probed.
 func Probe(ctx context.Context, c Config, env envconfig.Lookuper, timeout time.Duration) ([]Probed, error) {
-	_, renderErr := render.New(c.Render, c.Brand.Directory())
+	c.Render.TemplatesStrict = true // a worker that leaves a wrong template out is not well
+	_, renderErr := render.New(c.Render, c.Brand.Directory(), message.Channel(c.Channel.Channel))
 	named, err := c.Channel.open(ctx, env, catalog.Dependencies{Transport: transport.New(1), Outbox: func(int) sandbox.Outbox { return nil }})
 	if err := errors.Join(renderErr, err); err != nil {
 		return nil, err
