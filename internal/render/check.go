@@ -155,7 +155,7 @@ func (r *Renderer) try(s *store.Store, locale string, about occasion, channel me
 	j := &job.Job{WebhookID: full.ID, Channel: channel, Index: 1, Audience: audience, Recipient: "x"}
 	for _, e := range []*event.Event{full, bare} {
 		v := &view{}
-		r.fill(v, j, e, s, about, texts, figures)
+		r.fill(v, j, e, s, about, readStatus(e.Sale.Status), texts, figures)
 		v.Unsubscribe, v.More = "https://ringup.example.com/unsubscribe/x", "1"
 		for _, part := range slices.Sorted(maps.Keys(texts.parts)) {
 			c := texts.parts[part]

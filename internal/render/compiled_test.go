@@ -300,7 +300,7 @@ func TestStepsThatDifferAreLeftToTheLibrary(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		mixed := &compiled{name: "mixed", library: right.library, steps: wrong.steps}
+		mixed := &compiled{name: "mixed", library: right.library, steps: wrong.steps, html: true}
 		if right.checked().steps == nil || wrong.checked().steps == nil || mixed.checked().steps != nil {
 			t.Errorf("the steps of %s pass for %s", tt[1], tt[0])
 		}
@@ -313,7 +313,7 @@ func TestStepsThatDifferAreLeftToTheLibrary(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if mixed := (&compiled{name: "mixed", library: escaped.library, steps: unescaped.steps}).checked(); mixed.steps != nil {
+	if mixed := (&compiled{name: "mixed", library: escaped.library, steps: unescaped.steps, html: true}).checked(); mixed.steps != nil {
 		t.Error("a value that is not escaped passed")
 	}
 }

@@ -101,7 +101,7 @@ func tables(t *testing.T) map[string]string {
 			t.Fatal(err)
 		}
 		v := &view{}
-		r.fill(v, &job.Job{Channel: channel, Audience: audience}, e, s, occasionFor(e), chosen.set, chosen.locale)
+		r.fill(v, &job.Job{Channel: channel, Audience: audience}, e, s, occasionFor(e), readStatus(e.Sale.Status), chosen.set, chosen.locale)
 		return rendered(t, r, channel, audience, e), v
 	}
 	fields, funcs := comments(t)

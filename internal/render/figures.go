@@ -62,16 +62,15 @@ type figures struct {
 }
 
 type figure struct {
-	kind          figureKind
-	literal, code string
-	locale        format.Locale
+	kind                  figureKind
+	literal, code, locale string
 }
 
 func (f *figures) get(kind figureKind, literal, code string, locale format.Locale) string {
 	if literal == "" {
 		return ""
 	}
-	key := figure{kind, literal, code, locale}
+	key := figure{kind, literal, code, locale.String()}
 	if text, known := f.numbers.find(key); known {
 		return text
 	}
@@ -105,7 +104,7 @@ func (f *figures) product(quantity, price string) string {
 type minute struct {
 	unix   int64 // minutes
 	offset int   // of the zone, in seconds
-	locale format.Locale
+	locale string
 }
 
 // time formats a time; "" for the zero time.
@@ -114,7 +113,7 @@ func (f *figures) time(t time.Time, locale format.Locale) string {
 		return ""
 	}
 	_, offset := t.Zone()
-	key := minute{t.Unix() / 60, offset, locale}
+	key := minute{t.Unix() / 60, offset, locale.String()}
 	if text, known := f.times.find(key); known {
 		return text
 	}

@@ -84,7 +84,7 @@ func TestDirections(t *testing.T) {
 	r := renderer(t, folder(t, map[string]string{"words.ar.txt": `{{define "pos_save.customer"}}مرحبا {{.CustomerName}}, {{.Order}} & <b> {{.Amount}}{{end}}`}), luna)
 	e := sample(event.POSSave, func(e *event.Event) { e.Customer.Locale = "ar" })
 	m := rendered(t, r, message.Email, message.Customer, e)
-	for _, want := range []string{`<html lang="ar" dir="rtl">`, `<td align="right" valign="top"`, "<bdi>\u2068John Doe\u2069</bdi>, <bdi>\u2068ORD_1\u2069</bdi> &amp; &lt;b&gt; "} {
+	for _, want := range []string{`<html lang="ar" dir="rtl">`, `<td align="left" valign="top"`, "<bdi>\u2068John Doe\u2069</bdi>, <bdi>\u2068ORD_1\u2069</bdi> &amp; &lt;b&gt; "} {
 		if !strings.Contains(m.HTML, want) {
 			t.Errorf("there is no %q in\n%s", want, m.HTML)
 		}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"unicode/utf16"
+	"unicode/utf8"
 
 	"ringup.dev/ringup/internal/format"
 	"ringup.dev/ringup/internal/job"
@@ -69,7 +70,8 @@ func (r *Renderer) Render(j *job.Job) (message.Message, error) {
 	if !found {
 		return message.Message{}, fmt.Errorf("there is no store %q", e.Store)
 	}
-	about, known := occasionOf(e, r.statuses.read(e.Sale.Status))
+	is := r.statuses.read(e.Sale.Status)
+	about, known := occasionOf(e, is)
 	if !known || !slices.Contains(r.channels, j.Channel) {
 		return message.Message{}, fmt.Errorf("there is no template for %s, %s, %s", e.Type, j.Channel, j.Audience)
 	}
@@ -82,7 +84,7 @@ func (r *Renderer) Render(j *job.Job) (message.Message, error) {
 		v.reset()
 		scratch.Put(v)
 	}()
-	r.fill(v, j, e, s, about, chosen.set, chosen.locale)
+	r.fill(v, j, e, s, about, is, chosen.set, chosen.locale)
 	m := message.Message{JobID: j.ID(), WebhookID: j.WebhookID, EventType: string(e.Type), Source: e.Source, Timezone: e.Customer.TimeZone, Channel: j.Channel,
 		To: j.Recipient, Unsubscribe: v.Unsubscribe}
 	if j.Channel == message.Email {
@@ -121,7 +123,9 @@ func (r *Renderer) fit(m *message.Message, s *set, v *view) error {
 	}
 	if !fits && m.Channel != message.Email {
 		m.Text = cut(m.Text, r.limit(m.Channel), m.Channel)
-		m.Segments = segments(m)
+		if m.Channel == message.SMS {
+			m.Segments = format.Segments(m.Text)
+		}
 	}
 	return nil
 }
@@ -157,11 +161,12 @@ func (r *Renderer) parts(m *message.Message, s *set, v *view) (fits bool, err er
 	if m.Text, err = s.parts["txt"].execute(v); err != nil {
 		return false, err
 	}
-	m.Text = tidy(m.Text)
 	switch m.Channel {
 	case message.SMS:
-		m.Text = format.GSM7(m.Text)
-		m.Segments = segments(m)
+		if m.Segments = 1; !isPlainSegment(m.Text) {
+			m.Text = format.GSM7(m.Text)
+			m.Segments = format.Segments(m.Text)
+		}
 	case message.WhatsApp:
 		m.Template, err = r.approved(s, v)
 	case message.Email:
@@ -185,19 +190,26 @@ func units(s string) int {
 	return n
 }
 
-func segments(m *message.Message) int {
-	if m.Channel != message.SMS {
-		return 0
-	}
-	return format.Segments(m.Text)
-}
+// segment is the length of a text message of one segment (format.Segments).
+const segment = 160
 
-// tidy leaves one empty line where the parts that are missing left several.
-func tidy(s string) string {
-	for strings.Contains(s, "\n\n\n") {
-		s = strings.ReplaceAll(s, "\n\n\n", "\n\n")
+// plainInSMS are the bytes that take one place of a segment each, and stay as they are.
+var plainInSMS = func() (plain [utf8.RuneSelf]bool) {
+	for c := range plain {
+		s := string(rune(c))
+		plain[c] = format.GSM7(s) == s && format.Segments(strings.Repeat(s, segment)) == 1
 	}
-	return s
+	return plain
+}()
+
+// isPlainSegment says that a text needs no replacement and is one segment, without a closer look. Most text messages are.
+func isPlainSegment(s string) bool {
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf || !plainInSMS[s[i]] {
+			return false
+		}
+	}
+	return len(s) > 0 && len(s) <= segment
 }
 
 // missing takes the place of an empty parameter of an approved template, which no provider takes.

@@ -112,8 +112,8 @@ type line struct {
 	Each string
 	// Total is the price of the line.
 	Total string
-	// Start and End are those of the view.
-	Start, End string
+	// End is that of the view.
+	End string
 }
 
 // Field returns a field that the view does not have, as text; "" when it is absent or not a string, a number or a boolean: see event.Field.
@@ -152,13 +152,14 @@ func (v *view) reset() {
 	*v = view{Items: v.Items[:0]}
 }
 
-// fill makes the view of a job's event, with all of its items.
-func (r *Renderer) fill(v *view, j *job.Job, e *event.Event, s *store.Store, about occasion, texts *set, locale format.Locale) {
+// fill makes an empty view that of a job's event, with all of its items.
+func (r *Renderer) fill(v *view, j *job.Job, e *event.Event, s *store.Store, about occasion, is status, texts *set, locale format.Locale) {
 	words := texts.words
-	*v = view{
-		Locale: words.locale.String(), Direction: "ltr", Start: "left", End: "right", Event: string(e.Type), Occasion: string(about), Emoji: emoji[about],
-		Logo: s.Logo, Receipt: format.Link(e.Sale.ReceiptURL), Time: e.At, Items: v.Items[:0],
-		channel: j.Channel, event: e, locale: locale, figures: &r.figures, isolates: words.locale.RTL(),
+	v.Locale, v.Direction, v.Start, v.End = words.name, "ltr", "left", "right"
+	v.Event, v.Occasion, v.Emoji, v.Logo, v.Time = string(e.Type), string(about), emoji[about], s.Logo, e.At
+	v.channel, v.event, v.locale, v.figures, v.isolates = j.Channel, e, locale, &r.figures, words.locale.RTL()
+	if e.Sale.ReceiptURL != "" {
+		v.Receipt = format.Link(e.Sale.ReceiptURL)
 	}
 	if v.isolates {
 		v.Direction, v.Start, v.End = "rtl", "right", "left"
@@ -171,7 +172,7 @@ func (r *Renderer) fill(v *view, j *job.Job, e *event.Event, s *store.Store, abo
 	v.Business, v.Address, v.TaxNumber, v.Support = format.Isolate(s.Name, v.isolates), s.Address, s.TaxNumber, s.Support
 	v.Color, v.TextColor = colors(s.Color)
 	v.Source, v.CustomerName, v.Place = v.text(e.Source), v.text(e.Customer.Name), v.text(e.Sale.Place)
-	v.OrderID, v.TransactionID, v.Status = v.text(e.Sale.OrderID), v.text(e.Sale.TransactionID), words.status(v, r.statuses.read(e.Sale.Status))
+	v.OrderID, v.TransactionID, v.Status = v.text(e.Sale.OrderID), v.text(e.Sale.TransactionID), words.status(v, is)
 	if v.Order = v.text(e.Sale.OrderName); v.Order == "" {
 		v.Order = v.OrderID
 	} else if v.Order != v.OrderID {
@@ -276,7 +277,7 @@ func (v *view) line(item *event.Item, as func(string) string) line {
 	if total == "" {
 		total = price
 	}
-	l := line{Name: v.text(item.Name), Quantity: v.figures.get(quantityKind, quantity, "", v.locale), Start: v.Start, End: v.End,
+	l := line{Name: v.text(item.Name), Quantity: v.figures.get(quantityKind, quantity, "", v.locale), End: v.End,
 		Price: v.figures.get(unitKind, price, v.currency, v.locale), Total: v.figures.get(v.moneyKind(), total, v.currency, v.locale)}
 	if l.Quantity != "" && l.Price != "" && !one(quantity) {
 		l.Each = l.Quantity + " × " + l.Price

@@ -39,6 +39,7 @@ func parseWords(s source) (words, error) {
 // language are the words in one locale that are not templates: of statuses and of means of payment.
 type language struct {
 	locale            format.Locale
+	name              string // of the locale
 	statuses, methods map[string]string
 }
 
@@ -66,7 +67,7 @@ func (l *language) method(v *view, brand, key string) string {
 
 // language makes the plain words of a locale.
 func (w words) language(locale format.Locale) (*language, error) {
-	l := &language{locale: locale, statuses: map[string]string{}, methods: map[string]string{}}
+	l := &language{locale: locale, name: locale.String(), statuses: map[string]string{}, methods: map[string]string{}}
 	t, err := w.addTo(newText(""))
 	if err != nil {
 		return nil, err
