@@ -106,8 +106,8 @@ func TestSMSMoney(t *testing.T) {
 	}
 }
 
-// ownDigits are the locales of builtIn whose digits or marks are in no text message of one septet a character.
-var ownDigits = map[string]bool{"ar": true, "ar-EG": true, "ar-AE": true, "fa": true, "he": true, "bn": true, "mr": true, "my": true, "ne": true}
+// beyondGSM7 are the locales of builtIn whose digits or marks are in no text message of one septet a character.
+var beyondGSM7 = map[string]bool{"ar": true, "ar-EG": true, "ar-AE": true, "fa": true, "he": true, "bn": true, "mr": true, "my": true, "ne": true}
 
 // digitsOf are the digits of a text, those of other scripts too, without leading zeros.
 func digitsOf(s string) string {
@@ -155,7 +155,7 @@ func TestEveryCurrencyInEveryLocale(t *testing.T) {
 						t.Errorf("%s %s in %s is %q, want the digits %s, negative %t", literal, code, name, got, want, negative)
 					}
 				}
-				if !ownDigits[name] && !isGSM7(sms) || strings.ContainsAny(sms, "\u00a0\u202f\u2009") {
+				if !beyondGSM7[name] && !isGSM7(sms) || strings.ContainsAny(sms, "\u00a0\u202f\u2009") {
 					t.Errorf("%s %s in %s is %q in a text message", literal, code, name, sms)
 				}
 				if code != "" && !strings.ContainsFunc(strings.Trim(money, "\u200e\u200f\u061c-−"), func(r rune) bool { return unicode.IsLetter(r) || unicode.Is(unicode.Sc, r) }) {
