@@ -42,6 +42,7 @@ func TestClean(t *testing.T) {
 		{"1\ufe0f a\ufe0f", "1 a"},
 		{"x\U000e0061\U000e0062\U000e0063\U000e007f", "x"},
 		{"\U0001f3f4\U000e0067\U000e0062\U000e0065", "\U0001f3f4"},
+		{"\U0001f3f4\U000e0067\U000e0062\U000e007f", "\U0001f3f4"},
 		{"\U0001f3f4" + strings.Repeat("\U000e0061", 30) + "\U000e007f", "\U0001f3f4"},
 		{"葛\U000e0100城市", "葛\U000e0100城市"},
 		{"a\U000e0100", "a"},
@@ -73,7 +74,7 @@ func TestShorten(t *testing.T) {
 		{"ae\u0301x", 3, "a…"}, {"a" + family + "b", 6, "a…"}, {"a" + family + "b", 7, "a" + family + "b"}, {"a" + family + "bc", 7, "a" + family + "…"},
 		{"🇩🇪🇫🇷", 3, "🇩🇪…"}, {"🇩🇪🇫🇷", 2, "…"}, {england + "x", 7, "…"}, {england + "xy", 8, england + "…"}, {"می\u200cخواهم", 4, "می…"},
 		{"a \u2068محمد\u2069 b", 6, "a \u2068م\u2069…"}, {"a \u2068محمد\u2069 bcd", 9, "a \u2068محمد\u2069…"}, {"ab \u2068محمد\u2069", 5, "ab…"},
-		{"\u2068محمد\u2069", 2, "…"}, {"\u2068محمد\u2069", 1, "…"},
+		{"\u2068محمد\u2069", 2, "…"}, {"\u2068محمد\u2069", 1, "…"}, {"\u2068محمد\u2069", 3, "…"}, {"a \u2068محمد\u2069", 5, "a…"},
 	} {
 		if got := Shorten(tt.text, tt.limit); got != tt.want {
 			t.Errorf("%q at %d becomes %q, want %q", tt.text, tt.limit, got, tt.want)

@@ -5,7 +5,6 @@ import (
 	"sync"
 	"time"
 	"unicode"
-	"unicode/utf8"
 
 	"github.com/bojanz/currency"
 	"github.com/go-playground/locales"
@@ -64,31 +63,40 @@ func date(t time.Time, l Locale, iso string, format func(locales.Translator, tim
 	if t.IsZero() {
 		return ""
 	}
-	for _, name := range l.Chain() {
-		if in := dates[name]; in != nil {
-			return localDigits(format(in(), t), l)
-		}
+	in := dates[l.dates]
+	if in == nil {
+		return t.Format(iso)
 	}
-	return t.Format(iso)
+	text := format(in(), t)
+	if l.digits == "" {
+		return text
+	}
+	return localDigits(text, l.digits)
 }
 
-// localDigits writes the digits of a date as the locale's amounts have them: Egypt's Arabic has digits of its own.
-func localDigits(s string, l Locale) string {
-	a, err := currency.NewAmount("1234567890", carrier)
+// ownDigits returns the digits of a locale's amounts, 0 to 9, where they are not ASCII's, as in Egypt's Arabic; "" elsewhere.
+func ownDigits(figures currency.Locale) string {
+	a, err := currency.NewAmount("1023456789", carrier)
 	if err != nil {
-		return s
+		return ""
 	}
-	f := currency.NewFormatter(l.figures)
+	f := currency.NewFormatter(figures)
 	f.NoGrouping, f.MinDigits, f.CurrencyDisplay = true, 0, currency.DisplayNone
-	own := strings.TrimFunc(f.Format(a), func(r rune) bool { return !unicode.IsDigit(r) })
-	if own == "1234567890" || utf8.RuneCountInString(own) != 10 {
-		return s
+	digits := []rune(strings.TrimFunc(f.Format(a), func(r rune) bool { return !unicode.IsDigit(r) }))
+	if len(digits) != 10 || digits[0] == '1' {
+		return ""
 	}
-	digits := []rune(own)
+	digits[0], digits[1] = digits[1], digits[0] // no number begins with 0
+	return string(digits)
+}
+
+// localDigits replaces the ASCII digits of a text by ten others.
+func localDigits(text, digits string) string {
+	own := []rune(digits)
 	return strings.Map(func(r rune) rune {
 		if r < '0' || r > '9' {
 			return r
 		}
-		return digits[(r-'0'+9)%10]
-	}, s)
+		return own[r-'0']
+	}, text)
 }

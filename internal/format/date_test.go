@@ -70,3 +70,15 @@ func TestDatesAreUnambiguous(t *testing.T) {
 		}
 	}
 }
+
+func BenchmarkDate(b *testing.B) {
+	for _, name := range []string{"en", "pt-AO", "ar-EG"} {
+		b.Run(name, func(b *testing.B) {
+			l, at := in(b, name), time.Date(2024, 1, 1, 12, 0, 0, 0, time.UTC)
+			b.ReportAllocs()
+			for b.Loop() {
+				DateTime(at, l)
+			}
+		})
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/bojanz/currency"
 	"golang.org/x/text/language"
@@ -16,6 +17,8 @@ type Locale struct {
 	name    string
 	figures currency.Locale
 	rtl     bool
+	dates   string // the locale of dates that formats its dates; "" for none
+	digits  string // its digits, 0 to 9, where they are not ASCII's
 }
 
 // maxLocale is the longest text that is read as a locale; that of RFC 5646, section 4.4.1, for tags without extensions.
@@ -30,6 +33,15 @@ var mainLocales = map[string]string{"pt": "pt-BR"}
 // usual is how a language is written today: "he" for "iw", without the script that it always has.
 const usual = language.DeprecatedBase | language.SuppressScript
 
+// maxParsed bounds the memory of parsed: a shop's customers have few locales, which come again and again.
+const maxParsed = 256
+
+// parsed remembers locales by their texts; to read one costs as much as a text message.
+var parsed = struct {
+	mu   sync.RWMutex
+	seen map[string]Locale // the zero Locale for an invalid text
+}{seen: map[string]Locale{}}
+
 // ParseLocale reads a BCP 47 tag or a POSIX locale: "pt_BR", "zh-Hans-CN", "en.UTF-8". A region or a variant that is not known is left out. It
 // returns false if the language is not known, as for "" and "POSIX".
 func ParseLocale(s string) (Locale, bool) {
@@ -40,12 +52,36 @@ func ParseLocale(s string) (Locale, bool) {
 	if len(s) > maxLocale {
 		return Locale{}, false
 	}
+	parsed.mu.RLock()
+	l, known := parsed.seen[s]
+	parsed.mu.RUnlock()
+	if !known {
+		l = parseLocale(s)
+		parsed.mu.Lock()
+		defer parsed.mu.Unlock()
+		if len(parsed.seen) >= maxParsed {
+			clear(parsed.seen)
+		}
+		parsed.seen[strings.Clone(s)] = l // s may be a part of a whole payload
+	}
+	return l, l != Locale{}
+}
+
+func parseLocale(s string) Locale {
 	tag, err := language.Raw.Parse(s)
 	var unknown language.ValueError
 	if err != nil && !errors.As(err, &unknown) {
-		return Locale{}, false
+		return Locale{}
 	}
-	return localeOf(tag)
+	l, _ := localeOf(tag)
+	for _, name := range l.Chain() {
+		if dates[name] != nil {
+			l.dates = name
+			break
+		}
+	}
+	l.digits = ownDigits(l.figures)
+	return l
 }
 
 // localeOf keeps language, script and region of a tag. The script is left out where the language has only one that is usual; Chinese always has

@@ -84,3 +84,10 @@ func FuzzParseLocale(f *testing.F) {
 		}
 	})
 }
+
+func BenchmarkLocale(b *testing.B) {
+	b.ReportAllocs()
+	for b.Loop() {
+		ParseLocale("pt-AO")
+	}
+}

@@ -42,7 +42,7 @@ func PlainMarks(s string) string {
 // domain, and behind the colon of a scheme, and takes the dot of "www." away: "evil. com", "https: //", "www evil". Dots within numbers stay
 // (12.50), but for those of an IP address. The spaces are plain, so that a text message costs no more.
 func PlainLink(s string) string {
-	if !strings.ContainsAny(s, ".:．。｡") {
+	if !strings.ContainsAny(s, ".:．․﹒。｡") {
 		return s
 	}
 	text := []rune(s)
@@ -72,9 +72,9 @@ func PlainLink(s string) string {
 	return b.String()
 }
 
-// isDot says that a character is a dot in a domain. The ideographic full stops are (UTS 46), too; between ideographs they end sentences.
+// isDot says that a character is a dot in a domain, or becomes one by NFKC. The ideographic full stops are (UTS 46), too; between ideographs they end sentences.
 func isDot(r, before, next rune) bool {
-	return r == '.' || r == '．' || (r == '。' || r == '｡') && before <= unicode.MaxASCII && next <= unicode.MaxASCII
+	return r == '.' || r == '．' || r == '․' || r == '﹒' || (r == '。' || r == '｡') && before <= unicode.MaxASCII && next <= unicode.MaxASCII
 }
 
 // splits says that a dot between two characters could be one of a domain: no top-level domain begins with a digit.
