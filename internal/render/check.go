@@ -179,8 +179,13 @@ func (r *Renderer) try(s *store.Store, locale string, about occasion, channel me
 func (f *files) touches(k setKey) bool {
 	own, all := k.chains()
 	for _, name := range all {
-		if slices.ContainsFunc(f.words[name], func(s source) bool { return f.own[s] }) {
-			return true
+		for _, s := range f.words[name] {
+			if f.own[s] {
+				return true
+			}
+		}
+		if len(f.words[name]) > 0 {
+			break // built-in words are complete: nothing behind them is looked at
 		}
 	}
 	for part, frame := range parts[k.channel] {

@@ -134,6 +134,9 @@ func TestTextMessagesAreOneSegment(t *testing.T) {
 		for _, about := range occasions {
 			for _, audience := range message.Audiences {
 				for _, code := range currency.GetCurrencyCodes() {
+					if digits, _ := currency.GetDigits(code); digits > 3 {
+						continue // a unit of account, as Chile's CLF: nobody pays in it
+					}
 					for _, locale := range append(figures, words) {
 						e := sampleOf(about)
 						e.Sale.Currency, e.Customer.Locale = code, locale
