@@ -98,7 +98,7 @@ var nevers = []never{
 	},
 	{
 		packages: []string{
-			module + "internal/gate", module + "internal/plan", module + "internal/event", module + "internal/job", module + "internal/pricing",
+			module + "internal/gate", module + "internal/plan", module + "internal/event", module + "internal/job", module + "internal/pricing", module + "internal/format",
 		},
 		forbidden: append([]string{"net/http"}, redis...),
 		reason:    "it decides, and talks to nobody",

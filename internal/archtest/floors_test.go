@@ -24,7 +24,7 @@ type floor struct {
 
 // floors has every package below internal/ but those that only tests use, lowest first.
 var floors = []floor{
-	{1, []string{"message", "failure", "config/secret"}},
+	{1, []string{"message", "failure", "config/secret", "format"}},
 	{1, []string{"event", "config", "telemetry", "telemetry/tracing", "telemetry/otlp", "opsserver"}},
 	{2, []string{"address/email"}},
 	{2, []string{"address", "job", "pricing", "store", "value"}},

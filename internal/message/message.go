@@ -116,6 +116,7 @@ type Message struct {
 	Subject     string    // e-mail only
 	Text        string    // every channel; for e-mail the text part
 	HTML        string    // e-mail only
+	ReplyTo     string    // e-mail only: where answers go; "" for the address that the e-mail comes from
 	Unsubscribe string    // e-mail only: the URL where one POST ends e-mails to this recipient (RFC 8058); "" for none
 	Template    *Template // WhatsApp only: an approved template to send in place of Text
 	Segments    int       // SMS only: how many segments Text takes, so how many rate tokens it is worth
@@ -124,13 +125,14 @@ type Message struct {
 // Header is a line of an e-mail's head.
 type Header struct{ Name, Value string }
 
-// Headers are those that an e-mail has beside the usual ones: with an Unsubscribe, what lets a mail program offer it with one click
-// (RFC 2369, section 3.2; RFC 8058, section 3.1).
+// Headers are those that an e-mail has beside the usual ones. Auto-Submitted keeps absence notes from being answered to it (RFC 3834, section 5). With an
+// Unsubscribe there is what lets a mail program offer it with one click (RFC 2369, section 3.2; RFC 8058, section 3.1).
 func (m *Message) Headers() []Header {
-	if m.Unsubscribe == "" {
-		return nil
+	headers := []Header{{"Auto-Submitted", "auto-generated"}}
+	if m.Unsubscribe != "" {
+		headers = append(headers, Header{"List-Unsubscribe", "<" + m.Unsubscribe + ">"}, Header{"List-Unsubscribe-Post", "List-Unsubscribe=One-Click"})
 	}
-	return []Header{{"List-Unsubscribe", "<" + m.Unsubscribe + ">"}, {"List-Unsubscribe-Post", "List-Unsubscribe=One-Click"}}
+	return headers
 }
 
 // Template names a message template that WhatsApp has approved, needed outside the 24-hour window.

@@ -25,6 +25,7 @@ type compiled struct {
 	name    string
 	steps   []step   // nil: the library executes the template
 	library executer // nil after dropSource, if there are steps
+	html    bool
 }
 
 // executer is a template of text/template or of html/template.
@@ -51,7 +52,7 @@ func compileText(t *template.Template) *compiled {
 // first: html/template appends its escaping functions to the actions of the tree, and the compiler reads them there. Included templates
 // have to be in their places because html/template escapes each include for its context, and does not show that tree.
 func compileHTML(t *htmltemplate.Template) *compiled {
-	c := &compiled{name: t.Name(), library: t}
+	c := &compiled{name: t.Name(), library: t, html: true}
 	root, ok := inline(t.Tree, func(name string) *parse.Tree {
 		if t := t.Lookup(name); t != nil {
 			return t.Tree
@@ -138,7 +139,7 @@ func (o *output) Write(text []byte) (int, error) {
 // outputs are reused, because an e-mail's output would be copied a dozen times while it grows.
 var outputs = sync.Pool{New: func() any { return new(output) }}
 
-// execute renders the template, without leading and trailing white space. The error names the template and has nothing of the data.
+// execute renders the template, and finishes it. The error names the template and has nothing of the data.
 func (c *compiled) execute(v *view) (string, error) {
 	if c.steps == nil {
 		return c.executeLibrary(v)
@@ -150,7 +151,7 @@ func (c *compiled) execute(v *view) (string, error) {
 	if out.failed {
 		return "", fmt.Errorf("template %s cannot be rendered", c.name)
 	}
-	return string(bytes.TrimSpace(out.text)), nil
+	return string(c.finish(out.text)), nil
 }
 
 // executeLibrary is execute without the steps.
@@ -160,5 +161,23 @@ func (c *compiled) executeLibrary(v *view) (string, error) {
 		// Not the library's text: it may quote the data, and names the definition, as "content", and not the file.
 		return "", fmt.Errorf("template %s cannot be rendered", c.name)
 	}
-	return strings.TrimSpace(b.String()), nil
+	return string(c.finish(b.Bytes())), nil
+}
+
+// finish takes leading and trailing white space away, and of a text all but one of several empty lines, which the parts that are missing left.
+func (c *compiled) finish(text []byte) []byte {
+	text = bytes.TrimSpace(text)
+	if c.html || !bytes.Contains(text, []byte("\n\n\n")) {
+		return text
+	}
+	kept, lines := text[:0], 0
+	for _, b := range text {
+		if b != '\n' {
+			lines = 0
+		} else if lines++; lines > 2 {
+			continue
+		}
+		kept = append(kept, b)
+	}
+	return kept
 }

@@ -25,15 +25,15 @@ func views() []*view {
 		other := hostile[(i+1)%len(hostile)]
 		all = append(all,
 			&view{Business: text, Locale: text, Event: text, Source: text, CustomerName: text, OrderID: text, TransactionID: text, Status: text, Amount: text,
-				Time: time.Unix(0, 0), Items: []line{{text, other, text}, {}, {other, text, ""}}, Unsubscribe: text},
+				Time: time.Unix(0, 0), Items: []line{{Name: text, Quantity: other, Price: text}, {}, {Name: other, Quantity: text}}, Unsubscribe: text},
 			&view{CustomerName: text}, &view{OrderID: text, Status: other}, &view{Amount: text, Source: other}, &view{TransactionID: text, Items: []line{{Quantity: text}}},
 			&view{Unsubscribe: text})
 	}
 	return all
 }
 
-// same compares a template's steps with the library.
-func same(t *testing.T, c *compiled, v *view) {
+// sameAsLibrary compares a template's steps with the library.
+func sameAsLibrary(t *testing.T, c *compiled, v *view) {
 	t.Helper()
 	got, err := c.execute(v)
 	if err != nil {
@@ -44,10 +44,46 @@ func same(t *testing.T, c *compiled, v *view) {
 	}
 }
 
-// libraryOnly returns a template without its steps.
-func libraryOnly(t testing.TB, name string, files map[string]string) *compiled {
+// setsOf makes the texts of every occasion, channel and audience in a locale.
+func setsOf(t testing.TB, locale string) map[key]*set {
 	t.Helper()
-	c, err := prepare(name, files)
+	f, errs := readFiles("", nil)
+	if len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	all := map[key]*set{}
+	for _, about := range occasions {
+		for _, channel := range message.Channels {
+			for _, audience := range message.Audiences {
+				k := key{about, channel, audience.String(), locale}
+				s, err := f.build(setKey{k, locale})
+				if err != nil {
+					t.Fatal(err)
+				}
+				all[k] = s
+			}
+		}
+	}
+	return all
+}
+
+// libraryOnly makes a template of the sources of a set's part, without steps.
+func libraryOnly(t testing.TB, k key, part string) *compiled {
+	t.Helper()
+	f, errs := readFiles("", nil)
+	if len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	w, err := f.wordsOf([]string{k.locale, english})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var c *compiled
+	if frame := f.frames[parts[k.channel][part]]; part == "html" {
+		c, err = f.html(&frame, w.bound(k))
+	} else {
+		c, err = parseText(frame.name, frame.text, w.bound(k))
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,43 +91,19 @@ func libraryOnly(t testing.TB, name string, files map[string]string) *compiled {
 	return c
 }
 
-func TestBuiltInTemplatesAreAsTheLibraryMakesThem(t *testing.T) {
+func TestBuiltInTextsAreAsTheLibraryMakesThem(t *testing.T) {
 	t.Parallel()
-	files, err := load("")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name := range files {
-		if name == layoutFile {
-			continue
-		}
-		c, err := prepare(name, files)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if c.checked().steps == nil {
-			t.Errorf("%s is left to the library, which takes several times as long", name)
-			continue
-		}
-		for _, v := range views() {
-			same(t, c, v)
+	for k, s := range setsOf(t, english) {
+		for part, c := range s.parts {
+			if c.steps == nil || c.library != nil {
+				t.Fatalf("%v %s is left to the library, which takes several times as long, or its source is not dropped", k, part)
+			}
+			c.library = libraryOnly(t, k, part).library
+			for _, v := range views() {
+				sameAsLibrary(t, c, v)
+			}
 		}
 	}
-}
-
-// templateOf returns the template that the renderer has for a file, and its place.
-func (s *set) templateOf(t *testing.T, part string) **compiled {
-	t.Helper()
-	switch part {
-	case "txt":
-		return &s.text
-	case "subject":
-		return &s.subject
-	case "html":
-		return &s.html
-	}
-	t.Fatalf("no template %s", part)
-	return nil
 }
 
 // events are those of a type: the sample, the barest, the richest, and for each hostile text the same with that text everywhere.
@@ -100,7 +112,7 @@ func events(kind event.Type) []*event.Event {
 		e := &event.Event{ID: "x", Store: event.DefaultStore, Type: kind, Source: text, Customer: event.Customer{Name: text}, Sale: event.Sale{
 			OrderID: text, TransactionID: text, Status: text, Total: "1234.5", Refunded: "1234.5", Currency: "EUR",
 		}}
-		for i := range maxItems + 3 {
+		for i := range 53 {
 			e.Items = append(e.Items, event.Item{Name: text + fmt.Sprint(i), Quantity: quantity, UnitPrice: fmt.Sprint(float64(i) / 4)})
 		}
 		return e
@@ -126,18 +138,11 @@ func TestMessagesAreAsTheLibraryMakesThem(t *testing.T) {
 		t.Fatal(err)
 	}
 	compiled.Unsubscribe, library.Unsubscribe = link, link
-	files, err := load("")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name := range files {
-		if parts := fileName.FindStringSubmatch(name); parts != nil {
-			id := key{parts[1], parts[2], parts[3], parts[4]}
-			if c := *compiled.sets[id].templateOf(t, parts[5]); c.steps == nil || c.library != nil {
-				t.Errorf("%s is not compiled, or its source is not dropped", name)
-			}
-			*library.sets[id].templateOf(t, parts[5]) = libraryOnly(t, name, files)
+	for k, s := range setsOf(t, english) {
+		for part := range s.parts {
+			s.parts[part] = libraryOnly(t, k, part)
 		}
+		library.sets[setKey{k, english}] = s
 	}
 	for _, kind := range event.Types {
 		for _, e := range events(kind) {
@@ -200,11 +205,11 @@ var templates = []struct {
 func TestTemplatesAreAsTheLibraryMakesThem(t *testing.T) {
 	t.Parallel()
 	for _, tt := range templates {
-		text, err := parseText("text", tt.text)
+		text, err := parseText("text", tt.text, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		html, err := parseHTML("html", "", tt.text)
+		html, err := parseHTML("html", noLayout, tt.text, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -213,7 +218,7 @@ func TestTemplatesAreAsTheLibraryMakesThem(t *testing.T) {
 				t.Errorf("%s of %s: compiled is %v", c.name, tt.text, !tt.compiled)
 			}
 			for _, v := range views() {
-				same(t, c, v)
+				sameAsLibrary(t, c, v)
 			}
 		}
 	}
@@ -225,11 +230,11 @@ func TestTemplatesThatFailAreLeftToTheLibrary(t *testing.T) {
 	for _, text := range []string{`{{.Missing}}`, `{{.body}}`, `{{.Status.Size}}`, `{{.Status "x"}}`, `{{range .Status}}{{end}}`, `{{template "missing" .}}`, `{{or}}`,
 		`{{define "a"}}x{{template "a" .}}{{end}}{{template "a" .}}`, `{{with .Items}}{{.Name}}{{end}}`,
 		`{{define "a"}}{{if .Status}}{{template "a" .}}{{end}}{{end}}{{template "a" .}}`} {
-		plain, err := parseText("text", text)
+		plain, err := parseText("text", text, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		html, err := parseHTML("html", "", text)
+		html, err := parseHTML("html", noLayout, text, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -238,7 +243,7 @@ func TestTemplatesThatFailAreLeftToTheLibrary(t *testing.T) {
 		}
 	}
 	for _, text := range []string{`<p title="{{.Status}}`, `<a href={{if .Status}}"{{end}}>`, `<script>{{if .Status}}"{{end}}</script>`} {
-		html, err := parseHTML("html", "", text)
+		html, err := parseHTML("html", noLayout, text, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -256,7 +261,7 @@ func TestLargeTemplatesAreLeftToTheLibrary(t *testing.T) {
 		fmt.Fprintf(&b, `{{define "%d"}}%s{{end}}`, i, strings.Repeat(fmt.Sprintf(`{{template "%d" .}}`, i+1), 10))
 	}
 	b.WriteString(`{{define "9"}}x{{end}}{{template "0" .}}`)
-	if c, err := parseText("text", b.String()); err != nil || c.steps != nil {
+	if c, err := parseText("text", b.String(), nil); err != nil || c.steps != nil {
 		t.Errorf("compiled, %v", err)
 	}
 }
@@ -267,7 +272,7 @@ func TestPlacesThatAreLeftToTheLibrary(t *testing.T) {
 	for _, text := range []string{`<p style="color:{{.Status}}">`, `<script>x = {{.Status}}</script>`, `<p title={{.Status}}>`, `<p onclick="f({{.Status}})">`,
 		`<a href="/?q={{.Status}}">`, `<!-- {{.Status}} -->`, `<textarea>{{.Status | html}}</textarea>`, `<p title="{{.Status}}`, `<img srcset="{{.Status}}">`,
 		`<style>p{color:{{.Status}}}</style>`, `<p {{.Status}}="x">`, `<a href={{.Status}}>`} {
-		html, err := parseHTML("html", "", text)
+		html, err := parseHTML("html", noLayout, text, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -287,28 +292,28 @@ func TestStepsThatDifferAreLeftToTheLibrary(t *testing.T) {
 		{`{{range .Items}}{{.Name}}-{{end}}`, `{{with .Items}}-{{end}}`},
 		{`{{range .Items}}{{or .Name "x"}}{{end}}`, `{{range .Items}}{{.Name}}{{end}}`},
 	} {
-		right, err := parseHTML("right", "", tt[0])
+		right, err := parseHTML("right", noLayout, tt[0], nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		wrong, err := parseHTML("wrong", "", tt[1])
+		wrong, err := parseHTML("wrong", noLayout, tt[1], nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		mixed := &compiled{name: "mixed", library: right.library, steps: wrong.steps}
+		mixed := &compiled{name: "mixed", library: right.library, steps: wrong.steps, html: true}
 		if right.checked().steps == nil || wrong.checked().steps == nil || mixed.checked().steps != nil {
 			t.Errorf("the steps of %s pass for %s", tt[1], tt[0])
 		}
 	}
-	unescaped, err := parseText("unescaped", `<b>{{.Status}}</b>`)
+	unescaped, err := parseText("unescaped", `<b>{{.Status}}</b>`, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	escaped, err := parseHTML("escaped", "", `<b>{{.Status}}</b>`)
+	escaped, err := parseHTML("escaped", noLayout, `<b>{{.Status}}</b>`, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if mixed := (&compiled{name: "mixed", library: escaped.library, steps: unescaped.steps}).checked(); mixed.steps != nil {
+	if mixed := (&compiled{name: "mixed", library: escaped.library, steps: unescaped.steps, html: true}).checked(); mixed.steps != nil {
 		t.Error("a value that is not escaped passed")
 	}
 }
@@ -400,26 +405,24 @@ func linkFunctions(t *testing.T) string {
 }
 
 func BenchmarkTemplate(b *testing.B) {
-	files, err := load("")
-	if err != nil {
-		b.Fatal(err)
-	}
-	v := &view{Business: "Luna Coffee", Locale: "en", Event: "pos_save", CustomerName: "John Doe", OrderID: "ORD_1", TransactionID: "TX_1", Amount: "$125.50",
-		Items: []line{{"Espresso", "2", "$3.25"}, {"Moka pot", "1", "$119.00"}}, Unsubscribe: "https://hooks.example.com/unsubscribe/AZaz09-_"}
-	for _, name := range []string{"pos_save.sms.customer.en.txt", "pos_save.email.customer.en.txt", "pos_save.email.customer.en.html"} {
-		c, err := prepare(name, files)
-		if err != nil {
-			b.Fatal(err)
+	v := &view{Business: "Luna Coffee", Locale: "en", Event: "pos_save", CustomerName: "John Doe", Order: "ORD_1", OrderID: "ORD_1", TransactionID: "TX_1", Amount: "$125.50",
+		Items:       []line{{Name: "Espresso", Quantity: "2", Price: "$3.25", Each: "2 × $3.25", Total: "$6.50"}, {Name: "Moka pot", Quantity: "1", Price: "$119.00", Total: "$119.00"}},
+		Unsubscribe: "https://hooks.example.com/unsubscribe/AZaz09-_"}
+	for k, s := range setsOf(b, english) {
+		if k.occasion != posSave || k.audience != "customer" {
+			continue
 		}
-		for by, execute := range map[string]func(*view) (string, error){"steps": c.execute, "library": c.executeLibrary} {
-			b.Run(name+"/"+by, func(b *testing.B) {
-				b.ReportAllocs()
-				for b.Loop() {
-					if _, err := execute(v); err != nil {
-						b.Fatal(err)
+		for part, c := range s.parts {
+			for by, execute := range map[string]func(*view) (string, error){"steps": c.execute, "library": libraryOnly(b, k, part).executeLibrary} {
+				b.Run(string(k.channel)+"."+part+"/"+by, func(b *testing.B) {
+					b.ReportAllocs()
+					for b.Loop() {
+						if _, err := execute(v); err != nil {
+							b.Fatal(err)
+						}
 					}
-				}
-			})
+				})
+			}
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package render
 
 import (
+	"bytes"
 	"reflect"
 	"strings"
 	"text/template/parse"
@@ -40,13 +41,21 @@ func (c compiler) list(list *parse.ListNode, dot reflect.Type) ([]step, bool) {
 	if list == nil {
 		return steps, true
 	}
+	// Texts side by side, which there are many of when words are in their places, are one step.
+	var text bytes.Buffer
+	flush := func() {
+		if fixed := bytes.Clone(text.Bytes()); len(fixed) > 0 {
+			steps = append(steps, func(out *output, _ reflect.Value) { out.text = append(out.text, fixed...) })
+			text.Reset()
+		}
+	}
 	for _, node := range list.Nodes {
 		var s step
 		var ok bool
 		switch n := node.(type) {
 		case *parse.TextNode:
-			text := n.Text // the step must not hold the node, which holds its whole tree
-			s, ok = func(out *output, _ reflect.Value) { out.text = append(out.text, text...) }, true
+			text.Write(n.Text) // a step must not hold the node, which holds its whole tree
+			continue
 		case *parse.ActionNode:
 			s, ok = c.action(n.Pipe, dot)
 		case *parse.IfNode:
@@ -59,8 +68,10 @@ func (c compiler) list(list *parse.ListNode, dot reflect.Type) ([]step, bool) {
 		if !ok {
 			return nil, false
 		}
+		flush()
 		steps = append(steps, s)
 	}
+	flush()
 	return steps, true
 }
 

@@ -49,12 +49,15 @@ func FuzzRender(f *testing.F) {
 		plain[key(e, c, a)] = m
 	})
 	f.Fuzz(func(t *testing.T, name, order, item, status string) {
-		// A field that is empty, or has nothing that can be shown, is left out by the templates, and the message is another.
+		// A field that is empty, or has nothing that can be shown, is left out, and the message is another; so is one with a status that decides what it is about.
 		for _, s := range []*string{&name, &order, &item, &status} {
 			*s = strings.ToValidUTF8(*s, "\ufffd") // as JSON is read
-			if clean(*s, maxField) == "" {
+			if (&view{}).text(*s) == "" {
 				*s = "word"
 			}
+		}
+		if s := readStatus(status); s.about != aboutSale || s.is != settled || s.word == "" && (&view{}).text(s.readable) == "" {
+			status = "word"
 		}
 		each(func(e event.Type, c message.Channel, a message.Audience) {
 			m, err := render(t, e, c, a, name, order, item, status)
@@ -65,9 +68,12 @@ func FuzzRender(f *testing.F) {
 			for part, texts := range map[string][2]string{"text": {m.Text, want.Text}, "subject": {m.Subject, want.Subject}, "HTML": {m.HTML, want.HTML}} {
 				got, harmless := texts[0], texts[1]
 				if !utf8.ValidString(got) || strings.ContainsFunc(got, func(r rune) bool {
-					return r != '\n' && unicode.IsControl(r) || r == '\u2028' || r == '\u2029' || r >= '\u202a' && r <= '\u202e' || r >= '\u2066' && r <= '\u2069'
+					return r != '\n' && unicode.IsControl(r) || r == '\u2028' || r == '\u2029' || r >= '\u202a' && r <= '\u202e' || r >= '\u2066' && r <= '\u2067'
 				}) {
 					t.Errorf("%s: the %s has what nobody sees: %q", key(e, c, a), part, got)
+				}
+				if strings.Count(got, "\u2068") != strings.Count(got, "\u2069") {
+					t.Errorf("%s: the %s has an isolate without an end: %q", key(e, c, a), part, got)
 				}
 				if strings.Count(got, "\n") != strings.Count(harmless, "\n") {
 					t.Errorf("%s: the %s has other lines: %q", key(e, c, a), part, got)
@@ -78,6 +84,9 @@ func FuzzRender(f *testing.F) {
 			}
 			switch c {
 			case message.Email:
+				if low := strings.ToLower(m.Subject + m.Text); strings.Contains(low, "://") || strings.Contains(low, "www.") {
+					t.Errorf("%s: there is a link in %q, %q", key(e, c, a), m.Subject, m.Text)
+				}
 				if got, want := elements(t, m.HTML), elements(t, want.HTML); got != want {
 					t.Errorf("%s: the elements are\n%s and not\n%s", key(e, c, a), got, want)
 				}

@@ -1,293 +1,64 @@
-// Package render makes messages of jobs: templates by event, channel, audience and locale, built in and overridable file by file.
+// Package render makes messages of jobs: words by occasion and language in frames by channel, built in and overridable text by text. Decision 0012 says how.
 package render
 
 import (
-	"embed"
 	"encoding/json"
 	"errors"
 	"fmt"
-	htmltemplate "html/template"
-	"io/fs"
-	"maps"
-	"os"
-	"path/filepath"
-	"regexp"
+	"log/slog"
 	"slices"
 	"strings"
-	"text/template"
+	"sync"
+	"unicode/utf16"
+	"unicode/utf8"
 
-	"ringup.dev/ringup/internal/event"
+	"ringup.dev/ringup/internal/format"
 	"ringup.dev/ringup/internal/job"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/store"
 )
 
-//go:embed templates
-var builtIn embed.FS
-
 // Config says where templates come from.
 type Config struct {
-	// TemplatesDir has files that take the place of built-in templates, or add locales; a ConfigMap fits. Messages of an event type that has
-	// no file in DEFAULT_LOCALE are in English.
+	// TemplatesDir has files that take the place of built-in texts or of some of their words, or add languages: docs/templates.md. A ConfigMap fits.
 	TemplatesDir string `env:"TEMPLATES_DIR"`
+	// TemplatesStrict ends the start when a file of TEMPLATES_DIR is wrong. If it is false, the log names the file, and the built-in text is used.
+	TemplatesStrict bool `env:"TEMPLATES_STRICT, default=true"`
+}
+
+// Renderer makes messages. It is safe for concurrent use. Its exported fields are set before the first message.
+type Renderer struct {
+	// Unsubscribe makes the link by which a customer ends e-mails; nil for none.
+	Unsubscribe func(message.Address) string
+	// MaxText is how long a text may be, in UTF-16 code units; 0 for the least of the providers of the channel.
+	MaxText int
+	// Log gets faults that stop no message; nil for nowhere.
+	Log *slog.Logger
+
+	stores   store.Directory
+	channels []message.Channel
+	files    *files
+	skipped  []error
+	figures  figures
+	statuses statuses
+	zones    zones
+	chosen   memo[request, choice]
+
+	building sync.Mutex
+	sets     map[setKey]*set
 }
 
 const (
-	// layoutFile is the frame of every e-mail.
-	layoutFile = "layout.email.html"
-	// builtInLocale is the language of the built-in templates, which have every event type.
-	builtInLocale = "en"
+	// maxHTML is the size up to which Gmail shows the whole of an e-mail (support.google.com/mail: "Message clipped"; 102 KB by every measurement).
+	maxHTML = 102 << 10
 )
 
-// fileName is the form of a template's name; it can be a key of a ConfigMap.
-var fileName = regexp.MustCompile(`^(` + alternatives(event.Types) + `)\.(` + alternatives(message.Channels) + `)\.(customer|staff)\.([a-z]{2,3})\.(txt|html|subject|template\.json)$`)
+// maxText is the least that the providers of a channel take.
+var maxText = map[message.Channel]int{message.SMS: 1600, message.WhatsApp: 1600}
 
-// alternatives is a regular expression for one of some names.
-func alternatives[T ~string](names []T) string {
-	texts := make([]string, len(names))
-	for i, name := range names {
-		texts[i] = regexp.QuoteMeta(string(name))
-	}
-	return strings.Join(texts, "|")
-}
-
-// key is what a set of templates is for.
-type key struct{ event, channel, audience, locale string }
-
-func (k key) String() string { return k.event + "." + k.channel + "." + k.audience + "." + k.locale }
-
-// set are the templates of one event, channel, audience and locale.
-type set struct {
-	text, subject, html, approved *compiled
-}
-
-// Renderer makes messages. It is safe for concurrent use.
-type Renderer struct {
-	stores   store.Directory
-	channels []message.Channel
-	sets     map[key]*set
-	prices   prices
-
-	// Unsubscribe makes the link by which a customer ends e-mails; nil for none. It is set before the first message.
-	Unsubscribe func(message.Address) string
-}
-
-// New loads the templates for the messages of some stores on some channels, or on all where none is given, and renders every one, of every
-// locale, with the samples, so that a broken one is found before a customer waits for it. The error names every file that is wrong.
-func New(config Config, stores store.Directory, channels ...message.Channel) (*Renderer, error) {
-	if len(channels) == 0 {
-		channels = message.Channels
-	}
-	files, err := load(config.TemplatesDir)
-	if err != nil {
-		return nil, err
-	}
-	r := &Renderer{stores: stores, channels: channels, sets: map[key]*set{}, prices: prices{seen: map[[3]string]string{}}}
-	var errs []error
-	for _, name := range slices.Sorted(maps.Keys(files)) {
-		if name == layoutFile {
-			continue
-		}
-		if err := r.add(name, files); err != nil {
-			errs = append(errs, fmt.Errorf("template %s: %w", name, err))
-		}
-	}
-	if len(errs) == 0 {
-		errs = r.check()
-	}
-	return r, errors.Join(errs...)
-}
-
-// load reads the built-in templates and those of the directory, which win.
-func load(dir string) (map[string]string, error) {
-	files := map[string]string{}
-	sub, err := fs.Sub(builtIn, "templates")
-	if err != nil {
-		return nil, err
-	}
-	if err := read(sub, files); err != nil {
-		return nil, err
-	}
-	if dir == "" {
-		return files, nil
-	}
-	own := map[string]string{}
-	if err := read(os.DirFS(dir), own); err != nil {
-		return nil, fmt.Errorf("TEMPLATES_DIR %s cannot be read: %w", dir, err)
-	}
-	var errs []error
-	for name, text := range own {
-		if name != layoutFile && !fileName.MatchString(name) {
-			errs = append(errs, fmt.Errorf("TEMPLATES_DIR has %s: names are <event>.<channel>.<customer|staff>.<locale>.<txt|html|subject|template.json>, "+
-				"as pos_save.sms.customer.en.txt, and %s", name, layoutFile))
-		}
-		files[name] = text
-	}
-	return files, errors.Join(errs...)
-}
-
-// read takes the regular files of a folder; names that begin with a dot are a mounted ConfigMap's own.
-func read(dir fs.FS, into map[string]string) error {
-	entries, err := fs.ReadDir(dir, ".")
-	if err != nil {
-		return err
-	}
-	for _, entry := range entries {
-		if strings.HasPrefix(entry.Name(), ".") || entry.IsDir() {
-			continue
-		}
-		text, err := fs.ReadFile(dir, entry.Name())
-		if err != nil {
-			return err
-		}
-		into[filepath.Base(entry.Name())] = string(text)
-	}
-	return nil
-}
-
-// add parses a file into its set.
-func (r *Renderer) add(name string, files map[string]string) error {
-	parts := fileName.FindStringSubmatch(name)
-	if parts == nil {
-		return errors.New("the name is not of the form <event>.<channel>.<audience>.<locale>.<part>")
-	}
-	id := key{parts[1], parts[2], parts[3], parts[4]}
-	if !slices.Contains(r.channels, message.Channel(id.channel)) {
-		return nil
-	}
-	s := r.sets[id]
-	if s == nil {
-		s = &set{}
-		r.sets[id] = s
-	}
-	one, err := prepare(name, files)
-	if err != nil {
-		return err
-	}
-	one = one.checked().dropSource()
-	switch parts[5] {
-	case "txt":
-		s.text = one
-	case "subject":
-		s.subject = one
-	case "template.json":
-		s.approved = one
-	case "html":
-		s.html = one
-	}
-	return nil
-}
-
-func prepare(name string, files map[string]string) (*compiled, error) {
-	if strings.HasSuffix(name, ".html") {
-		return parseHTML(name, files[layoutFile], files[name])
-	}
-	return parseText(name, files[name])
-}
-
-func parseText(name, text string) (*compiled, error) {
-	t, err := template.New(name).Option("missingkey=zero").Funcs(template.FuncMap{"json": func(s string) (string, error) {
-		quoted, err := json.Marshal(s)
-		return string(quoted), err
-	}}).Parse(strings.TrimSpace(text))
-	if err != nil {
-		return nil, err
-	}
-	return compileText(t), nil
-}
-
-func parseHTML(name, layout, text string) (*compiled, error) {
-	t, err := htmltemplate.New(name).Option("missingkey=zero").Parse(layout)
-	if err == nil {
-		t, err = t.Parse(text)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return compileHTML(t), nil
-}
-
-// check looks for gaps, and renders every complete set: with a full event, and with one that has only what is required.
-func (r *Renderer) check() []error {
-	var errs []error
-	r.Unsubscribe = func(message.Address) string { return "https://ringup.example.com/unsubscribe/x" }
-	defer func() { r.Unsubscribe = nil }()
-	for _, id := range slices.SortedFunc(maps.Keys(r.sets), func(a, b key) int { return strings.Compare(a.String(), b.String()) }) {
-		if missing := r.sets[id].missing(id); len(missing) > 0 {
-			errs = append(errs, fmt.Errorf("there is no template %s", strings.Join(missing, ", ")))
-			continue
-		}
-		errs = append(errs, r.try(id))
-	}
-	for _, s := range r.stores.All() {
-		errs = append(errs, r.gaps(s.Locale)...)
-	}
-	return errs
-}
-
-// missing names the files that a set lacks.
-func (s *set) missing(id key) []string {
-	var names []string
-	if s.text == nil {
-		names = append(names, id.String()+".txt")
-	}
-	if id.channel == string(message.Email) {
-		if s.subject == nil {
-			names = append(names, id.String()+".subject")
-		}
-		if s.html == nil {
-			names = append(names, id.String()+".html")
-		}
-	}
-	return names
-}
-
-// gaps looks for the sets that a store's locale lacks. An event type of which the locale has no set at all is no gap: its messages are in
-// English, so that a folder of templates stays good when a release adds event types.
-func (r *Renderer) gaps(locale string) []error {
-	has := map[string]bool{}
-	for id := range r.sets {
-		if id.locale == locale {
-			has[id.event] = true
-		}
-	}
-	if len(has) == 0 {
-		return []error{fmt.Errorf("DEFAULT_LOCALE is %s, and no template is in it", locale)}
-	}
-	var errs []error
-	for _, kind := range event.Types {
-		if !has[string(kind)] {
-			continue
-		}
-		for _, channel := range r.channels {
-			for _, audience := range message.Audiences {
-				id := key{string(kind), string(channel), audience.String(), locale}
-				if r.sets[id] == nil {
-					errs = append(errs, fmt.Errorf("there is no template %s.txt, and DEFAULT_LOCALE is %s", id, locale))
-				}
-			}
-		}
-	}
-	return errs
-}
-
-// try renders a set with the sample of its event type, and with an event that has only what is required. The error names the file.
-func (r *Renderer) try(id key) error {
-	kind, channel, audience := event.Type(id.event), message.Channel(id.channel), message.Staff
-	if id.audience == message.Customer.String() {
-		audience = message.Customer
-	}
-	sample := event.Sample(kind)
-	bare := &event.Event{ID: sample.ID, Type: kind, At: sample.At}
-	j := &job.Job{WebhookID: sample.ID, Channel: channel, Index: 1, Audience: audience, Recipient: "x"}
-	for _, e := range []*event.Event{sample, bare} {
-		e.Customer.Locale = id.locale
-		if _, err := r.render(j, e, &store.Store{Name: "ringup", Locale: id.locale}); err != nil {
-			return err
-		}
-	}
-	return nil
-}
+// Skipped returns what is wrong with the files of TEMPLATES_DIR that are not used, or whose faults stop no message. It is empty
+// with TEMPLATES_STRICT.
+func (r *Renderer) Skipped() []error { return r.skipped }
 
 // Render makes the message of a job. Errors name the template, or say that the job's event or its store is not known; they name no person.
 func (r *Renderer) Render(j *job.Job) (message.Message, error) {
@@ -299,62 +70,176 @@ func (r *Renderer) Render(j *job.Job) (message.Message, error) {
 	if !found {
 		return message.Message{}, fmt.Errorf("there is no store %q", e.Store)
 	}
-	return r.render(j, e, s)
-}
-
-func (r *Renderer) render(j *job.Job, e *event.Event, of *store.Store) (message.Message, error) {
-	s, locale := r.find(key{event: string(e.Type), channel: string(j.Channel), audience: j.Audience.String()}, e.Customer.Locale, of.Locale)
-	if s == nil {
+	is := r.statuses.read(e.Sale.Status)
+	about, known := occasionOf(e, is)
+	if !known || !slices.Contains(r.channels, j.Channel) {
 		return message.Message{}, fmt.Errorf("there is no template for %s, %s, %s", e.Type, j.Channel, j.Audience)
+	}
+	chosen, err := r.choose(request{about, j.Channel, j.Audience, e.Customer.Locale, s.Locale})
+	if err != nil {
+		return message.Message{}, err
 	}
 	v := scratch.Get().(*view)
 	defer func() {
 		v.reset()
 		scratch.Put(v)
 	}()
-	r.fill(v, j, e, of.Name, locale)
-	m := message.Message{JobID: j.ID(), WebhookID: j.WebhookID, EventType: v.Event, Source: e.Source, Timezone: e.Customer.TimeZone, Channel: j.Channel, To: j.Recipient}
-	var err error
-	if m.Text, err = s.text.execute(v); err != nil {
-		return m, err
+	r.fill(v, j, e, s, about, is, chosen.set, chosen.locale)
+	m := message.Message{JobID: j.ID(), WebhookID: j.WebhookID, EventType: string(e.Type), Source: e.Source, Timezone: e.Customer.TimeZone, Channel: j.Channel,
+		To: j.Recipient, Unsubscribe: v.Unsubscribe}
+	if j.Channel == message.Email {
+		m.ReplyTo = s.ReplyTo
 	}
-	m.Unsubscribe = v.Unsubscribe
-	switch j.Channel {
-	case message.SMS:
-		m.Text = shorten(m.Text, maxSMS)
-		m.Segments = Segments(m.Text)
-	case message.WhatsApp:
-		m.Text = shorten(m.Text, maxWhatsApp)
-		m.Template, err = approved(s.approved, v)
-	case message.Email:
-		if m.Subject, err = s.subject.execute(v); err != nil {
-			return m, err
-		}
-		m.Subject = clean(m.Subject, maxSubject)
-		m.HTML, err = s.html.execute(v)
-	}
+	err = r.fit(&m, chosen.set, v)
 	return m, err
 }
 
-// find returns the set of the language that an event asks for, of the store's locale, or in English, and its locale. An event's region, as in
-// de-AT, is not looked at: no set has one.
-func (r *Renderer) find(id key, locale, ofStore string) (*set, string) {
-	locale = strings.ToLower(locale)
-	language, _, _ := strings.Cut(strings.ReplaceAll(locale, "_", "-"), "-")
-	for _, id.locale = range []string{language, ofStore, builtInLocale} {
-		if s := r.sets[id]; s != nil {
-			return s, id.locale
+// fit renders a message with as many items as fit: all of them, or else the most, found by halving.
+func (r *Renderer) fit(m *message.Message, s *set, v *view) error {
+	all := v.Items
+	defer func() { v.Items = all }()
+	fits, err := r.parts(m, s, v)
+	if fits || err != nil {
+		return err
+	}
+	least, most := 0, len(all) // most does not fit
+	for most-least > 1 {
+		n := (least + most) / 2
+		v.list(all, n)
+		if fits, err = r.parts(m, s, v); err != nil {
+			return err
+		}
+		if fits {
+			least = n
+		} else {
+			most = n
 		}
 	}
-	return nil, ""
+	if len(all) > 0 {
+		v.list(all, least)
+		if fits, err = r.parts(m, s, v); err != nil {
+			return err
+		}
+	}
+	if !fits && m.Channel != message.Email {
+		m.Text = cut(m.Text, r.limit(m.Channel), m.Channel)
+		if m.Channel == message.SMS {
+			m.Segments = format.Segments(m.Text)
+		}
+	}
+	return nil
 }
 
-// approved renders the name and the parameters of a template that WhatsApp has approved.
-func approved(t *compiled, v *view) (*message.Template, error) {
-	if t == nil {
-		return nil, nil
+// cut shortens a text that is too long without any item.
+func cut(s string, limit int, channel message.Channel) string {
+	if channel == message.SMS {
+		limit -= len("...") - len("…")/3 // the GSM alphabet has no "…"
 	}
-	text, err := t.execute(v)
+	for n := limit; ; {
+		short := format.Shorten(s, n)
+		if over := units(short) - limit; over > 0 {
+			n -= max(1, over/2) // a character has at most two units, so this takes away no more than is over
+			continue
+		}
+		if channel == message.SMS {
+			short = format.GSM7(short)
+		}
+		return short
+	}
+}
+
+// limit is how long a text may be on a channel, in UTF-16 code units; 0 for any length.
+func (r *Renderer) limit(channel message.Channel) int {
+	if r.MaxText > 0 {
+		return r.MaxText
+	}
+	return maxText[channel]
+}
+
+// parts renders the parts of a message, and says whether they are short enough.
+func (r *Renderer) parts(m *message.Message, s *set, v *view) (fits bool, err error) {
+	if m.Text, err = s.parts["txt"].execute(v); err != nil {
+		return false, err
+	}
+	switch m.Channel {
+	case message.SMS:
+		if m.Segments = 1; !isPlainSegment(m.Text) {
+			m.Text = format.GSM7(m.Text)
+			m.Segments = format.Segments(m.Text)
+		}
+	case message.WhatsApp:
+		m.Template, err = r.approved(s, v)
+	case message.Email:
+		if m.Subject, err = s.parts["subject"].execute(v); err != nil {
+			return false, err
+		}
+		m.Subject = format.Clean(m.Subject, maxSubject)
+		m.HTML, err = s.parts["html"].execute(v)
+		return len(m.HTML) <= maxHTML, err
+	}
+	limit := r.limit(m.Channel)
+	return limit == 0 || len(m.Text) <= limit || units(m.Text) <= limit, err
+}
+
+// units counts the UTF-16 code units of a text, in which Twilio counts; no provider counts more.
+func units(s string) int {
+	n := 0
+	for _, r := range s {
+		n += utf16.RuneLen(r)
+	}
+	return n
+}
+
+// segment is the length of a text message of one segment (format.Segments).
+const segment = 160
+
+// plainInSMS are the bytes that take one place of a segment each, and stay as they are.
+var plainInSMS = func() (plain [utf8.RuneSelf]bool) {
+	for c := range plain {
+		s := string(rune(c))
+		plain[c] = format.GSM7(s) == s && format.Segments(strings.Repeat(s, segment)) == 1
+	}
+	return plain
+}()
+
+// isPlainSegment says that a text needs no replacement and is one segment, without a closer look. Most text messages are.
+func isPlainSegment(s string) bool {
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf || !plainInSMS[s[i]] {
+			return false
+		}
+	}
+	return len(s) > 0 && len(s) <= segment
+}
+
+// missing takes the place of an empty parameter of an approved template, which no provider takes.
+const missing = "–"
+
+// approved renders the name and the parameters of a template that WhatsApp has approved; nil if the shop has none.
+func (r *Renderer) approved(s *set, v *view) (*message.Template, error) {
+	c := s.parts["template.json"]
+	if c == nil {
+		return nil, nil //nolint:nilnil // a text is sent
+	}
+	t, err := readApproved(c, v)
+	if err != nil {
+		return nil, fmt.Errorf("template %s: %w", c.name, err)
+	}
+	for i, p := range t.Parameters {
+		if strings.TrimSpace(p) == "" {
+			t.Parameters[i] = missing
+			s.warn.Do(func() {
+				if r.Log != nil {
+					r.Log.Warn("template parameter empty", "template", c.name, "parameter", i+1)
+				}
+			})
+		}
+	}
+	return t, nil
+}
+
+func readApproved(c *compiled, v *view) (*message.Template, error) {
+	text, err := c.execute(v)
 	if err != nil {
 		return nil, err
 	}
@@ -364,7 +249,76 @@ func approved(t *compiled, v *view) (*message.Template, error) {
 		Parameters []string `json:"parameters"`
 	}
 	if err := json.Unmarshal([]byte(text), &a); err != nil || a.Name == "" {
-		return nil, fmt.Errorf("template %s does not become {\"name\", \"language\", \"parameters\"}: put values in with {{json .Field}}", t.name)
+		return nil, errors.New(`it does not become {"name", "language", "parameters"}: put values in with {{json .Field}}`)
 	}
 	return &message.Template{Name: a.Name, Language: a.Language, Parameters: a.Parameters}, nil
 }
+
+// request is what texts are chosen by.
+type request struct {
+	about         occasion
+	channel       message.Channel
+	audience      message.Audience
+	locale, store string // the customer's locale as it was sent, and the store's
+}
+
+// choice are the texts of a request, and the locale of its figures.
+type choice struct {
+	set    *set
+	locale format.Locale
+}
+
+func (r *Renderer) choose(q request) (choice, error) {
+	if c, known := r.chosen.find(q); known {
+		return c, nil
+	}
+	r.building.Lock()
+	defer r.building.Unlock()
+	c, err := r.find(q)
+	if err != nil {
+		return choice{}, err
+	}
+	q.locale = strings.Clone(q.locale)
+	return r.chosen.keep(q, c), nil
+}
+
+// find makes the choice of a request. The caller has the lock.
+func (r *Renderer) find(q request) (choice, error) {
+	k, locale, found := r.resolve(q)
+	if !found {
+		return choice{}, fmt.Errorf("there is no template for %s, %s, %s", q.about, q.channel, q.audience)
+	}
+	s, err := r.set(k)
+	return choice{s, locale}, err
+}
+
+// resolve looks for texts in the locale of the customer, then in its language, then in the store's, then in English. It returns the locale of the figures,
+// too.
+func (r *Renderer) resolve(q request) (k setKey, figures format.Locale, found bool) {
+	ofStore, _ := format.ParseLocale(q.store)
+	asked, known := format.ParseLocale(q.locale)
+	if !known {
+		asked = ofStore
+	}
+	k = setKey{key{occasion: q.about, channel: q.channel, audience: q.audience.String()}, ofStore.String()}
+	for _, locale := range []format.Locale{asked, ofStore, englishLocale} {
+		chain := locale.Chain()
+		for i, name := range chain {
+			k.locale = name
+			if !r.files.has(k.key) {
+				continue
+			}
+			// The words that a more specific locale changes count, too.
+			for _, specific := range chain[:i] {
+				if len(r.files.words[specific]) > 0 {
+					k.locale = specific
+					break
+				}
+			}
+			return k, asked, true
+		}
+	}
+	return k, asked, false
+}
+
+var englishLocale, _ = format.ParseLocale(english)

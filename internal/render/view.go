@@ -1,34 +1,146 @@
 package render
 
 import (
-	"fmt"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
 	"ringup.dev/ringup/internal/event"
+	"ringup.dev/ringup/internal/format"
 	"ringup.dev/ringup/internal/job"
 	"ringup.dev/ringup/internal/message"
+	"ringup.dev/ringup/internal/store"
 )
 
-// view is what templates see; every text in it is clean for its channel.
+// view is what templates see. Every text in it is formatted, clean and fit for its channel; one that is missing is "". The comments of the fields are
+// the table in docs/templates.md.
 type view struct {
-	Business, Locale, Event, Source, CustomerName, OrderID, TransactionID, Status, Amount, Refunded string
-	Time                                                                                            time.Time
-	Items                                                                                           []line
-	Unsubscribe                                                                                     string // a URL, for customers' e-mails; "" for none
+	// Business is the shop's name, BUSINESS_NAME.
+	Business string
+	// Locale is the language of the words, as a BCP 47 tag.
+	Locale string
+	// Direction is ltr or rtl, as the language is written.
+	Direction string
+	// Start and End are left and right, or right and left where Direction is rtl.
+	Start, End string
+	// Staff is "staff" in a message to the staff, and empty in one to a customer.
+	Staff string
+	// Event is the event type.
+	Event string
+	// Occasion is what the message is about, as refund_complete.
+	Occasion string
+	// Emoji is a sign for the occasion.
+	Emoji string
+	// Source is the till that the event comes from.
+	Source string
+	// CustomerName is the customer's name.
+	CustomerName string
+	// Order is the order as the customer knows it: its name, or else its id.
+	Order string
+	// OrderID is the order's id.
+	OrderID string
+	// OrderNumber is the order's id where Order is its name.
+	OrderNumber string
+	// TransactionID is the payment's reference.
+	TransactionID string
+	// Status is the status in the words of the language, or as the till wrote it.
+	Status string
+	// Subtotal is the sum before discount, tax and tip.
+	Subtotal string
+	// Discount is the discount, with a minus.
+	Discount string
+	// Tax is the tax.
+	Tax string
+	// Tip is the tip.
+	Tip string
+	// Amount is the total. It is empty where the total is what was paid back: see Refunded.
+	Amount string
+	// Refunded is what was paid back, without a minus.
+	Refunded string
+	// Paid says that it is known how it was paid: not empty if Brand or LastFour is not.
+	Paid string
+	// Brand is how it was paid: a card's brand, or the word for cash, a gift card and the like.
+	Brand string
+	// LastFour are the last four digits of the card's number.
+	LastFour string
+	// Date is the date and the time of the event, by the customer's clock, or else the shop's.
+	Date string
+	// Place is the shop, register or table.
+	Place string
+	// Receipt is the address of the sender's own receipt: https, whole or not at all.
+	Receipt string
+	// Items are the lines of the sale.
+	Items []line
+	// More is how many items there are beyond Items, because the message would be too long.
+	More string
+	// Logo is the address of the shop's logo, BUSINESS_LOGO_URL.
+	Logo string
+	// Color and TextColor are of the head of an e-mail: BUSINESS_COLOR, and black or white, whichever is easier to read on it.
+	Color, TextColor string
+	// Address is the shop's address, BUSINESS_ADDRESS.
+	Address string
+	// TaxNumber is the shop's tax number, BUSINESS_TAX_NUMBER.
+	TaxNumber string
+	// Support is where customers may ask, BUSINESS_SUPPORT.
+	Support string
+	// Unsubscribe is the link that ends e-mails, in e-mails to customers.
+	Unsubscribe string
+	// Time is the time of the event, for {{date $ .Time}}.
+	Time time.Time
 
-	channel message.Channel
-	event   *event.Event
+	channel  message.Channel
+	event    *event.Event
+	locale   format.Locale // of the figures
+	currency string        // of the sale, or else of the store
+	figures  *figures
+	zone     *time.Location
+	isolates bool // from right to left, for format.Isolate
 }
 
-type line struct{ Name, Quantity, Price string }
+// line is an item of the sale.
+type line struct {
+	// Name is the item's name.
+	Name string
+	// Options are the item's options, with commas.
+	Options string
+	// Quantity is how many, or how much.
+	Quantity string
+	// Price is the price of one.
+	Price string
+	// Each is "2 × $3.25": quantity and price, if both are known and the quantity is not 1.
+	Each string
+	// Total is the price of the line.
+	Total string
+	// End is that of the view.
+	End string
+}
 
 // Field returns a field that the view does not have, as text; "" when it is absent or not a string, a number or a boolean: see event.Field.
 func (v *view) Field(name string) string {
 	if v.event == nil {
 		return ""
 	}
-	return field(v.channel, v.event.Field(name))
+	return v.text(v.event.Field(name))
+}
+
+const (
+	// maxField is how much of a name, a status or an id a message shows, in characters.
+	maxField = 80
+	// maxSubject bounds an e-mail's subject.
+	maxSubject = 200
+)
+
+// text makes a text that was typed at a till fit for the message's channel.
+func (v *view) text(s string) string {
+	if s == "" {
+		return ""
+	}
+	s = format.PlainLink(format.Clean(s, maxField))
+	if v.channel == message.WhatsApp {
+		s = format.PlainMarks(s)
+	}
+	return format.Isolate(s, v.isolates)
 }
 
 // scratch keeps views between messages: the next one reuses the memory of the items.
@@ -40,23 +152,151 @@ func (v *view) reset() {
 	*v = view{Items: v.Items[:0]}
 }
 
-// fill makes the view of a job's event.
-func (r *Renderer) fill(v *view, j *job.Job, e *event.Event, business, locale string) {
-	fit := func(text string) string { return field(j.Channel, text) }
-	*v = view{
-		Business: business, Locale: locale, Event: string(e.Type), Source: fit(e.Source), CustomerName: fit(e.Customer.Name),
-		OrderID: fit(e.Sale.OrderID), TransactionID: fit(e.Sale.TransactionID), Status: fit(e.Sale.Status),
-		Amount: r.prices.format(e.Sale.Total, e.Sale.Currency, locale), Refunded: r.prices.format(e.Sale.Refunded, e.Sale.Currency, locale), Time: e.At, Items: v.Items[:0], channel: j.Channel, event: e,
+// fill makes an empty view that of a job's event, with all of its items.
+func (r *Renderer) fill(v *view, j *job.Job, e *event.Event, s *store.Store, about occasion, is status, texts *set, locale format.Locale) {
+	words := texts.words
+	v.Locale, v.Direction, v.Start, v.End = words.name, "ltr", "left", "right"
+	v.Event, v.Occasion, v.Emoji, v.Logo, v.Time = string(e.Type), string(about), emoji[about], s.Logo, e.At
+	v.channel, v.event, v.locale, v.figures, v.isolates = j.Channel, e, locale, &r.figures, words.locale.RTL()
+	if e.Sale.ReceiptURL != "" {
+		v.Receipt = format.Link(e.Sale.ReceiptURL)
 	}
-	if r.Unsubscribe != nil && j.Channel == message.Email && j.Audience == message.Customer {
+	if v.isolates {
+		v.Direction, v.Start, v.End = "rtl", "right", "left"
+	}
+	if j.Audience == message.Staff {
+		v.Staff = j.Audience.String()
+	} else if r.Unsubscribe != nil && j.Channel == message.Email {
 		v.Unsubscribe = r.Unsubscribe(j.Recipient)
 	}
-	for i := range e.Items {
-		item := &e.Items[i]
-		if i == maxItems {
-			v.Items = append(v.Items, line{Name: fmt.Sprintf("… and %d more", len(e.Items)-maxItems)})
-			break
+	v.Business, v.Address, v.TaxNumber, v.Support = format.Isolate(s.Name, v.isolates), s.Address, s.TaxNumber, s.Support
+	v.Color, v.TextColor = colors(s.Color)
+	v.Source, v.CustomerName, v.Place = v.text(e.Source), v.text(e.Customer.Name), v.text(e.Sale.Place)
+	v.OrderID, v.TransactionID, v.Status = v.text(e.Sale.OrderID), v.text(e.Sale.TransactionID), words.status(v, is)
+	if v.Order = v.text(e.Sale.OrderName); v.Order == "" {
+		v.Order = v.OrderID
+	} else if v.Order != v.OrderID {
+		v.OrderNumber = v.OrderID
+	}
+	v.zone = r.zones.of(e.Customer.TimeZone, s.TimeZone, e.At.Location())
+	v.Date = r.figures.time(e.At.In(v.zone), locale)
+	v.payment(&e.Sale.Payment, words, r.statuses.read(e.Sale.Payment.Brand).key)
+	if v.currency = e.Sale.Currency; v.currency == "" {
+		v.currency = s.Currency
+	}
+	v.receipt(e, about, texts.items)
+}
+
+// payment fills in how a sale was paid. However much of a card's number was sent, the last four digits are shown.
+func (v *view) payment(p *event.Payment, words *language, key string) {
+	v.Brand = words.method(v, p.Brand, key)
+	digits := strings.Map(func(r rune) rune {
+		if r < '0' || r > '9' {
+			return -1
 		}
-		v.Items = append(v.Items, line{Name: fit(item.Name), Quantity: item.Quantity, Price: r.prices.format(item.UnitPrice, e.Sale.Currency, locale)})
+		return r
+	}, p.LastFour)
+	v.LastFour = digits[max(0, len(digits)-4):]
+	if v.LastFour != "" || v.Brand != "" {
+		v.Paid = "paid"
+	}
+}
+
+// receipt fills in the sums, and the items where the texts have them.
+func (v *view) receipt(e *event.Event, about occasion, items bool) {
+	s := &e.Sale
+	as, sum := same, same
+	if about.refunds() {
+		sum = absolute
+		if returned(e) {
+			as = negated
+		}
+	}
+	money := func(literal string) string { return v.figures.get(v.moneyKind(), literal, v.currency, v.locale) }
+	v.Subtotal, v.Tax = money(sum(s.Subtotal)), money(sum(s.Tax))
+	if !zero(s.Discount) {
+		v.Discount = money("-" + absolute(s.Discount))
+	}
+	if !zero(s.Tip) {
+		v.Tip = money(sum(s.Tip))
+	}
+	total, back := s.Total, s.Refunded
+	switch {
+	case about.refunds() && negative(total):
+		if zero(back) {
+			back = total
+		}
+		total = ""
+	case about == paymentVoided:
+		total = absolute(total)
+	}
+	v.Amount = money(total)
+	if !zero(back) {
+		v.Refunded = money(absolute(back))
+	}
+	if !items {
+		return
+	}
+	for i := range e.Items {
+		v.Items = append(v.Items, v.line(&e.Items[i], as))
+	}
+}
+
+// same returns a figure as it is.
+func same(literal string) string { return literal }
+
+// returned says that the lines of a refund have a minus, as its total or one of them has; the lines of an exchange have none then.
+func returned(e *event.Event) bool {
+	if negative(e.Sale.Total) {
+		return true
+	}
+	for i := range e.Items {
+		if item := &e.Items[i]; negative(item.Total) || negative(item.Quantity) || negative(item.UnitPrice) {
+			return true
+		}
+	}
+	return false
+}
+
+// line makes the line of an item; as gives a figure the sign that it has in the message. The only figure that is computed is the line's total.
+func (v *view) line(item *event.Item, as func(string) string) line {
+	quantity, total := item.Quantity, item.Total
+	// In a return either the quantity or the price has the minus.
+	price := item.UnitPrice
+	if negative(quantity) {
+		quantity = as(quantity)
+	} else {
+		price = as(price)
+	}
+	switch {
+	case total != "":
+		total = as(total)
+	case quantity != "":
+		total = v.figures.product(quantity, price)
+	}
+	if total == "" {
+		total = price
+	}
+	l := line{Name: v.text(item.Name), Quantity: v.figures.get(quantityKind, quantity, "", v.locale), End: v.End,
+		Price: v.figures.get(unitKind, price, v.currency, v.locale), Total: v.figures.get(v.moneyKind(), total, v.currency, v.locale)}
+	if l.Quantity != "" && l.Price != "" && !one(quantity) {
+		l.Each = l.Quantity + " × " + l.Price
+	}
+	for _, option := range item.Options {
+		if option = v.text(option); option != "" {
+			if l.Options != "" {
+				l.Options += ", "
+			}
+			l.Options += option
+		}
+	}
+	return l
+}
+
+// list shows the first n of all items.
+func (v *view) list(all []line, n int) {
+	v.Items, v.More = all[:n], ""
+	if n < len(all) {
+		v.More = strconv.Itoa(len(all) - n)
 	}
 }

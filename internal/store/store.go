@@ -16,10 +16,21 @@ type Store struct {
 	Currency string
 	// TimeZone is the IANA name of the zone of times without one; "" is UTC.
 	TimeZone string
+	Brand
 	// Priorities of the events, from 1, the first, to 4. A type that is not in it has 4.
 	Priorities map[event.Type]int
 	// Channels that messages go out on, in the order answers show them.
 	Channels []Channel
+}
+
+// Brand is how a store's e-mails look. "" leaves a part out.
+type Brand struct {
+	Logo      string // the https address of a picture
+	Color     string // of the head, as #rrggbb
+	Address   string
+	TaxNumber string
+	Support   string // a number or an address that customers may ask
+	ReplyTo   string // the address that answers to e-mails go to
 }
 
 // Channel is a channel that a store's messages go out on.

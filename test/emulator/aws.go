@@ -159,6 +159,7 @@ var sesDialect = Dialect{
 					Headers []struct{ Name, Value string }
 				}
 			}
+			ReplyToAddresses     []string
 			EmailTags            []struct{ Name, Value string }
 			ConfigurationSetName string
 		}
@@ -177,12 +178,18 @@ var sesDialect = Dialect{
 		case simple.Subject.Data == "" || simple.Body.Text.Data == "" && simple.Body.Html.Data == "":
 			return refuse("Content is required")
 		}
-		m := Message{Channel: "email", To: mail.Destination.ToAddresses[0], From: mail.FromEmailAddress, Subject: simple.Subject.Data,
+		for _, address := range mail.ReplyToAddresses {
+			if !isAddress(address) {
+				return refuse("Illegal address")
+			}
+		}
+		m := Message{Channel: "email", ReplyTo: strings.Join(mail.ReplyToAddresses, ", "), To: mail.Destination.ToAddresses[0], From: mail.FromEmailAddress, Subject: simple.Subject.Data,
 			Text: simple.Body.Text.Data, HTML: simple.Body.Html.Data, Fields: map[string]string{}, ConfigurationSet: mail.ConfigurationSetName}
 		headers := map[string]string{}
 		for _, header := range simple.Headers {
 			headers[header.Name] = header.Value
 		}
+		m.Automatic = headers["Auto-Submitted"]
 		var wrong string
 		if m.Unsubscribe, wrong = unsubscribe(headers); wrong != "" {
 			return refuse(wrong)

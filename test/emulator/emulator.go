@@ -48,6 +48,8 @@ type Message struct {
 	Subject     string `json:"subject,omitempty"`
 	Text        string `json:"text,omitempty"`
 	HTML        string `json:"html,omitempty"`
+	ReplyTo     string `json:"reply_to,omitempty"`
+	Automatic   string `json:"automatic,omitempty"`   // the header Auto-Submitted
 	Unsubscribe string `json:"unsubscribe,omitempty"` // the URL of List-Unsubscribe
 	Template    string `json:"template,omitempty"`
 	JobID       string `json:"job_id,omitempty"` // where the provider has a field for it

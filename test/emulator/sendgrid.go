@@ -47,6 +47,7 @@ func readSendGrid(r *http.Request, body []byte) (Message, *Refusal) {
 	}
 	var mail struct {
 		From             address `json:"from"`
+		ReplyTo          address `json:"reply_to"`
 		Subject          string  `json:"subject"`
 		Personalizations []struct {
 			To         []address         `json:"to"`
@@ -72,6 +73,8 @@ func readSendGrid(r *http.Request, body []byte) (Message, *Refusal) {
 		return refuse("personalizations.0.to.0.email", "Does not contain a valid address.")
 	case !isAddress(mail.From.Email):
 		return refuse("from.email", "The from email does not contain a valid address.")
+	case mail.ReplyTo.Email != "" && !isAddress(mail.ReplyTo.Email):
+		return refuse("reply_to.email", "The reply_to email does not contain a valid address.")
 	case mail.Subject == "":
 		return refuse("subject", "The subject is required. You can get around this requirement if you use a template with a subject defined.")
 	case len(mail.Content) == 0:
@@ -81,7 +84,7 @@ func readSendGrid(r *http.Request, body []byte) (Message, *Refusal) {
 	if text, err := json.Marshal(args); err != nil || len(text) > maxCustomArgs {
 		return refuse("personalizations.0.custom_args", "The custom_args size exceeds the 10000 byte limit.")
 	}
-	m := Message{Channel: "email", To: mail.Personalizations[0].To[0].Email, From: mail.From.Email, Subject: mail.Subject,
+	m := Message{Channel: "email", ReplyTo: mail.ReplyTo.Email, Automatic: mail.Personalizations[0].Headers["Auto-Submitted"], To: mail.Personalizations[0].To[0].Email, From: mail.From.Email, Subject: mail.Subject,
 		JobID: args["ringup_job"], Fields: args}
 	for i, part := range mail.Content {
 		switch {

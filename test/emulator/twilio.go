@@ -7,7 +7,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"unicode/utf8"
+	"unicode/utf16"
 )
 
 var (
@@ -81,12 +81,17 @@ func readTwilio(r *http.Request, body []byte) (Message, *Refusal) {
 		return refuse("21603", "A 'From' phone number is required.")
 	case m.Text == "" && m.Template == "":
 		return refuse("21602", "Message body is required.")
-	case utf8.RuneCountInString(m.Text) > 1600:
+	case len(utf16.Encode([]rune(m.Text))) > 1600: // an emoji counts as two
 		return refuse("21617", "The concatenated message body exceeds the 1600 character limit.")
 	case m.Template != "" && !contentSID.MatchString(m.Template):
 		return refuse("63027", "Template does not exist for a language and locale")
 	case m.Template != "" && json.Unmarshal([]byte(form.Get("ContentVariables")), &variables) != nil:
 		return refuse("63028", "Number of parameters provided does not match the expected number of parameters")
+	}
+	for _, value := range variables {
+		if value == "" {
+			return refuse("21656", "The ContentVariables parameter is invalid.")
+		}
 	}
 	return m, nil
 }

@@ -40,6 +40,11 @@ var whatsappDialect = Dialect{
 				Language struct {
 					Code string `json:"code"`
 				} `json:"language"`
+				Components []struct {
+					Parameters []struct {
+						Text string `json:"text"`
+					} `json:"parameters"`
+				} `json:"components"`
 			} `json:"template"`
 		}
 		if err := decode(r, body, &in); err != nil || in.Product != "whatsapp" || in.RecipientType != "individual" {
@@ -55,6 +60,13 @@ var whatsappDialect = Dialect{
 			return refuse("132001", "Template name does not exist in the translation")
 		case in.Type != "text" && in.Type != "template":
 			return refuse("131051", "Unsupported message type")
+		}
+		for _, component := range in.Template.Components {
+			for _, parameter := range component.Parameters {
+				if parameter.Text == "" {
+					return refuse("131008", "Required parameter is missing")
+				}
+			}
 		}
 		return m, nil
 	},

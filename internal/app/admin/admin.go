@@ -79,6 +79,9 @@ func New(c Config, log *slog.Logger) (*Admin, error) {
 	if err := errors.Join(renderErr, capErr); err != nil {
 		return nil, err
 	}
+	for _, err := range renderer.Skipped() {
+		log.Warn("template skipped", "error", err)
+	}
 	operators, err := opsserver.New(opsserver.Options{Config: c.Ops, Gatherer: registry, Checks: []opsserver.Check{
 		{Name: "redis", TTL: time.Second, Run: store.Ping},
 	}})

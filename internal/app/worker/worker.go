@@ -123,7 +123,8 @@ type Probed struct {
 // Probe probes every provider of a valid configuration, each for a timeout at most. The error is that of the templates or of a provider's
 // settings; then nothing is probed.
 func Probe(ctx context.Context, c Config, env envconfig.Lookuper, timeout time.Duration) ([]Probed, error) {
-	_, renderErr := render.New(c.Render, c.Brand.Directory())
+	c.Render.TemplatesStrict = true // a worker that leaves a wrong template out is not well
+	_, renderErr := render.New(c.Render, c.Brand.Directory(), message.Channel(c.Channel.Channel))
 	named, err := c.Channel.open(ctx, env, catalog.Dependencies{Transport: transport.New(1), Outbox: func(int) sandbox.Outbox { return nil }})
 	if err := errors.Join(renderErr, err); err != nil {
 		return nil, err
@@ -155,7 +156,7 @@ const tracesTimeout = 2 * time.Second
 const probeTTL = time.Minute
 
 // deliver builds, from a valid configuration, what renders and checks the channel's messages. The caller adds what sends them.
-func (c *Config) deliver(channel message.Channel) (worker.DeliverOptions, error) {
+func (c *Config) deliver(channel message.Channel) (worker.DeliverOptions, *render.Renderer, error) {
 	renderer, renderErr := render.New(c.Render, c.Brand.Directory(), channel)
 	prices, priceErr := pricing.NewTable(c.Prices)
 	caps, capErr := pricing.NewCaps(c.Prices)
@@ -164,7 +165,7 @@ func (c *Config) deliver(channel message.Channel) (worker.DeliverOptions, error)
 	checks, gateErr := gate.New(c.Gate, budget)
 	links, linkErr := unsubscribe.New(c.Links)
 	if err := errors.Join(renderErr, priceErr, capErr, gateErr, linkErr); err != nil {
-		return worker.DeliverOptions{}, err
+		return worker.DeliverOptions{}, nil, err
 	}
 	if links != nil {
 		renderer.Unsubscribe = links.URL
@@ -172,7 +173,18 @@ func (c *Config) deliver(channel message.Channel) (worker.DeliverOptions, error)
 	return worker.DeliverOptions{
 		Config: c.Worker, ResendUncertain: c.Redis.OnUncertain == redisstore.Resend, FallBack: c.Redis.FallsBack(channel), FallBackWithin: c.Redis.FallbackWithin,
 		Renderer: renderer, Gate: checks, Prices: prices, Sources: sources, Budget: budget,
-	}, nil
+	}, renderer, nil
+}
+
+// maxText is the longest text that every provider takes, since a message may go out through any of them; 0 for any length.
+func maxText(of []catalog.Named) int {
+	least := 0
+	for _, n := range of {
+		if limit := n.Provider.Traits().MaxText; limit > 0 && (least == 0 || limit < least) {
+			least = limit
+		}
+	}
+	return least
 }
 
 // New builds the program from a valid configuration and binds its port. Redis and the providers may be away.
@@ -189,9 +201,13 @@ func New(ctx context.Context, c Config, env envconfig.Lookuper, log *slog.Logger
 		Transport: transport.New(c.Worker.Concurrency),
 		Outbox:    func(keep int) sandbox.Outbox { return store.Outbox(keep) },
 	})
-	o, deliverErr := c.deliver(channel)
+	o, renderer, deliverErr := c.deliver(channel)
 	if err := errors.Join(providerErr, deliverErr); err != nil {
 		return nil, err
+	}
+	renderer.Log, renderer.MaxText = log, maxText(named)
+	for _, err := range renderer.Skipped() {
+		log.Warn("template skipped", "error", err)
 	}
 	traces, err := otlp.New(ctx, c.Tracing, "ringup-worker", attribute.String("ringup.channel", string(channel)))
 	if err != nil {

@@ -64,7 +64,7 @@ func (a *Adapter) message() message.Message {
 	m := message.Message{JobID: "webhook_1:" + string(a.Channel) + ":1", WebhookID: "webhook_1", EventType: "pos_save", Channel: a.Channel,
 		To: to[a.Channel], Text: text, Segments: 1}
 	if a.Channel == message.Email {
-		m.Subject, m.HTML = "Your receipt, Zoë ☕", "<p>Thank you, Zoë! ☕</p>"
+		m.Subject, m.HTML, m.ReplyTo = "Your receipt, Zoë ☕", "<p>Thank you, Zoë! ☕</p>", "hello@example.com"
 	}
 	return m
 }
@@ -119,6 +119,7 @@ func Run(t *testing.T, a Adapter) {
 	t.Run("sends many at a time over few connections", a.sendsMany)
 	t.Run("sends a template", a.sendsTemplate)
 	t.Run("sends a way to unsubscribe", a.sendsUnsubscribe)
+	t.Run("sends whatever is rendered", a.sendsRendered)
 	t.Run("probes", a.probes)
 	t.Run("wrong credentials", a.wrongCredentials)
 	t.Run("faults", a.faults)
@@ -163,7 +164,10 @@ func (a *Adapter) sends(t *testing.T) {
 		t.Fatalf("the provider took %d messages", len(taken))
 	}
 	got := taken[0]
-	want := emulator.Message{Provider: a.Dialect, Channel: string(a.Channel), To: m.To.Reveal(), Subject: m.Subject, Text: m.Text, HTML: m.HTML}
+	want := emulator.Message{Provider: a.Dialect, Channel: string(a.Channel), To: m.To.Reveal(), Subject: m.Subject, Text: m.Text, HTML: m.HTML, ReplyTo: m.ReplyTo}
+	if a.Channel == message.Email {
+		want.Automatic = "auto-generated"
+	}
 	if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(emulator.Message{}, "From", "JobID", "ID", "At", "StatusCallback", "Fields", "ConfigurationSet")); diff != "" {
 		t.Errorf("the message that arrived differs from the one sent (-sent +arrived):\n%s", diff)
 	}

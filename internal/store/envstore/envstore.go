@@ -18,6 +18,18 @@ type Brand struct {
 	DefaultLocale string `env:"DEFAULT_LOCALE, default=en"`
 	// BusinessName is the shop's name, as messages and the unsubscribe page show it.
 	BusinessName string `env:"BUSINESS_NAME, default=Your shop"`
+	// BusinessLogoURL is the https address of a picture for the head of e-mails, 48 pixels high.
+	BusinessLogoURL string `env:"BUSINESS_LOGO_URL"`
+	// BusinessColor is the color of the head of e-mails, as #0b5fff; the text on it is black or white, whichever is easier to read.
+	BusinessColor string `env:"BUSINESS_COLOR"`
+	// BusinessAddress is the shop's address, for the foot of e-mails.
+	BusinessAddress string `env:"BUSINESS_ADDRESS"`
+	// BusinessTaxNumber is the shop's tax number, for the foot of e-mails.
+	BusinessTaxNumber string `env:"BUSINESS_TAX_NUMBER"`
+	// BusinessSupport is the number or the address that customers may ask, for the foot of e-mails.
+	BusinessSupport string `env:"BUSINESS_SUPPORT"`
+	// BusinessReplyTo is the e-mail address that answers to e-mails go to; without it they go to EMAIL_FROM.
+	BusinessReplyTo string `env:"BUSINESS_REPLY_TO"`
 	// DefaultCurrency is the currency, by ISO 4217, of amounts whose payload names none, as EUR; empty where that is not known.
 	DefaultCurrency string `env:"DEFAULT_CURRENCY"`
 	// DefaultTimezone is the IANA name of the shop's time zone, as Europe/Berlin: of times without a zone, and of customers whose own is not known.
@@ -33,7 +45,7 @@ func (b Brand) Validate() error {
 	if _, ok := value.Zone(b.DefaultTimezone); !ok {
 		errs = append(errs, fmt.Errorf("DEFAULT_TIMEZONE is %q: set the IANA name of a time zone, as Europe/Berlin or UTC", b.DefaultTimezone))
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, b.validateLook())...)
 }
 
 // TimeZone returns the IANA name of the shop's time zone: UTC where Validate refuses the setting.
@@ -45,10 +57,11 @@ func (b Brand) TimeZone() string {
 	return zone
 }
 
-// Describe gives a store the name, locale, currency and time zone.
+// Describe gives a store the name, locale, currency, time zone and brand.
 func (b Brand) Describe(s *store.Store) {
 	s.Name, s.Locale, s.TimeZone = b.BusinessName, b.DefaultLocale, b.TimeZone()
 	s.Currency, _ = value.Currency(b.DefaultCurrency)
+	s.Brand = b.look()
 }
 
 // Recipients has the channels that messages go out on, and the staff that get a message with every webhook.

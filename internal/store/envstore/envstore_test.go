@@ -32,6 +32,39 @@ func TestBrand(t *testing.T) {
 	}
 }
 
+func TestLook(t *testing.T) {
+	t.Parallel()
+	b := Brand{DefaultLocale: "de", BusinessName: "Luna Coffee", DefaultTimezone: "UTC", BusinessLogoURL: "https://cdn.example.com/logo.png", BusinessColor: "#0B5fff", BusinessAddress: "1 Main St",
+		BusinessTaxNumber: "12", BusinessSupport: "+1 202 555 0100", BusinessReplyTo: "hello@example.com"}
+	got, found := b.Directory().Get(event.DefaultStore)
+	want := &store.Store{ID: "default", Name: "Luna Coffee", Locale: "de", TimeZone: "UTC", Brand: store.Brand{Logo: "https://cdn.example.com/logo.png", Color: "#0B5fff", Address: "1 Main St",
+		TaxNumber: "12", Support: "+1 202 555 0100", ReplyTo: "hello@example.com"}}
+	if err := b.Validate(); !found || err != nil || !cmp.Equal(want, got) {
+		t.Errorf("%+v, %t, %v", got, found, err)
+	}
+	if err := (&Brand{DefaultTimezone: "UTC"}).Validate(); err != nil {
+		t.Errorf("without any: %v", err)
+	}
+}
+
+func TestBrandsThatCannotWork(t *testing.T) {
+	t.Parallel()
+	for variable, brands := range map[string][]Brand{
+		"BUSINESS_LOGO_URL": {{BusinessLogoURL: "http://cdn.example.com/logo.png"}, {BusinessLogoURL: "cdn.example.com/logo.png"}, {BusinessLogoURL: "https://"}, {BusinessLogoURL: "data:image/png;base64,AA"}},
+		"BUSINESS_COLOR":    {{BusinessColor: "blue"}, {BusinessColor: "#fff"}, {BusinessColor: "#12345g"}, {BusinessColor: "123456"}, {BusinessColor: "#123456;"}},
+		"BUSINESS_REPLY_TO": {{BusinessReplyTo: "hello"}, {BusinessReplyTo: "Luna <hello@example.com>"}, {BusinessReplyTo: "a@example.com, b@example.com"}},
+		"BUSINESS_ADDRESS":  {{BusinessAddress: "1 Main St\nSpringfield"}},
+		"BUSINESS_NAME":     {{BusinessName: "Luna\r\nBcc: x"}},
+	} {
+		for _, b := range brands {
+			b.DefaultTimezone = "UTC"
+			if err := b.Validate(); err == nil || !strings.Contains(err.Error(), variable) {
+				t.Errorf("%+v: %v", b, err)
+			}
+		}
+	}
+}
+
 func TestRecipients(t *testing.T) {
 	t.Parallel()
 	r := Recipients{Channels: []string{"email", "sms"}, SMSRecipients: []string{"+15550100001", "(555) 010-0002"}, EmailRecipients: []string{"staff@bücher.example"},

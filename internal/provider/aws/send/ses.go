@@ -66,9 +66,14 @@ func (p *SES) Send(ctx context.Context, m message.Message) (provider.Receipt, er
 	for _, tag := range amazon.EncodeTags(m.JobID) {
 		correlation = append(correlation, types.MessageTag{Name: aws.String(tag.Name), Value: aws.String(tag.Value)})
 	}
+	var replyTo []string
+	if m.ReplyTo != "" {
+		replyTo = []string{m.ReplyTo}
+	}
 	call := p.client.Call(ctx, noBase)
 	out, err := p.api.SendEmail(ctx, &sesv2.SendEmailInput{
 		FromEmailAddress: aws.String(p.from.String()),
+		ReplyToAddresses: replyTo,
 		Destination:      &types.Destination{ToAddresses: []string{m.To.Reveal()}},
 		Content: &types.EmailContent{Simple: &types.Message{
 			Subject: utf8(m.Subject), Body: &types.Body{Text: utf8(m.Text), Html: utf8(m.HTML)}, Headers: headers(m),

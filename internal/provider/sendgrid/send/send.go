@@ -94,6 +94,9 @@ func (p *Provider) mail(m message.Message) *mail.SGMailV3 {
 	v3 := mail.NewV3Mail()
 	v3.SetFrom(p.from)
 	v3.Subject = m.Subject
+	if m.ReplyTo != "" {
+		v3.SetReplyTo(mail.NewEmail("", m.ReplyTo))
+	}
 	for _, header := range m.Headers() {
 		to.SetHeader(header.Name, header.Value)
 	}

@@ -73,6 +73,9 @@ func (c *Config) validate(channel message.Channel) error {
 	return errors.Join(append(errs, c.Callback.Validate())...)
 }
 
+// maxBody is the longest Body of a message, SMS or WhatsApp; error 21617 counts UTF-16 code units (twilio.com/docs/api/errors/21617).
+const maxBody = 1600
+
 // Provider sends through Twilio.
 type Provider struct {
 	config  Config
@@ -174,7 +177,7 @@ func (p *Provider) Traits() provider.Traits {
 	if p.channel == message.WhatsApp {
 		sender = p.config.WhatsAppFrom
 	}
-	return provider.Traits{Sender: sender, Reports: p.callback != ""}
+	return provider.Traits{Sender: sender, Reports: p.callback != "", MaxText: maxBody}
 }
 
 // classify classifies by Twilio's code, then by the HTTP status.

@@ -1,0 +1,180 @@
+package render
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/bojanz/currency"
+	"pgregory.net/rapid"
+
+	"ringup.dev/ringup/internal/event"
+	"ringup.dev/ringup/internal/format"
+	"ringup.dev/ringup/internal/message"
+)
+
+var andMore = regexp.MustCompile(`… and (\d+) more`)
+
+// order is a sale with many items.
+func order(items int, name string) *event.Event {
+	return sample(event.POSSave, func(e *event.Event) {
+		e.Items = nil
+		for i := range items {
+			e.Items = append(e.Items, event.Item{Name: fmt.Sprintf("%s %d", name, i), Quantity: "2", UnitPrice: "3.25"})
+		}
+	})
+}
+
+// TestWhatIsTooLongLosesItems: a text fits its provider, whatever it holds. What follows the list is there, every item is listed or counted, and one more would
+// not have fitted.
+func TestWhatIsTooLongLosesItems(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		r, err := New(Config{}, luna)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.MaxText = rapid.SampledFrom([]int{600, 1600, 4096}).Draw(t, "limit")
+		n := rapid.IntRange(0, 300).Draw(t, "items")
+		name := rapid.SampledFrom([]string{"Latte", "😀😀😀", strings.Repeat("long ", 20), "مرحبا"}).Draw(t, "name")
+		e := order(n, name)
+		j := jobOf(testingOf(t), message.WhatsApp, message.Customer, e)
+		m, err := r.Render(j)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if units(m.Text) > r.MaxText {
+			t.Fatalf("%d of %d units", units(m.Text), r.MaxText)
+		}
+		listed, more := strings.Count(m.Text, "\n• "), 0
+		if found := andMore.FindStringSubmatch(m.Text); found != nil {
+			more, _ = strconv.Atoi(found[1])
+		}
+		if listed+more != n || !strings.Contains(m.Text, "*Total: $125.50*") || !strings.Contains(m.Text, "Date: ") {
+			t.Fatalf("%d items, %d listed, %d more: %s", n, listed, more, m.Text)
+		}
+		if line := units(m.Text[:strings.Index(m.Text+"\n", "\n")]) + 4*units(name) + 60; more > 0 && units(m.Text)+line < r.MaxText {
+			t.Fatalf("%d of %d units, and %d items are not listed", units(m.Text), r.MaxText, more)
+		}
+	})
+}
+
+// testingOf is for helpers that take a testing.TB.
+func testingOf(t *rapid.T) testing.TB { return fatalTB{t: t} }
+
+type fatalTB struct {
+	testing.TB
+	t *rapid.T
+}
+
+func (f fatalTB) Helper()           {}
+func (f fatalTB) Fatal(args ...any) { f.t.Fatal(args...) }
+
+// TestWhatIsTooLongWithoutItemsIsCut: between characters that a reader sees, and by the provider's count.
+func TestWhatIsTooLongWithoutItemsIsCut(t *testing.T) {
+	t.Parallel()
+	for _, channel := range []message.Channel{message.SMS, message.WhatsApp} {
+		for _, text := range []string{"x", "é", "😀", "👩‍👩‍👧", "e\u0301", "ب"} {
+			c := folder(t, map[string]string{"pos_save." + string(channel) + ".customer.en.txt": strings.Repeat(text, 2000)})
+			r := renderer(t, c, luna)
+			m := rendered(t, r, channel, message.Customer, event.Sample(event.POSSave))
+			end := "…"
+			if channel == message.SMS {
+				end = "..."
+			}
+			if n := units(m.Text); n > 1600 || n < 1580 || !strings.HasSuffix(m.Text, end) {
+				t.Errorf("%s, %q: %d units, %q", channel, text, n, m.Text[max(0, len(m.Text)-20):])
+			}
+			if whole := strings.TrimRight(strings.TrimSuffix(m.Text, end), "."); channel == message.WhatsApp && strings.ReplaceAll(whole, text, "") != "" {
+				t.Errorf("%s, %q: cut within a character", channel, text)
+			}
+			if channel == message.SMS && m.Segments != format.Segments(m.Text) {
+				t.Errorf("%d segments of %q", m.Segments, text)
+			}
+		}
+	}
+}
+
+// TestEMailsListEverything as long as Gmail shows all of it; both parts leave out the same.
+func TestEMailsListEverything(t *testing.T) {
+	t.Parallel()
+	r := renderer(t, Config{}, luna)
+	for items, all := range map[int]bool{60: true, 250: true, 3000: false, event.MaxItems: false} {
+		for _, audience := range message.Audiences {
+			m := rendered(t, r, message.Email, audience, order(items, "Ünïted & <Latte>"))
+			if len(m.HTML) > maxHTML || !all && len(m.HTML) < maxHTML-1000 {
+				t.Errorf("%d items: %d bytes of HTML", items, len(m.HTML))
+			}
+			found := andMore.FindAllStringSubmatch(m.Text+textOf(m.HTML), -1)
+			if listed := strings.Count(m.Text, "\n- "); all != (found == nil) || all && listed != items || !strings.Contains(m.Text, "Total: $125.50") {
+				t.Errorf("%d items: %d listed, %v", items, listed, found)
+			} else if !all {
+				more, _ := strconv.Atoi(found[0][1])
+				if len(found) != 2 || found[0][1] != found[1][1] || listed+more != items || strings.Count(m.HTML, "2 × $3.25") != listed {
+					t.Errorf("%d items: %d listed, %v", items, listed, found)
+				}
+			}
+		}
+	}
+}
+
+// TestTextMessagesAreOneSegment: with the sample, in every language, in the currency of every country and in the locales of its figures.
+func TestTextMessagesAreOneSegment(t *testing.T) {
+	t.Parallel()
+	f, errs := readFiles("", nil)
+	if len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	languages := f.locales()
+	figures := []string{"en", "en-GB", "de", "de-CH", "fr", "fr-CH", "fr-CA", "es", "es-MX", "pt-BR", "it", "nl", "pl", "sv", "nb", "da", "fi", "cs", "tr", "ar", "ja", "zh-Hans", "ru", "he", "hi"}
+	for _, words := range languages {
+		r := renderer(t, Config{}, luna)
+		for _, about := range occasions {
+			for _, audience := range message.Audiences {
+				for _, code := range currency.GetCurrencyCodes() {
+					if digits, _ := currency.GetDigits(code); digits > 3 {
+						continue // a unit of account, as Chile's CLF: nobody pays in it
+					}
+					for _, locale := range append(figures, words) {
+						e := sampleOf(about)
+						e.Sale.Currency, e.Customer.Locale = code, locale
+						if !strings.HasPrefix(locale, words) {
+							// English words with the figures of another locale: where a language has no words.
+							if _, has := f.words[locale]; has || words != english {
+								continue
+							}
+						}
+						m := rendered(t, r, message.SMS, audience, e)
+						if m.Segments != 1 {
+							t.Errorf("%s, %s, %s, %s: %d segments: %q", about, audience, code, locale, m.Segments, m.Text)
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
+// TestNothingOfAnEventIsKept: a view that is used again has no text of the event before.
+func TestNothingOfAnEventIsKept(t *testing.T) {
+	t.Parallel()
+	r := renderer(t, Config{}, luna)
+	for _, items := range []int{3, 0, 1, 55, 2} {
+		e := order(items, "Espresso")
+		chosen, err := r.choose(request{posSave, message.Email, message.Customer, "", english})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, _ := luna.Get(event.DefaultStore)
+		v := &view{}
+		r.fill(v, jobOf(t, message.Email, message.Customer, e), e, s, posSave, readStatus(e.Sale.Status), chosen.set, chosen.locale)
+		v.reset()
+		for i, item := range v.Items[:cap(v.Items)] {
+			if item != (line{}) {
+				t.Fatalf("after %d items: line %d is %+v", items, i, item)
+			}
+		}
+	}
+}

@@ -1,0 +1,249 @@
+package render
+
+import (
+	"strings"
+
+	"ringup.dev/ringup/internal/event"
+	"ringup.dev/ringup/internal/format"
+)
+
+// occasion is what a message is about: the event's type, corrected by what the payload says. Its name begins the names of template files and of
+// blocks of words.
+type occasion string
+
+const (
+	paymentComplete occasion = "payment_complete"
+	paymentPending  occasion = "payment_pending"
+	paymentFailed   occasion = "payment_failed"
+	paymentVoided   occasion = "payment_voided"
+	refundComplete  occasion = "refund_complete"
+	refundPending   occasion = "refund_pending"
+	refundFailed    occasion = "refund_failed"
+	orderCreate     occasion = "order_create"
+	orderCancel     occasion = "order_cancel"
+	posSave         occasion = "pos_save"
+	orderUpdate     occasion = "order_update"
+)
+
+// occasions lists every occasion, in the order pages show them.
+var occasions = []occasion{paymentComplete, paymentPending, paymentFailed, paymentVoided, refundComplete, refundPending, refundFailed, orderCreate, orderCancel,
+	posSave, orderUpdate}
+
+// emoji begin WhatsApp messages.
+var emoji = map[occasion]string{
+	paymentComplete: "✅", paymentPending: "⏳", paymentFailed: "⚠️", paymentVoided: "❌", refundComplete: "↩️", refundPending: "⏳", refundFailed: "⚠️",
+	orderCreate: "🛍️", orderCancel: "❌", posSave: "🧾", orderUpdate: "🔔",
+}
+
+// refunds says whether money goes back to the customer; amounts are absolute then.
+func (o occasion) refunds() bool { return strings.HasPrefix(string(o), "refund_") }
+
+// outcome is what a status says of the money or of the order, as far as it decides about the occasion.
+type outcome byte
+
+const (
+	settled  outcome = iota // as the event's type says; of every status without another outcome
+	pending                 // not settled yet
+	failed                  // refused, or gone wrong
+	voided                  // taken back before money moved
+	canceled                // of an order; of a payment it is as voided
+	refunded                // paid back, whole or in part
+)
+
+// byOutcome are the occasions of the events of a type.
+type byOutcome [6]occasion
+
+var occasionsOf = map[event.Type]byOutcome{
+	event.PaymentComplete: {paymentComplete, paymentPending, paymentFailed, paymentVoided, paymentVoided, refundComplete},
+	event.RefundComplete:  {refundComplete, refundPending, refundFailed, refundComplete, refundComplete, refundComplete},
+	event.POSSave:         {posSave, orderUpdate, paymentFailed, paymentVoided, orderCancel, refundComplete},
+	event.OrderCreate:     {orderCreate, orderCreate, orderUpdate, orderCancel, orderCancel, refundComplete},
+	event.OrderUpdate:     {orderUpdate, orderUpdate, orderUpdate, orderCancel, orderCancel, refundComplete},
+	event.OrderCancel:     {orderCancel, orderCancel, orderCancel, orderCancel, orderCancel, orderCancel},
+}
+
+// ofNegative are the occasions of a payment or a sale with a negative total: money that goes back.
+var ofNegative = byOutcome{refundComplete, refundPending, refundFailed, paymentVoided, paymentVoided, refundComplete}
+
+// occasionOf returns the occasion of an event with a status; false for an event type that is not known.
+func occasionOf(e *event.Event, s status) (occasion, bool) {
+	kind := e.Type
+	switch {
+	case kind == event.OrderCancel && s.about != aboutRefund:
+	case s.about == aboutRefund:
+		kind = event.RefundComplete
+	case s.about == aboutPayment && s.is != settled && s.is != refunded && kind != event.RefundComplete:
+		kind = event.PaymentComplete
+	}
+	all, known := occasionsOf[kind]
+	if !known || !e.Type.Known() {
+		return "", false
+	}
+	if (kind == event.PaymentComplete || kind == event.POSSave) && negative(e.Sale.Total) {
+		all = ofNegative
+	}
+	return all[s.is], true
+}
+
+// subject is what a status is about, where it says so: "payment_failed", "Order ready".
+type subject byte
+
+const (
+	aboutSale subject = iota
+	aboutPayment
+	aboutRefund
+)
+
+// prefixes of status keys say what the status is about, or nothing.
+var prefixes = []struct {
+	text  string
+	about subject
+}{
+	{"payment_", aboutPayment}, {"card_", aboutPayment}, {"transaction_", aboutPayment}, {"refund_", aboutRefund},
+	{"your_", aboutSale}, {"order_", aboutSale}, {"sale_", aboutSale}, {"delivery_", aboutSale}, {"fulfillment_", aboutSale}, {"status_", aboutSale},
+	{"is_", aboutSale}, {"was_", aboutSale}, {"has_been_", aboutSale}, {"now_", aboutSale},
+}
+
+// status is what a till's status means.
+type status struct {
+	key      string // as format.StatusKey makes it
+	about    subject
+	word     string // the name of the block status.<word>; "" when the status is not known
+	is       outcome
+	readable string // for when there are no words
+}
+
+// statuses remembers what statuses mean.
+type statuses struct{ known memo[string, status] }
+
+func (all *statuses) read(text string) status {
+	if text == "" {
+		return status{}
+	}
+	s, known := all.known.find(text)
+	if !known {
+		text = strings.Clone(text)
+		s = all.known.keep(text, readStatus(text))
+	}
+	return s
+}
+
+// readStatus reads a status. One that is known as it is is not taken apart.
+func readStatus(text string) status {
+	s := status{key: format.StatusKey(text), readable: format.Readable(format.Clean(text, maxField))}
+	for key, about := s.key, aboutSale; ; {
+		if word, known := wordOf(key); known {
+			s.about, s.word, s.is = about, word, outcomes[word]
+			return s
+		}
+		rest := key
+		for _, p := range prefixes {
+			if cut, found := strings.CutPrefix(key, p.text); found {
+				if rest = cut; p.about != aboutSale {
+					about = p.about
+				}
+				break
+			}
+		}
+		if rest == key {
+			return s
+		}
+		key = rest
+	}
+}
+
+// outcomes are those of words whose outcome is not settled.
+var outcomes = map[string]outcome{
+	"pending": pending, "authorized": pending, "failed": failed, "declined": failed, "expired": failed, "voided": voided, "cancelled": canceled,
+	"refunded": refunded, "partially_refunded": refunded,
+}
+
+// wordOf returns the word of a status key.
+func wordOf(key string) (string, bool) {
+	if word, found := aliases[key]; found {
+		return word, true
+	}
+	_, found := statusWords[key]
+	return key, found
+}
+
+// statusWords are the names of the built-in status words, with the keys that mean the same: as Square, Shopify, Toast, Clover and WooCommerce write
+// their states, and as people type them.
+var statusWords = map[string]string{
+	"received":           "new open created placed submitted initiated proposed order_received we_have_your_order",
+	"confirmed":          "accepted approved acknowledged reserved locked",
+	"scheduled":          "future planned",
+	"preparing":          "in_progress in_preparation processing being_prepared in_kitchen in_the_kitchen sent started cooking making in_production working label_printed label_purchased packing packed being_packed",
+	"on_hold":            "hold onhold paused needs_approval",
+	"delayed":            "late",
+	"ready":              "prepared order_ready all_ready ready_now",
+	"ready_for_pickup":   "ready_for_pick_up ready_for_collection ready_to_collect ready_to_pick_up ready_to_pickup awaiting_pickup awaiting_collection readyforpickup pickup_ready",
+	"picked_up":          "pickedup collected",
+	"shipped":            "in_transit intransit dispatched shipping sent_out",
+	"partially_shipped":  "partial partially_fulfilled partly_shipped partially_sent",
+	"out_for_delivery":   "on_the_way on_its_way outfordelivery en_route driver_on_the_way",
+	"delivery_attempted": "attempted_delivery attempted",
+	"delivered":          "arrived",
+	"completed":          "complete closed finished done fulfilled success succeeded successful ok",
+	"cancelled":          "canceled cancel cancelation cancellation canceling cancelling annulled",
+	"returned":           "return restocked",
+	"pending":            "unpaid awaiting_payment waiting_for_payment pending_payment due waiting",
+	"authorized":         "authorised auth authorization preauthorized pre_authorized preauth",
+	"paid":               "captured paid_in_full fully_paid auth_completed payment_received payment_complete payment_completed received_payment",
+	"partially_paid":     "partly_paid partial_payment part_paid",
+	"failed":             "fail failure error errored unsuccessful",
+	"declined":           "denied rejected refused not_approved insufficient_funds did_not_go_through not_authorized not_authorised",
+	"voided":             "void voiding reversed",
+	"refunded":           "refund fully_refunded full_refund manually_refunded credited money_back",
+	"partially_refunded": "partly_refunded partial_refund part_refunded",
+	"expired":            "lapsed timed_out timeout",
+}
+
+// aliases are the keys of statusWords by the word that they stand for.
+var aliases = func() map[string]string {
+	all := map[string]string{}
+	for word, keys := range statusWords {
+		for key := range strings.FieldsSeq(keys) {
+			all[key] = word
+		}
+	}
+	return all
+}()
+
+// methods are the means of payment that have words, by what tills write.
+var methods = map[string]string{
+	"cash": "cash", "card": "card", "credit_card": "card", "debit_card": "card", "credit": "card", "debit": "card", "external_credit": "card",
+	"gift_card": "gift_card", "giftcard": "gift_card", "square_gift_card": "gift_card", "bank_transfer": "bank_transfer", "bank": "bank_transfer",
+	"bank_account": "bank_transfer", "transfer": "bank_transfer", "wire": "bank_transfer", "store_credit": "store_credit",
+}
+
+// negative says that a literal is below zero; "-0.00" is not.
+func negative(literal string) bool {
+	digits, found := strings.CutPrefix(literal, "-")
+	return found && !zero(digits)
+}
+
+// zero says that a literal has no digit but 0 before its exponent, as "" and "0.00".
+func zero(literal string) bool {
+	if i := strings.IndexAny(literal, "eE"); i >= 0 {
+		literal = literal[:i]
+	}
+	return !strings.ContainsAny(literal, "123456789")
+}
+
+// absolute returns a literal without its sign.
+func absolute(literal string) string { return strings.TrimPrefix(literal, "-") }
+
+// negated returns a literal with the other sign.
+func negated(literal string) string {
+	if positive, is := strings.CutPrefix(literal, "-"); is || literal == "" {
+		return positive
+	}
+	return "-" + literal
+}
+
+// one says that a literal is 1, as "1.0".
+func one(literal string) bool {
+	whole, decimals, _ := strings.Cut(literal, ".")
+	return whole == "1" && strings.Trim(decimals, "0") == ""
+}

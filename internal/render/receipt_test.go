@@ -1,0 +1,237 @@
+package render
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/net/html"
+	"pgregory.net/rapid"
+
+	"ringup.dev/ringup/internal/event"
+	"ringup.dev/ringup/internal/message"
+	"ringup.dev/ringup/internal/store"
+)
+
+// receiptOf is what an e-mail's text has behind its first paragraph.
+func receiptOf(t *testing.T, r *Renderer, e *event.Event) string {
+	t.Helper()
+	_, rest, _ := strings.Cut(rendered(t, r, message.Email, message.Customer, e).Text, "\n\n")
+	return rest
+}
+
+func TestReceipt(t *testing.T) {
+	t.Parallel()
+	r := renderer(t, Config{}, shop(func(s *store.Store) {
+		s.TimeZone = "America/New_York"
+		s.Brand = store.Brand{Address: "1 Main St, Springfield", TaxNumber: "US 12", Support: "+1 202 555 0100"}
+	}))
+	e := &event.Event{Type: event.POSSave, Sender: event.SenderPOS, At: time.Date(2024, 7, 1, 12, 30, 0, 0, time.UTC),
+		Customer: event.Customer{Name: "John Doe"},
+		Sale: event.Sale{OrderID: "820982911946154500", OrderName: "#1001", TransactionID: "TX_1", Currency: "USD", Subtotal: "12.50", Discount: "1.25", Tax: "0.90", Tip: "2", Total: "14.15",
+			Payment: event.Payment{Brand: "Visa", LastFour: "4242"}, ReceiptURL: "https://till.example.com/r/1?a=b", Place: "Table 7", Status: "paid"},
+		Items: []event.Item{{Name: "Espresso", Options: []string{"double", "", "oat milk"}, Quantity: "2", UnitPrice: "3.25"}, {Name: "Ham", Quantity: "0.5", UnitPrice: "12", Total: "6.00"},
+			{Quantity: "1"}, {Name: "Water", Quantity: "3"}}}
+	want := `- Espresso (double, oat milk): 2 × $3.25 = $6.50
+- Ham: 0.5 × $12.00 = $6.00
+- 1 × Item
+- 3 × Water
+
+Subtotal: $12.50
+Discount: -$1.25
+Tax: $0.90
+Tip: $2.00
+Total: $14.15
+Paid with: Visa ending in 4242
+
+View receipt: https://till.example.com/r/1?a=b
+
+Order: #1001
+Order number: 820982911946154500
+Status: paid
+Date: Jul 1, 2024 8:30 am
+Place: Table 7
+Reference: TX_1
+
+Luna Coffee
+1 Main St, Springfield
+Tax number: US 12
+Questions: +1 202 555 0100`
+	if got := strings.ReplaceAll(receiptOf(t, r, e), "\u202f", " "); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	e.Customer.TimeZone, e.Sale.Payment = "Asia/Tokyo", event.Payment{Brand: "CASH"}
+	if got := receiptOf(t, r, e); !strings.Contains(got, "Date: Jul 1, 2024 9:30") || !strings.Contains(got, "Paid with: cash\n") {
+		t.Error(got)
+	}
+	e.Sale.Payment = event.Payment{LastFour: "4242 4242 4242 4242"}
+	if got := receiptOf(t, r, e); !strings.Contains(got, "Paid with: card ending in 4242\n") || strings.Contains(got, "4242 ") {
+		t.Error(got)
+	}
+}
+
+// TestReturns: the figures of money that goes back have no minus, whichever of them the till gave one.
+func TestReturns(t *testing.T) {
+	t.Parallel()
+	r := renderer(t, Config{}, luna)
+	for name, tt := range map[string]struct {
+		event *event.Event
+		want  []string
+	}{
+		"a negative total": {&event.Event{Type: event.PaymentComplete, Sale: event.Sale{Total: "-20", Tax: "-1.50", Currency: "USD"}, Items: []event.Item{{Name: "Mug", Quantity: "-1", UnitPrice: "20"}}},
+			[]string{"- 1 × Mug: $20.00\n", "Tax: $1.50\n", "Refunded: $20.00"}},
+		"a negative price": {&event.Event{Type: event.POSSave, Sale: event.Sale{Total: "-20", Currency: "USD"}, Items: []event.Item{{Name: "Mug", Quantity: "1", UnitPrice: "-20", Total: "-20"}}},
+			[]string{"- 1 × Mug: $20.00\n", "Refunded: $20.00"}},
+		"an exchange": {&event.Event{Type: event.POSSave, Sale: event.Sale{Total: "-5", Currency: "USD"}, Items: []event.Item{{Name: "Mug", Quantity: "-1", UnitPrice: "20"}, {Name: "Cup", Quantity: "1", UnitPrice: "15"}}},
+			[]string{"- 1 × Mug: $20.00\n", "Cup: -$15.00\n", "Refunded: $5.00"}},
+		"a refund of a part": {&event.Event{Type: event.RefundComplete, Sale: event.Sale{Total: "125.50", Refunded: "-5.50", Currency: "USD"}, Items: []event.Item{{Name: "Mug", Quantity: "1", UnitPrice: "5.50"}}},
+			[]string{"- 1 × Mug: $5.50\n", "Total: $125.50\n", "Refunded: $5.50"}},
+	} {
+		m := rendered(t, r, message.Email, message.Customer, withType(tt.event))
+		for _, want := range tt.want {
+			if !strings.Contains(m.Text+"\n", want) {
+				t.Errorf("%s: there is no %q in\n%s", name, want, m.Text)
+			}
+		}
+	}
+}
+
+func withType(e *event.Event) *event.Event {
+	e.Sender = event.SenderPOS
+	return e
+}
+
+// TestTheTotalIsTheSenders: it is shown as it came, also where lines and sums do not agree with it, and no other figure is made up.
+func TestTheTotalIsTheSenders(t *testing.T) {
+	t.Parallel()
+	r := renderer(t, Config{}, luna)
+	e := sample(event.POSSave, func(e *event.Event) { e.Items = []event.Item{{Name: "Espresso", Quantity: "2", UnitPrice: "3.25"}} })
+	got := receiptOf(t, r, e)
+	if !strings.Contains(got, "Total: $125.50") || strings.Count(got, "$") != 3 {
+		t.Errorf("%s", got)
+	}
+	e.Sale.Total = ""
+	if got := receiptOf(t, r, e); strings.Contains(got, "Total") {
+		t.Errorf("a total was made up: %s", got)
+	}
+}
+
+// textOf are the texts of a page: of its elements, without the markup.
+func textOf(page string) string {
+	var b strings.Builder
+	for z := html.NewTokenizer(strings.NewReader(page)); ; {
+		switch z.Next() {
+		case html.ErrorToken:
+			return b.String()
+		case html.TextToken:
+			b.WriteString(z.Token().Data)
+		case html.StartTagToken, html.EndTagToken, html.SelfClosingTagToken:
+			token := z.Token()
+			if token.Data != "bdi" {
+				b.WriteByte('\n')
+			}
+			for _, a := range token.Attr {
+				if a.Key == "href" || a.Key == "alt" {
+					b.WriteString(a.Val + "\n")
+				}
+			}
+		}
+	}
+}
+
+// TestBothPartsHaveTheSameFacts: each value that one part of an e-mail has is in the other, for every occasion and audience, with any of the values missing.
+func TestBothPartsHaveTheSameFacts(t *testing.T) {
+	t.Parallel()
+	sets := setsOf(t, english)
+	rapid.Check(t, func(t *rapid.T) {
+		about := rapid.SampledFrom(occasions).Draw(t, "occasion")
+		audience := rapid.SampledFrom(message.Audiences).Draw(t, "audience")
+		value := func(name, text string) string { return rapid.SampledFrom([]string{text, ""}).Draw(t, name) }
+		v := &view{Business: "xBusiness", Locale: "en", Direction: "ltr", Start: "left", End: "right", Source: value("source", "xSource"), CustomerName: value("name", "xName"),
+			Order: value("order", "xOrder"), OrderNumber: value("number", "xNumber"), TransactionID: value("transaction", "xTransaction"), Status: value("status", "xStatus"),
+			Subtotal: value("subtotal", "xSubtotal"), Discount: value("discount", "xDiscount"), Tax: value("tax", "xTax"), Tip: value("tip", "xTip"), Amount: value("amount", "xAmount"),
+			Refunded: value("refunded", "xRefunded"), Brand: value("brand", "xBrand"), LastFour: value("four", "x4242"), Date: value("date", "xDate"), Place: value("place", "xPlace"),
+			Receipt: value("receipt", "https://x.example/Receipt"), More: value("more", "x77"), Address: value("address", "xAddress"), TaxNumber: value("tax number", "xTaxNumber"),
+			Support: value("support", "xSupport")}
+		if v.Brand != "" || v.LastFour != "" {
+			v.Paid = "paid"
+		}
+		if audience == message.Staff {
+			v.Staff = "staff"
+		} else {
+			v.Unsubscribe = value("unsubscribe", "https://x.example/Unsubscribe")
+		}
+		for i := range rapid.IntRange(0, 3).Draw(t, "items") {
+			n := string(rune('a' + i))
+			v.Items = append(v.Items, line{Name: value("item", "xItem"+n), Options: value("options", "xOptions"+n), Quantity: value("quantity", "x1"+n), Price: "x2" + n,
+				Each: value("each", "xEach"+n), Total: value("line total", "xLine"+n)})
+		}
+		s := sets[key{about, message.Email, audience.String(), english}]
+		var parts []string
+		for _, part := range []string{"txt", "html"} {
+			text, err := s.parts[part].execute(v)
+			if err != nil {
+				t.Fatal(err)
+			}
+			parts = append(parts, text)
+		}
+		words := func(text string) map[string]bool {
+			all := map[string]bool{}
+			for _, word := range strings.FieldsFunc(text, func(r rune) bool {
+				return !strings.ContainsRune("xABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwyz0123456789/:.", r)
+			}) {
+				word = strings.Trim(word, ".:")
+				if strings.HasPrefix(word, "x") && len(word) > 1 || strings.HasPrefix(word, "https") {
+					all[word] = true
+				}
+			}
+			return all
+		}
+		text, page := words(parts[0]), words(textOf(parts[1]))
+		for word := range text {
+			if !page[word] {
+				t.Fatalf("%s of the text is not in the HTML:\n%s", word, parts[0])
+			}
+		}
+		for word := range page {
+			if !text[word] {
+				t.Fatalf("%s of the HTML is not in the text:\n%s", word, parts[0])
+			}
+		}
+		if v.Staff != "" && text["xSource"] != (v.Source != "") {
+			t.Fatal("the staff is not told the source")
+		}
+	})
+}
+
+// TestClocks: a message shows the customer's clock, or else the shop's, or else that of the till.
+func TestClocks(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2024, 7, 1, 14, 0, 0, 0, time.FixedZone("", 2*60*60))
+	for _, tt := range []struct{ customer, store, want string }{
+		{"", "", "2:00 pm"}, {"", "UTC", "2:00 pm"}, {"UTC", "Asia/Tokyo", "12:00 pm"}, {"", "Asia/Tokyo", "9:00 pm"}, {"America/New_York", "Asia/Tokyo", "8:00 am"},
+		{"Middle/Earth", "Asia/Tokyo", "9:00 pm"}, {"Local", "../etc/passwd", "2:00 pm"},
+	} {
+		r := renderer(t, Config{}, shop(func(s *store.Store) { s.TimeZone = tt.store }))
+		e := sample(event.POSSave, func(e *event.Event) { e.At, e.Customer.TimeZone = at, tt.customer })
+		if got := strings.ReplaceAll(receiptOf(t, r, e), "\u202f", " "); !strings.Contains(got, "Date: Jul 1, 2024 "+tt.want) {
+			t.Errorf("%q, %q: %s", tt.customer, tt.store, got)
+		}
+	}
+	r := renderer(t, Config{}, luna)
+	if got := receiptOf(t, r, sample(event.POSSave, func(e *event.Event) { e.At = time.Time{} })); strings.Contains(got, "Date") {
+		t.Errorf("without a time: %s", got)
+	}
+}
+
+// TestCurrencyOfTheShop: amounts of a payload that names no currency are in the shop's.
+func TestCurrencyOfTheShop(t *testing.T) {
+	t.Parallel()
+	for currency, want := range map[string]string{"": "125.50", "EUR": "€125.50"} {
+		r := renderer(t, Config{}, shop(func(s *store.Store) { s.Currency = currency }))
+		e := sample(event.POSSave, func(e *event.Event) { e.Sale.Currency = "" })
+		if m := rendered(t, r, message.WhatsApp, message.Customer, e); !strings.Contains(m.Text, "*Total: "+want+"*") {
+			t.Errorf("%q: %s", currency, m.Text)
+		}
+	}
+}
