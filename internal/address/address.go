@@ -88,9 +88,12 @@ func Phone(raw, region string) (message.Address, error) {
 	return number, err
 }
 
-// PossiblePhone returns the number that a text may stand for. It is for finding a person whose number is written somewhere, by an older release
-// too, and not for writing to them: a national number needs only a possible length, and may be a placeholder. Errors: ErrPhone.
-func PossiblePhone(raw, region string) (message.Address, error) {
+// Possible returns the address that a text may stand for. It is for finding a person whose address is written somewhere, by an older release
+// too, and not for writing to them: a national number needs only a possible length, and an address may be a placeholder. Errors: ErrPhone, ErrEmail.
+func Possible(channel message.Channel, raw, region string) (message.Address, error) {
+	if channel == message.Email {
+		return email.Parse(raw)
+	}
 	text := message.Clean(raw)
 	number, err := first(text, func(one string) (message.Address, error) {
 		if parsed := parse(one, region, phonenumbers.IsPossibleNumber); parsed != nil {
@@ -218,8 +221,12 @@ func digitsOf(text string) string {
 	}, text)
 }
 
-// trim takes what is before the first digit or + and behind the last digit away: a label, brackets, a note.
+// trim takes what is before the first digit or + and behind the last digit away: a label, brackets, a note. An e-mail address is no note behind a
+// number.
 func trim(text string) string {
+	if strings.Contains(text, "@") {
+		return ""
+	}
 	text = strings.TrimLeftFunc(text, func(r rune) bool { return !isDigit(r) && r != '+' })
 	return strings.TrimRightFunc(text, func(r rune) bool { return !isDigit(r) })
 }

@@ -129,6 +129,7 @@ func TestPasted(t *testing.T) {
 		{raw: "tel:+1-415-555-2671", region: "DE", want: "+14155552671"}, {raw: "tel:+14155552671;ext=5", region: "DE", want: "+14155552671"},
 		{raw: "Tel. 415-555-2671", region: "US", want: "+14155552671"}, {raw: "415-555-2671 (home)", region: "US", want: "+14155552671"}, {raw: "415-555-2671 John", region: "US", want: "+14155552671"},
 		{raw: "whatsapp:+4915123456789", region: "US", want: "+4915123456789"},
+		{raw: "2025550143@example.com", region: "US"}, {raw: "+12025550143@example.com", region: "US"},
 		// A name makes no digits.
 		{raw: "415555 John", region: "US"}, {raw: "1-800-FLOWERS", region: "US"}, {raw: "415 JOE 2671", region: "US"}, {raw: "apt 5 415 555 2671", region: "US"},
 	})
@@ -148,15 +149,18 @@ func TestSeveral(t *testing.T) {
 	})
 }
 
-// TestPossiblePhone finds a number that is not written to, as an older release took it, or did not.
-func TestPossiblePhone(t *testing.T) {
+// TestPossible finds a number that is not written to, as an older release took it, or did not.
+func TestPossible(t *testing.T) {
 	t.Parallel()
 	for raw, want := range map[string]string{
 		"(555) 010-4242": "+15550104242", "+15550104242": "+15550104242", "0000000000": "", "+1111111111": "+1111111111", "9876543210": "+19876543210", "5551234": "+15551234", "12": "", "Jane": "",
 	} {
-		if got, err := PossiblePhone(raw, "US"); got.Reveal() != want || (err == nil) != (want != "") {
+		if got, err := Possible(message.SMS, raw, "US"); got.Reveal() != want || (err == nil) != (want != "") {
 			t.Errorf("%q: %q, %v, want %q", raw, got.Reveal(), err, want)
 		}
+	}
+	if got, err := Possible(message.Email, "none@none.com", "US"); got != "none@none.com" || err != nil {
+		t.Errorf("%v, %v", got, err)
 	}
 }
 

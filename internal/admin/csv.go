@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"ringup.dev/ringup/internal/address"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/suppress"
 )
@@ -129,7 +130,7 @@ func (im *importer) entry(fields []string, c columns) (suppress.Entry, error) {
 	if e.Channel, err = im.channelOf(strings.ToLower(field(c.channel)), raw); err != nil {
 		return e, err
 	}
-	if e.Address, err = parseAddress(e.Channel, raw, im.region); err != nil {
+	if e.Address, err = address.Possible(e.Channel, raw, im.region); err != nil {
 		return e, err
 	}
 	if why := suppress.Why(strings.ToLower(field(c.why))); why != "" {
@@ -149,7 +150,7 @@ func (im *importer) entry(fields []string, c columns) (suppress.Entry, error) {
 }
 
 // channelOf returns the channel of a line: the one it names, the import's, or the one that its address shows.
-func (im *importer) channelOf(name, address string) (message.Channel, error) {
+func (im *importer) channelOf(name, written string) (message.Channel, error) {
 	switch {
 	case name != "":
 		channel, err := message.ParseChannel(name)
@@ -159,7 +160,7 @@ func (im *importer) channelOf(name, address string) (message.Channel, error) {
 		return channel, nil
 	case im.channel != "":
 		return im.channel, nil
-	case strings.Contains(address, "@"):
+	case strings.Contains(written, "@"):
 		return message.Email, nil
 	}
 	return "", errors.New("a number without a channel: is it sms or whatsapp?")

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"ringup.dev/ringup/internal/address"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/suppress"
 )
@@ -35,7 +36,7 @@ func TestReadImport(t *testing.T) {
 		{"tabs", "", "sms\t+12025550143\n", []string{"sms +12025550143 import 2026-01-31"}, nil},
 		{"escaped by an export", "", "sms,'+12025550143\nemail,'=jane@example.com\n", []string{"sms +12025550143 import 2026-01-31", "email =jane@example.com import 2026-01-31"}, nil},
 		{"every line that is wrong", "", "sms,+1\nfax,+12025550143\nsms,\nemail,jane\nsms,+12025550143,bored\nsms,+12025550143\n\"sms,+1", []string{"sms +12025550143 import 2026-01-31"},
-			[]string{"1: not a phone number: use + and 7 to 15 digits, or a number of the default region", "2: the channel is not one of sms, email, whatsapp", "3: there is no address", "4: not an e-mail address",
+			[]string{"1: not a phone number: use + and 7 to 15 digits, or a valid number of the default region with its area code", "2: the channel is not one of sms, email, whatsapp", "3: there is no address", "4: not an e-mail address",
 				"5: why is not one of stop, unsubscribe, complaint, hard_bounce, refused, opt_out_list, operator, import", "7: not CSV: extraneous or missing \" in quoted-field"}},
 		{"a time in the future, and an invalid one", "", "address,since,channel\n+12025550143,2036-01-01T00:00:00Z,sms\n+12025550143,yesterday,sms\n", nil,
 			[]string{"2: since is not a time in the past, as 2026-01-31T12:00:00Z", "3: since is not a time in the past, as 2026-01-31T12:00:00Z"}},
@@ -135,7 +136,7 @@ func FuzzImport(f *testing.F) {
 			t.Errorf("%d entries of %d lines", len(entries)+len(wrong), n)
 		}
 		for _, e := range entries {
-			if again, err := parseAddress(e.Channel, e.Address.Reveal(), "US"); err != nil || again != e.Address {
+			if again, err := address.Possible(e.Channel, e.Address.Reveal(), "US"); err != nil || again != e.Address {
 				t.Errorf("%q is no address: %v", e.Address.Reveal(), err)
 			}
 		}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"ringup.dev/ringup/internal/address"
@@ -150,20 +149,12 @@ func (n *newestEntries) trim() {
 	n.entries = n.entries[:min(len(n.entries), n.limit)]
 }
 
-// parseAddress reads an address as a webhook's is read. Errors never quote it: they are logged, and shown.
-func parseAddress(channel message.Channel, text, region string) (message.Address, error) {
-	if channel == message.Email {
-		return address.Email(strings.TrimSpace(text))
-	}
-	return address.Phone(text, region)
-}
-
 // parse checks a change, and returns its address.
 func (a *Admin) parse(x *SuppressionChange) (message.Address, error) {
 	if _, err := message.ParseChannel(string(x.Channel)); err != nil {
 		return "", refuse("%v", err)
 	}
-	to, err := parseAddress(x.Channel, x.Address, a.Region)
+	to, err := address.Possible(x.Channel, x.Address, a.Region)
 	if err != nil {
 		return "", refuse("%v", err)
 	}

@@ -7,7 +7,7 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// Clean returns an address as it was typed without what comes along when it is pasted. Characters have their plain form (NFKC: full-width letters,
+// Clean returns an address as it was typed, without the characters that a paste brings along. Characters have their plain form (NFKC: full-width letters,
 // digits, + and @ are ASCII), and digits of any script are ASCII digits. Format characters (bidi marks, byte order marks, zero-width
 // characters), variation selectors and the frames of keycaps are left out; line breaks, control characters and spaces of all kinds are spaces, of
 // which none stands at either end.

@@ -7,7 +7,7 @@ import (
 )
 
 // Key returns the one spelling that stands for all of a person's: two addresses are one person's when their keys are equal. It is for
-// comparing alone; what is sent to is the address. A number has the spellings of keyOfNumber. An e-mail address is in small letters, its domain
+// comparing alone; a message goes to the address itself. A number has the spellings of keyOfNumber. An e-mail address is in small letters, its domain
 // in ASCII (RFC 5890): RFC 5321 lets a server tell capitals apart before the @, and no large provider does, so nobody has two mailboxes that
 // differ in that alone. Any other text is its own key. A key is the key of itself.
 func (r Address) Key() Address {

@@ -19,7 +19,7 @@ const (
 )
 
 // Mask hides most of what a person could be found by, and leaves enough to recognise an address one already knows: of a number the last four
-// digits, of an e-mail address the first letter and the domain. The text may be anything that somebody typed. What looks like an e-mail
+// digits, of an e-mail address the first letter and the domain. The text may be anything that was typed. What looks like an e-mail
 // address and has no domain behind the @ is hidden whole, and so is any other text with fewer than seven digits. The mask is one line of
 // valid UTF-8, and has at most four of the text's digits.
 func Mask(address string) string {

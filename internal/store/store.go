@@ -12,6 +12,8 @@ type Store struct {
 	Name   string // as messages show it
 	Locale string // the language of a message whose event names none that there are templates for, as en
 	Region string // the country, by ISO 3166-1, of a number that does not begin with +
+	// MayWrite says why customers' messages are not sent to an address, whose country is not allowed; nil where they are. Without it all are.
+	MayWrite func(message.Address) error
 	// Priorities of the events, from 1, the first, to 4. A type that is not in it has 4.
 	Priorities map[event.Type]int
 	// Channels that messages go out on, in the order answers show them.

@@ -16,12 +16,12 @@ var (
 	nobody = []string{
 		"none", "null", "undefined", "noemail", "nomail", "noemailaddress", "noemailprovided", "notprovided", "noreply", "donotreply", "noone", "nobody",
 	}
-	// anybody are parts that somebody may have, but not at a domain of the same kind.
+	// anybody are parts that a person may have, but not at a domain of the same kind.
 	anybody = []string{"na", "no", "nope", "test", "tester", "testing", "fake", "asdf", "abc", "xyz", "email", "mail", "unknown", "customer", "guest", "user", "name"}
 )
 
 // Placeholder says whether an address was typed where a person has none: none@none.com, noemail@shop.com, test@test.com, x@x.com. The addresses of
-// documentation (example.com, RFC 2606) are none.
+// documentation (example.com, RFC 2606) are not meant.
 func Placeholder(a message.Address) bool {
 	local, domain, found := strings.Cut(strings.ToLower(a.Reveal()), "@")
 	if !found {
