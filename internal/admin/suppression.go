@@ -23,7 +23,7 @@ const (
 // Suppression is an entry of the suppression list.
 type Suppression struct {
 	Channel message.Channel `json:"channel"`
-	Address string          `json:"address"` // masked, unless it was revealed
+	Address string          `json:"address"` // masked: the list does not keep it
 	Why     suppress.Why    `json:"why"`
 	Sender  string          `json:"sender,omitempty"`
 	By      string          `json:"by,omitempty"`
@@ -57,12 +57,8 @@ type SuppressionChanged struct {
 	Changed bool            `json:"changed"`
 }
 
-func shown(e *suppress.Entry, reveal bool) Suppression {
-	out := Suppression{Channel: e.Channel, Address: e.Address.String(), Why: e.Why, Sender: e.Sender, By: e.By, Since: e.At.UTC()}
-	if reveal {
-		out.Address = e.Address.Reveal()
-	}
-	return out
+func shown(e *suppress.Entry) Suppression {
+	return Suppression{Channel: e.Channel, Address: e.Masked, Why: e.Why, Sender: e.Sender, By: e.By, Since: e.At.UTC()}
 }
 
 // ParseOffset reads which part of which channel's list is asked for. An empty offset is 0.
@@ -84,24 +80,6 @@ func ParseOffset(channel, offset string) (message.Channel, int, error) {
 // Suppressions returns PageSize entries of a channel's list, masked. The list is stored in a hash, without an order, so all of it is read, up to
 // maxScanned entries.
 func (a *Admin) Suppressions(ctx context.Context, channel message.Channel, offset int) (*Suppressions, error) {
-	return a.suppressions(ctx, channel, offset, false)
-}
-
-// RevealSuppressions returns the same with whole addresses, and records it in the audit log. It is refused where addresses stay masked.
-func (a *Admin) RevealSuppressions(ctx context.Context, channel message.Channel, offset int) (*Suppressions, error) {
-	if err := a.MayReveal(); err != nil {
-		return nil, err
-	}
-	out, err := a.suppressions(ctx, channel, offset, true)
-	if err != nil {
-		return nil, err
-	}
-	entries := strconv.Itoa(offset+1) + " to " + strconv.Itoa(offset+len(out.Entries)) + " of the list"
-	a.audit(ctx, queue.AuditEntry{Action: auditRevealSuppressed, Channel: channel, Target: entries})
-	return out, nil
-}
-
-func (a *Admin) suppressions(ctx context.Context, channel message.Channel, offset int, reveal bool) (*Suppressions, error) {
 	if offset < 0 || offset > MaxOffset {
 		return nil, refuse("offset is %d: give 0 to %d; an export has all", offset, MaxOffset)
 	}
@@ -125,7 +103,7 @@ func (a *Admin) suppressions(ctx context.Context, channel message.Channel, offse
 	}
 	newest.trim()
 	for i := offset; i < len(newest.entries); i++ {
-		out.Entries = append(out.Entries, shown(&newest.entries[i], reveal))
+		out.Entries = append(out.Entries, shown(&newest.entries[i]))
 	}
 	return out, nil
 }
@@ -144,7 +122,7 @@ func (n *newestEntries) add(e suppress.Entry) {
 
 func (n *newestEntries) trim() {
 	slices.SortFunc(n.entries, func(a, b suppress.Entry) int {
-		return cmp.Or(b.At.Compare(a.At), cmp.Compare(a.Address.Reveal(), b.Address.Reveal()))
+		return cmp.Or(b.At.Compare(a.At), cmp.Compare(a.Name, b.Name))
 	})
 	n.entries = n.entries[:min(len(n.entries), n.limit)]
 }
@@ -171,7 +149,7 @@ func (a *Admin) CheckSuppressed(ctx context.Context, x *SuppressionChange) (*Sup
 	if e == nil || err != nil {
 		return nil, err
 	}
-	s := shown(e, false)
+	s := shown(e)
 	return &s, nil
 }
 
