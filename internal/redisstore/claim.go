@@ -38,7 +38,7 @@ type claimAnswer struct {
 	Reaped    int               `lua:"reaped"`
 	SetAside  int               `lua:"set_aside"`
 	Evicted   []string          `lua:"evicted"`
-	Listed    bool              `lua:"listed"` // somebody is on the suppression list
+	Listed    bool              `lua:"listed"` // the suppression list has an entry
 }
 
 func (c *Consumer) claimArgs(r *queue.ClaimRequest) *claimArgs {

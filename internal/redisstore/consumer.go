@@ -80,7 +80,7 @@ func (s *Store) Consumer(channel message.Channel, config ConsumerConfig, provide
 
 // Exchange settles jobs and claims others, in one round trip; without settlements and health it only claims, and without a request it only
 // settles. Failed jobs that fall back are on the other channel before they are settled, which takes a round trip or two more; the recipients of
-// claimed jobs are looked up in one more, where somebody is on the suppression list or RECIPIENT_LIMIT is set.
+// claimed jobs are looked up in one more, where the suppression list has an entry or RECIPIENT_LIMIT is set.
 //
 // With an error, a part of the answer that is not nil did happen. Settling again is harmless; a claim whose answer was lost is reaped when
 // its leases end. A cancelled ctx counts as a lost answer. Errors: queue.ErrUnavailable, and settlements that cannot be encoded.

@@ -18,9 +18,9 @@ import (
 	"ringup.dev/ringup/internal/queue"
 )
 
-// What is kept of a person and need not be read (the suppression list, the recipient's limit) is kept under a name: the HMAC-SHA-256 of the
-// address's key under PRIVACY_KEY. Without PRIVACY_KEY the key is made at random, once, and kept in Redis: that hides addresses from
-// who sees a list, and not from who copies all of Redis and tries numbers.
+// The suppression list and the recipient's limit need no address that can be read, so they keep a person under a name: the HMAC-SHA-256 of the
+// address's key under PRIVACY_KEY. Without PRIVACY_KEY the key is made at random, once, and kept in Redis: that hides addresses in a list, and not
+// from a thief of all of Redis, who tries numbers.
 
 const (
 	// minPrivacyKey is the length of a PRIVACY_KEY, in bytes: 128 bits, where it is random.

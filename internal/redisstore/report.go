@@ -103,7 +103,7 @@ func (d *Deliveries) Accept(ctx context.Context, update report.Update) error {
 		if _, known := d.store.keys[p.Channel]; !known {
 			return fmt.Errorf("there is no channel %q", p.Channel)
 		}
-		// Whoever is on the list by address has a name from now on, so that the names are all that it takes to apply the preference.
+		// An entry by address gets its name now, so that the names are all that it takes to apply the preference.
 		if err := d.store.rekey(ctx, p.Channel, addressesOf(oldFields(p.Address))); err != nil {
 			return err
 		}

@@ -94,7 +94,7 @@ type settleBatch struct {
 	channel message.Channel
 	args    settleArgs
 	order   []int       // which settlement has the number i+1 in the script: first the complete ones
-	namer   personNamer // where somebody is put on the suppression list
+	namer   personNamer // for new entries of the suppression list
 }
 
 // settleBatch encodes settlements. moved has the channels that the messages of failed jobs have fallen back to.
