@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -73,22 +74,27 @@ func (n personNamer) knows(name string) bool {
 // isAddress says whether a field of the suppression list is an address, as 0.1.0 wrote it, and no name.
 func isAddress(field string) bool { return strings.ContainsAny(field, "+@") }
 
-// privacy reads the keys once, when they are needed first.
+// privacy reads the keys when they are needed first, and a key that was made at random every minute: where Redis has lost everything, all programs
+// go on with the same new one.
 type privacy struct {
 	mu    sync.Mutex
 	namer personNamer
+	read  time.Time
 }
+
+// privacyEvery is how often a key that was made at random is read again.
+const privacyEvery = time.Minute
 
 // namer returns what makes persons' names. Errors: queue.ErrUnavailable, also where this program's PRIVACY_KEY is not the others'.
 func (s *Store) namer(ctx context.Context) (personNamer, error) {
 	s.privacy.mu.Lock()
 	defer s.privacy.mu.Unlock()
-	if s.privacy.namer != nil {
+	if s.privacy.namer != nil && (len(s.config.PrivacyKey) > 0 || time.Since(s.privacy.read) < privacyEvery) {
 		return s.privacy.namer, nil
 	}
 	namer, err := s.readNamer(ctx)
 	if err == nil {
-		s.privacy.namer = namer
+		s.privacy.namer, s.privacy.read = namer, time.Now()
 	}
 	return namer, err
 }

@@ -89,6 +89,27 @@ func TestPrivacyKey(t *testing.T) {
 	}
 }
 
+// TestPrivacyKeyIsLost: programs that run on when Redis has lost everything agree on a key again.
+func TestPrivacyKeyIsLost(t *testing.T) {
+	t.Parallel()
+	c := url(redistest.Start(t).Addr())
+	long, fresh := withKeys(t, c, "lost"), withKeys(t, c, "lost")
+	entry := []suppress.Entry{{Channel: message.SMS, Address: "+15550100001", Why: suppress.StopWord, At: time.Now()}}
+	if _, err := long.Suppress(t.Context(), entry); err != nil {
+		t.Fatal(err)
+	}
+	if err := long.client.FlushAll(t.Context()).Err(); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := fresh.Suppress(t.Context(), entry); n != 1 || err != nil {
+		t.Fatalf("%d, %v", n, err)
+	}
+	long.privacy.read = time.Now().Add(-2 * privacyEvery)
+	if e, err := long.Suppressed(t.Context(), message.SMS, "+15550100001"); e == nil || err != nil {
+		t.Errorf("%+v, %v", e, err)
+	}
+}
+
 // TestSuppressByName: what a list exports another one with the same key takes, and no other does.
 func TestSuppressByName(t *testing.T) {
 	t.Parallel()
