@@ -142,6 +142,9 @@ func divide(text string, read func(one string) (message.Address, error)) []strin
 	if len(all) != len(parts) && !slices.ContainsFunc(all, incomplete) {
 		return all
 	}
+	if len(parts) < 2 {
+		return nil // it has been read as a whole
+	}
 	return parts
 }
 
@@ -201,9 +204,11 @@ func asTyped(text string) (message.Address, error) {
 		return "", ErrPhone
 	}
 	// Without its brackets it may be one that they know.
-	if parsed := parse("+"+digits, "", nil); parsed != nil {
-		if number, err := e164(parsed); err == nil {
-			return number, nil
+	if "+"+digits != text {
+		if parsed := parse("+"+digits, "", nil); parsed != nil {
+			if number, err := e164(parsed); err == nil {
+				return number, nil
+			}
 		}
 	}
 	return message.Address("+" + digits), nil

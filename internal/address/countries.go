@@ -3,8 +3,11 @@ package address
 import (
 	"errors"
 	"fmt"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/nyaruka/phonenumbers"
 
@@ -47,7 +50,7 @@ func NewCountries(c CountriesConfig, region string, recipients []message.Address
 	for _, entry := range c.Allowed {
 		entry = strings.TrimSpace(entry)
 		code, err := strconv.Atoi(strings.TrimPrefix(entry, "+"))
-		known := phonenumbers.GetSupportedCallingCodes()[code]
+		known := callingCodes()[code]
 		switch country := strings.ToUpper(entry); {
 		case entry == "":
 		case entry == everyCountry:
@@ -79,37 +82,72 @@ func (c *Countries) Check(to message.Address) error {
 	if !strings.HasPrefix(to.Reveal(), "+") {
 		return nil
 	}
-	parsed, err := phonenumbers.Parse(to.Reveal(), "")
-	if err != nil {
+	code, national := callingCode(to.Reveal()[1:])
+	if code == 0 {
 		if c.all {
 			return nil
 		}
 		return errors.New("no country has its calling code: add * to ALLOWED_COUNTRIES to write to it all the same")
 	}
-	code := int(parsed.GetCountryCode())
-	region := phonenumbers.GetRegionCodeForNumber(parsed)
-	if !c.has(code, region) {
-		name := "+" + strconv.Itoa(code)
-		if region != "" && region != noRegion {
-			name += " or " + region
+	if !c.codes[code] {
+		region := ""
+		if parsed, err := phonenumbers.Parse(to.Reveal(), ""); err == nil {
+			region = phonenumbers.GetRegionCodeForNumber(parsed)
 		}
-		return fmt.Errorf("a number of a country that is not allowed: add %s to ALLOWED_COUNTRIES", name)
+		if !c.has(code, region) {
+			name := "+" + strconv.Itoa(code)
+			if region != "" && region != noRegion {
+				name += " or " + region
+			}
+			return fmt.Errorf("a number of a country that is not allowed: add %s to ALLOWED_COUNTRIES", name)
+		}
 	}
-	switch phonenumbers.GetNumberType(parsed) {
-	case phonenumbers.PREMIUM_RATE, phonenumbers.SHARED_COST, phonenumbers.PERSONAL_NUMBER:
-		if !c.premium {
-			return fmt.Errorf("a premium-rate number: add %s to ALLOWED_COUNTRIES to write to it all the same", premiumRate)
-		}
+	if premium := premiums()[code]; premium != nil && !c.premium && premium.MatchString(national) {
+		return fmt.Errorf("a premium-rate number: add %s to ALLOWED_COUNTRIES to write to it all the same", premiumRate)
 	}
 	return nil
 }
 
-// has says whether a number's calling code or region is allowed; region is "" where the plan does not know the number.
+// callingCode takes a number apart; 0 where no country has its code. No code is the beginning of another one.
+func callingCode(digits string) (code int, national string) {
+	for n := 1; n <= 3 && n <= len(digits); n++ {
+		if code, err := strconv.Atoi(digits[:n]); err == nil && callingCodes()[code] {
+			return code, digits[n:]
+		}
+	}
+	return 0, ""
+}
+
+var callingCodes = sync.OnceValue(phonenumbers.GetSupportedCallingCodes)
+
+// premiums has the premium-rate, shared-cost and personal numbers of each calling code, those of all its regions in one pattern: to ask the library for
+// a number's type takes ten times as long, since it looks for the number's region first.
+var premiums = sync.OnceValue(func() map[int]*regexp.Regexp {
+	patterns := map[int][]string{}
+	all, err := phonenumbers.MetadataCollection()
+	if err != nil {
+		return nil // it is part of the program, so there is none
+	}
+	for _, region := range all.GetMetadata() {
+		for _, kind := range []*phonenumbers.PhoneNumberDesc{region.GetPremiumRate(), region.GetSharedCost(), region.GetPersonalNumber()} {
+			code, pattern := int(region.GetCountryCode()), kind.GetNationalNumberPattern()
+			if pattern != "" && !slices.Contains(patterns[code], pattern) {
+				patterns[code] = append(patterns[code], pattern)
+			}
+		}
+	}
+	out := map[int]*regexp.Regexp{}
+	for code, of := range patterns {
+		if one, err := regexp.Compile("^(?:" + strings.Join(of, "|") + ")$"); err == nil {
+			out[code] = one
+		}
+	}
+	return out
+})
+
+// has says whether a number's region is allowed; region is "" where the plan does not know the number.
 func (c *Countries) has(code int, region string) bool {
-	switch {
-	case c.codes[code]:
-		return true
-	case region != "" && region != noRegion:
+	if region != "" && region != noRegion {
 		return c.all || c.regions[region]
 	}
 	for _, one := range phonenumbers.GetRegionCodesForCountryCode(code) {

@@ -85,3 +85,29 @@ func TestCountriesConfig(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestPremiums: each region's example of a premium-rate number is skipped, and its example of a mobile number is not.
+func TestPremiums(t *testing.T) {
+	t.Parallel()
+	c, err := NewCountries(CountriesConfig{Allowed: []string{"*"}}, "US", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for region := range phonenumbers.GetSupportedRegions() {
+		for kind, skipped := range map[phonenumbers.PhoneNumberType]bool{
+			phonenumbers.PREMIUM_RATE: true, phonenumbers.SHARED_COST: true, phonenumbers.PERSONAL_NUMBER: true, phonenumbers.MOBILE: false,
+		} {
+			example := phonenumbers.GetExampleNumberForType(region, kind)
+			if example == nil {
+				continue
+			}
+			to := message.Address(phonenumbers.Format(example, phonenumbers.E164))
+			if err := c.Check(to); (err != nil) != skipped {
+				t.Errorf("%s, %s: %v", region, to.Reveal(), err)
+			}
+		}
+	}
+	if len(premiums()) < 100 {
+		t.Errorf("%d calling codes have premium-rate numbers", len(premiums()))
+	}
+}
