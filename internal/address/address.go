@@ -70,7 +70,7 @@ func Phone(raw, region string) (message.Address, error) {
 	if digits := digitsOf(text); digits != sample && isPlaceholder(digits) {
 		return "", ErrPlaceholder
 	}
-	number, err := first(text, func(one string) (message.Address, error) {
+	read := func(one string) (message.Address, error) {
 		parsed := parse(one, region, func(p *phonenumbers.PhoneNumber) bool {
 			return phonenumbers.IsValidNumber(p) && !mayLackAreaCode(p, digitsOf(one), region)
 		})
@@ -81,9 +81,10 @@ func Phone(raw, region string) (message.Address, error) {
 			return "", ErrPlaceholder
 		}
 		return e164(parsed)
-	})
+	}
+	number, err := first(text, read)
 	if errors.Is(err, ErrPhone) {
-		return asTyped(text)
+		return asTyped(text, read)
 	}
 	return number, err
 }
@@ -95,14 +96,15 @@ func Possible(channel message.Channel, raw, region string) (message.Address, err
 		return email.Parse(raw)
 	}
 	text := message.Clean(raw)
-	number, err := first(text, func(one string) (message.Address, error) {
+	read := func(one string) (message.Address, error) {
 		if parsed := parse(one, region, phonenumbers.IsPossibleNumber); parsed != nil {
 			return e164(parsed)
 		}
 		return "", ErrPhone
-	})
+	}
+	number, err := first(text, read)
 	if err != nil {
-		return asTyped(text)
+		return asTyped(text, read)
 	}
 	return number, nil
 }
@@ -194,7 +196,7 @@ func hidesLetters(text string, parsed *phonenumbers.PhoneNumber) bool {
 
 // asTyped returns a number behind a + by its digits, which the numbering plans do not know: they are younger than the plans, or samples. Errors:
 // ErrPhone.
-func asTyped(text string) (message.Address, error) {
+func asTyped(text string, read func(one string) (message.Address, error)) (message.Address, error) {
 	digits := digitsOf(strings.ReplaceAll(text, "(0)", ""))
 	only := func(r rune) bool {
 		return !isDigit(r) && !strings.ContainsRune("+ .()/", r) && !unicode.Is(unicode.Pd, r)
@@ -205,10 +207,8 @@ func asTyped(text string) (message.Address, error) {
 	}
 	// Without its brackets it may be one that they know.
 	if "+"+digits != text {
-		if parsed := parse("+"+digits, "", nil); parsed != nil {
-			if number, err := e164(parsed); err == nil {
-				return number, nil
-			}
+		if number, err := read("+" + digits); !errors.Is(err, ErrPhone) {
+			return number, err
 		}
 	}
 	return message.Address("+" + digits), nil
