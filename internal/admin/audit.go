@@ -16,13 +16,12 @@ const (
 
 // The names of entries that are not an Action's.
 const (
-	auditReveal           = "reveal"
-	auditForget           = "forget"
-	auditSuppress         = "suppress"
-	auditUnsuppress       = "unsuppress"
-	auditImport           = "import-suppressed"
-	auditExport           = "export-suppressed"
-	auditRevealSuppressed = "reveal-suppressed"
+	auditReveal     = "reveal"
+	auditForget     = "forget"
+	auditSuppress   = "suppress"
+	auditUnsuppress = "unsuppress"
+	auditImport     = "import-suppressed"
+	auditExport     = "export-suppressed"
 )
 
 // AuditEntries are entries of the audit log, the latest first.

@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
 
+	"ringup.dev/ringup/internal/address"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/suppress"
 )
@@ -21,14 +23,14 @@ var reasons = []suppress.Why{
 }
 
 // columns says in which column of a file a field stands; -1 for a field that is missing.
-type columns struct{ channel, address, why, sender, since int }
+type columns struct{ channel, address, key, why, sender, since int }
 
 // readHeader reads the names of columns; false when the line has no column called address.
 func readHeader(fields []string) (columns, bool) {
 	find := func(name string) int {
 		return slices.IndexFunc(fields, func(f string) bool { return strings.EqualFold(strings.TrimSpace(f), name) })
 	}
-	c := columns{channel: find("channel"), address: find("address"), why: find("why"), sender: find("sender"), since: find("since")}
+	c := columns{channel: find("channel"), address: find("address"), key: find("key"), why: find("why"), sender: find("sender"), since: find("since")}
 	return c, c.address >= 0
 }
 
@@ -36,11 +38,11 @@ func readHeader(fields []string) (columns, bool) {
 func layout(fields int) columns {
 	switch fields {
 	case 1:
-		return columns{-1, 0, -1, -1, -1}
+		return columns{-1, 0, -1, -1, -1, -1}
 	case 2:
-		return columns{0, 1, -1, -1, -1}
+		return columns{0, 1, -1, -1, -1, -1}
 	}
-	return columns{0, 1, 2, -1, -1}
+	return columns{0, 1, -1, 2, -1, -1}
 }
 
 // importer reads a file of addresses.
@@ -122,14 +124,17 @@ func (im *importer) entry(fields []string, c columns) (suppress.Entry, error) {
 	}
 	e := suppress.Entry{Why: suppress.Import, Sender: clip(field(c.sender), 200), By: im.by, At: im.now}
 	raw := field(c.address)
-	if raw == "" {
+	e.Name = field(c.key)
+	if raw == "" && e.Name == "" {
 		return e, errors.New("there is no address")
 	}
 	var err error
 	if e.Channel, err = im.channelOf(strings.ToLower(field(c.channel)), raw); err != nil {
 		return e, err
 	}
-	if e.Address, err = parseAddress(e.Channel, raw, im.region); err != nil {
+	if e.Name != "" {
+		e.Masked = masked(raw)
+	} else if e.Address, err = address.Possible(e.Channel, raw, im.region); err != nil {
 		return e, err
 	}
 	if why := suppress.Why(strings.ToLower(field(c.why))); why != "" {
@@ -148,8 +153,19 @@ func (im *importer) entry(fields []string, c columns) (suppress.Entry, error) {
 	return e, nil
 }
 
+// mask has the forms of message.Mask.
+var mask = regexp.MustCompile(`^(\+?•••[0-9]{4}|[\pL\pN]?•••@[A-Za-z0-9.-]+|•••)$`)
+
+// masked returns the masked address of an export, and masks any other text.
+func masked(text string) string {
+	if mask.MatchString(text) {
+		return clip(text, message.MaxAddress)
+	}
+	return message.Mask(text)
+}
+
 // channelOf returns the channel of a line: the one it names, the import's, or the one that its address shows.
-func (im *importer) channelOf(name, address string) (message.Channel, error) {
+func (im *importer) channelOf(name, written string) (message.Channel, error) {
 	switch {
 	case name != "":
 		channel, err := message.ParseChannel(name)
@@ -159,7 +175,7 @@ func (im *importer) channelOf(name, address string) (message.Channel, error) {
 		return channel, nil
 	case im.channel != "":
 		return im.channel, nil
-	case strings.Contains(address, "@"):
+	case strings.Contains(written, "@"):
 		return message.Email, nil
 	}
 	return "", errors.New("a number without a channel: is it sms or whatsapp?")
@@ -173,8 +189,8 @@ func reasonList() string {
 	return strings.Join(names, ", ")
 }
 
-// exported are the names of an export's columns; an import reads all but by.
-var exported = []string{"channel", "address", "why", "sender", "by", "since"}
+// exported are the names of an export's columns: address is masked, and key stands for the person. An import reads all but by.
+var exported = []string{"channel", "address", "key", "why", "sender", "by", "since"}
 
 // formula are the characters with which a spreadsheet takes a cell for a formula (OWASP, CSV injection). Such a cell gets an apostrophe before it,
 // and so does one that begins with an apostrophe, so that an export is read back as it was.
@@ -198,5 +214,5 @@ func fromCell(text string) string {
 
 // writeEntry writes an entry of an export.
 func writeEntry(w *csv.Writer, e *suppress.Entry) error {
-	return w.Write([]string{string(e.Channel), toCell(e.Address.Reveal()), toCell(string(e.Why)), toCell(e.Sender), toCell(e.By), e.At.UTC().Format(time.RFC3339)})
+	return w.Write([]string{string(e.Channel), toCell(e.Masked), toCell(e.Name), toCell(string(e.Why)), toCell(e.Sender), toCell(e.By), e.At.UTC().Format(time.RFC3339)})
 }

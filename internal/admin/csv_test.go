@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"ringup.dev/ringup/internal/address"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/suppress"
 )
@@ -16,7 +17,7 @@ var noon = time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)
 
 // line is an entry in one line.
 func line(e suppress.Entry) string {
-	return strings.TrimRight(fmt.Sprintf("%s %s %s %s %s", e.Channel, e.Address.Reveal(), e.Why, e.At.UTC().Format(time.DateOnly), e.Sender), " ")
+	return strings.TrimRight(fmt.Sprintf("%s %s %s %s %s", e.Channel, e.Address.Reveal()+e.Name+e.Masked, e.Why, e.At.UTC().Format(time.DateOnly), e.Sender), " ")
 }
 
 func TestReadImport(t *testing.T) {
@@ -35,10 +36,12 @@ func TestReadImport(t *testing.T) {
 		{"tabs", "", "sms\t+12025550143\n", []string{"sms +12025550143 import 2026-01-31"}, nil},
 		{"escaped by an export", "", "sms,'+12025550143\nemail,'=jane@example.com\n", []string{"sms +12025550143 import 2026-01-31", "email =jane@example.com import 2026-01-31"}, nil},
 		{"every line that is wrong", "", "sms,+1\nfax,+12025550143\nsms,\nemail,jane\nsms,+12025550143,bored\nsms,+12025550143\n\"sms,+1", []string{"sms +12025550143 import 2026-01-31"},
-			[]string{"1: not a phone number: use + and 7 to 15 digits, or a number of the default region", "2: the channel is not one of sms, email, whatsapp", "3: there is no address", "4: not an e-mail address",
+			[]string{"1: not a phone number: use + and 7 to 15 digits, or a valid number of the default region with its area code", "2: the channel is not one of sms, email, whatsapp", "3: there is no address", "4: not an e-mail address",
 				"5: why is not one of stop, unsubscribe, complaint, hard_bounce, refused, opt_out_list, operator, import", "7: not CSV: extraneous or missing \" in quoted-field"}},
 		{"a time in the future, and an invalid one", "", "address,since,channel\n+12025550143,2036-01-01T00:00:00Z,sms\n+12025550143,yesterday,sms\n", nil,
 			[]string{"2: since is not a time in the past, as 2026-01-31T12:00:00Z", "3: since is not a time in the past, as 2026-01-31T12:00:00Z"}},
+		{"an export", "", "channel,address,key,why\nsms,'+•••0143,abc,stop\nemail,jane@example.com,abc,\nemail,j•••@example.com,,\n",
+			[]string{"sms abc+•••0143 stop 2026-01-31", "email abcj•••@example.com import 2026-01-31"}, []string{"4: not an e-mail address"}},
 		{"nothing", "sms", "\n\n", nil, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -80,12 +83,12 @@ func TestImportIsBounded(t *testing.T) {
 func TestExportIsReadBack(t *testing.T) {
 	t.Parallel()
 	var all []suppress.Entry
-	for _, address := range []message.Address{"+12025550143", "=cmd@example.com", "'+x@example.com", "''=x@example.com", "-1@example.com", "o'neill@example.com"} {
+	for name, masked := range map[string]string{"-cmd": "+•••0143", "a-_b": "•••0143", "AAAA": "j•••@example.com", "----": "7•••@mail-2.example.co.uk", "'+x": "•••@example.com", "=1+1": "•••"} {
 		channel := message.Email
-		if address[0] == '+' {
+		if masked[0] == '+' {
 			channel = message.SMS
 		}
-		all = append(all, suppress.Entry{Channel: channel, Address: address, Why: suppress.StopWord, Sender: "+15005550006", By: "@SUM(A1)", At: noon})
+		all = append(all, suppress.Entry{Channel: channel, Name: name, Masked: masked, Why: suppress.StopWord, Sender: "+15005550006", By: "@SUM(A1)", At: noon})
 	}
 	var file bytes.Buffer
 	w := csv.NewWriter(&file)
@@ -125,6 +128,7 @@ func TestExportIsReadBack(t *testing.T) {
 func FuzzImport(f *testing.F) {
 	f.Add("channel,address\nsms,+12025550143\n")
 	f.Add("\ufeff\"a\nb\";c\n")
+	f.Add("channel,address,key\nsms,+12025550143,x\nemail,j•••@example.com,y\n")
 	f.Fuzz(func(t *testing.T, file string) {
 		im := importer{region: "US", now: noon}
 		entries, wrong, err := im.read(strings.NewReader(file))
@@ -135,7 +139,13 @@ func FuzzImport(f *testing.F) {
 			t.Errorf("%d entries of %d lines", len(entries)+len(wrong), n)
 		}
 		for _, e := range entries {
-			if again, err := parseAddress(e.Channel, e.Address.Reveal(), "US"); err != nil || again != e.Address {
+			if e.Name != "" {
+				if !mask.MatchString(e.Masked) {
+					t.Errorf("%q is no mask", e.Masked)
+				}
+				continue
+			}
+			if again, err := address.Possible(e.Channel, e.Address.Reveal(), "US"); err != nil || again != e.Address {
 				t.Errorf("%q is no address: %v", e.Address.Reveal(), err)
 			}
 		}

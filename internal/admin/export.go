@@ -17,7 +17,7 @@ type ExportRequest struct {
 	Why     string          `json:"why,omitempty"` // for the audit log
 }
 
-// ServeExport answers with the lists as CSV, addresses in full, and records it in the audit log. An error means that nothing was written: it is
+// ServeExport answers with the lists as CSV, addresses masked and with the persons' keys, and records it in the audit log. An error means that nothing was written: it is
 // refused where addresses stay masked. An export that breaks off cuts the connection (it panics with http.ErrAbortHandler), so that nobody
 // takes the part for the whole.
 func (a *Admin) ServeExport(w http.ResponseWriter, r *http.Request, x ExportRequest) error {

@@ -3,6 +3,7 @@ package admin
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -90,6 +91,9 @@ func (a *Admin) addImported(ctx context.Context, entries []suppress.Entry, why s
 		for batch := range slices.Chunk(entries[:end], importBatch) {
 			var n int
 			n, err = a.Queues.Suppress(ctx, batch)
+			if errors.Is(err, suppress.ErrOtherKey) {
+				err = refuse("%v", err)
+			}
 			if ofChannel += n; err != nil {
 				break
 			}

@@ -15,16 +15,16 @@ type Person struct {
 	region  string // DEFAULT_REGION
 }
 
-// ParsePerson reads a phone number or an e-mail address as it would be read out of a payload. Errors: address.ErrPhone, address.ErrEmail.
+// ParsePerson reads a phone number or an e-mail address as address.Possible does: it may be one that nothing is sent to any more. Errors:
+// address.ErrPhone, address.ErrEmail.
 func ParsePerson(raw, region string) (Person, error) {
 	p := Person{region: region}
-	var err error
-	if strings.Contains(raw, "@") {
-		p.address, err = address.Email(raw)
-	} else {
-		p.address, err = address.Phone(raw, region)
+	channel := message.SMS
+	if strings.Contains(message.Clean(raw), "@") {
+		channel = message.Email
 	}
-	if err != nil {
+	var err error
+	if p.address, err = address.Possible(channel, raw, region); err != nil {
 		return Person{}, fmt.Errorf("that is %w", err)
 	}
 	return p, nil
@@ -41,8 +41,8 @@ func (p Person) channel() message.Channel {
 	return message.SMS
 }
 
-// key names the person to programs: the address itself. It is not to be printed.
-func (p Person) key() string { return strings.ToLower(p.address.Reveal()) }
+// key names the person to programs, in whatever spelling. It is not to be printed.
+func (p Person) key() string { return p.address.Key().Reveal() }
 
 // Owns says that a message has the person's data: it goes to them, or its event names them as the customer. So the e-mail about an order is
 // found by the customer's number too, which the event has. Without an event (nil) the recipient alone counts.
@@ -60,19 +60,14 @@ func (p Person) Owns(to message.Address, e *event.Event) bool {
 	return p.is(e.Customer.Phone, region) || p.is(e.Customer.Email, region)
 }
 
-// is compares an address as it was written somewhere; region is the country to read a number by. Addresses are compared without regard to case:
-// whatever the standards allow, nobody has two mailboxes that differ in that alone.
+// is compares an address as it was written somewhere, by keys; region is the country to read a number by.
 func (p Person) is(written, region string) bool {
 	if written == "" {
 		return false
 	}
-	if strings.EqualFold(written, p.address.Reveal()) {
+	if message.Address(written).Key() == p.address.Key() {
 		return true
 	}
-	if p.channel() == message.Email {
-		read, err := address.Email(written)
-		return err == nil && strings.EqualFold(read.Reveal(), p.address.Reveal())
-	}
-	read, err := address.Phone(written, region)
-	return err == nil && read == p.address
+	read, err := address.Possible(p.channel(), written, region)
+	return err == nil && read.Key() == p.address.Key()
 }

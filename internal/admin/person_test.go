@@ -37,6 +37,13 @@ func TestOwns(t *testing.T) {
 		{"jane.roe@bücher.example", "jane.roe@xn--bcher-kva.example", nil, true},
 		{"jane.roe@example.com", "jane.roe@example.org", about("", "jane@example.com"), false},
 		{"jane.roe@example.com", "jane@example.com", nil, false},
+		{"+525512345678", "+5215512345678", nil, true},
+		{"+5215512345678", "jane@example.com", about("+52 55 1234 5678", ""), true},
+		{"+551187654321", "+5511987654321", nil, true},
+		{"+5491123456789", "jane@example.com", about("+54 11 2345-6789", ""), true},
+		{"+525512345678", "+525512345679", about("+5215512345679", ""), false},
+		{"5550104242", "jane@example.com", about("٥٥٥ ٠١٠ ٤٢٤٢", ""), true},
+		{"none@none.com", "none@none.com", nil, true},
 		{"+4930123456", "jane@example.com", abroad("030 123456"), true},
 		{"+4930123456", "jane@example.com", about("030 123456", ""), false},
 	} {

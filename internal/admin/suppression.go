@@ -5,7 +5,6 @@ import (
 	"context"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"ringup.dev/ringup/internal/address"
@@ -24,7 +23,7 @@ const (
 // Suppression is an entry of the suppression list.
 type Suppression struct {
 	Channel message.Channel `json:"channel"`
-	Address string          `json:"address"` // masked, unless it was revealed
+	Address string          `json:"address"` // masked: the list does not keep it
 	Why     suppress.Why    `json:"why"`
 	Sender  string          `json:"sender,omitempty"`
 	By      string          `json:"by,omitempty"`
@@ -58,12 +57,8 @@ type SuppressionChanged struct {
 	Changed bool            `json:"changed"`
 }
 
-func shown(e *suppress.Entry, reveal bool) Suppression {
-	out := Suppression{Channel: e.Channel, Address: e.Address.String(), Why: e.Why, Sender: e.Sender, By: e.By, Since: e.At.UTC()}
-	if reveal {
-		out.Address = e.Address.Reveal()
-	}
-	return out
+func shown(e *suppress.Entry) Suppression {
+	return Suppression{Channel: e.Channel, Address: e.Masked, Why: e.Why, Sender: e.Sender, By: e.By, Since: e.At.UTC()}
 }
 
 // ParseOffset reads which part of which channel's list is asked for. An empty offset is 0.
@@ -85,27 +80,6 @@ func ParseOffset(channel, offset string) (message.Channel, int, error) {
 // Suppressions returns PageSize entries of a channel's list, masked. The list is stored in a hash, without an order, so all of it is read, up to
 // maxScanned entries.
 func (a *Admin) Suppressions(ctx context.Context, channel message.Channel, offset int) (*Suppressions, error) {
-	return a.suppressions(ctx, channel, offset, false)
-}
-
-// RevealSuppressions returns the same with whole addresses, and records it in the audit log. It is refused where addresses stay masked.
-func (a *Admin) RevealSuppressions(ctx context.Context, channel message.Channel, offset int) (*Suppressions, error) {
-	if err := a.MayReveal(); err != nil {
-		return nil, err
-	}
-	out, err := a.suppressions(ctx, channel, offset, true)
-	if err != nil {
-		return nil, err
-	}
-	if len(out.Entries) == 0 {
-		return out, nil
-	}
-	entries := strconv.Itoa(offset+1) + " to " + strconv.Itoa(offset+len(out.Entries)) + " of the list"
-	a.audit(ctx, queue.AuditEntry{Action: auditRevealSuppressed, Channel: channel, Target: entries})
-	return out, nil
-}
-
-func (a *Admin) suppressions(ctx context.Context, channel message.Channel, offset int, reveal bool) (*Suppressions, error) {
 	if offset < 0 || offset > MaxOffset {
 		return nil, refuse("offset is %d: give 0 to %d; an export has all", offset, MaxOffset)
 	}
@@ -129,7 +103,7 @@ func (a *Admin) suppressions(ctx context.Context, channel message.Channel, offse
 	}
 	newest.trim()
 	for i := offset; i < len(newest.entries); i++ {
-		out.Entries = append(out.Entries, shown(&newest.entries[i], reveal))
+		out.Entries = append(out.Entries, shown(&newest.entries[i]))
 	}
 	return out, nil
 }
@@ -167,17 +141,9 @@ func (n *newestEntries) add(e suppress.Entry) {
 
 func (n *newestEntries) trim() {
 	slices.SortFunc(n.entries, func(a, b suppress.Entry) int {
-		return cmp.Or(b.At.Compare(a.At), cmp.Compare(a.Address.Reveal(), b.Address.Reveal()))
+		return cmp.Or(b.At.Compare(a.At), cmp.Compare(a.Name, b.Name))
 	})
 	n.entries = n.entries[:min(len(n.entries), n.limit)]
-}
-
-// parseAddress reads an address as a webhook's is read. Errors never quote it: they are logged, and shown.
-func parseAddress(channel message.Channel, text, region string) (message.Address, error) {
-	if channel == message.Email {
-		return address.Email(strings.TrimSpace(text))
-	}
-	return address.Phone(text, region)
 }
 
 // parse checks a change, and returns its address.
@@ -185,7 +151,7 @@ func (a *Admin) parse(x *SuppressionChange) (message.Address, error) {
 	if _, err := message.ParseChannel(string(x.Channel)); err != nil {
 		return "", refuse("%v", err)
 	}
-	to, err := parseAddress(x.Channel, x.Address, a.Region)
+	to, err := address.Possible(x.Channel, x.Address, a.Region)
 	if err != nil {
 		return "", refuse("%v", err)
 	}
@@ -202,7 +168,7 @@ func (a *Admin) CheckSuppressed(ctx context.Context, x *SuppressionChange) (*Sup
 	if e == nil || err != nil {
 		return nil, err
 	}
-	s := shown(e, false)
+	s := shown(e)
 	return &s, nil
 }
 

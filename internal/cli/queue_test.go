@@ -188,7 +188,7 @@ func TestSuppress(t *testing.T) {
 		{[]string{"<", "+12025550143\n+12025550144\n", "import", "-", "--channel", "sms"}, 0, []string{"1 added, 1 were there already"}},
 		{[]string{"import", "/nowhere"}, 1, []string{"no such file"}},
 		{[]string{"list", "sms"}, 0, []string{"+•••0143", "stop", "+•••0199", "operator"}},
-		{[]string{"export", "--channel", "sms"}, 0, []string{"channel,address,why,sender,by,since\n", "sms,'+12025550143,stop"}},
+		{[]string{"export", "--channel", "sms"}, 0, []string{"channel,address,key,why,sender,by,since\n", "sms,'+•••0143,", ",stop,"}},
 		{[]string{"export", "--channel", "fax"}, 1, []string{"of sms, email, whatsapp"}},
 		{[]string{"remove", "sms", "+12025550199"}, 1, []string{"[y/N]", "nothing was done"}},
 		{[]string{"remove", "sms", "+12025550199", "--yes", "--why", "asked"}, 0, []string{"not suppressed on sms any more"}},

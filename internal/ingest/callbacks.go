@@ -45,6 +45,7 @@ type Callbacks struct {
 	requests    *prometheus.CounterVec
 	reports     *prometheus.CounterVec
 	preferences *prometheus.CounterVec
+	unread      *prometheus.CounterVec
 }
 
 // NewCallbacks returns the endpoints. Those that are not configured say so once in the log.
@@ -61,8 +62,12 @@ func NewCallbacks(o CallbackOptions) *Callbacks {
 		preferences: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "ringup_preferences_total", Help: "Opt-outs and opt-ins that providers passed on, repeated ones too, and why.",
 		}, []string{"provider", "channel", "kind", "why"}),
+		unread: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "ringup_preferences_unread_total",
+			Help: "Opt-outs and opt-ins of persons whose number is not in the callback (WhatsApp user names, short codes). Look them up at the provider.",
+		}, []string{"provider"}),
 	}
-	o.Registerer.MustRegister(c.requests, c.reports, c.preferences)
+	o.Registerer.MustRegister(c.requests, c.reports, c.preferences, c.unread)
 	for _, one := range c.callbacks {
 		if one.Read == nil {
 			o.Log.Info("callbacks not configured", "provider", one.Provider, "path", one.Path, "set", strings.Join(one.Settings, ", "))
@@ -72,6 +77,7 @@ func NewCallbacks(o CallbackOptions) *Callbacks {
 		for _, outcome := range []string{outcomeTaken, provider.OutcomeForged, inbound.OutcomeUnavailable} {
 			c.requests.WithLabelValues(one.Provider, outcome)
 		}
+		c.unread.WithLabelValues(one.Provider)
 	}
 	return c
 }
@@ -154,6 +160,10 @@ func (c *Callbacks) apply(callback provider.Callback, r *http.Request) (inbound.
 	update, reply, err := read(callback, r)
 	if err != nil {
 		return inbound.Reply{}, "", c.refused(callback.Provider, err)
+	}
+	if update.Unread > 0 {
+		c.unread.WithLabelValues(callback.Provider).Add(float64(update.Unread))
+		c.log.Warn("preference without a number", "provider", callback.Provider, "count", update.Unread)
 	}
 	if update.Empty() {
 		return reply, outcomeNothing, nil

@@ -457,7 +457,7 @@ func TestMetrics(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	// channel, kind, provider, why
-	if diff := cmp.Diff(map[string]float64{"email opt_in sendgrid ": 1, "email opt_out sendgrid hard_bounce": 1}, b.counted(t, "ringup_preferences_total")); diff != "" {
+	if diff := cmp.Diff(map[string]float64{"email opt_in sendgrid unsubscribe": 1, "email opt_out sendgrid hard_bounce": 1}, b.counted(t, "ringup_preferences_total")); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"strings"
 )
 
 // Channel is a way to reach a person. Its text is part of Redis keys, of the configuration and of metric labels.
@@ -80,28 +79,6 @@ const MaxAddress = 254
 type Recipient struct {
 	Address  Address
 	Audience Audience
-}
-
-// Mask hides most of what a person could be found by, and leaves enough to recognise an address one already knows: of a
-// number the last four digits, of an e-mail address the first letter and the domain. Anything else is hidden whole but for
-// its length class.
-func Mask(address string) string {
-	const dots = "•••"
-	if at := strings.LastIndexByte(address, '@'); at > 0 {
-		for _, first := range address {
-			return string(first) + dots + address[at:]
-		}
-	}
-	digits := 0
-	for i := 0; i < len(address); i++ {
-		if address[i] >= '0' && address[i] <= '9' {
-			digits++
-		}
-	}
-	if digits >= 7 && len(address) >= 8 {
-		return address[:1] + dots + address[len(address)-4:]
-	}
-	return dots
 }
 
 // Message is rendered and ready to be sent to one recipient on one channel.

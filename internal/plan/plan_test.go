@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -41,13 +42,24 @@ func TestPlan(t *testing.T) {
 			{Channel: message.Email, Recipients: []message.Recipient{customer("Ann@example.com")}},
 			{Channel: message.WhatsApp, Recipients: []message.Recipient{customer("+15550100009")}},
 		}},
-		"a customer before the staff": {event.Customer{Phone: "555-010-0009", Email: "ann@example.com"}, watched, parts{
-			{Channel: message.SMS, Recipients: []message.Recipient{customer("+15550100009"), staff("+15550100001"), staff("+15550100002")}},
+		"a customer before the staff": {event.Customer{Phone: "202-555-0109", Email: "ann@example.com"}, watched, parts{
+			{Channel: message.SMS, Recipients: []message.Recipient{customer("+12025550109"), staff("+15550100001"), staff("+15550100002")}},
 			{Channel: message.Email, Recipients: []message.Recipient{customer("ann@example.com"), staff("staff@example.com")}},
 		}},
 		"a customer who is of the staff gets one message": {event.Customer{Phone: "+15550100001"}, watched, parts{
 			{Channel: message.SMS, Recipients: []message.Recipient{customer("+15550100001"), staff("+15550100002")}},
 			{Channel: message.Email, Recipients: []message.Recipient{staff("staff@example.com")}},
+		}},
+		"a customer who is of the staff in another spelling": {event.Customer{Phone: "+525512345678", Email: "Staff@example.com"}, []store.Channel{
+			{Name: message.SMS, Recipients: []message.Recipient{staff("+5215512345678")}}, {Name: message.Email, Recipients: []message.Recipient{staff("staff@example.com")}},
+		}, parts{
+			{Channel: message.SMS, Recipients: []message.Recipient{customer("+525512345678")}},
+			{Channel: message.Email, Recipients: []message.Recipient{customer("Staff@example.com")}},
+		}},
+		"a placeholder": {event.Customer{Phone: "٠٠٠٠٠٠٠٠٠٠", Email: "none@none.com"}, plain, parts{
+			{Channel: message.SMS, Skipped: skipped(message.SMS, "•••0000", address.ErrPlaceholder)},
+			{Channel: message.Email, Skipped: skipped(message.Email, "n•••@none.com", address.ErrPlaceholder)},
+			{Channel: message.WhatsApp, Skipped: skipped(message.WhatsApp, "•••0000", address.ErrPlaceholder)},
 		}},
 		"no customer": {event.Customer{}, watched, parts{
 			{Channel: message.SMS, Recipients: []message.Recipient{staff("+15550100001"), staff("+15550100002")}},
@@ -77,6 +89,35 @@ func TestPlan(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+// TestMayWrite: what the store does not write to is skipped on both channels of a number, and the e-mail goes out.
+func TestMayWrite(t *testing.T) {
+	t.Parallel()
+	countries, err := address.NewCountries(address.CountriesConfig{}, "US", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &store.Store{Region: "US", MayWrite: countries.Check, Channels: []store.Channel{{Name: message.SMS}, {Name: message.Email}, {Name: message.WhatsApp}}}
+	for phone, skipped := range map[string]int{"+1234567890": 0, "+4915123456789": 2} {
+		e := event.Sample(event.OrderCreate)
+		e.Customer = event.Customer{Phone: phone, Email: "ann@example.com"}
+		got := 0
+		for _, part := range Plan(e, s).Channels {
+			got += len(part.Skipped)
+			for _, one := range part.Skipped {
+				if one.Address != "+•••6789" || !strings.Contains(one.Reason, "add +49 or DE to ALLOWED_COUNTRIES") {
+					t.Errorf("%+v", one)
+				}
+			}
+			if len(part.Recipients)+len(part.Skipped) != 1 {
+				t.Errorf("%+v", part)
+			}
+		}
+		if got != skipped {
+			t.Errorf("%s: %d are skipped, want %d", phone, got, skipped)
+		}
 	}
 }
 

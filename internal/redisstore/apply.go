@@ -57,8 +57,9 @@ type reportRow struct {
 	Error    string          `lua:"error"`
 	Message  string          `lua:"message"`
 	Moved    message.Channel `lua:"moved"`
-	Address  string          `lua:"address"`
+	Person   string          `lua:"person"`
 	Entry    string          `lua:"entry"`
+	Lifts    string          `lua:"lifts"`
 }
 
 // reportAnswer is the answer of report.lua.
@@ -92,6 +93,9 @@ func (d *Deliveries) apply(ctx context.Context, channel message.Channel, n int64
 	}
 	rows := make([]reportRow, len(raws))
 	for i := range reports {
+		if err := d.nameOld(ctx, &reports[i]); err != nil {
+			return err
+		}
 		if rows[i], err = rowOf(&reports[i], logs[i]); err != nil {
 			return err
 		}
@@ -127,7 +131,7 @@ func rowOf(r *queuedReport, at logPath) (reportRow, error) {
 	sum := sha256.Sum256([]byte(r.Provider + " " + r.EventID))
 	id := base64.RawURLEncoding.EncodeToString(sum[:12])
 	row := reportRow{
-		Verdict: "apply", LogKey: at.key, LogField: at.field, ID: `"i":"` + id + `"`, Action: r.Remedy, Error: r.Error, Message: r.Message, Address: r.Address,
+		Verdict: "apply", LogKey: at.key, LogField: at.field, ID: `"i":"` + id + `"`, Action: r.Remedy, Error: r.Error, Message: r.Message, Person: r.Person,
 		Line: logEntry{At: r.At, State: events[r.State], Provider: r.Provider, MessageID: r.Message, Error: r.Error, EventID: id}.String(),
 	}
 	early := time.Since(time.UnixMilli(r.Received)) < reportPatience
@@ -140,10 +144,35 @@ func rowOf(r *queuedReport, at logPath) (reportRow, error) {
 		row.Verdict = "await"
 	}
 	var err error
-	if r.Kind == suppress.OptOut {
-		row.Entry, err = encodeSuppression(&suppress.Entry{Why: r.Why, By: r.Provider, Sender: r.Sender, At: time.UnixMilli(r.At)})
+	switch r.Kind {
+	case suppress.OptOut:
+		row.Entry, err = encodeSuppression(&suppress.Entry{Masked: r.Masked, Why: r.Why, By: r.Provider, Sender: r.Sender, At: time.UnixMilli(r.At)})
+	case suppress.OptIn:
+		for _, why := range suppress.Lifts(r.Why) {
+			row.Lifts += " " + string(why)
+		}
+		row.Lifts += " "
 	}
 	return row, err
+}
+
+// nameOld gives a preference that 0.1.0 queued the names of its person, and the kind of what it lifts.
+func (d *Deliveries) nameOld(ctx context.Context, r *queuedReport) error {
+	if !isAddress(r.Person) {
+		return nil
+	}
+	namer, err := d.store.namer(ctx)
+	if err != nil {
+		return err
+	}
+	old := message.Address(r.Person)
+	r.Person, r.Masked = strings.Join(append(namer.names(old), oldFields(old)...), " "), old.Key().String()
+	if r.Kind == suppress.OptIn && r.Why == "" {
+		if r.Why = suppress.StopWord; strings.Contains(old.Reveal(), "@") {
+			r.Why = suppress.Unsubscribe
+		}
+	}
+	return nil
 }
 
 // run runs the script. copies are the redelivery copies of the messages that fall back, by the index of their report.

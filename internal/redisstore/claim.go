@@ -10,20 +10,19 @@ import (
 // claimArgs are the arguments of claim.lua.
 type claimArgs struct {
 	jobKeys
-	Suppressed     string        `key:"suppressed"`
-	Base           string        `lua:"base"`
-	Max            int           `lua:"max"`
-	Lease          time.Duration `lua:"lease"`
-	Aging          time.Duration `lua:"aging"`
-	Rate           float64       `lua:"rate"`
-	Burst          float64       `lua:"burst"`
-	Reap           bool          `lua:"reap"`
-	MaxCrashes     int           `lua:"max_crashes"`
-	FailUncertain  bool          `lua:"fail_uncertain"`
-	KeepFailed     int           `lua:"keep_failed"`
-	StatusTTL      time.Duration `lua:"status_ttl"`
-	RecipientLimit int           `lua:"recipient_limit"`
-	Providers      []string      `lua:"provider"`
+	Suppressed    string        `key:"suppressed"`
+	Base          string        `lua:"base"`
+	Max           int           `lua:"max"`
+	Lease         time.Duration `lua:"lease"`
+	Aging         time.Duration `lua:"aging"`
+	Rate          float64       `lua:"rate"`
+	Burst         float64       `lua:"burst"`
+	Reap          bool          `lua:"reap"`
+	MaxCrashes    int           `lua:"max_crashes"`
+	FailUncertain bool          `lua:"fail_uncertain"`
+	KeepFailed    int           `lua:"keep_failed"`
+	StatusTTL     time.Duration `lua:"status_ttl"`
+	Providers     []string      `lua:"provider"`
 }
 
 // claimAnswer is the answer of claim.lua.
@@ -39,14 +38,7 @@ type claimAnswer struct {
 	Reaped    int               `lua:"reaped"`
 	SetAside  int               `lua:"set_aside"`
 	Evicted   []string          `lua:"evicted"`
-	Remarks   []remark          `lua:"remarks"`
-}
-
-// remark tells the worker about the recipient of a claimed job.
-type remark struct {
-	Job        int    `lua:"job"`        // its number, from 1
-	Suppressed string `lua:"suppressed"` // the entry on the suppression list
-	Limited    int64  `lua:"limited"`    // Unix ms
+	Listed    bool              `lua:"listed"` // the suppression list has an entry
 }
 
 func (c *Consumer) claimArgs(r *queue.ClaimRequest) *claimArgs {
@@ -55,17 +47,17 @@ func (c *Consumer) claimArgs(r *queue.ClaimRequest) *claimArgs {
 		jobKeys: c.keys.jobs(), Suppressed: c.keys.Suppressed, Base: c.keys.Base,
 		Max: min(r.Max, maxBatch), Reap: r.Reap, Lease: c.config.Lease, Aging: c.config.PriorityAging, Rate: c.config.RateLimit, Burst: c.config.burst(),
 		MaxCrashes: config.MaxCrashes, FailUncertain: config.OnUncertain == FailUncertain, KeepFailed: config.KeepFailed, StatusTTL: config.StatusTTL,
-		RecipientLimit: c.config.RecipientLimit, Providers: c.providers,
+		Providers: c.providers,
 	}
 }
 
-// readClaim reads the answer of claim.lua.
-func (c *Consumer) readClaim(answer any) (*queue.Claim, error) {
+// readClaim reads the answer of claim.lua. lookUp says that the jobs' recipients have to be looked up.
+func (c *Consumer) readClaim(answer any) (claim *queue.Claim, lookUp bool, err error) {
 	var a claimAnswer
 	if err := decode(answer, &a); err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	claim := &queue.Claim{
+	claim = &queue.Claim{
 		Provider: a.Provider, Wait: time.Duration(a.Wait) * time.Millisecond, Halted: a.Halted, Throttled: a.Throttled,
 		Promoted: a.Promoted, Reaped: a.Reaped, SetAside: a.SetAside, Evicted: decodeJobs(c.channel, a.Evicted),
 	}
@@ -87,16 +79,5 @@ func (c *Consumer) readClaim(answer any) (*queue.Claim, error) {
 		}
 		claim.Jobs = append(claim.Jobs, one)
 	}
-	for _, r := range a.Remarks {
-		if r.Job < 1 || r.Job > len(claim.Jobs) || claim.Jobs[r.Job-1].Job == nil {
-			continue
-		}
-		one := claim.Jobs[r.Job-1]
-		if r.Limited > 0 {
-			one.LimitedUntil = time.UnixMilli(r.Limited)
-		} else {
-			one.Suppressed = decodeSuppression(c.channel, one.Job.Recipient, r.Suppressed)
-		}
-	}
-	return claim, nil
+	return claim, a.Listed || c.config.RecipientLimit > 0, nil
 }

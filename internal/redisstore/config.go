@@ -45,6 +45,10 @@ type Config struct {
 	// CAFile is a PEM file with the authorities that may have signed Redis's certificate; the system's when empty.
 	CAFile string `env:"REDIS_CA_FILE"`
 
+	// PrivacyKey is a random text of at least 16 bytes, the same for all programs. The suppression list and the recipient's limit keep a person by an HMAC
+	// under it, and no address. To change it, put the new one before the former one, with a comma between: entries are found by either. Without it a key is
+	// made and kept in Redis, which protects no backup of Redis.
+	PrivacyKey secret.Keys `env:"PRIVACY_KEY"`
 	// Prefix of every key.
 	Prefix string `env:"RINGUP_PREFIX, default=ringup"`
 	// DedupeTTL is how long a webhook's id and event type are remembered.

@@ -20,24 +20,26 @@ import (
 // scripts are all there are: a line each here, a line in compile, and a file lua/<name>.lua. The structs of their arguments and answers are in
 // the files that call them.
 type scripts struct {
-	enqueue, claim, settle, renew, heartbeat, clock, restore, report, operate, purge, forget, retain script
+	enqueue, claim, settle, renew, heartbeat, clock, restore, report, operate, purge, forget, retain, recipients, rekey script
 }
 
 // compile puts the scripts together, once per program.
 var compile = sync.OnceValue(func() scripts {
 	return scripts{
-		enqueue:   newScript[enqueueArgs, enqueueAnswer]("enqueue"),
-		claim:     newScript[claimArgs, claimAnswer]("claim"),
-		settle:    newScript[settleArgs, settleAnswer]("settle"),
-		renew:     newScript[renewArgs, renewAnswer]("renew"),
-		heartbeat: newScript[heartbeatArgs, struct{}]("beat"),
-		clock:     newScript[clockArgs, clockAnswer]("clock"),
-		restore:   newScript[restoreArgs, restoreAnswer]("restore"),
-		report:    newScript[reportArgs, reportAnswer]("report"),
-		operate:   newScript[operateArgs, operateAnswer]("operate"),
-		purge:     newScript[purgeArgs, purgeAnswer]("purge"),
-		forget:    newScript[forgetArgs, forgetAnswer]("forget"),
-		retain:    newScript[retainArgs, retainAnswer]("retain"),
+		enqueue:    newScript[enqueueArgs, enqueueAnswer]("enqueue"),
+		claim:      newScript[claimArgs, claimAnswer]("claim"),
+		settle:     newScript[settleArgs, settleAnswer]("settle"),
+		renew:      newScript[renewArgs, renewAnswer]("renew"),
+		heartbeat:  newScript[heartbeatArgs, struct{}]("beat"),
+		clock:      newScript[clockArgs, clockAnswer]("clock"),
+		restore:    newScript[restoreArgs, restoreAnswer]("restore"),
+		report:     newScript[reportArgs, reportAnswer]("report"),
+		operate:    newScript[operateArgs, operateAnswer]("operate"),
+		purge:      newScript[purgeArgs, purgeAnswer]("purge"),
+		forget:     newScript[forgetArgs, forgetAnswer]("forget"),
+		retain:     newScript[retainArgs, retainAnswer]("retain"),
+		recipients: newScript[recipientsArgs, recipientsAnswer]("recipients"),
+		rekey:      newScript[rekeyArgs, struct{}]("rekey"),
 	}
 })
 
@@ -49,7 +51,8 @@ type Store struct {
 	keys    map[message.Channel]Keys
 	slots   [][]message.Channel // the channels that one call of enqueue may serve together
 	scripts scripts
-	metrics *metrics                          // nil: not instrumented
+	metrics *metrics // nil: not instrumented
+	privacy privacy
 	looked  map[message.Channel]*atomic.Int64 // the score of failed jobs up to which restoreAll has looked
 }
 

@@ -79,7 +79,8 @@ func (s *Store) Consumer(channel message.Channel, config ConsumerConfig, provide
 }
 
 // Exchange settles jobs and claims others, in one round trip; without settlements and health it only claims, and without a request it only
-// settles. Failed jobs that fall back are on the other channel before they are settled, which takes a round trip or two more.
+// settles. Failed jobs that fall back are on the other channel before they are settled, which takes a round trip or two more; the recipients of
+// claimed jobs are looked up in one more, where the suppression list has an entry or RECIPIENT_LIMIT is set.
 //
 // With an error, a part of the answer that is not nil did happen. Settling again is harmless; a claim whose answer was lost is reaped when
 // its leases end. A cancelled ctx counts as a lost answer. Errors: queue.ErrUnavailable, and settlements that cannot be encoded.
@@ -94,7 +95,7 @@ func (c *Consumer) Exchange(
 	if len(settlements) > 0 || len(health) > 0 {
 		settlements, moved, err := c.fallBack(ctx, settlements)
 		if err == nil {
-			batch, err = c.settleBatch(settlements, health, moved)
+			batch, err = c.settleBatch(ctx, settlements, health, moved)
 		}
 		if err != nil {
 			return nil, nil, err
@@ -121,7 +122,7 @@ func (c *Consumer) Exchange(
 	}
 	if request != nil && answers[0].Err() == nil {
 		var readErr error
-		claim, readErr = c.readClaim(answers[0].Val())
+		claim, readErr = c.looked(ctx, answers[0].Val())
 		err = errors.Join(err, readErr)
 	}
 	return settled, claim, err

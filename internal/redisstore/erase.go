@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/provider/sandbox"
 	"ringup.dev/ringup/internal/queue"
@@ -19,17 +21,31 @@ const (
 	forgetSlack = 500
 	// maxSending is how many of a person's jobs in flight are named.
 	maxSending = 100
-	// inOutbox are the messages that the sandbox took, which is no state of jobs.
-	inOutbox queue.State = "outbox"
+	// maxRounds is how many looks at a part one call takes, also where it meets no job.
+	maxRounds = 1000
+)
+
+// The places beside the states of jobs that may hold a person. TestNobodyIsLeft plants a person in all of them.
+const (
+	inOutbox     queue.State = "outbox"     // the messages that the sandbox took
+	inCopies     queue.State = "copies"     // the redelivery copies of sent jobs
+	inMoves      queue.State = "moves"      // the jobs that 0.1.0 let fall back
+	onSuppressed queue.State = "suppressed" // the suppression list; it keeps the person, by name
 )
 
 // forgetArgs are the arguments of forget.lua.
 type forgetArgs struct {
-	From  string   `key:"jobs"` // a priority list, or a sorted set
-	Base  string   `lua:"base"`
-	First int64    `lua:"first"` // of a list: the part that the jobs are in, counted from its end
-	Last  int64    `lua:"last"`
-	Jobs  [][]byte `lua:"job"`
+	From  string      `key:"jobs"` // a priority list, or a sorted set
+	Base  string      `lua:"base"`
+	First int64       `lua:"first"` // of a list: the part that the jobs are in, counted from its end
+	Last  int64       `lua:"last"`
+	Rows  []forgetRow `lua:"job"`
+}
+
+// forgetRow is a job to delete, and the name of its recipient.
+type forgetRow struct {
+	Raw  []byte `lua:"raw"`
+	Name string `lua:"name"`
 }
 
 // forgetAnswer is the answer of forget.lua.
@@ -45,7 +61,8 @@ type forgetStep struct {
 	again   bool // walked before; nothing is counted twice
 }
 
-// forgetSteps are in the order of a job's life, so that one that moves on meanwhile is met in its next state. Jobs also come back from
+// forgetSteps are the places that may hold a person. What has no place here holds names (base:suppressed, base:recent, base:reports), masked addresses
+// (base:seen, base:audit) or nothing of a person. They are in the order of a job's life, so that one that moves on meanwhile is met in its next state. Jobs also come back from
 // retry to their lists, so retry is walked on either side of them; and jobs in flight are named before and after.
 var forgetSteps = func() []forgetStep {
 	var steps []forgetStep
@@ -55,13 +72,14 @@ var forgetSteps = func() []forgetStep {
 			steps = append(steps, forgetStep{channel: c, state: queue.Waiting, list: p})
 		}
 		steps = append(steps, forgetStep{channel: c, state: queue.Scheduled}, forgetStep{channel: c, state: queue.Retrying, again: true}, forgetStep{channel: c, state: queue.InFlight, again: true},
-			forgetStep{channel: c, state: queue.Failed}, forgetStep{channel: c, state: queue.Completed}, forgetStep{channel: c, state: inOutbox})
+			forgetStep{channel: c, state: queue.Failed}, forgetStep{channel: c, state: queue.Completed}, forgetStep{channel: c, state: inMoves},
+			forgetStep{channel: c, state: inCopies}, forgetStep{channel: c, state: inOutbox}, forgetStep{channel: c, state: onSuppressed})
 	}
 	return steps
 }()
 
-// Forget looks through a part of everything for a person's data, and deletes it: jobs, with their bodies and logs, and the messages in the
-// outbox. Call it with the Next of its answer until that is empty; after a cancelled ctx it may be called with the same From. No script holds
+// Forget looks through a part of everything for a person's data, and deletes it: jobs, with their bodies, logs and redelivery copies, and the messages
+// in the outbox. Call it with the Next of its answer until that is empty; after a cancelled ctx it may be called with the same From. No script holds
 // Redis for longer than one pass over a priority list takes: some 20 ms where a million jobs wait. A webhook's deduplication record stays:
 // it has masked addresses alone, and makes a repetition by the POS a duplicate. Errors: queue.ErrUnavailable, and a From that
 // is no Next.
@@ -71,8 +89,8 @@ func (s *Store) Forget(ctx context.Context, r queue.ForgetRequest) (queue.Forgot
 	if err != nil {
 		return found, err
 	}
-	for step < len(forgetSteps) {
-		if found.Seen >= r.AtMost {
+	for round := 0; step < len(forgetSteps); round++ {
+		if found.Seen >= r.AtMost || round >= maxRounds {
 			found.Next = strconv.Itoa(step) + " " + strconv.FormatUint(at, 10)
 			return found, nil
 		}
@@ -113,6 +131,15 @@ func (s *Store) forget(ctx context.Context, r *queue.ForgetRequest, step forgetS
 		return s.forgetWaiting(ctx, r, step, int64(at), found)
 	case inOutbox:
 		return s.forgetOutbox(ctx, r, k.Outbox, int64(at), found)
+	case inMoves:
+		return s.forgetMoves(ctx, r, step.channel, found)
+	case inCopies:
+		return s.forgetCopies(ctx, r, step.channel, at, found)
+	case onSuppressed:
+		if r.DryRun {
+			return 0, true, nil
+		}
+		return 0, true, s.rekeyAll(ctx, step.channel)
 	}
 	key := map[queue.State]string{queue.InFlight: k.Inflight, queue.Retrying: k.Retry, queue.Scheduled: k.Held, queue.Failed: k.Failed, queue.Completed: k.Completed}[step.state]
 	pairs, next, err := s.client.ZScan(ctx, key, at, "", scanBatch).Result()
@@ -190,6 +217,92 @@ func (s *Store) forgetOutbox(ctx context.Context, r *queue.ForgetRequest, key st
 	return uint64(at), len(texts) < scanBatch, nil
 }
 
+// forgetMoves deletes the person's jobs among those that 0.1.0 let fall back. Ingest carries the others over within a second.
+func (s *Store) forgetMoves(ctx context.Context, r *queue.ForgetRequest, channel message.Channel, found *queue.Forgotten) (uint64, bool, error) {
+	k := s.keys[channel]
+	raws, err := s.client.LRange(ctx, k.Moves, 0, -1).Result()
+	if err != nil || len(raws) == 0 {
+		return 0, true, unavailable(err)
+	}
+	jobs := make([]queue.Stored, 0, len(raws))
+	for _, raw := range raws {
+		jobs = append(jobs, stored(channel, inMoves, time.Time{}, raw))
+	}
+	owned, err := s.owned(ctx, r, jobs, found)
+	if err != nil || r.DryRun {
+		found.Failed += len(owned)
+		return 0, err == nil, err
+	}
+	for _, one := range owned {
+		n, err := s.client.LRem(ctx, k.Moves, 1, one.Raw).Result()
+		if found.Failed += int(n); err != nil {
+			return 0, false, unavailable(err)
+		}
+	}
+	return 0, true, nil
+}
+
+// forgetCopies looks at some of the redelivery copies, and deletes the person's: a report would have them sent again. They count as completed jobs,
+// unless the job itself was one: then they went with it.
+func (s *Store) forgetCopies(ctx context.Context, r *queue.ForgetRequest, channel message.Channel, at uint64, found *queue.Forgotten) (uint64, bool, error) {
+	names, next, err := s.scanKeys(ctx, s.keys[channel].Base, ":kept:*", at)
+	if err != nil || len(names) == 0 {
+		return next, next == 0, unavailable(err)
+	}
+	pipe := s.client.Pipeline()
+	texts := make([]*redis.StringCmd, len(names))
+	for i, name := range names {
+		texts[i] = pipe.Get(ctx, name)
+	}
+	if _, err := foreignKeys(pipe.Exec(ctx)); err != nil {
+		return 0, false, unavailable(err)
+	}
+	for i, text := range texts {
+		raw, is := copyOf(text.Val())
+		if !is {
+			continue
+		}
+		owned, err := s.owned(ctx, r, []queue.Stored{stored(channel, inCopies, time.Time{}, raw)}, found)
+		if err != nil {
+			return 0, false, err
+		}
+		if len(owned) == 0 {
+			continue
+		}
+		found.Completed++
+		if r.DryRun {
+			continue
+		}
+		if err := s.client.Del(ctx, names[i]).Err(); err != nil {
+			return 0, false, unavailable(err)
+		}
+	}
+	return next, next == 0, nil
+}
+
+// copyOf returns the job of a redelivery copy: behind the delay, whether it may fall back, and the provider's message id (see redeliveryCopy).
+func copyOf(text string) (raw string, is bool) {
+	parts := strings.SplitN(text, " ", 4)
+	if len(parts) < 4 {
+		return "", false
+	}
+	return parts[3], true
+}
+
+// scanKeys returns some of the keys with a base and a pattern behind it, from a cursor on, and the next cursor, 0 at the end.
+func (s *Store) scanKeys(ctx context.Context, base, pattern string, cursor uint64) ([]string, uint64, error) {
+	var node redis.Cmdable = s.client
+	if cluster, is := s.client.(*redis.ClusterClient); is {
+		// All keys of a base are in its slot.
+		master, err := cluster.MasterForKey(ctx, base)
+		if err != nil {
+			return nil, 0, err
+		}
+		node = master
+	}
+	return node.Scan(ctx, cursor, base+pattern, scanBatch).Result()
+}
+
 // owned picks the person's jobs. Of a job whose event cannot be read the recipient alone decides.
 func (s *Store) owned(ctx context.Context, r *queue.ForgetRequest, jobs []queue.Stored, found *queue.Forgotten) ([]queue.Stored, error) {
 	found.Seen += len(jobs)
@@ -218,11 +331,15 @@ func (s *Store) forgetJobs(ctx context.Context, r *queue.ForgetRequest, k Keys, 
 		return len(jobs), nil
 	}
 	deleted := 0
+	namer, err := s.namer(ctx)
+	if err != nil {
+		return 0, err
+	}
 	for len(jobs) > 0 {
 		n := min(len(jobs), operateBatch)
 		args := forgetArgs{From: key, Base: k.Base, First: from, Last: til}
 		for _, one := range jobs[:n] {
-			args.Jobs = append(args.Jobs, one.Raw)
+			args.Rows = append(args.Rows, forgetRow{one.Raw, namer.names(one.Job.Recipient)[0]})
 		}
 		var answer forgetAnswer
 		if err := s.ask(ctx, &s.scripts.forget, &args, &answer); err != nil {

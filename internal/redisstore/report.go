@@ -23,6 +23,10 @@ const (
 	reportPatience = time.Minute
 )
 
+// rekeyEvery is how often entries that 0.1.0 wrote are put under names, for the first time this long after the start: by then an upgrade is over,
+// during which workers of 0.1.0 look entries up by address.
+const rekeyEvery = time.Hour
+
 // queuedReport is a delivery report, or a preference, as it waits to be applied. Other releases read it, too.
 type queuedReport struct {
 	Received int64         `json:"r"` // Unix ms
@@ -35,10 +39,11 @@ type queuedReport struct {
 	Error    string        `json:"e,omitempty"`
 	Remedy   report.Remedy `json:"a,omitempty"`
 
-	Kind    suppress.Kind `json:"k,omitempty"`
-	Address string        `json:"d,omitempty"`
-	Sender  string        `json:"f,omitempty"`
-	Why     suppress.Why  `json:"w,omitempty"`
+	Kind   suppress.Kind `json:"k,omitempty"`
+	Person string        `json:"d,omitempty"` // names, with spaces between; an address, of 0.1.0
+	Masked string        `json:"x,omitempty"` // the address
+	Sender string        `json:"f,omitempty"`
+	Why    suppress.Why  `json:"w,omitempty"`
 }
 
 // events are the names of the states in a job's log.
@@ -96,8 +101,20 @@ func (d *Deliveries) Accept(ctx context.Context, update report.Update) error {
 		}
 	}
 	for _, p := range update.Preferences {
-		err := push(p.Channel, queuedReport{
-			EventID: p.EventID, Provider: p.Provider, At: millisOf(p.At, now), Kind: p.Kind, Address: foldAddress(p.Address), Sender: p.Sender, Why: p.Why,
+		if _, known := d.store.keys[p.Channel]; !known {
+			return fmt.Errorf("there is no channel %q", p.Channel)
+		}
+		// An entry by address gets its name now, so that the names are all that it takes to apply the preference.
+		if err := d.store.rekey(ctx, p.Channel, addressesOf(oldFields(p.Address))); err != nil {
+			return err
+		}
+		namer, err := d.store.namer(ctx)
+		if err != nil {
+			return err
+		}
+		err = push(p.Channel, queuedReport{
+			EventID: p.EventID, Provider: p.Provider, At: millisOf(p.At, now), Kind: p.Kind, Person: strings.Join(namer.names(p.Address), " "), Masked: p.Address.Key().String(),
+			Sender: p.Sender, Why: p.Why,
 		})
 		if err != nil {
 			return err
@@ -134,14 +151,18 @@ func errorText(err error) string {
 
 // Run applies reports until ctx ends: once per second, and at once after Accept.
 func (d *Deliveries) Run(ctx context.Context) {
-	ticker := time.NewTicker(sweepEvery)
+	ticker, old := time.NewTicker(sweepEvery), time.NewTicker(rekeyEvery)
 	defer ticker.Stop()
+	defer old.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-d.woken:
 		case <-ticker.C:
+		case <-old.C:
+			d.rekey(ctx)
+			continue
 		}
 		for _, channel := range message.Channels {
 			call, cancel := context.WithTimeout(ctx, flushTimeout)
@@ -158,3 +179,17 @@ func (d *Deliveries) Run(ctx context.Context) {
 		}
 	}
 }
+
+// rekey puts the entries that 0.1.0 wrote under the names of their persons, on every channel.
+func (d *Deliveries) rekey(ctx context.Context) {
+	for _, channel := range message.Channels {
+		call, cancel := context.WithTimeout(ctx, rekeyTimeout)
+		if err := d.store.rekeyAll(call, channel); err != nil && ctx.Err() == nil {
+			d.store.log.Warn("suppression list not rewritten", "channel", channel, "error", err)
+		}
+		cancel()
+	}
+}
+
+// rekeyTimeout bounds a pass over a channel's list.
+const rekeyTimeout = time.Minute

@@ -1,7 +1,9 @@
 package redisstore
 
 import (
+	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -58,11 +60,11 @@ type costArgs struct {
 	Micros int64  `lua:"micros"`
 }
 
-// suppressionArgs is an address for the suppression list.
+// suppressionArgs is an entry of the suppression list.
 type suppressionArgs struct {
-	Of      int    `lua:"of"`
-	Address string `lua:"address"`
-	Entry   string `lua:"entry"`
+	Of    int    `lua:"of"`
+	Name  string `lua:"name"`
+	Entry string `lua:"entry"`
 }
 
 // linkArgs leads from a provider's message id to a job.
@@ -91,11 +93,12 @@ type settleAnswer struct {
 type settleBatch struct {
 	channel message.Channel
 	args    settleArgs
-	order   []int // which settlement has the number i+1 in the script: first the complete ones
+	order   []int       // which settlement has the number i+1 in the script: first the complete ones
+	namer   personNamer // for new entries of the suppression list
 }
 
 // settleBatch encodes settlements. moved has the channels that the messages of failed jobs have fallen back to.
-func (c *Consumer) settleBatch(settlements []queue.Settlement, health []queue.ProviderHealth, moved fallenBack) (*settleBatch, error) {
+func (c *Consumer) settleBatch(ctx context.Context, settlements []queue.Settlement, health []queue.ProviderHealth, moved fallenBack) (*settleBatch, error) {
 	config := &c.store.config
 	b := &settleBatch{channel: c.channel, order: make([]int, 0, len(settlements)), args: settleArgs{
 		jobKeys: c.keys.jobs(), Completed: c.keys.Completed, Totals: c.keys.Totals, Base: c.keys.Base, BreakerConfig: c.config.Breaker,
@@ -104,6 +107,16 @@ func (c *Consumer) settleBatch(settlements []queue.Settlement, health []queue.Pr
 	}}
 	for _, h := range health {
 		b.args.Health = append(b.args.Health, healthArgs(h))
+	}
+	suppresses := func(s queue.Settlement) bool {
+		failed, is := s.Outcome.(queue.Fail)
+		return is && failed.Suppress != nil
+	}
+	if slices.ContainsFunc(settlements, suppresses) {
+		var err error
+		if b.namer, err = c.store.namer(ctx); err != nil {
+			return nil, err
+		}
 	}
 	now := time.Now()
 	for _, complete := range []bool{true, false} {
@@ -141,7 +154,7 @@ func (c *Consumer) encode(b *settleBatch, now time.Time, s *queue.Settlement, mo
 			if err != nil {
 				return err
 			}
-			b.args.Suppressions = append(b.args.Suppressions, suppressionArgs{len(b.order), foldAddress(o.Suppress.Address), entry})
+			b.args.Suppressions = append(b.args.Suppressions, suppressionArgs{len(b.order), b.namer.names(o.Suppress.Address)[0], entry})
 		}
 		return b.end(now, s, end{outcome: "fail", attempt: o.Attempt, error: o.Error, uncertain: o.Uncertain, spends: true, numbered: true,
 			moved: moved[s.Claimed]})

@@ -4,7 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"strings"
+	"slices"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -13,45 +13,82 @@ import (
 	"ringup.dev/ringup/internal/suppress"
 )
 
-// suppression is an entry of the suppression list, as it is stored under the address.
+// suppression is an entry of the suppression list, as it is stored under the person's name.
 type suppression struct {
 	At     int64        `json:"t"` // Unix ms
 	Why    suppress.Why `json:"w"`
 	By     string       `json:"b,omitempty"`
 	Sender string       `json:"s,omitempty"`
+	Masked string       `json:"a,omitempty"`
 }
 
-// foldAddress spells an address as the list does: in small letters, since every large provider ignores capitals in e-mail addresses.
-func foldAddress(r message.Address) string { return strings.ToLower(r.Reveal()) }
-
 func encodeSuppression(s *suppress.Entry) (string, error) {
-	entry, err := json.Marshal(suppression{At: s.At.UnixMilli(), Why: s.Why, By: s.By, Sender: s.Sender})
+	masked := s.Masked
+	if s.Address != "" {
+		masked = s.Address.Key().String()
+	}
+	entry, err := json.Marshal(suppression{At: s.At.UnixMilli(), Why: s.Why, By: s.By, Sender: s.Sender, Masked: masked})
 	return string(entry), err
 }
 
 // decodeSuppression reads an entry. One that cannot be read counts all the same, with the reason "unknown".
-func decodeSuppression(channel message.Channel, address message.Address, entry string) *suppress.Entry {
+func decodeSuppression(channel message.Channel, name, entry string) *suppress.Entry {
 	var s suppression
 	if json.Unmarshal([]byte(entry), &s) != nil {
-		return &suppress.Entry{Channel: channel, Address: address, Why: "unknown"}
+		return &suppress.Entry{Channel: channel, Name: name, Why: "unknown"}
 	}
-	return &suppress.Entry{Channel: channel, Address: address, Why: s.Why, By: s.By, Sender: s.Sender, At: time.UnixMilli(s.At)}
+	return &suppress.Entry{Channel: channel, Name: name, Masked: s.Masked, Why: s.Why, By: s.By, Sender: s.Sender, At: time.UnixMilli(s.At)}
 }
 
-// Suppress puts addresses on the suppression lists of their channels, all or none of a channel's, and returns how many were not there yet. An
-// entry that is there stays as it is: the first reason counts. No entries are no error. Errors: queue.ErrUnavailable; some channels may have
-// their entries then.
+// entryFields returns the fields that an entry's person may be under, first the one of a new entry. Errors: suppress.ErrOtherKey.
+func entryFields(namer personNamer, e *suppress.Entry) ([]string, error) {
+	switch {
+	case e.Address != "":
+		return append(namer.names(e.Address), oldFields(e.Address)...), nil
+	case namer.knows(e.Name):
+		return []string{e.Name}, nil
+	}
+	return nil, suppress.ErrOtherKey
+}
+
+// Suppress puts persons on the suppression lists of their channels, by address or by name, and returns how many were not there yet. An
+// entry that is there stays as it is: the first reason counts. No entries are no error. Errors: queue.ErrUnavailable, when a part may be on the
+// lists; suppress.ErrOtherKey, when nothing is.
 func (s *Store) Suppress(ctx context.Context, entries []suppress.Entry) (added int, err error) {
-	pipe := s.client.Pipeline()
+	if len(entries) == 0 {
+		return 0, nil
+	}
+	namer, err := s.namer(ctx)
+	if err != nil {
+		return 0, err
+	}
+	look, put := s.client.Pipeline(), s.client.Pipeline()
+	names, found := make([]string, len(entries)), make([]*redis.SliceCmd, len(entries))
+	for i := range entries {
+		fields, err := entryFields(namer, &entries[i])
+		if err != nil {
+			return 0, err
+		}
+		names[i], found[i] = fields[0], look.HMGet(ctx, s.keys[entries[i].Channel].Suppressed, fields...)
+	}
+	if _, err := look.Exec(ctx); err != nil {
+		return 0, unavailable(err)
+	}
 	var answers []*redis.BoolCmd
 	for i := range entries {
+		if slices.ContainsFunc(found[i].Val(), func(entry any) bool { return entry != nil }) {
+			continue
+		}
 		entry, err := encodeSuppression(&entries[i])
 		if err != nil {
 			return 0, err
 		}
-		answers = append(answers, pipe.HSetNX(ctx, s.keys[entries[i].Channel].Suppressed, foldAddress(entries[i].Address), entry))
+		answers = append(answers, put.HSetNX(ctx, s.keys[entries[i].Channel].Suppressed, names[i], entry))
 	}
-	_, err = pipe.Exec(ctx)
+	if len(answers) == 0 {
+		return 0, nil
+	}
+	_, err = put.Exec(ctx)
 	for _, a := range answers {
 		if a.Val() {
 			added++
@@ -60,22 +97,35 @@ func (s *Store) Suppress(ctx context.Context, entries []suppress.Entry) (added i
 	return added, unavailable(err)
 }
 
-// Unsuppress takes an address off a channel's list; false says that it was not on it. Errors: queue.ErrUnavailable.
+// Unsuppress takes an address's person off a channel's list; false says that they were not on it. Errors: queue.ErrUnavailable.
 func (s *Store) Unsuppress(ctx context.Context, channel message.Channel, address message.Address) (bool, error) {
-	n, err := s.client.HDel(ctx, s.keys[channel].Suppressed, foldAddress(address)).Result()
+	namer, err := s.namer(ctx)
+	if err != nil {
+		return false, err
+	}
+	n, err := s.client.HDel(ctx, s.keys[channel].Suppressed, append(namer.names(address), oldFields(address)...)...).Result()
 	return n > 0, unavailable(err)
 }
 
-// Suppressed returns an address's entry on a channel's list; nil when it is not on it. Errors: queue.ErrUnavailable.
+// Suppressed returns the entry of an address's person on a channel's list; nil when they are not on it. Errors: queue.ErrUnavailable.
 func (s *Store) Suppressed(ctx context.Context, channel message.Channel, address message.Address) (*suppress.Entry, error) {
-	entry, err := s.client.HGet(ctx, s.keys[channel].Suppressed, foldAddress(address)).Result()
-	if errors.Is(err, redis.Nil) {
-		return nil, nil
+	namer, err := s.namer(ctx)
+	if err != nil {
+		return nil, err
 	}
+	fields := append(namer.names(address), oldFields(address)...)
+	entries, err := s.client.HMGet(ctx, s.keys[channel].Suppressed, fields...).Result()
 	if err != nil {
 		return nil, unavailable(err)
 	}
-	return decodeSuppression(channel, address, entry), nil
+	for _, entry := range entries {
+		if text, found := entry.(string); found {
+			e := decodeSuppression(channel, fields[0], text)
+			e.Masked = address.Key().String()
+			return e, nil
+		}
+	}
+	return nil, nil
 }
 
 // CountSuppressed returns how many addresses are on a channel's list. Errors: queue.ErrUnavailable.
@@ -87,6 +137,10 @@ func (s *Store) CountSuppressed(ctx context.Context, channel message.Channel) (i
 // Suppressions hands a channel's list to visit, in no order, until that says that it is done. An entry that comes or goes meanwhile may be missed.
 // Errors: queue.ErrUnavailable.
 func (s *Store) Suppressions(ctx context.Context, channel message.Channel, visit func(suppress.Entry) (done bool)) error {
+	namer, err := s.namer(ctx)
+	if err != nil {
+		return err
+	}
 	seen := map[string]bool{} // a scan may return an entry twice
 	cursor := uint64(0)
 	for {
@@ -99,7 +153,11 @@ func (s *Store) Suppressions(ctx context.Context, channel message.Channel, visit
 				continue
 			}
 			seen[page[i]] = true
-			if visit(*decodeSuppression(channel, message.Address(page[i]), page[i+1])) {
+			e := decodeSuppression(channel, page[i], page[i+1])
+			if old := message.Address(page[i]); isAddress(page[i]) {
+				e.Name, e.Masked = namer.names(old)[0], old.Key().String()
+			}
+			if visit(*e) {
 				return nil
 			}
 		}
@@ -119,6 +177,10 @@ func (s *Store) SyncOptOuts(ctx context.Context, channel message.Channel, provid
 	if mine, err := s.client.SetNX(ctx, turn, "1", interval).Result(); err != nil || !mine {
 		return false, unavailable(err)
 	}
+	namer, err := s.namer(ctx)
+	if err != nil {
+		return true, err
+	}
 	listed := map[string]bool{}
 	var batch []suppress.Entry
 	put := func() error {
@@ -126,8 +188,10 @@ func (s *Store) SyncOptOuts(ctx context.Context, channel message.Channel, provid
 		batch = batch[:0]
 		return err
 	}
-	err := list(ctx, func(address message.Address) error {
-		listed[foldAddress(address)] = true
+	err = list(ctx, func(address message.Address) error {
+		for _, name := range namer.names(address) {
+			listed[name] = true
+		}
 		batch = append(batch, suppress.Entry{Channel: channel, Address: address, Why: suppress.OptOutList, By: provider, At: time.Now()})
 		if len(batch) < scanBatch {
 			return nil
@@ -141,16 +205,16 @@ func (s *Store) SyncOptOuts(ctx context.Context, channel message.Channel, provid
 		// Another program may try again soon.
 		return true, errors.Join(err, s.client.Expire(ctx, turn, time.Minute).Err())
 	}
-	var delisted []message.Address
+	var delisted []string
 	err = s.Suppressions(ctx, channel, func(e suppress.Entry) bool {
-		if e.Why == suppress.OptOutList && e.By == provider && !listed[e.Address.Reveal()] {
-			delisted = append(delisted, e.Address)
+		if e.Why == suppress.OptOutList && e.By == provider && !listed[e.Name] {
+			delisted = append(delisted, e.Name)
 		}
 		return false
 	})
-	for _, address := range delisted {
-		if _, offErr := s.Unsuppress(ctx, channel, address); offErr != nil {
-			return true, errors.Join(err, offErr)
+	for batch := range slices.Chunk(delisted, scanBatch) {
+		if delErr := s.client.HDel(ctx, k.Suppressed, batch...).Err(); delErr != nil {
+			return true, errors.Join(err, unavailable(delErr))
 		}
 	}
 	return true, err

@@ -12,10 +12,13 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"ringup.dev/ringup/internal/config/secret"
+	"ringup.dev/ringup/internal/event"
 	"ringup.dev/ringup/internal/job"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/queue"
 	"ringup.dev/ringup/internal/redistest"
+	"ringup.dev/ringup/internal/report"
+	"ringup.dev/ringup/internal/suppress"
 )
 
 // TestUsersInACluster gives the documented users what docs/security.md adds for a cluster: as them, webhooks go in and messages come out.
@@ -74,7 +77,31 @@ func TestUsersInACluster(t *testing.T) {
 	if err := errors.Join(ingest.Sweeper(prometheus.NewRegistry()).sweep(t.Context(), message.SMS, true), ingest.restoreAll(t.Context(), message.SMS)); err != nil {
 		t.Errorf("a sweep: %v", err)
 	}
+	admins := as("admin")
+	if n, err := admins.Suppress(t.Context(), []suppress.Entry{{Channel: message.SMS, Address: "+15550100001", Why: suppress.Operator}}); err != nil || n != 1 {
+		t.Errorf("an operator's entry: %d, %v", n, err)
+	}
+	if _, err := producer.Enqueue(t.Context(), webhook("b")); err != nil {
+		t.Fatal(err)
+	}
+	limited := worker.Consumer(message.SMS, ConsumerConfig{Lease: 30 * time.Second, PriorityAging: time.Minute, RecipientLimit: 1}, []string{"p"})
+	if _, claim, err := limited.Exchange(t.Context(), nil, nil, &queue.ClaimRequest{Max: 9}); err != nil || len(claim.Jobs) != 1 {
+		t.Errorf("a claim whose recipients are looked up: %+v, %v", claim, err)
+	}
+	deliveries := as("ingest").Deliveries(prometheus.NewRegistry())
+	if err := errors.Join(deliveries.store.rekeyAll(t.Context(), message.SMS), deliveries.Accept(t.Context(), report.Update{Preferences: []suppress.Preference{
+		{EventID: "1", Provider: "p", Channel: message.SMS, Address: "+15550100001", Kind: suppress.OptIn, Why: suppress.StopWord}}}), deliveries.applyAll(t.Context(), message.SMS)); err != nil {
+		t.Errorf("a preference, and the entries of 0.1.0: %v", err)
+	}
+	if _, err := admins.Forget(t.Context(), queue.ForgetRequest{Person: nobody{}, AtMost: 1000}); err != nil {
+		t.Errorf("forgetting: %v", err)
+	}
 	if state, err := as("admin").State(t.Context(), message.SMS); err != nil || state.Completed != 1 {
 		t.Errorf("%+v, %v", state, err)
 	}
 }
+
+// nobody is a person without data.
+type nobody struct{}
+
+func (nobody) Owns(message.Address, *event.Event) bool { return false }

@@ -64,10 +64,12 @@ func (r *Report) Remedy() Remedy {
 	return FallBack
 }
 
-// Update has all that one callback says. Both lists are empty where it says nothing that matters.
+// Update has all that one callback says. It is empty where it says nothing that matters.
 type Update struct {
 	Reports     []Report
 	Preferences []suppress.Preference
+	// Unread counts wishes (STOP, START) of persons whose number cannot be read: an operator has to look them up at the provider.
+	Unread int
 }
 
 // Empty says that there is nothing to apply.

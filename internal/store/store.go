@@ -17,6 +17,8 @@ type Store struct {
 	// TimeZone is the IANA name of the zone of times without one; "" is UTC.
 	TimeZone string
 	Brand
+	// MayWrite says why customers' messages are not sent to an address, whose country is not allowed; nil where they are. Without it all are.
+	MayWrite func(message.Address) error
 	// Priorities of the events, from 1, the first, to 4. A type that is not in it has 4.
 	Priorities map[event.Type]int
 	// Channels that messages go out on, in the order answers show them.

@@ -3,6 +3,7 @@
 package suppress
 
 import (
+	"errors"
 	"time"
 
 	"ringup.dev/ringup/internal/message"
@@ -32,6 +33,22 @@ const (
 	Import      Why = "import"       // from a file
 )
 
+// ErrOtherKey is the error of an entry that has a name which no PRIVACY_KEY in use has made: it would stand for nobody.
+var ErrOtherKey = errors.New("an entry was exported with another PRIVACY_KEY: add that one behind a comma, or import addresses")
+
+// Lifts returns the reasons of the entries that an opt-in lifts: what its own kind put on the list. Why is StopWord where a person answered START,
+// and Unsubscribe where they subscribed again. START also lifts the refusals of a provider, who heeds it as well. What complaints, bounces,
+// providers' lists and operators put on the list no opt-in lifts.
+func Lifts(why Why) []Why {
+	switch why {
+	case StopWord:
+		return []Why{StopWord, Refused}
+	case Unsubscribe:
+		return []Why{Unsubscribe}
+	}
+	return nil
+}
+
 // Preference is a person's wish to get no more messages, or to get them again.
 type Preference struct {
 	EventID  string
@@ -42,14 +59,17 @@ type Preference struct {
 	// Sender is ours, which they answered: the number, the messaging service, the Cloud API's phone number id; "" for all.
 	Sender string
 	Kind   Kind
-	Why    Why       // of an opt-out
+	Why    Why       // of an opt-out; of an opt-in it says which entries it lifts (Lifts)
 	At     time.Time // when they said it; where the provider does not say, when it was received
 }
 
 // Entry is an entry of the suppression list of a channel.
 type Entry struct {
 	Channel message.Channel
+	// Address is the person's, of an entry that is put on the list. The list does not keep it: an entry that is read has Name and Masked.
 	Address message.Address
+	Name    string // a keyed hash of the person (PRIVACY_KEY); an import may put it on the list in place of the address
+	Masked  string // the address, masked; "" where it is not known
 	Why     Why
 	Sender  string // ours, to which they said so; "" for all
 	By      string // the provider that told us, or the operator who made the entry

@@ -19,7 +19,7 @@ var (
 	stopWords = []string{
 		"stop", "stop all", "stopall", "unsubscribe", "end", "quit", "cancel", "revoke", "opt out", "optout", "opt-out", // en
 		"alto", "baja", "darse de baja", "parar", "cancelar", "detener", // es
-		"arrêt", "arrêter", "arrêtez", "désabonner", "désabonnement", "désinscrire", "désinscription", "se désabonner", // fr
+		"arrêt", "arrett", "arrête", "arrêter", "arrêtez", "désabonner", "désabonnement", "désinscrire", "désinscription", "se désabonner", // fr
 		"stopp", "stoppen", "abmelden", "abbestellen", "austragen", // de
 		"ferma", "fermare", "annulla", "cancella", "cancellami", "disiscrivi", "disiscrivimi", "basta", // it
 		"pare", "sair", "remover", "descadastrar", // pt
@@ -82,7 +82,7 @@ func NewWords(c WordsConfig) (*Words, error) {
 			all = append(slices.Clone(builtIn), given...)
 		}
 		for _, word := range all {
-			folded := fold(word)
+			folded := compact(fold(word))
 			switch known := w.kinds[folded]; {
 			case folded == "":
 				errs = append(errs, fmt.Errorf("%s has %q: set words of letters or digits, of at most %d bytes", variable, word, maxWord))
@@ -98,12 +98,21 @@ func NewWords(c WordsConfig) (*Words, error) {
 	return w, errors.Join(errs...)
 }
 
-// Meaning returns the kind of preference that a whole message is; false when it is neither. Case, accents and marks around a word make no
-// difference.
+// Meaning returns the kind of preference that a whole message is; false when it is neither. Case, accents, spaces and marks make no difference
+// (S.T.O.P, opt_out), and neither does how often the word is there.
 func (w *Words) Meaning(text string) (Kind, bool) {
-	kind, found := w.kinds[fold(text)]
+	folded := fold(text)
+	if words := strings.FieldsFunc(folded, isMark); len(words) > 1 && len(slices.Compact(words)) == 1 {
+		folded = words[0]
+	}
+	kind, found := w.kinds[compact(folded)]
 	return kind, found
 }
+
+func isMark(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsNumber(r) }
+
+// compact leaves out what is neither a letter nor a digit.
+func compact(folded string) string { return strings.Join(strings.FieldsFunc(folded, isMark), "") }
 
 // undecomposed are letters that Unicode does not decompose into a plain letter and an accent.
 var undecomposed = strings.NewReplacer("ł", "l", "ø", "o", "đ", "d", "ı", "i", "ß", "ss", "æ", "ae", "œ", "oe")
@@ -123,6 +132,6 @@ func fold(text string) string {
 		return r
 	}, text)
 	text = undecomposed.Replace(strings.ToLower(text))
-	text = strings.TrimFunc(text, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsNumber(r) })
+	text = strings.TrimFunc(text, isMark)
 	return strings.Join(strings.Fields(text), " ")
 }

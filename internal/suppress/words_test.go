@@ -22,8 +22,10 @@ func TestWords(t *testing.T) {
 		"ＳＴＯＰ": OptOut, "st\u200bop": OptOut, "UNSUBSCRIBE": OptOut, "Opt-Out": OptOut,
 		"Arrêt": OptOut, "ARRET": OptOut, "arre\u0302t": OptOut, "Désinscription": OptOut, "baja": OptOut,
 		"Abmelden!": OptOut, "STOPP": OptOut, "annulla": OptOut, "Sair": OptOut, "Uitschrijven": OptOut,
+		"S.T.O.P.": OptOut, "S T O P": OptOut, "stop-all": OptOut, "un-subscribe": OptOut, "opt_out": OptOut, "OPTOUT": OptOut, "REVOKE": OptOut, "ARRETE": OptOut, "arrett": OptOut,
+		"STOP STOP": OptOut, "stop! stop!! STOP": OptOut, "\"Stop\"": OptOut, "*STOP*": OptOut, "stop stop start": neither, "st art": OptIn, "HELP STOP": neither,
 		"wypisz": OptOut, "Rezygnuje": OptOut, "СТОП": OptOut, "إيقاف": OptOut, "停止": OptOut, "수신거부": OptOut,
-		"START": OptIn, "unstop": OptIn, "Alta": OptIn, "wznow": OptIn, "S’abonner": neither, "s'abonner": OptIn,
+		"START": OptIn, "unstop": OptIn, "Alta": OptIn, "wznow": OptIn, "S’abonner": OptIn, "s'abonner": OptIn,
 		"": neither, "?": neither, "please stop": neither, "Stop sending me the wrong receipt": neither, "bus stop": neither, "stopped": neither, "yes": neither,
 		"HELP": neither, strings.Repeat("stop ", 30): neither, "\xff\xfe": neither,
 	} {

@@ -32,7 +32,7 @@ func TestADay(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(d.callbacks.Close)
-	shared := []string{"PUBLIC_URL=" + d.url, "UNSUBSCRIBE_SECRET=0123456789abcdef", "FALLBACK_CHANNEL=whatsapp:sms", "KEEP_FAILED=1000"}
+	shared := []string{"PUBLIC_URL=" + d.url, "UNSUBSCRIBE_SECRET=0123456789abcdef", "FALLBACK_CHANNEL=whatsapp:sms", "KEEP_FAILED=1000", "ALLOWED_COUNTRIES=*"}
 	ingest := slices.Clone(shared)
 	for name, value := range d.callbacks.Environment() {
 		ingest = append(ingest, name+"="+value)

@@ -92,7 +92,7 @@ func TestNothingIsGivenAway(t *testing.T) {
 		}
 	}
 	payload := func(id, more string) string {
-		return fmt.Sprintf(`{"id":%q,"event_type":"pos_save","timestamp":"2024-01-01T12:00:00Z","source":"till","data":{"customerName":%q,"customerPhone":"(555) 010-7391",`+
+		return fmt.Sprintf(`{"id":%q,"event_type":"pos_save","timestamp":"2024-01-01T12:00:00Z","source":"till","data":{"customerName":%q,"customerPhone":"+1 (555) 010-7391",`+
 			`"customerEmail":%q%s}}`, id, name, mail, more)
 	}
 	workers := func() (running []*process) {
@@ -118,7 +118,7 @@ func TestNothingIsGivenAway(t *testing.T) {
 	post(422, payload("a", `,"amount":"`+phone+`","currency":"`+mail+`","items":"`+name+`"`), nil)
 	post(415, payload("a", ""), wrong("Content-Type", "text/"+token))
 	post(202, strings.Replace(payload("skips", ""), mail, "quirin.zwetschge at example", 1), nil)
-	post(202, strings.Replace(payload("skips2", ""), "(555) 010-7391", "010-7391 or ask Zwetschge", 1), nil)
+	post(202, strings.Replace(payload("skips2", ""), "+1 (555) 010-7391", "010-7391 or ask Zwetschge", 1), nil)
 	redistest.Eventually(t, "they are sent", func() bool { return len(p.Messages()) >= 34 })
 	// Providers that fail, and that name the recipient in their errors.
 	text := "it went wrong for " + phone + " " + mail + " " + name

@@ -19,9 +19,13 @@ var Err = errors.New("not an e-mail address")
 // maxLocal is the length of the part before the @, in bytes (RFC 5321, section 4.5.3.1.1).
 const maxLocal = 64
 
-// Parse returns a bare address (RFC 5322 addr-spec), its domain in ASCII (RFC 5891). Errors: Err.
+// Parse returns a bare address (RFC 5322 addr-spec), its domain in ASCII (RFC 5891). What is pasted along is left out, as message.Clean does, and so
+// is the scheme of a link (RFC 6068). Errors: Err.
 func Parse(text string) (message.Address, error) {
-	text = strings.TrimSpace(text)
+	text = message.Clean(text)
+	if scheme := "mailto:"; len(text) > len(scheme) && strings.EqualFold(text[:len(scheme)], scheme) {
+		text = text[len(scheme):]
+	}
 	if len(text) > message.MaxAddress || strings.ContainsFunc(text, unicode.IsControl) || strings.ContainsAny(text, "<>\" ,;") {
 		return "", Err
 	}

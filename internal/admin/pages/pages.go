@@ -46,7 +46,6 @@ func Handler(a *admin.Admin, outbox Outbox, apiPath string, api http.Handler) ht
 		r.Get("/admin/spending", p.costs)
 		r.Get("/admin/suppressed", p.suppressions)
 		r.Post("/admin/suppressed", p.checkSuppressed)
-		r.Post("/admin/suppressed/reveal", p.revealSuppressions)
 		r.Post("/admin/suppressed/add", p.suppress)
 		r.Post("/admin/suppressed/remove", p.unsuppress)
 		r.Post("/admin/suppressed/import", p.importFile)

@@ -25,7 +25,7 @@ type suppressionsView struct {
 	Channels            []admin.SuppressionCount
 	From, To            int
 	Previous, Following string // offsets, "" for none
-	Revealed, MayReveal bool
+	MayReveal           bool   // and so export
 
 	Asked  string             // the address that was looked up
 	Found  *admin.Suppression // its entry; nil when it is not on the list
@@ -52,7 +52,7 @@ var advice = map[suppress.Why]string{
 
 // suppressions is the list as it is.
 func (p *pages) suppressions(w http.ResponseWriter, r *http.Request) {
-	v, err := p.viewSuppressions(r, p.Suppressions)
+	v, err := p.viewSuppressions(r)
 	if err != nil {
 		p.failed(w, r, err)
 		return
@@ -63,7 +63,7 @@ func (p *pages) suppressions(w http.ResponseWriter, r *http.Request) {
 // checkSuppressed is the list, with the entry of an address that was looked up.
 func (p *pages) checkSuppressed(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
-	v, err := p.viewSuppressions(r, p.Suppressions)
+	v, err := p.viewSuppressions(r)
 	if err != nil {
 		p.failed(w, r, err)
 		return
@@ -86,29 +86,13 @@ func (p *pages) checkSuppressed(w http.ResponseWriter, r *http.Request) {
 	p.showSuppressions(w, r, at, v)
 }
 
-// revealSuppressions is the list with whole addresses.
-func (p *pages) revealSuppressions(w http.ResponseWriter, r *http.Request) {
-	if err := p.MayReveal(); err != nil {
-		p.fail(w, r, http.StatusForbidden, err.Error())
-		return
-	}
-	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
-	v, err := p.viewSuppressions(r, p.RevealSuppressions)
-	if err != nil {
-		p.failed(w, r, err)
-		return
-	}
-	v.Revealed = true
-	p.showSuppressions(w, r, page{}, v)
-}
-
 // viewSuppressions reads which channel's list is asked for, sms where the request names none, and from which offset on; and lists it.
-func (p *pages) viewSuppressions(r *http.Request, list func(context.Context, message.Channel, int) (*admin.Suppressions, error)) (*suppressionsView, error) {
+func (p *pages) viewSuppressions(r *http.Request) (*suppressionsView, error) {
 	channel, offset, err := admin.ParseOffset(cmp.Or(r.FormValue("channel"), string(message.SMS)), r.FormValue("offset"))
 	if err != nil {
 		return nil, err
 	}
-	entries, err := list(r.Context(), channel, offset)
+	entries, err := p.Suppressions(r.Context(), channel, offset)
 	if err != nil {
 		return nil, err
 	}
@@ -175,7 +159,7 @@ func (p *pages) importFile(w http.ResponseWriter, r *http.Request) {
 		p.changed(w, r, outcome{what: doneImported, channel: message.Channel(channel), n: result.Added, rest: result.Already})
 		return
 	}
-	v, err := p.viewSuppressions(r, p.Suppressions)
+	v, err := p.viewSuppressions(r)
 	if err != nil {
 		p.failed(w, r, err)
 		return

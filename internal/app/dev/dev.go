@@ -82,6 +82,7 @@ func New(ctx context.Context, env envconfig.Lookuper, out io.Writer) (*Server, e
 	set("LOG_FORMAT", "text")
 	set("LOG_LEVEL", "warn")
 	set("BUSINESS_NAME", "Luna Coffee")
+	set("ALLOWED_COUNTRIES", "*") // the sandbox sends nothing
 	for _, name := range []string{"SMS_PROVIDER", "EMAIL_PROVIDER", "WHATSAPP_PROVIDER"} {
 		set(name, "sandbox")
 	}

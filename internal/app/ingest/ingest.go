@@ -21,10 +21,12 @@ import (
 	"ringup.dev/ringup/internal/app"
 	"ringup.dev/ringup/internal/config"
 	"ringup.dev/ringup/internal/ingest"
+	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/opsserver"
 	"ringup.dev/ringup/internal/provider/callbacks"
 	"ringup.dev/ringup/internal/redisstore"
 	"ringup.dev/ringup/internal/sender/generic"
+	shops "ringup.dev/ringup/internal/store"
 	"ringup.dev/ringup/internal/store/envstore"
 	"ringup.dev/ringup/internal/telemetry"
 	"ringup.dev/ringup/internal/telemetry/otlp"
@@ -54,6 +56,7 @@ type Config struct {
 	Ingest    ingest.Config
 	Staff     envstore.Recipients
 	Address   address.Config
+	Countries address.CountriesConfig
 	Redis     redisstore.Config
 	Ops       opsserver.Config
 	Log       telemetry.LogConfig
@@ -69,7 +72,7 @@ type Config struct {
 func Load(ctx context.Context, env envconfig.Lookuper) (Config, error) {
 	c := Config{env: env}
 	// A variable that cannot be read has its default below, so that everything else is checked too.
-	errs := []error{config.Read(ctx, env, &c.Server, &c.Auth, &c.Ingest, &c.Staff, &c.Address, &c.Redis, &c.Ops, &c.Log, &c.Tracing, &c.Callbacks, &c.Links, &c.Brand)}
+	errs := []error{config.Read(ctx, env, &c.Server, &c.Auth, &c.Ingest, &c.Staff, &c.Address, &c.Countries, &c.Redis, &c.Ops, &c.Log, &c.Tracing, &c.Callbacks, &c.Links, &c.Brand)}
 	if c.Server.Port < 0 || c.Server.Port > 65535 {
 		errs = append(errs, fmt.Errorf("PORT is %d: set a port, as 3000", c.Server.Port))
 	}
@@ -78,7 +81,7 @@ func Load(ctx context.Context, env envconfig.Lookuper) (Config, error) {
 			c.Server.ShutdownDelay, c.Server.ShutdownTimeout))
 	}
 	region := c.Address.Validate()
-	errs = append(errs, c.Auth.Validate(), region, c.Ingest.Validate(), c.Redis.Validate(), c.Ops.Validate(), c.Log.Validate(), c.Tracing.Validate(), c.Callbacks.Validate(), c.Links.Validate(), c.Brand.Validate())
+	errs = append(errs, c.Auth.Validate(), region, c.Countries.Validate(), c.Ingest.Validate(), c.Redis.Validate(), c.Ops.Validate(), c.Log.Validate(), c.Tracing.Validate(), c.Callbacks.Validate(), c.Links.Validate(), c.Brand.Validate())
 	if region == nil {
 		_, err := c.Staff.Store(c.Address.DefaultRegion, address.Read)
 		errs = append(errs, err)
@@ -118,7 +121,7 @@ func New(c Config, log *slog.Logger) (*Ingest, error) {
 	if err != nil {
 		return nil, err
 	}
-	shop, err := c.Staff.Store(c.Address.DefaultRegion, address.Read)
+	shop, err := shop(c, log)
 	if err != nil {
 		return nil, err
 	}
@@ -153,6 +156,29 @@ func New(c Config, log *slog.Logger) (*Ingest, error) {
 	}
 	i.public = ingest.Server(i.closeWhenDraining(handler), log)
 	return i, nil
+}
+
+// shop returns the store of the environment. Default recipients that are listed twice are logged.
+func shop(c Config, log *slog.Logger) (*shops.Store, error) {
+	shop, err := c.Staff.Store(c.Address.DefaultRegion, address.Read)
+	if err != nil {
+		return nil, err
+	}
+	for _, twice := range c.Staff.Twice(c.Address.DefaultRegion, address.Read) {
+		log.Warn("default recipient listed twice", "setting", twice)
+	}
+	var staff []message.Address
+	for _, channel := range shop.Channels {
+		for _, one := range channel.Recipients {
+			staff = append(staff, one.Address)
+		}
+	}
+	countries, err := address.NewCountries(c.Countries, c.Address.DefaultRegion, staff)
+	if err != nil {
+		return nil, err
+	}
+	shop.MayWrite = countries.Check
+	return shop, nil
 }
 
 // routes are the endpoints beside those of webhooks: the providers' callbacks, and the unsubscribe page where its secret is set.

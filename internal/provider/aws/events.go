@@ -175,7 +175,7 @@ func (u *sesUpdate) subscription() {
 	case s.New.UnsubscribeAll:
 		u.prefer(suppress.OptOut, suppress.Unsubscribe, s.Timestamp, to...)
 	case s.Old.UnsubscribeAll:
-		u.prefer(suppress.OptIn, "", s.Timestamp, to...)
+		u.prefer(suppress.OptIn, suppress.Unsubscribe, s.Timestamp, to...)
 	}
 }
 

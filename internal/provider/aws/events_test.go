@@ -79,7 +79,7 @@ func TestSESEvents(t *testing.T) {
 			Preferences: []suppress.Preference{prefer("n1:1", suppress.OptOut, suppress.Complaint)}}},
 		"called good":          {complaint(`,"complaintFeedbackType":"not-spam"`), report.Update{}},
 		"unsubscribed":         {subscription("false", "true"), reporttest.Preferences(prefer("n1:1", suppress.OptOut, suppress.Unsubscribe))},
-		"subscribed again":     {subscription("true", "false"), reporttest.Preferences(prefer("n1:1", suppress.OptIn, ""))},
+		"subscribed again":     {subscription("true", "false"), reporttest.Preferences(prefer("n1:1", suppress.OptIn, suppress.Unsubscribe))},
 		"of one topic only":    {subscription("false", "false"), report.Update{}},
 		"SES begins with this": {"Successfully validated SNS topic for Amazon SES event publishing.", report.Update{}},
 		"new":                  {`{"eventType":"Teleported",` + mail + `}`, report.Update{}},

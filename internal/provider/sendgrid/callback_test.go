@@ -168,7 +168,7 @@ func TestParse(t *testing.T) {
 		"called spam":        {`"event":"spamreport"`, reporttest.Preferences(prefer(suppress.OptOut, suppress.Complaint))},
 		"unsubscribed":       {`"event":"unsubscribe"`, reporttest.Preferences(prefer(suppress.OptOut, suppress.Unsubscribe))},
 		"unsubscribed group": {`"event":"group_unsubscribe","asm_group_id":10`, reporttest.Preferences(prefer(suppress.OptOut, suppress.Unsubscribe))},
-		"subscribed again":   {`"event":"group_resubscribe","asm_group_id":10`, reporttest.Preferences(prefer(suppress.OptIn, ""))},
+		"subscribed again":   {`"event":"group_resubscribe","asm_group_id":10`, reporttest.Preferences(prefer(suppress.OptIn, suppress.Unsubscribe))},
 		"of the account":     {`"event":"account_status_change","type":"compliance_suspend"`, report.Update{}},
 		"new":                {`"event":"teleported"`, report.Update{}},
 	} {

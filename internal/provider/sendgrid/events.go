@@ -101,7 +101,7 @@ func (e *event) read(update *report.Update, now time.Time) {
 	case "unsubscribe", "group_unsubscribe":
 		prefer(suppress.OptOut, suppress.Unsubscribe)
 	case "group_resubscribe":
-		prefer(suppress.OptIn, "")
+		prefer(suppress.OptIn, suppress.Unsubscribe)
 		// deferred: SendGrid goes on trying, for three days. account_status_change and events of the future: nothing about a message.
 	}
 }

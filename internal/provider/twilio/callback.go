@@ -156,7 +156,10 @@ func parse(jobID string, form url.Values, words *suppress.Words, now time.Time) 
 	}
 	status := strings.ToLower(form.Get("MessageStatus"))
 	if status == "" && (form.Has("Body") || form.Has("OptOutType") || form.Get("SmsStatus") == "received") {
-		if p, found := preference(id, form, words, now); found {
+		switch p, found := preference(id, form, words, now); {
+		case found && p.Address == "":
+			update.Unread = 1
+		case found:
 			update.Preferences = []suppress.Preference{p}
 		}
 		return update, true
@@ -187,14 +190,21 @@ func parse(jobID string, form url.Values, words *suppress.Words, now time.Time) 
 	return update, false
 }
 
-// preference reads a person's message; false where it says neither STOP nor START. Where the account uses Advanced Opt-Out, Twilio itself says
+// preference reads a person's message; false where it says neither STOP nor START. Its address is "" where the sender is no number. Where the account uses Advanced Opt-Out, Twilio itself says
 // what the message means.
 func preference(id string, form url.Values, words *suppress.Words, now time.Time) (suppress.Preference, bool) {
 	from, channel := addressOf(form.Get("From"))
-	if id == "" || from == "" {
+	if id == "" {
 		return suppress.Preference{}, false
 	}
-	kind, found := words.Meaning(form.Get("Body"))
+	var kind suppress.Kind
+	found := false
+	// A button of a WhatsApp or RCS message, and an entry of a list, have their words in fields of their own.
+	for _, field := range []string{"Body", "ButtonText", "ListTitle"} {
+		if kind, found = words.Meaning(form.Get(field)); found {
+			break
+		}
+	}
 	switch strings.ToUpper(form.Get("OptOutType")) {
 	case "STOP":
 		kind, found = suppress.OptOut, true
@@ -207,22 +217,27 @@ func preference(id string, form url.Values, words *suppress.Words, now time.Time
 		return suppress.Preference{}, false
 	}
 	p := suppress.Preference{EventID: id + ":" + string(kind), Provider: Name, Channel: channel, Address: from,
-		Sender: senderOf(form, "To"), Kind: kind, At: now}
-	if kind == suppress.OptOut {
-		p.Why = suppress.StopWord
-	}
+		Sender: senderOf(form, "To"), Kind: kind, Why: suppress.StopWord, At: now}
 	return p, true
 }
 
+// prefixes stand before numbers by channel (twilio.com/docs/messaging/channels). RCS is how Twilio sends a text message to whose phone has it.
+var prefixes = map[string]message.Channel{"whatsapp:": message.WhatsApp, "rcs:": message.SMS}
+
 // addressOf reads a person's number; "" where it is invalid.
 func addressOf(text string) (message.Address, message.Channel) {
-	channel := message.SMS
-	number, found := strings.CutPrefix(text, "whatsapp:")
-	if found {
-		channel = message.WhatsApp
-	}
+	number, channel := withoutPrefix(text)
 	address, _ := message.ParseE164(number)
 	return address, channel
+}
+
+func withoutPrefix(text string) (string, message.Channel) {
+	for prefix, channel := range prefixes {
+		if len(text) >= len(prefix) && strings.EqualFold(text[:len(prefix)], prefix) {
+			return text[len(prefix):], channel
+		}
+	}
+	return text, message.SMS
 }
 
 // senderOf returns the shop's side: the messaging service where there is one, since the preference is about all of its numbers, or the number.
@@ -230,5 +245,6 @@ func senderOf(form url.Values, field string) string {
 	if service := form.Get("MessagingServiceSid"); service != "" {
 		return service
 	}
-	return strings.TrimPrefix(form.Get(field), "whatsapp:")
+	sender, _ := withoutPrefix(form.Get(field))
+	return sender
 }

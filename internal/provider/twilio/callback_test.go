@@ -115,6 +115,8 @@ func TestParse(t *testing.T) {
 	}
 	ofService, onWhatsApp := answer(suppress.OptOut, suppress.StopWord), answer(suppress.OptOut, suppress.StopWord)
 	ofService.Sender, onWhatsApp.Channel = "MG9752274e9e519418a7406176694466fa", message.WhatsApp
+	toAgent := answer(suppress.OptOut, suppress.StopWord)
+	toAgent.Sender = "luna_agent"
 	elsewhere := dlr(report.Delivered, "delivered", nil)
 	elsewhere.JobID = ""
 	read := report.Report{EventID: "SM1:read", Provider: "twilio", Channel: message.WhatsApp, JobID: chat, MessageID: "SM1", State: report.Read}
@@ -152,16 +154,21 @@ func TestParse(t *testing.T) {
 		"another product's": {sms, "CallSid=CA1&CallStatus=completed", report.Update{}, false},
 		"nothing in it":     {sms, "", report.Update{}, false},
 
-		"STOP":                   {"", person("Body=STOP"), reporttest.Preferences(answer(suppress.OptOut, suppress.StopWord)), true},
-		"a stop word of another": {"", person("Body=Arr%C3%AAt+%21"), reporttest.Preferences(answer(suppress.OptOut, suppress.StopWord)), true},
-		"START":                  {"", person("Body=start"), reporttest.Preferences(answer(suppress.OptIn, "")), true},
-		"anything else":          {"", person("Body=Thank+you%2C+please+do+not+stop"), report.Update{}, true},
-		"to a service":           {"", person("Body=STOP&MessagingServiceSid=" + ofService.Sender), reporttest.Preferences(ofService), true},
-		"on WhatsApp":            {"", strings.ReplaceAll(person("Body=STOP"), "=%2B", "=whatsapp%3A%2B"), reporttest.Preferences(onWhatsApp), true},
-		"Advanced Opt-Out":       {"", person("Body=genug&OptOutType=STOP"), reporttest.Preferences(answer(suppress.OptOut, suppress.StopWord)), true},
-		"Advanced, in again":     {"", person("Body=ja&OptOutType=START"), reporttest.Preferences(answer(suppress.OptIn, "")), true},
-		"Advanced, help":         {"", person("Body=stop&OptOutType=HELP"), report.Update{}, true},
-		"from a short code":      {"", "MessageSid=SM2&SmsStatus=received&From=12345&To=%2B15005550006&Body=STOP", report.Update{}, true},
+		"STOP":                     {"", person("Body=STOP"), reporttest.Preferences(answer(suppress.OptOut, suppress.StopWord)), true},
+		"a stop word of another":   {"", person("Body=Arr%C3%AAt+%21"), reporttest.Preferences(answer(suppress.OptOut, suppress.StopWord)), true},
+		"START":                    {"", person("Body=start"), reporttest.Preferences(answer(suppress.OptIn, suppress.StopWord)), true},
+		"anything else":            {"", person("Body=Thank+you%2C+please+do+not+stop"), report.Update{}, true},
+		"to a service":             {"", person("Body=STOP&MessagingServiceSid=" + ofService.Sender), reporttest.Preferences(ofService), true},
+		"on WhatsApp":              {"", strings.ReplaceAll(person("Body=STOP"), "=%2B", "=whatsapp%3A%2B"), reporttest.Preferences(onWhatsApp), true},
+		"Advanced Opt-Out":         {"", person("Body=genug&OptOutType=STOP"), reporttest.Preferences(answer(suppress.OptOut, suppress.StopWord)), true},
+		"Advanced, in again":       {"", person("Body=ja&OptOutType=START"), reporttest.Preferences(answer(suppress.OptIn, suppress.StopWord)), true},
+		"Advanced, help":           {"", person("Body=stop&OptOutType=HELP"), report.Update{}, true},
+		"from a short code":        {"", "MessageSid=SM2&SmsStatus=received&From=12345&To=%2B15005550006&Body=STOP", report.Update{Unread: 1}, true},
+		"thanks from a short code": {"", "MessageSid=SM2&SmsStatus=received&From=12345&To=%2B15005550006&Body=thanks", report.Update{}, true},
+		"on RCS":                   {"", strings.ReplaceAll(person("Body=STOP"), "=%2B", "=rcs%3A%2B"), reporttest.Preferences(answer(suppress.OptOut, suppress.StopWord)), true},
+		"to an RCS agent":          {"", strings.ReplaceAll(strings.ReplaceAll(person("Body=STOP"), "From=", "From=rcs%3A"), "%2B15005550006", "rcs%3Aluna_agent"), reporttest.Preferences(toAgent), true},
+		"a button":                 {"", person("Body=&ButtonText=Stop&ButtonPayload=x"), reporttest.Preferences(answer(suppress.OptOut, suppress.StopWord)), true},
+		"an entry of a list":       {"", person("Body=&ListTitle=STOP&ListId=1"), reporttest.Preferences(answer(suppress.OptOut, suppress.StopWord)), true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

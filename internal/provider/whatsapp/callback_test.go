@@ -131,7 +131,7 @@ func TestParse(t *testing.T) {
 			reporttest.Reports(dlr(report.Read, nil))},
 
 		"STOP":                {text(`"type":"text","text":{"body":"Stop"}`), reporttest.Preferences(prefer("wamid.2:opt_out", suppress.OptOut, suppress.StopWord))},
-		"START":               {text(`"type":"text","text":{"body":"START"}`), reporttest.Preferences(prefer("wamid.2:opt_in", suppress.OptIn, ""))},
+		"START":               {text(`"type":"text","text":{"body":"START"}`), reporttest.Preferences(prefer("wamid.2:opt_in", suppress.OptIn, suppress.StopWord))},
 		"anything else":       {text(`"type":"text","text":{"body":"Where is my order?"}`), report.Update{}},
 		"a template's button": {text(`"type":"button","button":{"payload":"p","text":"Stop"}`), reporttest.Preferences(prefer("wamid.2:opt_out", suppress.OptOut, suppress.StopWord))},
 		"a button": {text(`"type":"interactive","interactive":{"type":"button_reply","button_reply":{"id":"1","title":"STOP"}}`),
@@ -140,14 +140,21 @@ func TestParse(t *testing.T) {
 		"without a time": {change("messages", `"messages":[{"from":"12025550143","id":"wamid.2","timestamp":"soon","type":"text","text":{"body":"stop"}},`+
 			`{"from":"12025550143","id":"wamid.2","text":{"body":"stop"}}]`),
 			reporttest.Preferences(late, late)},
-		"without a sender or an id": {change("messages", `"messages":[{"id":"wamid.2","text":{"body":"stop"}},{"from":"12025550143","text":{"body":"stop"}}]`), report.Update{}},
-		"no offers":                 {marketing("stop"), reporttest.Preferences(prefer("digest", suppress.OptOut, suppress.Unsubscribe))},
-		"offers again":              {marketing("resume"), reporttest.Preferences(prefer("digest", suppress.OptIn, ""))},
-		"of another thing":          {strings.Replace(marketing("stop"), "marketing_messages", "calls", 1), report.Update{}},
-		"of another kind":           {marketing("pause"), report.Update{}},
-		"a template's state":        {change("message_template_status_update", `"event":"APPROVED"`), report.Update{}},
-		"another product":           {`{"object":"page","entry":[{"changes":[{"value":{"statuses":[{"id":"a","status":"read"}]}}]}]}`, report.Update{}},
-		"nothing":                   {`{"object":"whatsapp_business_account","entry":[{"changes":[{},{"value":7}]},{}]}`, report.Update{}},
+		"without a sender or an id": {change("messages", `"messages":[{"id":"wamid.2","text":{"body":"stop"}},{"from":"12025550143","text":{"body":"stop"}}]`), report.Update{Unread: 1}},
+		"an entry of a list": {text(`"type":"interactive","interactive":{"type":"list_reply","list_reply":{"id":"1","title":"Stop","description":"no more"}}`),
+			reporttest.Preferences(prefer("wamid.2:opt_out", suppress.OptOut, suppress.StopWord))},
+		"a user name, with the number among the contacts": {change("messages", `"contacts":[{"wa_id":"","user_id":"US.1"},{"profile":{"username":"@jane"},"wa_id":"12025550143","user_id":"US.2"}],`+
+			`"messages":[{"from_user_id":"US.2","id":"wamid.2","timestamp":"1731705721","type":"text","text":{"body":"stop"}}]`), reporttest.Preferences(prefer("wamid.2:opt_out", suppress.OptOut, suppress.StopWord))},
+		"a user name alone": {change("messages", `"contacts":[{"user_id":"US.2"}],"messages":[{"from_user_id":"US.2","id":"wamid.2","timestamp":"1731705721","text":{"body":"stop"}}]`),
+			report.Update{Unread: 1}},
+		"a user name, thanks": {change("messages", `"messages":[{"from_user_id":"US.2","id":"wamid.2","text":{"body":"thanks"}}]`), report.Update{}},
+		"no offers":           {marketing("stop"), report.Update{}},
+		"offers again":        {marketing("resume"), reporttest.Preferences(prefer("digest", suppress.OptIn, suppress.Unsubscribe))},
+		"of another thing":    {strings.Replace(marketing("stop"), "marketing_messages", "calls", 1), report.Update{}},
+		"of another kind":     {marketing("pause"), report.Update{}},
+		"a template's state":  {change("message_template_status_update", `"event":"APPROVED"`), report.Update{}},
+		"another product":     {`{"object":"page","entry":[{"changes":[{"value":{"statuses":[{"id":"a","status":"read"}]}}]}]}`, report.Update{}},
+		"nothing":             {`{"object":"whatsapp_business_account","entry":[{"changes":[{},{"value":7}]},{}]}`, report.Update{}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -28,6 +28,10 @@ type change struct {
 	Metadata struct {
 		PhoneNumberID string `json:"phone_number_id"`
 	} `json:"metadata"`
+	Contacts []struct {
+		ID     string `json:"wa_id"`
+		UserID string `json:"user_id"`
+	} `json:"contacts"`
 	Statuses    []json.RawMessage `json:"statuses"`
 	Messages    []json.RawMessage `json:"messages"`
 	Preferences []json.RawMessage `json:"user_preferences"`
@@ -43,8 +47,11 @@ type status struct {
 	} `json:"errors"`
 }
 
+// incoming is a person's message. One who has a user name has no number in it, but an id that stands for them with this business alone; the number
+// is among the contacts where Meta gives it (developers.facebook.com/documentation/business-messaging/whatsapp/business-scoped-user-ids).
 type incoming struct {
 	From      string          `json:"from"`
+	FromUser  string          `json:"from_user_id"`
 	ID        string          `json:"id"`
 	Timestamp report.UnixTime `json:"timestamp"`
 	Text      struct {
@@ -55,14 +62,19 @@ type incoming struct {
 		Text string `json:"text"`
 	} `json:"button"`
 	Interactive struct {
-		Reply struct {
-			Title string `json:"title"`
-		} `json:"button_reply"`
+		Reply     choice `json:"button_reply"`
+		ListReply choice `json:"list_reply"`
 	} `json:"interactive"`
+}
+
+// choice is what a person picked of an interactive message.
+type choice struct {
+	Title string `json:"title"`
 }
 
 type preference struct {
 	ID        string          `json:"wa_id"`
+	UserID    string          `json:"user_id"`
 	Category  string          `json:"category"`
 	Value     string          `json:"value"`
 	Timestamp report.UnixTime `json:"timestamp"`
@@ -103,24 +115,34 @@ func (c *change) read(update *report.Update, words *suppress.Words, now time.Tim
 		if json.Unmarshal(raw, &m) != nil || m.ID == "" {
 			continue
 		}
-		for _, text := range []string{m.Text.Body, m.Button.Text, m.Interactive.Reply.Title} {
+		for _, text := range []string{m.Text.Body, m.Button.Text, m.Interactive.Reply.Title, m.Interactive.ListReply.Title} {
 			if kind, found := words.Meaning(text); found {
-				c.prefer(update, m.ID+":"+string(kind), m.From, kind, suppress.StopWord, m.Timestamp.Time, now)
+				c.prefer(update, m.ID+":"+string(kind), c.number(m.From, m.FromUser), kind, suppress.StopWord, m.Timestamp.Time, now)
 				break
 			}
 		}
 	}
 	// A person used WhatsApp's own switch for offers and announcements (developers.facebook.com/docs/whatsapp/cloud-api/webhooks/user_preferences).
-	kinds := map[string]suppress.Kind{"stop": suppress.OptOut, "resume": suppress.OptIn}
+	// Turning it off stops no receipts, so it puts nobody on the list; turning it on lifts what 0.1.0 put there for it.
 	for _, raw := range c.Preferences {
 		var p preference
-		if json.Unmarshal(raw, &p) != nil || p.Category != "marketing_messages" {
-			continue
-		}
-		if kind, known := kinds[p.Value]; known {
-			c.prefer(update, report.Digest(raw), p.ID, kind, suppress.Unsubscribe, p.Timestamp.Time, now)
+		if json.Unmarshal(raw, &p) == nil && p.Category == "marketing_messages" && p.Value == "resume" {
+			c.prefer(update, report.Digest(raw), c.number(p.ID, p.UserID), suppress.OptIn, suppress.Unsubscribe, p.Timestamp.Time, now)
 		}
 	}
+}
+
+// number returns a person's number: the one given, or that of the contact with their id; "" where the change has none.
+func (c *change) number(given, userID string) string {
+	if given != "" {
+		return given
+	}
+	for _, one := range c.Contacts {
+		if one.UserID == userID && userID != "" && one.ID != "" {
+			return one.ID
+		}
+	}
+	return ""
 }
 
 // states are the statuses that say how far a message has come
@@ -149,16 +171,14 @@ func (c *change) report(s *status, update *report.Update, now time.Time) {
 	update.Reports = append(update.Reports, r)
 }
 
-// prefer adds a preference; the Cloud API writes numbers without +.
+// prefer adds a preference; the Cloud API writes numbers without +. One of a person without a number is only counted.
 func (c *change) prefer(update *report.Update, id, from string, kind suppress.Kind, why suppress.Why, when, now time.Time) {
 	address, valid := message.ParseE164("+" + strings.TrimPrefix(from, "+"))
 	if !valid {
+		update.Unread++
 		return
 	}
-	p := suppress.Preference{EventID: id, Provider: Name, Channel: message.WhatsApp, Address: address, Sender: c.Metadata.PhoneNumberID, Kind: kind, At: when}
-	if kind == suppress.OptOut {
-		p.Why = why
-	}
+	p := suppress.Preference{EventID: id, Provider: Name, Channel: message.WhatsApp, Address: address, Sender: c.Metadata.PhoneNumberID, Kind: kind, Why: why, At: when}
 	if when.IsZero() {
 		p.At = now
 	}

@@ -1,12 +1,11 @@
 -- claim does the housekeeping (due jobs and ended leases go back to their lists), then takes up to max jobs under a lease.
--- ARGV  max 0: housekeeping alone; rate (tokens per second) 0: no limit; recipient_limit 0: none.
+-- ARGV  max 0: housekeeping alone; rate (tokens per second) 0: no limit.
 -- Answers jobs; bodies, the shared ones, as key, body, …; provider, counted from 0, or -1; probe, the provider that the first job tries, or
 --       -1; wait, ms until there is something to do (-1: nothing known); halted, why nothing may be claimed; throttled, when the rate limit
 --       left jobs waiting; promoted, reaped and set_aside, how many due jobs, ended leases and given-up jobs were moved; evicted, the failed jobs that
---       fell off; remarks on some of the jobs: job, its number (from 1), with suppressed, the recipient's entry on the suppression list, or
---       limited, when (ms) the recipient may be written to again.
+--       fell off; listed, whether anybody is on the suppression list, so that the recipients have to be looked up (recipients.lua).
 local now = clock()
-local promoted, reaped, set_aside, evicted, remarks = 0, 0, 0, {}, {}
+local promoted, reaped, set_aside, evicted = 0, 0, 0, {}
 local want = max -- shrinks to what the rate limit and a probe allow
 
 -- Due jobs go to the head of their lists, the earliest first in line: they are older than the jobs there.
@@ -63,7 +62,7 @@ end
 
 -- finish completes an answer: with the results of the housekeeping, and with a wait that is no longer than until the next thing to do.
 local function finish(a)
-  a.promoted, a.reaped, a.set_aside, a.evicted, a.remarks = promoted, reaped, set_aside, evicted, remarks
+  a.promoted, a.reaped, a.set_aside, a.evicted = promoted, reaped, set_aside, evicted
   local wait = a.wait
   if wait ~= 0 then
     local froms = {retry_key, held_key}
@@ -167,47 +166,6 @@ if n > 0 then
   end
 end
 
--- The suppression list: one look for all. Mostly it is empty, and then the key does not exist.
-local suppressed = {}
-if n > 0 and call('EXISTS', suppressed_key) == 1 then
-  local addresses = {}
-  for i, e in ipairs(jobs) do addresses[i] = readable(e) and recipient(e) or '' end
-  for i, entry in ipairs(call('HMGET', suppressed_key, unpack(addresses))) do
-    if entry then
-      suppressed[i] = true
-      remarks[#remarks + 1] = answer{job = i, suppressed = entry}
-    end
-  end
-end
-
--- The recipient's limit: base:recent:<address> has the times of the last hour's messages, and their jobs, so that a job counts once.
-local hour = 3600000
-if recipient_limit > 0 then
-  for i, e in ipairs(jobs) do
-    local address, customer = '', false
-    if readable(e) and not suppressed[i] then address, customer = recipient(e) end
-    if customer then
-      local key, me, recent, counted = base .. ':recent:' .. address, log_field(e), {}, false
-      local entries = redis.pcall('LRANGE', key, 0, -1)
-      if entries.err then
-        entries, counted = {}, true -- another program's key: nothing is counted
-      end
-      for _, entry in ipairs(entries) do
-        local at, job = string.match(entry, '^(%d+) (.*)$')
-        if tonumber(at) > now - hour then recent[#recent + 1] = tonumber(at) end
-        counted = counted or job == me
-      end
-      if not counted and #recent >= recipient_limit then
-        remarks[#remarks + 1] = answer{job = i, limited = recent[#recent - recipient_limit + 1] + hour}
-      elseif not counted then
-        call('RPUSH', key, string.format('%.0f %s', now, me))
-        call('LTRIM', key, -recipient_limit, -1)
-        call('PEXPIRE', key, hour)
-      end
-    end
-  end
-end
-
 local new_turn = turn and '1' or '0'
 if rate > 0 then
   if n == 0 then goes_on_when_full(inflight_key) end
@@ -218,7 +176,7 @@ elseif (state[3] or '1') ~= new_turn then
 end
 if n == 0 then probe = -1 end
 
-local claimed = {jobs = jobs, bodies = bodies, provider = provider, probe = probe, wait = -1}
+local claimed = {jobs = jobs, bodies = bodies, provider = provider, probe = probe, wait = -1, listed = n > 0 and call('EXISTS', suppressed_key) == 1}
 if not left then return finish(claimed) end
 if throttled then
   claimed.throttled, claimed.wait = true, math.max(1, math.ceil((1 - tokens) * 1000 / rate))

@@ -112,15 +112,6 @@ local function index(e)
   return first - 128 + (byte(e, at + 1) or 0) * 128
 end
 
--- recipient returns the address that a job is for, in small letters, and whether it is a customer's.
-local function recipient(e)
-  local at = 13 + byte(e, 12)
-  at = at + 1 + (byte(e, at) or 0)
-  while (byte(e, at) or 0) >= 128 do at = at + 1 end
-  local audience, length = byte(e, at + 1, at + 2)
-  return string.lower(sub(e, at + 3, at + 2 + (length or 0))), audience == 99
-end
-
 -- A job's log has one line per event. It is a field, named after the job, in a hash of all jobs that were accepted in the same quarter of a
 -- second: jobs that are settled together were mostly accepted together, so that one command writes the lines of a batch. The names of the
 -- hashes are remembered by the bytes that they come from.

@@ -3,7 +3,8 @@
 --       job is not known yet or its message cannot fall back just now, or drop when nothing is known of it; log_key and log_field of the job, or ''; id, the event's, as it is in the log; line
 --       for the log; action, the remedy for an undelivered message (again, which without attempts left is as move; fail; or move: fail and fall
 --       back) or ''; error; message, the provider's id; moved, the channel that the message has fallen back to, '-' when it does not, '' when that
---       is not decided yet; address and entry of a preference: entry '' takes the address off the suppression list.
+--       is not decided yet; person, entry and lifts of a preference: the names of its person, the first one for a new entry; the entry, or '' where it
+--       lifts entries; their reasons, each between spaces.
 -- Answers results, one for each report: gone (another program applied it), later, dropped, repeated, applied, again, failed, or
 --       move: nothing was changed, and the caller has to let the message fall back, and then to come again with moved. For those, copies: of,
 --       the report's number (from 1), and copy, the job's bytes. And evicted, the failed jobs that fell off.
@@ -32,17 +33,43 @@ local function redelivery_copy(field, message)
   end
 end
 
--- heed lets a preference change the suppression list.
-local function heed(address, entry, id, line)
-  local time = '"t":(%d+)'
-  if not call('SET', base .. ':told:' .. sub(id, 6, -2), '1', 'NX', 'PX', status_ttl) then
-    return 'repeated' -- providers repeat, also after the recipient has changed their mind
-  elseif entry ~= '' then
-    call('HSETNX', suppressed_key, address, entry)
-  else
-    -- A STOP that was said after a START holds, in whichever order they come. Some providers tell seconds.
-    local since, said = string.match(call('HGET', suppressed_key, address) or '', time), string.match(line, time)
-    if not since or floor(since / 1000) <= floor(said / 1000) then call('HDEL', suppressed_key, address) end
+-- time_of returns the time of an entry or a line of a log (ms) in seconds, since some providers tell no more; nil for none.
+local function time_of(text)
+  local ms = string.match(text or '', '"t":(%d+)')
+  return ms and floor(ms / 1000)
+end
+
+-- heed lets a preference change the suppression list: the later one of two holds, in whichever order they come, and each counts once.
+-- base:lifted has, under a person's name, when (s) an opt-in last lifted an entry, and which opt-ins have, the latest first. So one that
+-- is sent again a year later, by a stranger who has recorded it, lifts nothing.
+local function heed(person, entry, lifts, id, line)
+  local event, said, lifted_key = sub(id, 6, -2), time_of(line), base .. ':lifted'
+  local names, lifted = {}, ''
+  for name in string.gmatch(person, '%S+') do
+    names[#names + 1] = name
+    if lifted == '' then lifted = call('HGET', lifted_key, name) or '' end
+  end
+  -- Providers repeat, also after the recipient has changed their mind.
+  if string.find(lifted, ' ' .. event, 1, true) or not call('SET', base .. ':told:' .. event, '1', 'NX', 'PX', status_ttl) then return 'repeated' end
+  local since = string.match(lifted, '^%d+')
+  since = since and tonumber(since)
+  if entry ~= '' then
+    if since and said < since then return 'repeated' end
+    call('HSETNX', suppressed_key, names[1], entry)
+    return 'applied'
+  end
+  local removed = 0
+  for _, name in ipairs(names) do
+    local there = call('HGET', suppressed_key, name)
+    local why = there and string.match(there, '"w":"([%w_]+)"')
+    if why and string.find(lifts, ' ' .. why .. ' ', 1, true) and (time_of(there) or 0) <= said then
+      removed = removed + call('HDEL', suppressed_key, name)
+    end
+  end
+  if removed > 0 then
+    local earlier = string.match(lifted, ' .*$')
+    local known = sub(earlier or '', 1, 20 * (#event + 1))
+    call('HSET', lifted_key, names[1], string.format('%.0f %s%s', math.max(said, since or 0), event, known))
   end
   return 'applied'
 end
@@ -50,7 +77,7 @@ end
 for i = 1, report_n do
   local raw, verdict, key, field = ARGV[report_raw_at + i], ARGV[report_verdict_at + i], ARGV[report_log_key_at + i], ARGV[report_log_field_at + i]
   local id, line, message, moved = ARGV[report_id_at + i], ARGV[report_line_at + i], ARGV[report_message_at + i], ARGV[report_moved_at + i]
-  local action, address = ARGV[report_action_at + i], ARGV[report_address_at + i]
+  local action, person = ARGV[report_action_at + i], ARGV[report_person_at + i]
 
   -- First the result, before anything is changed. Delivery reports lie beside the log of the sends, which the worker may not have written yet; a log
   -- of many reports takes no more of them.
@@ -82,7 +109,7 @@ for i = 1, report_n do
     call('RPUSH', reports_key, raw)
   elseif result == 'applied' then
     if key ~= '' then append(key, field .. ':r', line) end
-    if address ~= '' then result = heed(address, ARGV[report_entry_at + i], id, line) end
+    if person ~= '' then result = heed(person, ARGV[report_entry_at + i], ARGV[report_lifts_at + i], id, line) end
     local err = ARGV[report_error_at + i]
     if copy then
       call('DEL', base .. ':kept:' .. field)

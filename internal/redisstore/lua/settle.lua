@@ -155,7 +155,7 @@ for i = 1, cost_n do
 end
 for i = 1, suppression_n do
   if leases[tonumber(ARGV[suppression_of_at + i])] then
-    redis.pcall('HSETNX', base .. ':suppressed', ARGV[suppression_address_at + i], ARGV[suppression_entry_at + i])
+    redis.pcall('HSETNX', base .. ':suppressed', ARGV[suppression_name_at + i], ARGV[suppression_entry_at + i])
   end
 end
 for i = 1, link_n do

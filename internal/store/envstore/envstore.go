@@ -112,29 +112,58 @@ func (r *Recipients) Store(region string, read ReadAddress) (*store.Store, error
 	return s, nil
 }
 
-// staff reads the default recipients of every channel, also of those that messages do not go out on. An address that stands in a list twice,
-// however it is written, gets one message.
+// staff reads the default recipients of every channel, also of those that messages do not go out on. A person who is listed twice, in another
+// spelling perhaps, gets one message: see Twice.
 func (r *Recipients) staff(region string, read ReadAddress) (map[message.Channel][]message.Recipient, error) {
 	all := map[message.Channel][]message.Recipient{}
 	var errs []error
-	for _, setting := range []struct {
-		channel  message.Channel
-		variable string
-		list     []string
-	}{
-		{message.SMS, "SMS_DEFAULT_RECIPIENTS", r.SMSRecipients},
-		{message.WhatsApp, "WHATSAPP_DEFAULT_RECIPIENTS", r.WhatsAppRecipients},
-		{message.Email, "EMAIL_DEFAULT_RECIPIENTS", r.EmailRecipients},
-	} {
+	for _, setting := range r.settings() {
 		for i, raw := range setting.list {
 			to, err := read(setting.channel, raw, region)
 			if err != nil {
 				errs = append(errs, fmt.Errorf("%s: number %d is %w", setting.variable, i+1, err))
+				continue
 			}
-			if one := (message.Recipient{Address: to, Audience: message.Staff}); !slices.Contains(all[setting.channel], one) {
-				all[setting.channel] = append(all[setting.channel], one)
+			listed := func(r message.Recipient) bool { return r.Address.Key() == to.Key() }
+			if !slices.ContainsFunc(all[setting.channel], listed) {
+				all[setting.channel] = append(all[setting.channel], message.Recipient{Address: to, Audience: message.Staff})
 			}
 		}
 	}
 	return all, errors.Join(errs...)
+}
+
+// setting is a variable with the recipients of a channel.
+type setting struct {
+	channel  message.Channel
+	variable string
+	list     []string
+}
+
+func (r *Recipients) settings() []setting {
+	return []setting{
+		{message.SMS, "SMS_DEFAULT_RECIPIENTS", r.SMSRecipients},
+		{message.WhatsApp, "WHATSAPP_DEFAULT_RECIPIENTS", r.WhatsAppRecipients},
+		{message.Email, "EMAIL_DEFAULT_RECIPIENTS", r.EmailRecipients},
+	}
+}
+
+// Twice names the default recipients that a variable has twice, for a warning at the start: each is a person who gets one message.
+func (r *Recipients) Twice(region string, read ReadAddress) []string {
+	var twice []string
+	for _, s := range r.settings() {
+		first := map[message.Address]int{}
+		for i, raw := range s.list {
+			to, err := read(s.channel, raw, region)
+			if err != nil {
+				continue // Store reports it
+			}
+			if n, listed := first[to.Key()]; listed {
+				twice = append(twice, fmt.Sprintf("%s: numbers %d and %d are one person (%s)", s.variable, n, i+1, to))
+			} else {
+				first[to.Key()] = i + 1
+			}
+		}
+	}
+	return twice
 }

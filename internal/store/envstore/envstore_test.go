@@ -67,7 +67,7 @@ func TestBrandsThatCannotWork(t *testing.T) {
 
 func TestRecipients(t *testing.T) {
 	t.Parallel()
-	r := Recipients{Channels: []string{"email", "sms"}, SMSRecipients: []string{"+15550100001", "(555) 010-0002"}, EmailRecipients: []string{"staff@bücher.example"},
+	r := Recipients{Channels: []string{"email", "sms"}, SMSRecipients: []string{"+15550100001", "(202) 555-0102"}, EmailRecipients: []string{"staff@bücher.example"},
 		WhatsAppRecipients: []string{"+15550100003"}}
 	got, err := r.Store("US", address.Read)
 	staff := func(to string) message.Recipient {
@@ -75,7 +75,7 @@ func TestRecipients(t *testing.T) {
 	}
 	want := &store.Store{ID: "default", Region: "US", Priorities: store.DefaultPriorities, Channels: []store.Channel{
 		{Name: message.Email, Recipients: []message.Recipient{staff("staff@xn--bcher-kva.example")}},
-		{Name: message.SMS, Recipients: []message.Recipient{staff("+15550100001"), staff("+15550100002")}},
+		{Name: message.SMS, Recipients: []message.Recipient{staff("+15550100001"), staff("+12025550102")}},
 	}}
 	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); err != nil || diff != "" {
 		t.Errorf("%v\n%s", err, diff)
@@ -86,9 +86,9 @@ func TestRecipients(t *testing.T) {
 func TestARecipientIsListedTwice(t *testing.T) {
 	t.Parallel()
 	r := Recipients{Channels: []string{"sms", "email", "whatsapp"},
-		SMSRecipients:      []string{"+15550100001", "+15550100002", "(555) 010-0001", "+1 555 010 0002", "+15550100001"},
+		SMSRecipients:      []string{"+15550100001", "+12025550102", "(202) 555-0102", "+1 202 555 0102", "+15550100001"},
 		EmailRecipients:    []string{"staff@bücher.example", "till@example.com", "staff@xn--bcher-kva.example"},
-		WhatsAppRecipients: []string{"+15550100001", "555-010-0001"},
+		WhatsAppRecipients: []string{"+12025550102", "202-555-0102"},
 	}
 	s, err := r.Store("US", address.Read)
 	if err != nil {
@@ -101,7 +101,7 @@ func TestARecipientIsListedTwice(t *testing.T) {
 		}
 	}
 	want := map[message.Channel][]string{
-		message.SMS: {"+15550100001", "+15550100002"}, message.Email: {"staff@xn--bcher-kva.example", "till@example.com"}, message.WhatsApp: {"+15550100001"},
+		message.SMS: {"+15550100001", "+12025550102"}, message.Email: {"staff@xn--bcher-kva.example", "till@example.com"}, message.WhatsApp: {"+12025550102"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -136,5 +136,25 @@ func TestEverySettingThatCannotWorkIsNamed(t *testing.T) {
 	}
 	if _, err := (&Recipients{}).Store("US", address.Read); err == nil || !strings.Contains(err.Error(), "CHANNELS is empty") {
 		t.Errorf("without channels: %v", err)
+	}
+}
+
+// TestTwice: a recipient that is listed in two spellings gets one message, and is named.
+func TestTwice(t *testing.T) {
+	t.Parallel()
+	r := Recipients{Channels: []string{"sms", "email", "whatsapp"}, SMSRecipients: []string{"+525512345678", "+15550100001", "+52 1 55 1234 5678"},
+		EmailRecipients: []string{"Staff@example.com", "staff@example.com", "other@example.com"}, WhatsAppRecipients: []string{"+525512345678"}}
+	s, err := r.Store("US", address.Read)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []int{2, 2, 1} {
+		if got := s.Channels[i].Recipients; len(got) != want {
+			t.Errorf("%s: %v", s.Channels[i].Name, got)
+		}
+	}
+	want := []string{"SMS_DEFAULT_RECIPIENTS: numbers 1 and 3 are one person (+•••5678)", "EMAIL_DEFAULT_RECIPIENTS: numbers 1 and 2 are one person (s•••@example.com)"}
+	if diff := cmp.Diff(want, r.Twice("US", address.Read)); diff != "" {
+		t.Error(diff)
 	}
 }

@@ -109,7 +109,7 @@ func (p *page) change(w http.ResponseWriter, r *http.Request, to message.Address
 	case wishOut:
 		kind, why = suppress.OptOut, suppress.Unsubscribe
 	case wishIn:
-		kind, state = suppress.OptIn, "in"
+		kind, why, state = suppress.OptIn, suppress.Unsubscribe, "in"
 	default:
 		// Neither a mail program's nor the page's form. A person may still use the button.
 		p.show(w, r, http.StatusBadRequest, view{State: "ask", Address: to.String()})

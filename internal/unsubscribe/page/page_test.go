@@ -129,7 +129,7 @@ func (b *bench) took(t *testing.T, want ...suppress.Preference) {
 
 var (
 	out = suppress.Preference{Kind: suppress.OptOut, Why: suppress.Unsubscribe}
-	in  = suppress.Preference{Kind: suppress.OptIn}
+	in  = suppress.Preference{Kind: suppress.OptIn, Why: suppress.Unsubscribe}
 )
 
 func TestOneClick(t *testing.T) {

@@ -1,0 +1,186 @@
+package redisstore
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"ringup.dev/ringup/internal/message"
+	"ringup.dev/ringup/internal/queue"
+)
+
+// The suppression list and the recipient's limit need no address that can be read, so they keep a person under a name: the HMAC-SHA-256 of the
+// address's key under PRIVACY_KEY. Without PRIVACY_KEY the key is made at random, once, and kept in Redis: that hides addresses in a list, and not
+// from a thief of all of Redis, who tries numbers.
+
+const (
+	// A name is the first bytes of the hash of the key, so that it is known which key made it, and those of the person's HMAC: 128 bits, so that
+	// nobody finds two persons of one name.
+	keyMark, personMark = 3, 16
+)
+
+// The fields of the hash base:privacy of the first channel, which all channels share.
+const (
+	madeField  = "key"    // the key that was made at random
+	inUseField = "in_use" // the mark of the key that new names are made with
+)
+
+// personNamer makes the names of persons. The first key makes new names; what any of them made is found.
+type personNamer [][]byte
+
+// mark tells keys apart, and gives nothing of them away.
+func mark(key []byte) []byte {
+	sum := sha256.Sum256(append([]byte("ringup privacy key "), key...))
+	return sum[:keyMark]
+}
+
+// names returns the names of an address's person, first the one that new entries get.
+func (n personNamer) names(to message.Address) []string {
+	out := make([]string, 0, len(n)+2)
+	for _, key := range n {
+		mac := hmac.New(sha256.New, key)
+		mac.Write([]byte(to.Key().Reveal()))
+		out = append(out, base64.RawURLEncoding.EncodeToString(append(mark(key), mac.Sum(nil)[:personMark]...)))
+	}
+	return out
+}
+
+// knows says whether a text is a name that one of the keys made.
+func (n personNamer) knows(name string) bool {
+	raw, err := base64.RawURLEncoding.DecodeString(name)
+	if err != nil || len(raw) != keyMark+personMark {
+		return false
+	}
+	for _, key := range n {
+		if string(raw[:keyMark]) == string(mark(key)) {
+			return true
+		}
+	}
+	return false
+}
+
+// isAddress says whether a field of the suppression list is an address, as 0.1.0 wrote it, and no name.
+func isAddress(field string) bool { return strings.ContainsAny(field, "+@") }
+
+// privacy reads the keys when they are needed first, and a key that was made at random every minute: where Redis has lost everything, all programs
+// go on with the same new one.
+type privacy struct {
+	mu    sync.Mutex
+	namer personNamer
+	read  time.Time
+}
+
+// privacyEvery is how often a key that was made at random is read again.
+const privacyEvery = time.Minute
+
+// namer returns what makes persons' names. Errors: queue.ErrUnavailable, also where this program's PRIVACY_KEY is not the others'.
+func (s *Store) namer(ctx context.Context) (personNamer, error) {
+	s.privacy.mu.Lock()
+	defer s.privacy.mu.Unlock()
+	if s.privacy.namer != nil && (len(s.config.PrivacyKey) > 0 || time.Since(s.privacy.read) < privacyEvery) {
+		return s.privacy.namer, nil
+	}
+	namer, err := s.readNamer(ctx)
+	if err == nil {
+		s.privacy.namer, s.privacy.read = namer, time.Now()
+	}
+	return namer, err
+}
+
+func (s *Store) readNamer(ctx context.Context) (personNamer, error) {
+	key := s.keys[message.Channels[0]].Base + ":privacy"
+	var namer personNamer
+	for _, one := range s.config.PrivacyKey {
+		namer = append(namer, []byte(one.Reveal()))
+	}
+	if len(namer) == 0 {
+		if err := s.client.HSetNX(ctx, key, madeField, rand.Text()).Err(); err != nil {
+			return nil, unavailable(err)
+		}
+	}
+	known, err := s.client.HMGet(ctx, key, madeField, inUseField).Result()
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	if made, is := known[0].(string); is {
+		namer = append(namer, []byte(made))
+	}
+	if len(namer) == 0 {
+		return nil, fmt.Errorf("%w: there is no privacy key", queue.ErrUnavailable)
+	}
+	marks := make([]string, len(namer))
+	for i, one := range namer {
+		marks[i] = base64.RawURLEncoding.EncodeToString(mark(one))
+	}
+	if inUse, is := known[1].(string); is && !slices.Contains(marks, inUse) {
+		return nil, fmt.Errorf("%w: PRIVACY_KEY is not the one that the suppression list was written with: give every program the same, and keep the former one behind a comma",
+			queue.ErrUnavailable)
+	}
+	return namer, unavailable(s.client.HSet(ctx, key, inUseField, marks[0]).Err())
+}
+
+// rekeyArgs are the arguments of rekey.lua.
+type rekeyArgs struct {
+	Suppressed string     `key:"suppressed"`
+	Rows       []rekeyRow `lua:"entry"`
+}
+
+type rekeyRow struct {
+	Address string `lua:"address"`
+	Name    string `lua:"name"`
+	Masked  string `lua:"masked"`
+}
+
+// rekey puts entries that 0.1.0 wrote by address under the names of their persons. An address without an entry is passed over. Errors:
+// queue.ErrUnavailable.
+func (s *Store) rekey(ctx context.Context, channel message.Channel, addresses []message.Address) error {
+	namer, err := s.namer(ctx)
+	if err != nil || len(addresses) == 0 {
+		return err
+	}
+	args := rekeyArgs{Suppressed: s.keys[channel].Suppressed}
+	for _, one := range addresses {
+		args.Rows = append(args.Rows, rekeyRow{one.Reveal(), namer.names(one)[0], one.Key().String()})
+	}
+	return s.ask(ctx, &s.scripts.rekey, &args, nil)
+}
+
+// rekeyAll puts all of a channel's entries that 0.1.0 wrote by address under the names of their persons. Errors: queue.ErrUnavailable.
+func (s *Store) rekeyAll(ctx context.Context, channel message.Channel) error {
+	for cursor := uint64(0); ; {
+		page, next, err := s.client.HScan(ctx, s.keys[channel].Suppressed, cursor, "", scanBatch).Result()
+		if err != nil && !errors.Is(err, redis.Nil) {
+			return unavailable(err)
+		}
+		var old []message.Address
+		for i := 0; i+1 < len(page); i += 2 {
+			if isAddress(page[i]) {
+				old = append(old, message.Address(page[i]))
+			}
+		}
+		if err := s.rekey(ctx, channel, old); err != nil {
+			return err
+		}
+		if cursor = next; cursor == 0 {
+			return nil
+		}
+	}
+}
+
+func addressesOf(fields []string) []message.Address {
+	out := make([]message.Address, len(fields))
+	for i, one := range fields {
+		out[i] = message.Address(one)
+	}
+	return out
+}
