@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -56,16 +57,22 @@ type DeliverOptions struct {
 type Deliver struct {
 	DeliverOptions
 	policy  policy
-	traits  []provider.Traits            // by the provider's index
+	traits  []provider.Traits // by the provider's index
+	words   []word            // likewise: what it said last
+	pacer   pacer
 	seconds []func() prometheus.Observer // likewise: how long it took to answer. To find a metric by its labels costs as much as to count.
 }
+
+// word is what a provider last said to this worker: when it last took a message, and when it last had an outage; in Unix nanoseconds, 0 for never.
+type word struct{ took, outage atomic.Int64 }
 
 // NewDeliver returns the handler.
 func NewDeliver(o DeliverOptions) *Deliver {
 	d := &Deliver{DeliverOptions: o, policy: policy{
-		backoff: o.Config.RetryBackoff, resendUncertain: o.ResendUncertain, slowSend: o.Config.SlowSend,
+		backoff: o.Config.RetryBackoff, patience: o.Config.OutagePatience, resendUncertain: o.ResendUncertain, slowSend: o.Config.SlowSend,
 		redeliverWithin: o.Config.RetryUndelivered, fallBack: o.FallBack, fallBackWithin: o.FallBackWithin,
 	}}
+	d.words = make([]word, len(o.Senders))
 	for _, s := range o.Senders {
 		d.traits = append(d.traits, s.Traits())
 		d.seconds = append(d.seconds, sync.OnceValue(func() prometheus.Observer { return o.Metrics.sendSeconds.WithLabelValues(s.Name) }))
@@ -88,7 +95,7 @@ func (d *Deliver) Handle(ctx context.Context, c *queue.Claimed) Result {
 
 // deliver makes an attempt through the i-th provider.
 func (d *Deliver) deliver(ctx context.Context, c *queue.Claimed, i int, a *attempt) Result {
-	if d.prepare(c, a) {
+	if d.prepare(c, i, a) {
 		d.send(ctx, i, a)
 	}
 	r := d.policy.result(a)
@@ -96,10 +103,11 @@ func (d *Deliver) deliver(ctx context.Context, c *queue.Claimed, i int, a *attem
 	return r
 }
 
-// choose returns which provider takes a job: the one that the claim chose; or, for a message that it took and did not deliver, the next one,
-// if that can be used.
+// choose returns which provider takes a job: the one that the claim chose; or the next one, if that can be used, for a message that it took and did
+// not deliver, and for one that comes back while an outage is that provider's latest word. Where messages are few, its breaker does not open.
 func (d *Deliver) choose(c *queue.Claimed) int {
-	if c.Job.Alternate && !c.Probe {
+	said := &d.words[c.Provider]
+	if !c.Probe && (c.Job.Alternate || c.Job.Returns > 0 && said.outage.Load() > said.took.Load()) {
 		if next := (c.Provider + 1) % len(d.Senders); !d.Breakers.Open(next) {
 			return next
 		}
@@ -108,12 +116,16 @@ func (d *Deliver) choose(c *queue.Claimed) int {
 }
 
 // prepare renders the message and asks the gate; false says that there is nothing to send now.
-func (d *Deliver) prepare(c *queue.Claimed, a *attempt) bool {
+func (d *Deliver) prepare(c *queue.Claimed, i int, a *attempt) bool {
 	if a.message, a.renderErr = d.render(c.Job); a.renderErr != nil {
 		return false
 	}
 	m := &a.message
 	a.started = time.Now()
+	if turn := d.pacer.turn(i, c.Job.Recipient, c.Job.Returns > 0, a.started); !turn.IsZero() {
+		a.verdict = gate.Verdict{Action: gate.Hold, Until: turn, Reason: gate.RecipientLimit, Text: "the provider takes no more messages to this recipient for now"}
+		return false
+	}
 	a.cost = d.Prices.Cost(m.Channel, m.To, m.Segments)
 	a.verdict = d.Gate.Check(gate.Input{
 		Now: a.started, AcceptedAt: c.Job.AcceptedAt, Event: event.Type(m.EventType), Audience: c.Job.Audience, Recipient: c.Job.Recipient,
@@ -146,6 +158,17 @@ func (d *Deliver) send(ctx context.Context, i int, a *attempt) {
 	a.ended = a.started.Add(time.Since(a.started)) // half the price of time.Now
 	if err != nil {
 		a.err, a.jitter = failure.AsError(err), rand.Float64() //nolint:gosec // no secret
+		if at := d.words[i].took.Load(); at > 0 {
+			a.lastTook = time.Unix(0, at)
+		}
+		if a.err.Outage() {
+			d.words[i].outage.Store(a.ended.UnixNano())
+		}
+		if a.err.RecipientOnly {
+			a.turn = d.pacer.refused(i, a.job.Recipient, a.err.RetryAfter, a.ended)
+		}
+	} else {
+		d.words[i].took.Store(a.ended.UnixNano())
 	}
 	a.breakerOpen = d.Breakers.Open(i)
 	if err == nil && a.cost > 0 {
