@@ -117,7 +117,7 @@ func (e *Error) OfProvider() bool {
 }
 
 // Outage reports whether the failure is the provider's own, or of the way to it, and certainly not the message's: no connection, a 5xx, an answer
-// that is not even the provider's. An ambiguous failure is none, since each further try may be a further message.
+// that is not even the provider's. An ambiguous failure does not count, since each further try may be a further message.
 func (e *Error) Outage() bool {
 	return e.Class == Transient && (e.Reason == ReasonOutage || e.Reason == ReasonTimeout || e.Reason == ReasonNetwork || e.Reason == ReasonUnreadable)
 }

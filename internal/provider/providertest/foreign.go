@@ -85,7 +85,7 @@ func (a *Adapter) foreign(t *testing.T) {
 	}
 }
 
-// pauses looks whether the adapter hears what pause an answer asks for, whoever gives it and in whichever form (RFC 9110, section 10.2.3), within
+// pauses looks whether the adapter hears what pause an answer asks for, the provider's and another program's, in both forms (RFC 9110, section 10.2.3), within
 // the transport's bound.
 func (a *Adapter) pauses(t *testing.T) {
 	t.Parallel()
