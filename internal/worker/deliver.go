@@ -63,8 +63,12 @@ type Deliver struct {
 	seconds []func() prometheus.Observer // likewise: how long it took to answer. To find a metric by its labels costs as much as to count.
 }
 
-// word is what a provider last said to this worker: when it last took a message, and when it last had an outage; in Unix nanoseconds, 0 for never.
-type word struct{ took, outage atomic.Int64 }
+// word is what a provider last said to this worker: when it last took a message, and when it last failed by itself; in Unix nanoseconds, 0 for
+// never.
+type word struct{ took, failed atomic.Int64 }
+
+// failing reports whether a failure is the provider's latest word.
+func (w *word) failing() bool { return w.failed.Load() > w.took.Load() }
 
 // NewDeliver returns the handler.
 func NewDeliver(o DeliverOptions) *Deliver {
@@ -104,10 +108,9 @@ func (d *Deliver) deliver(ctx context.Context, c *queue.Claimed, i int, a *attem
 }
 
 // choose returns which provider takes a job: the one that the claim chose; or the next one, if that can be used, for a message that it took and did
-// not deliver, and for one that comes back while an outage is that provider's latest word. Where messages are few, its breaker does not open.
+// not deliver, and for one that comes back while a failure is that provider's latest word. Where messages are few, its breaker does not open.
 func (d *Deliver) choose(c *queue.Claimed) int {
-	said := &d.words[c.Provider]
-	if !c.Probe && (c.Job.Alternate || c.Job.Returns > 0 && said.outage.Load() > said.took.Load()) {
+	if !c.Probe && (c.Job.Alternate || c.Job.Returns > 0 && d.words[c.Provider].failing()) {
 		if next := (c.Provider + 1) % len(d.Senders); !d.Breakers.Open(next) {
 			return next
 		}
@@ -145,10 +148,11 @@ func (d *Deliver) render(j *job.Job) (m message.Message, err error) {
 }
 
 // send hands the message to the provider; ctx bounds it. When the job is the probe of a half-open breaker, the provider is asked first how it
-// is, which risks no message; only when it is well is this one sent.
+// is, which risks no message; only when it is well is this one sent. So it is for a message that may have gone out, while failures are the provider's
+// latest word: each further try may be a further message.
 func (d *Deliver) send(ctx context.Context, i int, a *attempt) {
 	var err error
-	if a.probe {
+	if a.probe || a.job.Uncertain && d.words[i].failing() && a.started.Sub(a.job.AcceptedAt) < d.policy.patience {
 		err = d.Senders[i].Probe(ctx)
 		a.probeFailed = err != nil
 	}
@@ -161,8 +165,8 @@ func (d *Deliver) send(ctx context.Context, i int, a *attempt) {
 		if at := d.words[i].took.Load(); at > 0 {
 			a.lastTook = time.Unix(0, at)
 		}
-		if a.err.Outage() {
-			d.words[i].outage.Store(a.ended.UnixNano())
+		if a.err.OfProvider() {
+			d.words[i].failed.Store(a.ended.UnixNano())
 		}
 		if a.err.RecipientOnly {
 			a.turn = d.pacer.refused(i, a.job.Recipient, a.err.RetryAfter, a.ended)

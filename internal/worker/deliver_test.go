@@ -293,6 +293,37 @@ func TestOutageSpendsNoAttempt(t *testing.T) {
 	}
 }
 
+// TestUncertainMessagesAskFirst: while the provider fails, a message that may have gone out is not sent again before the provider's own probe succeeds.
+func TestUncertainMessagesAskFirst(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		ill       error
+		uncertain bool
+		want      map[string]int
+		sends     int
+	}{
+		"it is still ill":    {&failure.Error{Class: failure.Ambiguous, Reason: failure.ReasonOutage}, true, map[string]int{"retry": 1, "deferred": 1}, 1},
+		"it is throttled":    {&failure.Error{Class: failure.Throttled, Reason: failure.ReasonRateLimit}, true, map[string]int{"retry": 1, "deferred": 1}, 1},
+		"it is well":         {nil, true, map[string]int{"retry": 2}, 2},
+		"nothing is unclear": {&failure.Error{Class: failure.Ambiguous, Reason: failure.ReasonOutage}, false, map[string]int{"retry": 2}, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				b := open(renderer{}, 2, patient, func(s *setup) {
+					s.config.Concurrency, s.config.RetryBackoff = 1, []time.Duration{time.Second, time.Second}
+				})
+				b.sender.err, b.sender.ill = &failure.Error{Class: failure.Ambiguous, Reason: failure.ReasonOutage}, tt.ill
+				b.queue.waiting[1].Job.Uncertain, b.queue.waiting[1].Job.Returns, b.queue.waiting[1].Job.Attempts = tt.uncertain, 1, 1
+				b.run(t, time.Minute)
+				if got := b.queue.outcomes(t); !cmp.Equal(got, tt.want) || b.sender.total() != tt.sends {
+					t.Errorf("%v with %d sends, want %v with %d", got, b.sender.total(), tt.want, tt.sends)
+				}
+			})
+		})
+	}
+}
+
 // TestOutageIsLeftForTheNextProvider: a message that comes back goes to the next one, where no breaker has opened yet; a new one goes to the first.
 func TestOutageIsLeftForTheNextProvider(t *testing.T) {
 	t.Parallel()

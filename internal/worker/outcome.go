@@ -63,6 +63,9 @@ func (p *policy) result(a *attempt) Result {
 	case a.err.Class == failure.Throttled && a.err.RecipientOnly && !a.probeFailed:
 		wait := max(a.turn.Sub(a.ended), a.err.RetryAfter, time.Second)
 		return Result{Outcome: queue.Hold{Delay: wait, Error: a.err.Error()}, Provider: a.provider, Reason: string(gate.RecipientLimit), Health: p.health(a)}
+	case a.probeFailed && !a.probe:
+		wait := queue.Defer{Attempt: a.call(), Delay: a.pause(p.growing(a.job.Returns)), Error: a.err.Error()}
+		return Result{Outcome: wait, Provider: a.provider, Reason: string(a.err.Reason), Health: p.health(a)}
 	case a.probeFailed:
 		return Result{Outcome: queue.Release{}, Provider: a.provider, Reason: string(a.err.Reason), Health: p.health(a)}
 	}
