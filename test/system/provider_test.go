@@ -205,6 +205,30 @@ func TestOutageOfAQuietShop(t *testing.T) {
 	}
 }
 
+// TestLimitOfOnePerson: over WhatsApp's limit for one person, the messages to them take turns, and one call tells so; nobody else waits.
+func TestLimitOfOnePerson(t *testing.T) {
+	t.Parallel()
+	s, p := start(t), emulate(t)
+	const n, person = 3, "+15550000000"
+	s.payload = func(i int) string {
+		to := person
+		if i >= n {
+			to = fmt.Sprintf("+1555%07d", i)
+		}
+		return fmt.Sprintf(`{"id":"w%d","event_type":"payment_complete","timestamp":"2024-01-01T12:00:00Z","data":{"orderId":"O%d","amount":1.5,"currency":"USD",`+
+			`"customerPhone":%q}}`, i, i, to)
+	}
+	p.Fail(emulator.Fault{Provider: "whatsapp", To: person, Times: 1, Refusal: emulator.Refusal{Status: http.StatusBadRequest, Code: "131056"}})
+	s.worker("whatsapp", p.with("WHATSAPP_PROVIDER=business", "CONCURRENCY=1")...)
+	s.post(0, n)
+	s.post(n, 20)
+	redistest.Eventually(t, "everybody else has theirs", func() bool { return len(p.taken("whatsapp")) >= 20 })
+	redistest.Eventually(t, "the person has theirs", func() bool { return p.taken("whatsapp")[person] == n })
+	if calls := p.Requests()["whatsapp"]; calls != n+20+1 {
+		t.Errorf("%d calls for %d messages, want one that is refused", calls, n+20)
+	}
+}
+
 func TestTheNextProviderTakesOver(t *testing.T) {
 	t.Parallel()
 	s, p := start(t), emulate(t)

@@ -27,7 +27,7 @@ const (
 	maxRetryAfter = time.Hour
 	// pingAfter is how long a connection of HTTP/2 may be silent before it is asked whether it still works, and pingTimeout how long it may
 	// take to answer. A connection that died without a word (a firewall forgot it, a machine went away) would otherwise be used until the kernel
-	// gives it up, after a quarter of an hour. Together they are below the fastest retries' last pause.
+	// gives it up, after a quarter of an hour. Together they are shorter than the retries of the default RETRY_BACKOFF.
 	pingAfter   = 5 * time.Second
 	pingTimeout = 5 * time.Second
 )

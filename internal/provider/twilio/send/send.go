@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"net/url"
 	"regexp"
 	"slices"
@@ -191,8 +190,10 @@ func classify(call *transport.Call, err error) *failure.Error {
 	code := strconv.Itoa(answer.Code)
 	meaning, known := twilio.AnswerCode(answer.Code)
 	if !known {
-		meaning, known = twilio.UnknownCode(answer.Code)
-		known = known && call.Status < 500 && call.Status != http.StatusTooManyRequests
+		// Where the status says what it is about, the range says nothing more.
+		if meaning, known = twilio.UnknownCode(answer.Code); call.Refused(code).Class != failure.Permanent {
+			known = false
+		}
 	}
 	if !known {
 		return call.Refused(code)

@@ -50,6 +50,9 @@ func documented() []providertest.Failure {
 		{Answer: emulator.Refusal{Status: 408, Code: "29999"}, Want: failure.Error{Class: failure.Transient, Reason: failure.ReasonOutage}},
 		{Answer: emulator.Refusal{Status: 429, Code: "63999"}, Want: failure.Error{Class: failure.Throttled, Reason: failure.ReasonRateLimit}},
 	}
+	for _, status := range []int{401, 403} {
+		out = append(out, providertest.Failure{Answer: emulator.Refusal{Status: status, Code: "20399"}, Want: failure.Error{Class: failure.Account, Reason: failure.ReasonCredentials}})
+	}
 	// But for the ranges of the account and of the sender.
 	out = append(out, failures(failure.Transient, failure.ReasonCredentials, false, 10999, 20399, 90999)...)
 	out = append(out, failures(failure.Transient, failure.ReasonSender, false, 21699, 21799, 30999, 63999)...)

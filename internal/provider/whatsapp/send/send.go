@@ -210,13 +210,12 @@ func classify(call *transport.Call) *failure.Error {
 	case known:
 	case answer.Transient:
 		meaning = failure.Error{Class: failure.Transient, Reason: failure.ReasonOutage}
-	case call.Status < 500:
-		if meaning, known = whatsapp.UnknownCode(code); known {
-			break
-		}
-		fallthrough
 	default:
-		return call.Refused(strconv.Itoa(code))
+		// Where the status says what it is about, the range says nothing more.
+		refused := call.Refused(strconv.Itoa(code))
+		if meaning, known = whatsapp.UnknownCode(code); !known || refused.Class != failure.Permanent {
+			return refused
+		}
 	}
 	return call.Known(meaning, strconv.Itoa(code))
 }

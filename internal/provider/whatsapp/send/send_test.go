@@ -35,6 +35,9 @@ func documented() []providertest.Failure {
 		{Answer: emulator.Refusal{Status: 400, Code: "999998"}, Want: failure.Error{Class: failure.Permanent, Reason: failure.ReasonRequest}},
 		{Answer: emulator.Refusal{Status: 500, Code: "999997"}, Want: failure.Error{Class: failure.Transient, Reason: failure.ReasonOutage}},
 		{Answer: emulator.Refusal{Status: 400, Code: "133999"}, Want: failure.Error{Class: failure.Transient, Reason: failure.ReasonSender}},
+		{Answer: emulator.Refusal{Status: 500, Code: "133999"}, Want: failure.Error{Class: failure.Transient, Reason: failure.ReasonOutage}},
+		{Answer: emulator.Refusal{Status: 408, Code: "133999"}, Want: failure.Error{Class: failure.Transient, Reason: failure.ReasonOutage}},
+		{Answer: emulator.Refusal{Status: 401, Code: "133999"}, Want: failure.Error{Class: failure.Account, Reason: failure.ReasonCredentials}},
 		{Answer: emulator.Refusal{Status: 401, Code: "999996"}, Want: failure.Error{Class: failure.Account, Reason: failure.ReasonCredentials}},
 	}
 	permanent := func(reason failure.Reason) failure.Error {
