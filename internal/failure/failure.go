@@ -18,7 +18,7 @@ const (
 	// Permanent means: this message can never succeed. It fails at once.
 	Permanent
 	// Transient means: the provider had a passing fault and certainly did not take the message. Retried with backoff; spends an
-	// attempt; counts towards the provider's breaker.
+	// attempt, unless it is an outage; counts towards the provider's breaker.
 	Transient
 	// Throttled means: too many requests; certainly not taken. Waits, spends no attempt. With RecipientOnly it is this recipient's
 	// limit and no other message waits.
@@ -114,6 +114,12 @@ func Code(text string) string {
 // its breaker, or only about one message.
 func (e *Error) OfProvider() bool {
 	return e.Class == Transient || e.Class == Account || e.Class == Ambiguous
+}
+
+// Outage reports whether the failure is the provider's own, or of the way to it, and certainly not the message's: no connection, a 5xx, an answer
+// that is not even the provider's. An ambiguous failure does not count, since each further try may be a further message.
+func (e *Error) Outage() bool {
+	return e.Class == Transient && (e.Reason == ReasonOutage || e.Reason == ReasonTimeout || e.Reason == ReasonNetwork || e.Reason == ReasonUnreadable)
 }
 
 // AsError returns err as an *Error. Another error, which no adapter should return, counts as Ambiguous, the one class

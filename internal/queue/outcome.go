@@ -52,7 +52,7 @@ type Defer struct {
 	Uncertain bool
 }
 
-// Hold schedules a job for after Delay without an attempt: quiet hours, a recipient's limit, a daily cap. No worker is kept alive for it.
+// Hold schedules a job for after Delay without an attempt: quiet hours, a recipient's limit (ours or the provider's), a daily cap. No worker is kept alive for it.
 type Hold struct {
 	Delay time.Duration
 	Error string // why, for people
@@ -151,7 +151,8 @@ type ProviderHealth struct {
 	// Account is set when the account is refused: the breaker opens at once. Reason is why, for people.
 	Account bool
 	Reason  string
-	// ThrottleFor keeps the provider from being used for so long (a 429): no failure, and no probe is needed afterwards.
+	// ThrottleFor keeps the provider from being used for so long (a 429, or another Retry-After): by itself it is no failure, and no probe is needed
+	// afterwards.
 	ThrottleFor time.Duration
 	// Probed is set when one of the sends was the half-open breaker's probe.
 	Probed bool

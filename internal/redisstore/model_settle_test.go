@@ -149,7 +149,7 @@ func (m *model) heed(r queue.ProviderHealth) {
 		if b.opens < 20 {
 			pause = min(pause, m.openMin.Milliseconds()<<b.opens)
 		}
-		b.state, b.until, b.probe, b.opens = "open", m.now+pause, 0, b.opens+1
+		b.state, b.until, b.probe, b.opens = "open", m.now+max(pause, r.ThrottleFor.Milliseconds()), 0, b.opens+1
 	case r.ThrottleFor > 0 && b.state != "open":
 		b.state, b.until = queue.BreakerThrottled, max(b.until, m.now+r.ThrottleFor.Milliseconds())
 	}

@@ -12,9 +12,53 @@ import (
 	"ringup.dev/ringup/internal/message"
 )
 
-// JobOf reads the value that was sent along with a message. It is "" where the value is not a job's id on one of the channels, as that of
-// another program that sends through the same account.
+// EncodeJob writes a job's id, which may have any byte, with letters, digits, - and _ alone, so that every provider takes it along and returns it as
+// it is: the tags of Amazon SES have nothing else, and in an address nothing is escaped that one program escapes and another does not. A letter, a
+// digit and - stand as they are, so that a person recognises the id; any other byte is _ and two hexadecimal digits. It is up to three times as long.
+func EncodeJob(id string) string {
+	const digits = "0123456789abcdef"
+	var b strings.Builder
+	for i := range len(id) {
+		if c := id[i]; c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' {
+			b.WriteByte(c)
+		} else {
+			b.Write([]byte{'_', digits[c>>4], digits[c&15]})
+		}
+	}
+	return b.String()
+}
+
+// DecodeJob reads what EncodeJob wrote; "" where it is something else.
+func DecodeJob(text string) string {
+	var id strings.Builder
+	for rest := text; rest != ""; {
+		before, after, escaped := strings.Cut(rest, "_")
+		id.WriteString(before)
+		if !escaped {
+			break
+		}
+		if len(after) < 2 {
+			return ""
+		}
+		c, err := hex.DecodeString(after[:2])
+		if err != nil {
+			return ""
+		}
+		id.Write(c)
+		rest = after[2:]
+	}
+	if EncodeJob(id.String()) != text {
+		return ""
+	}
+	return id.String()
+}
+
+// JobOf reads the value that was sent along with a message: by EncodeJob or, as 0.1.0 did, as it is, which for every id includes a colon. It is ""
+// where the value is not a job's id on one of the channels, as that of another program that sends through the same account.
 func JobOf(value string, channels ...message.Channel) (id string, channel message.Channel) {
+	if !strings.Contains(value, ":") {
+		value = DecodeJob(value)
+	}
 	_, channel, _, err := job.ParseID(value)
 	if err != nil || !slices.Contains(channels, channel) {
 		return "", ""

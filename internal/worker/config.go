@@ -14,6 +14,9 @@ type Config struct {
 	SendTimeout time.Duration `env:"SEND_TIMEOUT, default=10s"`
 	// RetryBackoff is the pause before each retry; how many there are is how many retries a job gets.
 	RetryBackoff []time.Duration `env:"RETRY_BACKOFF, default=2s,4s,8s"`
+	// OutagePatience is how old a message may become before an outage of its provider (no connection, a 5xx) spends its attempts; until then it is
+	// tried again after pauses that grow to five minutes. MESSAGE_TTL ends that earlier. 0 for never: an outage spends attempts from the start.
+	OutagePatience time.Duration `env:"OUTAGE_PATIENCE, default=24h"`
 	// SlowSend is how long a provider may take to answer before that counts as a failure of the provider, for its breaker; 0 for no limit.
 	SlowSend time.Duration `env:"SLOW_SEND, default=0s"`
 	// RetryUndelivered is how long after a message was taken a provider's report that it did not arrive leads to another attempt, by
@@ -40,6 +43,9 @@ func (c *Config) Validate() error {
 		if pause <= 0 {
 			errs = append(errs, fmt.Errorf("RETRY_BACKOFF has %s: set times above 0, as 2s,4s,8s", pause))
 		}
+	}
+	if c.OutagePatience < 0 {
+		errs = append(errs, fmt.Errorf("OUTAGE_PATIENCE is %s: set a time above 0, as 24h, or 0s for never", c.OutagePatience))
 	}
 	if c.SlowSend < 0 {
 		errs = append(errs, fmt.Errorf("SLOW_SEND is %s: set a time above 0, as 5s, or 0s for no limit", c.SlowSend))

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -56,16 +57,26 @@ type DeliverOptions struct {
 type Deliver struct {
 	DeliverOptions
 	policy  policy
-	traits  []provider.Traits            // by the provider's index
+	traits  []provider.Traits // by the provider's index
+	words   []word            // likewise: what it said last
+	pacer   pacer
 	seconds []func() prometheus.Observer // likewise: how long it took to answer. To find a metric by its labels costs as much as to count.
 }
+
+// word is what a provider last said to this worker: when it last took a message, and when it last failed by itself; in Unix nanoseconds, 0 for
+// never.
+type word struct{ took, failed atomic.Int64 }
+
+// failing reports whether a failure is the provider's latest word.
+func (w *word) failing() bool { return w.failed.Load() > w.took.Load() }
 
 // NewDeliver returns the handler.
 func NewDeliver(o DeliverOptions) *Deliver {
 	d := &Deliver{DeliverOptions: o, policy: policy{
-		backoff: o.Config.RetryBackoff, resendUncertain: o.ResendUncertain, slowSend: o.Config.SlowSend,
+		backoff: o.Config.RetryBackoff, patience: o.Config.OutagePatience, resendUncertain: o.ResendUncertain, slowSend: o.Config.SlowSend,
 		redeliverWithin: o.Config.RetryUndelivered, fallBack: o.FallBack, fallBackWithin: o.FallBackWithin,
 	}}
+	d.words = make([]word, len(o.Senders))
 	for _, s := range o.Senders {
 		d.traits = append(d.traits, s.Traits())
 		d.seconds = append(d.seconds, sync.OnceValue(func() prometheus.Observer { return o.Metrics.sendSeconds.WithLabelValues(s.Name) }))
@@ -88,7 +99,7 @@ func (d *Deliver) Handle(ctx context.Context, c *queue.Claimed) Result {
 
 // deliver makes an attempt through the i-th provider.
 func (d *Deliver) deliver(ctx context.Context, c *queue.Claimed, i int, a *attempt) Result {
-	if d.prepare(c, a) {
+	if d.prepare(c, i, a) {
 		d.send(ctx, i, a)
 	}
 	r := d.policy.result(a)
@@ -96,10 +107,10 @@ func (d *Deliver) deliver(ctx context.Context, c *queue.Claimed, i int, a *attem
 	return r
 }
 
-// choose returns which provider takes a job: the one that the claim chose; or, for a message that it took and did not deliver, the next one,
-// if that can be used.
+// choose returns which provider takes a job: the one that the claim chose; or the next one, if that can be used, for a message that it took and did
+// not deliver, and for one that comes back while a failure is that provider's latest word. Where messages are few, its breaker does not open.
 func (d *Deliver) choose(c *queue.Claimed) int {
-	if c.Job.Alternate && !c.Probe {
+	if !c.Probe && (c.Job.Alternate || c.Job.Returns > 0 && d.words[c.Provider].failing()) {
 		if next := (c.Provider + 1) % len(d.Senders); !d.Breakers.Open(next) {
 			return next
 		}
@@ -108,12 +119,16 @@ func (d *Deliver) choose(c *queue.Claimed) int {
 }
 
 // prepare renders the message and asks the gate; false says that there is nothing to send now.
-func (d *Deliver) prepare(c *queue.Claimed, a *attempt) bool {
+func (d *Deliver) prepare(c *queue.Claimed, i int, a *attempt) bool {
 	if a.message, a.renderErr = d.render(c.Job); a.renderErr != nil {
 		return false
 	}
 	m := &a.message
 	a.started = time.Now()
+	if turn := d.pacer.turn(i, c.Job.Recipient, c.Job.Returns > 0, a.started); !turn.IsZero() {
+		a.verdict = gate.Verdict{Action: gate.Hold, Until: turn, Reason: gate.RecipientLimit, Text: "the provider takes no more messages to this recipient for now"}
+		return false
+	}
 	a.cost = d.Prices.Cost(m.Channel, m.To, m.Segments)
 	a.verdict = d.Gate.Check(gate.Input{
 		Now: a.started, AcceptedAt: c.Job.AcceptedAt, Event: event.Type(m.EventType), Audience: c.Job.Audience, Recipient: c.Job.Recipient,
@@ -133,10 +148,11 @@ func (d *Deliver) render(j *job.Job) (m message.Message, err error) {
 }
 
 // send hands the message to the provider; ctx bounds it. When the job is the probe of a half-open breaker, the provider is asked first how it
-// is, which risks no message; only when it is well is this one sent.
+// is, which risks no message; only when it is well is this one sent. So it is for a message that may have gone out, while failures are the provider's
+// latest word: each further try may be a further message.
 func (d *Deliver) send(ctx context.Context, i int, a *attempt) {
 	var err error
-	if a.probe {
+	if a.probe || a.job.Uncertain && d.words[i].failing() && a.started.Sub(a.job.AcceptedAt) < d.policy.patience {
 		err = d.Senders[i].Probe(ctx)
 		a.probeFailed = err != nil
 	}
@@ -146,6 +162,17 @@ func (d *Deliver) send(ctx context.Context, i int, a *attempt) {
 	a.ended = a.started.Add(time.Since(a.started)) // half the price of time.Now
 	if err != nil {
 		a.err, a.jitter = failure.AsError(err), rand.Float64() //nolint:gosec // no secret
+		if at := d.words[i].took.Load(); at > 0 {
+			a.lastTook = time.Unix(0, at)
+		}
+		if a.err.OfProvider() {
+			d.words[i].failed.Store(a.ended.UnixNano())
+		}
+		if a.err.RecipientOnly {
+			a.turn = d.pacer.refused(i, a.job.Recipient, a.err.RetryAfter, a.ended)
+		}
+	} else {
+		d.words[i].took.Store(a.ended.UnixNano())
 	}
 	a.breakerOpen = d.Breakers.Open(i)
 	if err == nil && a.cost > 0 {

@@ -16,6 +16,7 @@ import (
 	"ringup.dev/ringup/internal/event"
 	"ringup.dev/ringup/internal/failure"
 	"ringup.dev/ringup/internal/message"
+	"ringup.dev/ringup/internal/provider"
 	"ringup.dev/ringup/internal/queue"
 	"ringup.dev/ringup/internal/suppress"
 	"ringup.dev/ringup/internal/worker"
@@ -244,6 +245,137 @@ func TestAnotherHandler(t *testing.T) {
 		}
 		if len(b.queue.reports) == 0 || b.queue.reports[0].Provider != "shopify" {
 			t.Errorf("%+v", b.queue.reports)
+		}
+	})
+}
+
+// picky is a provider that fails some jobs, and takes the others.
+type picky struct {
+	*sender
+	fails func(jobID string) error
+}
+
+func (p *picky) Send(ctx context.Context, m message.Message) (provider.Receipt, error) {
+	receipt, err := p.sender.Send(ctx, m)
+	if failed := p.fails(m.JobID); err == nil && failed != nil {
+		return provider.Receipt{}, failed
+	}
+	return receipt, err
+}
+
+func patient(s *setup) { s.config.OutagePatience = time.Hour }
+
+// TestOutageSpendsNoAttempt, and an error of one message does, in the middle of others that the provider takes.
+func TestOutageSpendsNoAttempt(t *testing.T) {
+	t.Parallel()
+	outage := &failure.Error{Class: failure.Transient, Reason: failure.ReasonNetwork}
+	for name, tt := range map[string]struct {
+		fails func(string) error
+		want  map[string]int
+	}{
+		"an outage":          {func(string) error { return outage }, map[string]int{"deferred": 10}},
+		"one of ten":         {func(id string) error { return map[bool]error{true: outage}[strings.HasPrefix(id, "w9:")] }, map[string]int{"completed": 9, "retry": 1}},
+		"nothing is certain": {func(string) error { return &failure.Error{Class: failure.Ambiguous, Reason: failure.ReasonOutage} }, map[string]int{"retry": 10}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				p := &picky{sender: &sender{sent: map[string]int{}, latency: time.Second}, fails: tt.fails}
+				b := open(renderer{}, 10, patient, func(s *setup) { s.providers[0].Provider, s.config.Concurrency = p, 3 })
+				// It was tried before: the provider has taken others since.
+				b.queue.waiting[9].Job.Returns = 1
+				b.run(t, time.Minute)
+				if got := b.queue.outcomes(t); !cmp.Equal(got, tt.want) {
+					t.Errorf("%v, want %v", got, tt.want)
+				}
+			})
+		})
+	}
+}
+
+// TestUncertainMessagesAskFirst: while the provider fails, a message that may have gone out is not sent again before the provider's own probe succeeds.
+func TestUncertainMessagesAskFirst(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		ill       error
+		uncertain bool
+		want      map[string]int
+		sends     int
+	}{
+		"it is still ill":    {&failure.Error{Class: failure.Ambiguous, Reason: failure.ReasonOutage}, true, map[string]int{"retry": 1, "deferred": 1}, 1},
+		"it is throttled":    {&failure.Error{Class: failure.Throttled, Reason: failure.ReasonRateLimit}, true, map[string]int{"retry": 1, "deferred": 1}, 1},
+		"it is well":         {nil, true, map[string]int{"retry": 2}, 2},
+		"nothing is unclear": {&failure.Error{Class: failure.Ambiguous, Reason: failure.ReasonOutage}, false, map[string]int{"retry": 2}, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				b := open(renderer{}, 2, patient, func(s *setup) {
+					s.config.Concurrency, s.config.RetryBackoff = 1, []time.Duration{time.Second, time.Second}
+				})
+				b.sender.err, b.sender.ill = &failure.Error{Class: failure.Ambiguous, Reason: failure.ReasonOutage}, tt.ill
+				b.queue.waiting[1].Job.Uncertain, b.queue.waiting[1].Job.Returns, b.queue.waiting[1].Job.Attempts = tt.uncertain, 1, 1
+				b.run(t, time.Minute)
+				if got := b.queue.outcomes(t); !cmp.Equal(got, tt.want) || b.sender.total() != tt.sends {
+					t.Errorf("%v with %d sends, want %v with %d", got, b.sender.total(), tt.want, tt.sends)
+				}
+			})
+		})
+	}
+}
+
+// TestOutageIsLeftForTheNextProvider: a message that comes back goes to the next one, where no breaker has opened yet; a new one goes to the first.
+func TestOutageIsLeftForTheNextProvider(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		first := &sender{sent: map[string]int{}, err: &failure.Error{Class: failure.Transient, Reason: failure.ReasonOutage}}
+		second := &sender{sent: map[string]int{}}
+		b := open(renderer{}, 3, patient, func(s *setup) {
+			s.config.Concurrency = 1
+			s.providers = []worker.Sender{{Name: "twilio", Provider: first}, {Name: "aws", Provider: second}}
+		})
+		b.queue.waiting[1].Job.Returns = 1
+		b.run(t, time.Minute)
+		if first.total() != 2 || second.total() != 1 || second.sent["w1::0"] != 1 {
+			t.Errorf("the first was asked for %v, the second for %v", first.sent, second.sent)
+		}
+	})
+}
+
+// TestRecipientsOwnLimit: once a provider refuses a person more, further messages to them are scheduled without a call, one after the other.
+func TestRecipientsOwnLimit(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := open(renderer{}, 10, func(s *setup) { s.config.Concurrency = 1 })
+		for i, c := range b.queue.waiting {
+			if c.Job.Recipient = "+12025550143"; i == 9 {
+				c.Job.Recipient = "+12025550144"
+			}
+		}
+		b.sender.err = &failure.Error{Class: failure.Throttled, Reason: failure.ReasonRateLimit, RecipientOnly: true, RetryAfter: 6 * time.Second}
+		b.run(t, time.Second)
+		if got := b.queue.outcomes(t); got["held"] != 10 || b.sender.total() != 2 {
+			t.Errorf("%v with %d calls, want one call per person", got, b.sender.total())
+		}
+		turns := map[time.Duration]int{}
+		for c, settled := range b.queue.settled {
+			hold := settled[0].Outcome.(queue.Hold)
+			if strings.Contains(hold.Error, "2025550143") {
+				t.Errorf("%q gives the recipient away", hold.Error)
+			}
+			if c.Job.Recipient == "+12025550143" {
+				turns[hold.Delay.Round(time.Second)]++
+			}
+		}
+		for i := range 9 {
+			if at := time.Duration(i+1) * 6 * time.Second; turns[at] != 1 {
+				t.Errorf("%d turns after %s, want 1: %v", turns[at], at, turns)
+			}
+		}
+		for _, h := range b.queue.reports {
+			if h.Failed > 0 || h.ThrottleFor > 0 {
+				t.Errorf("the provider counts as failing: %+v", h)
+			}
 		}
 	})
 }

@@ -30,6 +30,8 @@ type attempt struct {
 	started, ended time.Time
 	probeFailed    bool           // the provider's own probe failed, with err: the message was not handed over
 	err            *failure.Error // nil when the provider took the message
+	lastTook       time.Time      // when the provider last took a message of another job, as far as this worker knows; zero for never
+	turn           time.Time      // of an error that is this recipient's limit: when the message may be tried again
 	receipt        provider.Receipt
 	jitter         float64 // from 0 to 1, spreads retries: a tenth of the pause at most is added
 }
@@ -40,6 +42,7 @@ func (a *attempt) took() time.Duration { return a.ended.Sub(a.started) }
 // policy is what the operator has decided about results.
 type policy struct {
 	backoff         []time.Duration // the pause before each retry; its length is how many retries a job gets
+	patience        time.Duration   // how old a job may become before the provider's outage spends its attempts (OUTAGE_PATIENCE)
 	resendUncertain bool            // send again what may have gone out (ON_UNCERTAIN=resend)
 	slowSend        time.Duration   // SLOW_SEND; 0 for no limit
 	redeliverWithin time.Duration   // RETRY_UNDELIVERED; 0 for never
@@ -57,6 +60,12 @@ func (p *policy) result(a *attempt) Result {
 		return Result{Outcome: notNow(a.verdict, a.started), Provider: a.provider, Reason: string(a.verdict.Reason), Health: unusedProbe(a.provider, a.probe)}
 	case a.err == nil:
 		return Result{Outcome: p.done(a), Provider: a.provider, Health: p.health(a)}
+	case a.err.Class == failure.Throttled && a.err.RecipientOnly && !a.probeFailed:
+		wait := max(a.turn.Sub(a.ended), a.err.RetryAfter, time.Second)
+		return Result{Outcome: queue.Hold{Delay: wait, Error: a.err.Error()}, Provider: a.provider, Reason: string(gate.RecipientLimit), Health: p.health(a)}
+	case a.probeFailed && !a.probe:
+		wait := queue.Defer{Attempt: a.call(), Delay: a.pause(p.growing(a.job.Returns)), Error: a.err.Error()}
+		return Result{Outcome: wait, Provider: a.provider, Reason: string(a.err.Reason), Health: p.health(a)}
 	case a.probeFailed:
 		return Result{Outcome: queue.Release{}, Provider: a.provider, Reason: string(a.err.Reason), Health: p.health(a)}
 	}
@@ -103,7 +112,7 @@ func (p *policy) notSent(a *attempt) queue.Outcome {
 	case failure.Permanent:
 		return p.fail(a, false)
 	case failure.Throttled, failure.Account:
-		return queue.Defer{Attempt: a.call(), Delay: p.pause(0, a), Error: a.err.Error()}
+		return queue.Defer{Attempt: a.call(), Delay: a.pause(p.pause(0)), Error: a.err.Error()}
 	case failure.Transient:
 		return p.again(a, false)
 	}
@@ -115,15 +124,41 @@ func (p *policy) notSent(a *attempt) queue.Outcome {
 }
 
 // again is the outcome of an error that may pass. While the provider is down, it is the provider that is tried, not the message: that spends
-// no attempt.
+// no attempt. Where messages are few, an outage does not fill the breaker's window, and only the errors say that there is one.
 func (p *policy) again(a *attempt, uncertain bool) queue.Outcome {
 	switch {
 	case a.breakerOpen || a.probe:
-		return queue.Defer{Attempt: a.call(), Delay: p.pause(0, a), Error: a.err.Error(), Uncertain: uncertain}
+		return queue.Defer{Attempt: a.call(), Delay: a.pause(p.pause(0)), Error: a.err.Error(), Uncertain: uncertain}
+	case p.outage(a):
+		return queue.Defer{Attempt: a.call(), Delay: a.pause(p.growing(a.job.Returns)), Error: a.err.Error()}
 	case a.job.Attempts >= len(p.backoff):
 		return p.fail(a, uncertain)
 	}
-	return queue.Retry{Attempt: a.call(), Delay: p.pause(a.job.Attempts, a), Error: a.err.Error(), Uncertain: uncertain}
+	return queue.Retry{Attempt: a.call(), Delay: a.pause(p.pause(a.job.Attempts)), Error: a.err.Error(), Uncertain: uncertain}
+}
+
+// outage reports whether an error is an outage of the provider, and its latest word: since the message was last tried, it took no other one. A
+// provider that takes others while it fails this one has something against this one. After OUTAGE_PATIENCE, an outage is an error like another.
+func (p *policy) outage(a *attempt) bool {
+	if !a.err.Outage() || a.ended.Sub(a.job.AcceptedAt) >= p.patience {
+		return false
+	}
+	since := a.started
+	if a.job.Returns > 0 {
+		since = since.Add(-p.growing(a.job.Returns - 1))
+	}
+	return a.lastTook.Before(since)
+}
+
+// maxGrowing is the longest pause of a message that waits for the end of an outage: after it, a message is late by as much at most. It is short
+// enough for receipts, and a day of it adds some three hundred lines to the job's history.
+const maxGrowing = 5 * time.Minute
+
+// growing returns the pause of a message that waits for the end of an outage: twice the one before, each time. A job's returns begin again at
+// job.MaxReturns, and so does the pause.
+func (p *policy) growing(returns int) time.Duration {
+	first := p.pause(0)
+	return max(first, min(first<<min(returns, 20), maxGrowing))
 }
 
 // fail is the outcome of a message that is given up. A recipient who does not want to hear from us on this channel is not written to on
@@ -137,12 +172,16 @@ func (p *policy) fail(a *attempt, uncertain bool) queue.Outcome {
 	return f
 }
 
-// pause returns the backoff before a retry, spread a little, and no shorter than the provider asked for.
-func (p *policy) pause(retry int, a *attempt) time.Duration {
-	delay := 2 * time.Second
-	if len(p.backoff) > 0 {
-		delay = p.backoff[min(retry, len(p.backoff)-1)]
+// pause returns the backoff before a retry.
+func (p *policy) pause(retry int) time.Duration {
+	if len(p.backoff) == 0 {
+		return 2 * time.Second
 	}
+	return p.backoff[min(retry, len(p.backoff)-1)]
+}
+
+// pause spreads a pause a little, and makes it no shorter than the provider asked for.
+func (a *attempt) pause(delay time.Duration) time.Duration {
 	delay = max(delay, a.err.RetryAfter)
 	return delay + time.Duration(a.jitter*float64(delay)/10)
 }
@@ -163,6 +202,7 @@ func (p *policy) health(a *attempt) queue.ProviderHealth {
 		h.Failed = 1
 		h.Account = a.err.Class == failure.Account
 		h.Reason = a.err.Error()
+		h.ThrottleFor = a.err.RetryAfter
 	default:
 		h.Healthy = 1
 	}

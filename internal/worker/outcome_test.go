@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
 
 	"ringup.dev/ringup/internal/failure"
 	"ringup.dev/ringup/internal/gate"
@@ -25,7 +26,7 @@ var started = time.Date(2026, 1, 15, 12, 0, 0, 0, time.UTC)
 
 // tried returns an attempt that ended with an error, after so many earlier attempts.
 func tried(err *failure.Error, attempts int) *attempt {
-	return &attempt{job: &job.Job{Attempts: attempts}, err: err}
+	return &attempt{job: &job.Job{Attempts: attempts, AcceptedAt: started.Add(-time.Hour)}, started: started, ended: started, err: err}
 }
 
 func outage(class failure.Class, after time.Duration) *failure.Error {
@@ -35,7 +36,9 @@ func outage(class failure.Class, after time.Duration) *failure.Error {
 // TestOutcome has the details of what a send may end with: delays above all. TestThePage has a row for each kind of result.
 func TestOutcome(t *testing.T) {
 	t.Parallel()
+	within := func(a *attempt) *attempt { a.job.AcceptedAt = a.ended.Add(-time.Hour + 1); return a }
 	down := func(a *attempt) *attempt { a.breakerOpen = true; return a }
+	turn := func(a *attempt) *attempt { a.turn = a.ended.Add(time.Minute); return a }
 	spread := func(a *attempt) *attempt { a.jitter = 1; return a }
 	tests := []struct {
 		name   string
@@ -52,8 +55,14 @@ func TestOutcome(t *testing.T) {
 		{"out of retries", tried(outage(failure.Transient, 0), 3), true, queue.Fail{}},
 		{"Retry-After is a floor", tried(outage(failure.Transient, 30*time.Second), 0), true, queue.Retry{Delay: 30 * time.Second}},
 		{"jitter adds a tenth", spread(tried(outage(failure.Transient, 0), 0)), true, queue.Retry{Delay: 2200 * time.Millisecond}},
+		{"Retry-After is a floor of an outage's pause", within(tried(outage(failure.Transient, 30*time.Second), 3)), true, queue.Defer{Delay: 30 * time.Second}},
 		{"provider down spends no attempt", down(tried(outage(failure.Transient, 0), 3)), true, queue.Defer{Delay: 2 * time.Second}},
 		{"throttled waits", tried(outage(failure.Throttled, 5*time.Second), 3), true, queue.Defer{Delay: 5 * time.Second}},
+		{"a recipient's limit waits", tried(&failure.Error{Class: failure.Throttled, RecipientOnly: true, RetryAfter: 6 * time.Second}, 3), true,
+			queue.Hold{Delay: 6 * time.Second}},
+		{"a recipient's limit waits for its turn", turn(tried(&failure.Error{Class: failure.Throttled, RecipientOnly: true, RetryAfter: 6 * time.Second}, 3)), true,
+			queue.Hold{Delay: time.Minute}},
+		{"a recipient's limit without a pause", tried(&failure.Error{Class: failure.Throttled, RecipientOnly: true}, 3), true, queue.Hold{Delay: time.Second}},
 		{"account waits", tried(outage(failure.Account, 0), 3), true, queue.Defer{Delay: 2 * time.Second}},
 		{"ambiguous, resend", tried(outage(failure.Ambiguous, 0), 0), true, queue.Retry{Delay: 2 * time.Second, Uncertain: true}},
 		{"ambiguous, resend, out of retries", tried(outage(failure.Ambiguous, 0), 3), true, queue.Fail{Uncertain: true}},
@@ -69,12 +78,42 @@ func TestOutcome(t *testing.T) {
 			if tt.a.err != nil {
 				want = withError(want, tt.a.err.Error())
 			}
-			got := (&policy{backoff: backoff, resendUncertain: tt.resend}).result(tt.a)
+			got := (&policy{backoff: backoff, patience: time.Hour, resendUncertain: tt.resend}).result(tt.a)
 			if diff := cmp.Diff(want, got.Outcome); diff != "" {
 				t.Errorf("%+v: %s", tt.a, diff)
 			}
 		})
 	}
+}
+
+// TestOutagePauses: in an outage a message is tried after pauses that grow, and stay within bounds whatever RETRY_BACKOFF is.
+func TestOutagePauses(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		backoff []time.Duration
+		want    []time.Duration
+	}{
+		"the default":   {backoff, []time.Duration{2 * time.Second, 4 * time.Second, 8 * time.Second, 16 * time.Second, 32 * time.Second, 64 * time.Second, 128 * time.Second, 256 * time.Second, 5 * time.Minute, 5 * time.Minute}},
+		"no retries":    {nil, []time.Duration{2 * time.Second, 4 * time.Second}},
+		"a long pause":  {[]time.Duration{time.Hour}, []time.Duration{time.Hour, time.Hour}},
+		"a short pause": {[]time.Duration{time.Millisecond}, []time.Duration{time.Millisecond, 2 * time.Millisecond}},
+	} {
+		p := policy{backoff: c.backoff, patience: 24 * time.Hour}
+		for returns, want := range c.want {
+			a := tried(outage(failure.Transient, 0), 0)
+			a.job.Returns = returns
+			if got, is := p.result(a).Outcome.(queue.Defer); !is || got.Delay != want {
+				t.Errorf("%s, return %d: %+v, want %s", name, returns, got, want)
+			}
+		}
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		first := time.Duration(rapid.Int64Range(1, int64(1000*time.Hour)).Draw(t, "first"))
+		p := policy{backoff: []time.Duration{first}}
+		if got := p.growing(rapid.IntRange(0, job.MaxReturns-1).Draw(t, "returns")); got < first || got > max(first, maxGrowing) {
+			t.Errorf("a pause of %s after a first one of %s", got, first)
+		}
+	})
 }
 
 // withError sets an outcome's error.
@@ -84,6 +123,9 @@ func withError(o queue.Outcome, text string) queue.Outcome {
 		o.Error = text
 		return o
 	case queue.Defer:
+		o.Error = text
+		return o
+	case queue.Hold:
 		o.Error = text
 		return o
 	case queue.Fail:
@@ -102,19 +144,25 @@ type row struct {
 }
 
 var (
-	resend   = policy{backoff: backoff, resendUncertain: true, slowSend: time.Second}
-	setAside = policy{backoff: backoff, slowSend: time.Second}
+	resend   = policy{backoff: backoff, patience: time.Hour, resendUncertain: true, slowSend: time.Second}
+	setAside = policy{backoff: backoff, patience: time.Hour, slowSend: time.Second}
 )
 
 const unusable = "open, or this job was its probe"
 
 // rows are those of the table in docs/message-lifecycle.md. A row that stands there once may be here several times.
 func rows() []row {
-	fresh, spent := &job.Job{Attempts: 2}, &job.Job{Attempts: 3}
+	old := started.Add(-time.Hour)
+	fresh, spent := &job.Job{Attempts: 2, AcceptedAt: old}, &job.Job{Attempts: 3, AcceptedAt: old}
+	young := &job.Job{Attempts: 3, AcceptedAt: old.Add(time.Second)}
+	waited := &job.Job{Attempts: 2, AcceptedAt: old.Add(time.Second), Returns: 3} // its pause was 8 s
+	own := &failure.Error{Class: failure.Transient, Reason: failure.ReasonSender}
+	took := func(ago time.Duration) time.Time { return started.Add(-ago) }
 	transient, ambiguous := outage(failure.Transient, 0), outage(failure.Ambiguous, 0)
 	held := func(r gate.Reason) gate.Verdict {
 		return gate.Verdict{Action: gate.Hold, Until: started.Add(time.Hour), Reason: r, Text: "later"}
 	}
+	const patient = "transient error, an outage, younger than `OUTAGE_PATIENCE`"
 	const uncertainResend = "ambiguous error, `ON_UNCERTAIN=resend`"
 	return []row{
 		{"the provider took it", "", "", attempt{job: fresh}, resend},
@@ -122,7 +170,16 @@ func rows() []row {
 		{"the provider took it, slower than `SLOW_SEND`", "", "", attempt{job: fresh, ended: started.Add(time.Second + 1)}, resend},
 		{"permanent error", "", "", attempt{job: fresh, err: outage(failure.Permanent, 0)}, resend},
 		{"permanent error", "", "", attempt{job: fresh, err: outage(failure.Permanent, 0), breakerOpen: true}, resend},
+		{patient, "", "closed", attempt{job: young, err: transient}, resend},
+		{patient, "", "closed", attempt{job: young, err: transient, lastTook: took(1)}, resend},
+		{patient, "", "closed", attempt{job: waited, err: transient, lastTook: took(8*time.Second + 1)}, resend},
+		{patient, "", "closed", attempt{job: young, err: &failure.Error{Class: failure.Transient, Reason: failure.ReasonNetwork}}, setAside},
 		{"transient error", "yes", "closed", attempt{job: fresh, err: transient}, resend},
+		{"transient error", "yes", "closed", attempt{job: waited, err: transient, lastTook: took(8 * time.Second)}, resend},
+		{"transient error", "yes", "closed", attempt{job: waited, err: own}, resend},
+		{"transient error", "no", "closed", attempt{job: young, err: own}, resend},
+		{"transient error", "no", "closed", attempt{job: young, err: transient, lastTook: started}, resend},
+		{"transient error", "", unusable, attempt{job: young, err: transient, breakerOpen: true}, resend},
 		{"transient error", "no", "closed", attempt{job: spent, err: transient}, resend},
 		{"transient error", "", unusable, attempt{job: spent, err: transient, breakerOpen: true}, resend},
 		{"transient error", "", unusable, attempt{job: spent, err: transient, probe: true}, resend},
@@ -130,6 +187,7 @@ func rows() []row {
 		{"throttled, for this recipient alone", "", "", attempt{job: spent, err: &failure.Error{Class: failure.Throttled, RecipientOnly: true}}, resend},
 		{"account error", "", "", attempt{job: spent, err: outage(failure.Account, 0)}, resend},
 		{uncertainResend, "yes", "closed", attempt{job: fresh, err: ambiguous}, resend},
+		{uncertainResend, "no", "closed", attempt{job: young, err: ambiguous}, resend},
 		{uncertainResend, "no", "closed", attempt{job: spent, err: ambiguous}, resend},
 		{uncertainResend, "", unusable, attempt{job: spent, err: ambiguous, breakerOpen: true}, resend},
 		{uncertainResend, "", unusable, attempt{job: spent, err: ambiguous, probe: true}, resend},
@@ -138,6 +196,10 @@ func rows() []row {
 		{"the provider's own probe failed", "", "half open", attempt{job: fresh, err: transient, probe: true, probeFailed: true}, resend},
 		{"the provider's own probe failed", "", "half open", attempt{job: fresh, err: outage(failure.Permanent, 0), probe: true, probeFailed: true}, resend},
 		{"the provider's own probe was throttled", "", "half open", attempt{job: fresh, err: outage(failure.Throttled, time.Minute), probe: true, probeFailed: true}, resend},
+		{"the provider's own probe failed, before an uncertain message", "", "closed", attempt{job: young, err: ambiguous, probeFailed: true}, resend},
+		{"the provider's own probe failed, before an uncertain message", "", "closed", attempt{job: young, err: outage(failure.Permanent, 0), probeFailed: true}, resend},
+		{"the provider's own probe was throttled, before an uncertain message", "", "closed",
+			attempt{job: young, err: outage(failure.Throttled, time.Minute), probeFailed: true}, resend},
 		{"the template cannot be rendered", "", "", attempt{job: fresh, renderErr: os.ErrInvalid}, resend},
 		{"the gate: older than `MESSAGE_TTL`", "", "", attempt{job: fresh, verdict: gate.Verdict{Action: gate.Drop, Reason: gate.Expired}}, resend},
 		{"the gate: on the suppression list", "", "", attempt{job: fresh, verdict: gate.Verdict{Action: gate.Suppress, Reason: gate.Suppressed}}, resend},
@@ -308,10 +370,12 @@ func TestHealth(t *testing.T) {
 		a    attempt
 		want queue.ProviderHealth
 	}{
-		"taken":             {attempt{}, queue.ProviderHealth{Healthy: 1}},
-		"taken as a probe":  {attempt{probe: true}, queue.ProviderHealth{Healthy: 1, Probed: true}},
-		"SLOW_SEND":         {attempt{ended: started.Add(1500 * time.Millisecond)}, queue.ProviderHealth{Failed: 1, Reason: "it took 1.5s to answer (SLOW_SEND)"}},
-		"throttled":         {attempt{err: outage(failure.Throttled, time.Minute)}, queue.ProviderHealth{ThrottleFor: time.Minute, Reason: "throttled: outage"}},
+		"taken":            {attempt{}, queue.ProviderHealth{Healthy: 1}},
+		"taken as a probe": {attempt{probe: true}, queue.ProviderHealth{Healthy: 1, Probed: true}},
+		"SLOW_SEND":        {attempt{ended: started.Add(1500 * time.Millisecond)}, queue.ProviderHealth{Failed: 1, Reason: "it took 1.5s to answer (SLOW_SEND)"}},
+		"throttled":        {attempt{err: outage(failure.Throttled, time.Minute)}, queue.ProviderHealth{ThrottleFor: time.Minute, Reason: "throttled: outage"}},
+		"an outage that asks for a pause": {attempt{err: outage(failure.Transient, time.Minute)},
+			queue.ProviderHealth{Failed: 1, ThrottleFor: time.Minute, Reason: "transient: outage"}},
 		"throttled briefly": {attempt{err: outage(failure.Throttled, 0)}, queue.ProviderHealth{ThrottleFor: time.Second, Reason: "throttled: outage"}},
 		"account":           {attempt{err: outage(failure.Account, 0)}, queue.ProviderHealth{Failed: 1, Account: true, Reason: "account: outage"}},
 		"a probe's account": {attempt{err: outage(failure.Account, 0), probe: true, probeFailed: true},

@@ -129,11 +129,9 @@ func writeXML(w http.ResponseWriter, status int, body string) {
 	_, _ = io.WriteString(w, body)
 }
 
-// The values that a tag can have (docs.aws.amazon.com/ses/latest/APIReference-V2/API_MessageTag.html).
-var (
-	tagName  = regexp.MustCompile(`^[A-Za-z0-9_-]{1,256}$`)
-	tagValue = regexp.MustCompile(`^[A-Za-z0-9_.@-]{1,256}$`)
-)
+// tag is what a tag's name and value can have, by the stricter of SES's two documents: its model (MessageTag in aws/api-models-aws) allows neither
+// points nor 256 characters, which the page (docs.aws.amazon.com/ses/latest/APIReference-V2/API_MessageTag.html) does.
+var tag = regexp.MustCompile(`^[A-Za-z0-9_-]{1,255}$`)
 
 // sesDialect is Amazon SES v2 (docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html).
 var sesDialect = Dialect{
@@ -195,14 +193,14 @@ var sesDialect = Dialect{
 			return refuse(wrong)
 		}
 		returned := map[string][]string{}
-		for _, tag := range mail.EmailTags {
-			switch _, twice := m.Fields[tag.Name]; {
+		for _, given := range mail.EmailTags {
+			switch _, twice := m.Fields[given.Name]; {
 			case twice:
 				return refuse("Duplicate tag name")
-			case !tagName.MatchString(tag.Name) || !tagValue.MatchString(tag.Value):
+			case !tag.MatchString(given.Name) || !tag.MatchString(given.Value):
 				return refuse("Invalid tag")
 			}
-			m.Fields[tag.Name], returned[tag.Name] = tag.Value, []string{tag.Value}
+			m.Fields[given.Name], returned[given.Name] = given.Value, []string{given.Value}
 		}
 		m.JobID = awsprovider.DecodeTags(returned)
 		return m, nil

@@ -37,6 +37,7 @@ func open(t *testing.T, ingest string) (*emulator.Server, *emulator.Callbacks) {
 		}
 		r.Header = header
 		r.Header.Set("Content-Type", contentType)
+		r.Header.Set("User-Agent", "ringup/1.2.3")
 		resp, err := http.DefaultClient.Do(r)
 		if err != nil {
 			t.Fatal(err)
@@ -49,9 +50,9 @@ func open(t *testing.T, ingest string) (*emulator.Server, *emulator.Callbacks) {
 	basic := &http.Request{Header: http.Header{}}
 	basic.SetBasicAuth(emulator.TwilioAccountSID, emulator.TwilioAuthToken)
 	send("/2010-04-01/Accounts/"+emulator.TwilioAccountSID+"/Messages.json", "application/x-www-form-urlencoded",
-		url.Values{"To": {"+12025550143"}, "From": {"+15005550006"}, "Body": {"x"}, "StatusCallback": {public + "/callbacks/twilio?job=a%20b"}}.Encode(), basic.Header)
+		url.Values{"To": {"+12025550143"}, "From": {"+15005550006"}, "Body": {"x"}, "StatusCallback": {public + "/callbacks/twilio?job=a_20b"}}.Encode(), basic.Header)
 	send("/v3/mail/send", "application/json", `{"from":{"email":"a@example.com"},"subject":"s","personalizations":[{"to":[{"email":"b@example.com"}],`+
-		`"custom_args":{"ringup_job":"a:email:1"}}],"content":[{"type":"text/plain","value":"x"}]}`, http.Header{"Authorization": {"Bearer " + emulator.SendGridAPIKey}})
+		`"custom_args":{"ringup_job":"a_3aemail_3a1"}}],"content":[{"type":"text/plain","value":"x"}]}`, http.Header{"Authorization": {"Bearer " + emulator.SendGridAPIKey}})
 	return s, c
 }
 
@@ -130,7 +131,7 @@ func TestPlan(t *testing.T) {
 			t.Errorf("%s: %d %s, want %d %s", tt.body, status, answer, tt.status, tt.want)
 		}
 	}
-	if len(paths) != 8 || paths[0] != "POST /callbacks/twilio?job=a%20b" || paths[7] != "POST /callbacks/whatsapp" {
+	if len(paths) != 8 || paths[0] != "POST /callbacks/twilio?job=a_20b" || paths[7] != "POST /callbacks/whatsapp" {
 		t.Errorf("%q", paths)
 	}
 }

@@ -22,6 +22,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"strconv"
 	"sync"
 	"time"
@@ -71,8 +72,9 @@ const (
 	DropAfter  Kind = "drop-after"  // the connection ends, the message is accepted
 	Half       Kind = "half"        // the message is accepted, the connection ends within the answer
 	Garbage    Kind = "garbage"     // the message is accepted, the answer is unreadable
-	Page       Kind = "page"        // a proxy's page in HTML, with the status
-	Empty      Kind = "empty"       // the status without a body
+	Page       Kind = "page"        // a proxy's page in HTML, with the status and the header
+	Empty      Kind = "empty"       // the status and the header without a body
+	Foreign    Kind = "foreign"     // Text as the body, which is not in the provider's form, with the status and the header
 	Oversize   Kind = "oversize"    // the message is accepted, the answer never ends
 	Slow       Kind = "slow"        // the usual answer, after the latency
 )
@@ -275,6 +277,9 @@ func (s *Server) putOptedOut(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
+// userAgent is what Meta's specification of the Cloud API asks for; the other providers do not mind.
+var userAgent = regexp.MustCompile(`^[a-z]+/[0-9]+\.[0-9]+\.[0-9]+$`)
+
 // maxBody is more bytes than ringup sends to any provider in one request.
 const maxBody = 10 << 20
 
@@ -286,6 +291,10 @@ func (s *Server) serve(d Dialect, w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	s.requests[d.Name]++
 	s.mu.Unlock()
+	if !userAgent.MatchString(r.Header.Get("User-Agent")) {
+		d.Refuse(w, Refusal{Status: http.StatusBadRequest, Text: "The User-Agent is not of the form name/1.2.3"})
+		return
+	}
 	if d.Check != nil {
 		if refusal := d.Check(r, body); refusal != nil {
 			d.Refuse(w, *refusal)
@@ -369,6 +378,9 @@ func (s *Server) fail(d Dialect, f *Fault, w http.ResponseWriter, r *http.Reques
 	if m != nil && (f.Kind == DropAfter || f.Kind == Half || f.Kind == Garbage || f.Kind == Oversize || f.Kind == Slow) {
 		s.accept(m)
 	}
+	if f.Kind == Page || f.Kind == Empty || f.Kind == Foreign {
+		maps.Copy(w.Header(), f.Header)
+	}
 	switch f.Kind {
 	case DropBefore, DropAfter:
 		panic(http.ErrAbortHandler)
@@ -378,6 +390,9 @@ func (s *Server) fail(d Dialect, f *Fault, w http.ResponseWriter, r *http.Reques
 		_, _ = io.WriteString(w, "<html><body><h1>502 Bad Gateway</h1></body></html>")
 	case Empty:
 		w.WriteHeader(f.Status)
+	case Foreign:
+		w.WriteHeader(f.Status)
+		_, _ = io.WriteString(w, f.Text)
 	case Half:
 		whole := answer(d, m)
 		maps.Copy(w.Header(), whole.Header())

@@ -24,7 +24,9 @@ func TestDialectWithoutChecks(t *testing.T) {
 	for path, want := range map[string]int{"POST /messages": http.StatusAccepted, "GET /account": http.StatusOK} {
 		method, target, _ := strings.Cut(path, " ")
 		w := httptest.NewRecorder()
-		s.ServeHTTP(w, httptest.NewRequest(method, target, strings.NewReader("+12025550143")))
+		r := httptest.NewRequest(method, target, strings.NewReader("+12025550143"))
+		r.Header.Set("User-Agent", "ringup/1.2.3")
+		s.ServeHTTP(w, r)
 		if w.Code != want {
 			t.Errorf("%s: %d, want %d", path, w.Code, want)
 		}

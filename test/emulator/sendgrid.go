@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"net/http"
 	netmail "net/mail"
+
+	"ringup.dev/ringup/internal/report"
 )
 
 // sendgridDialect is api.sendgrid.com (twilio.com/docs/sendgrid/api-reference/mail-send/mail-send).
@@ -85,7 +87,7 @@ func readSendGrid(r *http.Request, body []byte) (Message, *Refusal) {
 		return refuse("personalizations.0.custom_args", "The custom_args size exceeds the 10000 byte limit.")
 	}
 	m := Message{Channel: "email", ReplyTo: mail.ReplyTo.Email, Automatic: mail.Personalizations[0].Headers["Auto-Submitted"], To: mail.Personalizations[0].To[0].Email, From: mail.From.Email, Subject: mail.Subject,
-		JobID: args["ringup_job"], Fields: args}
+		JobID: report.DecodeJob(args[report.JobField]), Fields: args}
 	for i, part := range mail.Content {
 		switch {
 		case part.Value == "":

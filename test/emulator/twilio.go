@@ -8,10 +8,13 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf16"
+
+	"ringup.dev/ringup/internal/report"
 )
 
 var (
 	e164       = regexp.MustCompile(`^\+[1-9][0-9]{6,14}$`)
+	unescaped  = regexp.MustCompile(`^[A-Za-z0-9_=&-]*$`)
 	contentSID = regexp.MustCompile(`^HX[0-9a-f]{32}$`)
 )
 
@@ -69,7 +72,11 @@ func readTwilio(r *http.Request, body []byte) (Message, *Refusal) {
 		if err != nil || at.Host == "" || at.Scheme != "http" && at.Scheme != "https" {
 			return refuse("21609", "The 'StatusCallback' URL is not a valid URL")
 		}
-		m.JobID = at.Query().Get("job")
+		// Twilio signs the address, and a program on the way may write anything else in it differently (%3A and :).
+		if !unescaped.MatchString(at.RawQuery) {
+			return refuse("21609", "The 'StatusCallback' URL is not a valid URL")
+		}
+		m.JobID = report.DecodeJob(at.Query().Get("job"))
 	}
 	var variables map[string]string
 	switch {

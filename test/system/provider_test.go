@@ -177,6 +177,58 @@ func TestProviderOutageOpensTheBreaker(t *testing.T) {
 	}
 }
 
+// TestOutageOfAQuietShop: where messages are few, the breaker never opens; an outage costs no message all the same.
+func TestOutageOfAQuietShop(t *testing.T) {
+	t.Parallel()
+	for name, fault := range map[string]emulator.Fault{
+		"its own 500":      {Refusal: emulator.Refusal{Status: http.StatusInternalServerError}},
+		"a proxy's 503":    {Kind: emulator.Page, Refusal: emulator.Refusal{Status: http.StatusServiceUnavailable}},
+		"a proxy's 502":    {Kind: emulator.Page, Refusal: emulator.Refusal{Status: http.StatusBadGateway}},
+		"a proxy's 404":    {Kind: emulator.Page, Refusal: emulator.Refusal{Status: http.StatusNotFound}},
+		"a firewall's 403": {Kind: emulator.Empty, Refusal: emulator.Refusal{Status: http.StatusForbidden}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, p := start(t), emulate(t)
+			fault.Provider, fault.Probes, fault.Times = "twilio", true, 12
+			p.Fail(fault)
+			s.worker("sms", p.with("SMS_PROVIDER=twilio", "RETRY_BACKOFF=20ms,20ms", "BREAKER_FAILURES=1000")...)
+			s.post(0, 3)
+			p.exactly(s, "sms", phones(0, 3))
+			if n := s.client.ZCard(t.Context(), "{ringup:sms}:failed").Val(); n != 0 {
+				t.Errorf("%d messages failed", n)
+			}
+			if n := p.Requests()["twilio"]; n < 15 {
+				t.Errorf("%d requests, want 12 that failed and 3", n)
+			}
+		})
+	}
+}
+
+// TestLimitOfOnePerson: over WhatsApp's limit for one person, the messages to them take turns, and one call tells so; nobody else waits.
+func TestLimitOfOnePerson(t *testing.T) {
+	t.Parallel()
+	s, p := start(t), emulate(t)
+	const n, person = 3, "+15550000000"
+	s.payload = func(i int) string {
+		to := person
+		if i >= n {
+			to = fmt.Sprintf("+1555%07d", i)
+		}
+		return fmt.Sprintf(`{"id":"w%d","event_type":"payment_complete","timestamp":"2024-01-01T12:00:00Z","data":{"orderId":"O%d","amount":1.5,"currency":"USD",`+
+			`"customerPhone":%q}}`, i, i, to)
+	}
+	p.Fail(emulator.Fault{Provider: "whatsapp", To: person, Times: 1, Refusal: emulator.Refusal{Status: http.StatusBadRequest, Code: "131056"}})
+	s.worker("whatsapp", p.with("WHATSAPP_PROVIDER=business", "CONCURRENCY=1")...)
+	s.post(0, n)
+	s.post(n, 20)
+	redistest.Eventually(t, "everybody else has theirs", func() bool { return len(p.taken("whatsapp")) >= 20 })
+	redistest.Eventually(t, "the person has theirs", func() bool { return p.taken("whatsapp")[person] == n })
+	if calls := p.Requests()["whatsapp"]; calls != n+20+1 {
+		t.Errorf("%d calls for %d messages, want one that is refused", calls, n+20)
+	}
+}
+
 func TestTheNextProviderTakesOver(t *testing.T) {
 	t.Parallel()
 	s, p := start(t), emulate(t)

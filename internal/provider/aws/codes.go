@@ -19,19 +19,25 @@ var (
 	sender     = failure.Error{Class: failure.Account, Reason: failure.ReasonSender}
 )
 
-// common are the error codes that both services share (docs.aws.amazon.com, "Common errors" of each API).
+// common are the error codes that both services share (docs.aws.amazon.com, "Common errors" of each API, 2026-11-23). Which errors pass, and which
+// are limits, is the SDK's list (aws/retry); TestTheSDKsLists compares them.
 var common = map[string]failure.Error{
 	"AccessDenied": credential, "AccessDeniedException": credential, "AuthorizationError": credential, "NotAuthorized": credential,
 	"UnrecognizedClientException": credential, "InvalidClientTokenId": credential, "SignatureDoesNotMatch": credential,
 	"InvalidSignatureException": credential, "IncompleteSignature": credential, "MissingAuthenticationToken": credential,
 	"MissingAuthenticationTokenException": credential, "ExpiredToken": credential, "ExpiredTokenException": credential,
-	"RequestExpired": credential, "InvalidSecurity": credential, "OptInRequired": credential,
+	"RequestExpired": credential, "RequestTimeTooSkewed": credential, "InvalidSecurity": credential, "OptInRequired": credential,
 
 	"Throttling": throttled, "ThrottlingException": throttled, "Throttled": throttled, "ThrottledException": throttled,
-	"RequestLimitExceeded": throttled, "TooManyRequestsException": throttled, "SlowDown": throttled,
+	"RequestLimitExceeded": throttled, "TooManyRequestsException": throttled, "SlowDown": throttled, "RequestThrottled": throttled,
+	"RequestThrottledException": throttled, "ProvisionedThroughputExceededException": throttled, "BandwidthLimitExceeded": throttled,
+	"LimitExceededException": throttled, "EC2ThrottledException": throttled, "PriorRequestNotComplete": throttled,
+	"TransactionInProgressException": throttled,
 
 	"InternalError": outage, "InternalFailure": outage, "InternalServiceErrorException": outage, "InternalServerError": outage,
 	"ServiceUnavailable": outage, "ServiceUnavailableException": outage,
+	// 400, of a request that came too slowly.
+	"RequestTimeout": outage, "RequestTimeoutException": outage,
 
 	"ValidationError": request, "ValidationException": request,
 }
@@ -43,6 +49,9 @@ func SNSCode(code, text string) (failure.Error, bool) {
 	case "InvalidParameter", "InvalidParameterException", "ParameterValueInvalid", "InvalidParameterValue", "InvalidParameterValueException":
 		if strings.Contains(text, "PhoneNumber") {
 			return recipient, true
+		}
+		if strings.Contains(text, "Message too long") || strings.Contains(text, "Empty message") {
+			return content, true
 		}
 		return request, true
 	case "OptedOut", "OptedOutException":
@@ -83,11 +92,23 @@ func SESCode(code, text, from string) (failure.Error, bool) {
 		}
 		return recipient, true
 	case "BadRequestException":
-		if strings.Contains(strings.ToLower(text), "address") {
-			return recipient, true
-		}
-		return request, true
+		return badRequest(strings.ToLower(text)), true
 	}
 	meaning, known := common[code]
 	return meaning, known
+}
+
+// badRequest says what SES's text of a bad request is about. SES documents none of the texts; these are those that it is known to answer
+// (2026-11-23).
+func badRequest(text string) failure.Error {
+	if strings.Contains(text, "address list too long") {
+		return request
+	}
+	for _, part := range []string{"address", "missing final '@domain'", "domain contains illegal character", "domain starts with dot", "domain ends with dot",
+		"domain contains dot-dot", "local part contains", "local part starts with dot", "local part ends with dot", "missing '@'"} {
+		if strings.Contains(text, part) {
+			return recipient
+		}
+	}
+	return request
 }

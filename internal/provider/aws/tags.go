@@ -8,28 +8,17 @@ import (
 	"ringup.dev/ringup/internal/report"
 )
 
-// maxTag is the longest value of a tag (docs.aws.amazon.com/ses/latest/APIReference-V2/API_MessageTag.html).
-const maxTag = 256
+// maxTag is the longest value of a tag. The page says 256, the model that the SDKs are made from "less than 256"
+// (docs.aws.amazon.com/ses/latest/APIReference-V2/API_MessageTag.html, MessageTag in aws/api-models-aws).
+const maxTag = 255
 
-// Tag is a name and a value that SES returns with every event of an e-mail. The value takes letters, digits and _.@- only.
+// Tag is a name and a value that SES returns with every event of an e-mail. Both take letters, digits, _ and - only.
 type Tag struct{ Name, Value string }
 
-// EncodeTags writes a job's id, which may have any byte, as tags: one, or more for a long id; none for "". A byte that a tag can have stands as it
-// is, so that a person recognises the id; any other is a point and two hexadecimal digits.
+// EncodeTags writes a job's id as tags: one, or more for a long id; none for "".
 func EncodeTags(id string) []Tag {
-	const digits = "0123456789abcdef"
-	var b strings.Builder
-	for i := range len(id) {
-		if c := id[i]; tagByte(c) {
-			b.WriteByte(c)
-		} else {
-			b.WriteByte('.')
-			b.WriteByte(digits[c>>4])
-			b.WriteByte(digits[c&15])
-		}
-	}
 	var out []Tag
-	for text := b.String(); text != ""; {
+	for text := report.EncodeJob(id); text != ""; {
 		n := min(len(text), maxTag)
 		out = append(out, Tag{tagName(len(out)), text[:n]})
 		text = text[n:]
@@ -37,7 +26,7 @@ func EncodeTags(id string) []Tag {
 	return out
 }
 
-// DecodeTags returns the id that an e-mail's tags have; "" when they have none, or one that EncodeTags did not write.
+// DecodeTags returns the id that an e-mail's tags have; "" when they have none, or one that neither EncodeTags nor 0.1.0 wrote.
 func DecodeTags(tags map[string][]string) string {
 	var text strings.Builder
 	for i := 0; ; i++ {
@@ -47,8 +36,17 @@ func DecodeTags(tags map[string][]string) string {
 		}
 		text.WriteString(values[0])
 	}
+	if strings.Contains(text.String(), ".") {
+		return decodeVersion1(text.String())
+	}
+	return report.DecodeJob(text.String())
+}
+
+// decodeVersion1 reads what 0.1.0 wrote: a byte that is not a letter, a digit, _, @ or - was a point and two hexadecimal digits. Every id has one. It
+// can go with the release after the next: SES reports for days, not for months.
+func decodeVersion1(text string) string {
 	var id strings.Builder
-	for rest := text.String(); rest != ""; {
+	for rest := text; rest != ""; {
 		before, after, escaped := strings.Cut(rest, ".")
 		id.WriteString(before)
 		if !escaped {
@@ -73,8 +71,4 @@ func tagName(part int) string {
 		return report.JobField
 	}
 	return report.JobField + "_" + strconv.Itoa(part+1)
-}
-
-func tagByte(c byte) bool {
-	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_' || c == '@' || c == '-'
 }

@@ -8,17 +8,14 @@ import (
 	"ringup.dev/ringup/internal/provider/aws"
 )
 
-// allowed is what SES takes (docs.aws.amazon.com/ses/latest/APIReference-V2/API_MessageTag.html).
-var (
-	allowedName  = regexp.MustCompile(`^[A-Za-z0-9_-]{1,256}$`)
-	allowedValue = regexp.MustCompile(`^[A-Za-z0-9_.@-]{1,256}$`)
-)
+// allowed is what SES takes in a name and in a value, by the stricter of its two documents (MessageTag in aws/api-models-aws).
+var allowed = regexp.MustCompile(`^[A-Za-z0-9_-]{1,255}$`)
 
 func roundTrip(t *testing.T, id string) {
 	t.Helper()
 	returned := map[string][]string{"ses:configuration-set": {"ringup"}}
 	for _, tag := range aws.EncodeTags(id) {
-		if !allowedName.MatchString(tag.Name) || !allowedValue.MatchString(tag.Value) {
+		if !allowed.MatchString(tag.Name) || !allowed.MatchString(tag.Value) {
 			t.Errorf("%q: SES does not take %+v", id, tag)
 		}
 		returned[tag.Name] = []string{tag.Value}
@@ -31,18 +28,34 @@ func roundTrip(t *testing.T, id string) {
 func TestTagsRoundTrip(t *testing.T) {
 	t.Parallel()
 	for _, id := range []string{"webhook_1:email:1", "a.b:email:12", "…:email:1", "\xff\x00 /?&=%+:email:3", strings.Repeat(":", 200) + ":email:1000",
-		strings.Repeat("a", 256), strings.Repeat("a", 255) + ".", ""} {
+		strings.Repeat("a", 254), strings.Repeat("a", 255), strings.Repeat("a", 256), strings.Repeat("a", 253) + ".", strings.Repeat("a", 510), ""} {
 		roundTrip(t, id)
 	}
-	if got := aws.EncodeTags("webhook_1:email:1"); len(got) != 1 || got[0].Name != "ringup_job" || got[0].Value != "webhook_1.3aemail.3a1" {
+	if got := aws.EncodeTags("webhook_1:email:1"); len(got) != 1 || got[0].Name != "ringup_job" || got[0].Value != "webhook_5f1_3aemail_3a1" {
 		t.Errorf("%+v", got)
+	}
+}
+
+// TestTagsOfVersion1: the tags that 0.1.0 wrote are read, as of e-mails that were on their way at the upgrade.
+func TestTagsOfVersion1(t *testing.T) {
+	t.Parallel()
+	for want, tags := range map[string]map[string][]string{
+		"webhook_1:email:1":                  {"ringup_job": {"webhook_1.3aemail.3a1"}},
+		"a.b@c:email:12":                     {"ringup_job": {"a.2eb@c.3aemail.3a12"}},
+		"\xff\x00 é:email:3":                 {"ringup_job": {".ff.00.20.c3.a9.3aemail.3a3"}},
+		"_3a:email:1":                        {"ringup_job": {"_3a.3aemail.3a1"}},
+		strings.Repeat(":", 86) + ":email:1": {"ringup_job": {strings.Repeat(".3a", 85) + "."}, "ringup_job_2": {"3a.3aemail.3a1"}},
+	} {
+		if got := aws.DecodeTags(tags); got != want {
+			t.Errorf("%v: %q, want %q", tags, got, want)
+		}
 	}
 }
 
 // TestForeignTags: what others tagged an e-mail with is no id.
 func TestForeignTags(t *testing.T) {
 	t.Parallel()
-	for _, values := range [][]string{nil, {}, {""}, {"a."}, {"a.3"}, {"a.zz"}} {
+	for _, values := range [][]string{nil, {}, {""}, {"a."}, {"a.3"}, {"a.zz"}, {"a_"}, {"a_3"}, {"a_zz"}, {"a_3A"}, {"a_61"}, {"a b"}} {
 		if got := aws.DecodeTags(map[string][]string{"ringup_job": values}); got != "" {
 			t.Errorf("%q: %q", values, got)
 		}

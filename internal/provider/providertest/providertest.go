@@ -121,8 +121,11 @@ func Run(t *testing.T, a Adapter) {
 	t.Run("sends a way to unsubscribe", a.sendsUnsubscribe)
 	t.Run("sends whatever is rendered", a.sendsRendered)
 	t.Run("probes", a.probes)
+	t.Run("probes over new connections", a.probesAnew)
 	t.Run("wrong credentials", a.wrongCredentials)
 	t.Run("faults", a.faults)
+	t.Run("answers of other programs", a.foreign)
+	t.Run("pauses", a.pauses)
 	t.Run("no server", a.noServer)
 	t.Run("too slow", a.tooSlow)
 	t.Run("no time at all", a.noTime)
@@ -260,7 +263,7 @@ func (a *Adapter) probes(t *testing.T) {
 		t.Errorf("a healthy provider: %v", err)
 	}
 	b.emulator.Fail(emulator.Fault{Probes: true, Kind: emulator.Page, Refusal: emulator.Refusal{Status: http.StatusServiceUnavailable}})
-	a.is(t, b.provider.Probe(within(t, 10*time.Second)), failure.Ambiguous, failure.ReasonOutage)
+	a.is(t, b.provider.Probe(within(t, 10*time.Second)), failure.Transient, failure.ReasonOutage)
 	b.emulator.Fail(emulator.Fault{Probes: true, Kind: emulator.Garbage})
 	if err := b.provider.Probe(within(t, 10*time.Second)); err == nil {
 		// A probe that only looks at the status would call a captive portal healthy.
@@ -271,6 +274,24 @@ func (a *Adapter) probes(t *testing.T) {
 	}
 	if n := b.emulator.Requests()[a.Dialect]; n != 3 {
 		t.Errorf("three probes made %d requests", n)
+	}
+}
+
+// probesAnew looks whether a probe uses a connection of its own: one that is dead says nothing about the provider.
+func (a *Adapter) probesAnew(t *testing.T) {
+	t.Parallel()
+	b := a.open(t, a.Secret)
+	for probes := range int64(3) {
+		if n := b.connections.Load(); n != 2*probes {
+			t.Errorf("%d probes and as many sends made %d connections", probes, n)
+		}
+		if err := b.provider.Probe(within(t, 10*time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		// The one before is not used either, which may be as dead.
+		if _, err := b.provider.Send(within(t, 10*time.Second), a.message()); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
@@ -288,35 +309,29 @@ func (a *Adapter) faults(t *testing.T) {
 	status := func(code int) emulator.Refusal {
 		return emulator.Refusal{Status: code, Text: "went wrong for " + a.message().To.Reveal()}
 	}
-	limited := status(http.StatusTooManyRequests)
-	limited.Header = http.Header{"Retry-After": {"7"}}
 	for name, c := range map[string]struct {
 		fault  emulator.Fault
 		class  failure.Class
 		reason failure.Reason
-		pause  time.Duration
 		taken  int
 	}{
-		"too many requests":        {emulator.Fault{Refusal: limited}, failure.Throttled, failure.ReasonRateLimit, 7 * time.Second, 0},
-		"its own internal error":   {emulator.Fault{Refusal: status(500)}, failure.Transient, failure.ReasonOutage, 0, 0},
-		"a proxy's page":           {emulator.Fault{Kind: emulator.Page, Refusal: status(502)}, failure.Ambiguous, failure.ReasonOutage, 0, 0},
-		"an empty 503":             {emulator.Fault{Kind: emulator.Empty, Refusal: status(503)}, failure.Ambiguous, failure.ReasonOutage, 0, 0},
-		"a redirect":               {emulator.Fault{Kind: emulator.Empty, Refusal: status(302)}, failure.Ambiguous, failure.ReasonUnreadable, 0, 0},
-		"gone before it was taken": {emulator.Fault{Kind: emulator.DropBefore}, failure.Ambiguous, failure.ReasonNetwork, 0, 0},
-		"gone after it was taken":  {emulator.Fault{Kind: emulator.DropAfter}, failure.Ambiguous, failure.ReasonNetwork, 0, 1},
-		"half an answer":           {emulator.Fault{Kind: emulator.Half}, failure.Ambiguous, failure.ReasonNetwork, 0, 1},
-		"garbage":                  {emulator.Fault{Kind: emulator.Garbage}, failure.Ambiguous, failure.ReasonUnreadable, 0, 1},
-		"an answer without end":    {emulator.Fault{Kind: emulator.Oversize}, failure.Ambiguous, failure.ReasonUnreadable, 0, 1},
+		"too many requests":        {emulator.Fault{Refusal: status(429)}, failure.Throttled, failure.ReasonRateLimit, 0},
+		"its own internal error":   {emulator.Fault{Refusal: status(500)}, failure.Transient, failure.ReasonOutage, 0},
+		"a proxy's page":           {emulator.Fault{Kind: emulator.Page, Refusal: status(502)}, failure.Ambiguous, failure.ReasonOutage, 0},
+		"an empty 503":             {emulator.Fault{Kind: emulator.Empty, Refusal: status(503)}, failure.Transient, failure.ReasonOutage, 0},
+		"a redirect":               {emulator.Fault{Kind: emulator.Empty, Refusal: status(302)}, failure.Ambiguous, failure.ReasonUnreadable, 0},
+		"gone before it was taken": {emulator.Fault{Kind: emulator.DropBefore}, failure.Ambiguous, failure.ReasonNetwork, 0},
+		"gone after it was taken":  {emulator.Fault{Kind: emulator.DropAfter}, failure.Ambiguous, failure.ReasonNetwork, 1},
+		"half an answer":           {emulator.Fault{Kind: emulator.Half}, failure.Ambiguous, failure.ReasonNetwork, 1},
+		"garbage":                  {emulator.Fault{Kind: emulator.Garbage}, failure.Ambiguous, failure.ReasonUnreadable, 1},
+		"an answer without end":    {emulator.Fault{Kind: emulator.Oversize}, failure.Ambiguous, failure.ReasonUnreadable, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := a.open(t, a.Secret)
 			b.emulator.Fail(c.fault)
 			_, err := b.provider.Send(within(t, 20*time.Second), a.message())
-			e := a.is(t, err, c.class, c.reason)
-			if e.RetryAfter != c.pause {
-				t.Errorf("asks for a pause of %s, the provider said %s", e.RetryAfter, c.pause)
-			}
+			a.is(t, err, c.class, c.reason)
 			a.once(t, b, c.taken)
 		})
 	}

@@ -25,14 +25,29 @@ const (
 	maxAnswer = 1 << 20
 	// maxRetryAfter bounds what a provider can ask for: a quota that opens next month is not waited for silently.
 	maxRetryAfter = time.Hour
+	// pingAfter is how long a connection of HTTP/2 may be silent before it is asked whether it still works, and pingTimeout how long it may
+	// take to answer. A connection that died without a word (a firewall forgot it, a machine went away) would otherwise be used until the kernel
+	// gives it up, after a quarter of an hour. Together they are shorter than the retries of the default RETRY_BACKOFF.
+	pingAfter   = 5 * time.Second
+	pingTimeout = 5 * time.Second
 )
 
-// Client is the pool. It is safe for concurrent use.
-type Client struct{ pool *http.Transport }
+// Client has the pool. It is safe for concurrent use.
+type Client struct {
+	pool *http.Transport
+	// probes has no connection that is used again: what a probe finds out is how the provider is now, and not an old connection.
+	probes *http.Transport
+}
 
 // New returns a pool that keeps a connection for each of the sends that a worker makes at a time.
 func New(concurrency int) *Client {
-	return &Client{pool: &http.Transport{
+	c := &Client{pool: newPool(concurrency), probes: newPool(1)}
+	c.probes.DisableKeepAlives = true
+	return c
+}
+
+func newPool(concurrency int) *http.Transport {
+	return &http.Transport{
 		Proxy: http.ProxyFromEnvironment,
 		// A provider that cannot even be connected to is told from one that is slow.
 		DialContext:         (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
@@ -44,8 +59,15 @@ func New(concurrency int) *Client {
 		// Shorter than the minute after which most load balancers close a connection, perhaps under a request.
 		IdleConnTimeout:        50 * time.Second,
 		MaxResponseHeaderBytes: 64 << 10,
-	}}
+		HTTP2:                  &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout},
+	}
 }
+
+// version is that of the newest release in CHANGELOG.md; a test compares them.
+const version = "0.1.0"
+
+// userAgent names the program in the form name/1.2.3, which Meta's specification of the Cloud API asks for.
+const userAgent = "ringup/" + version
 
 // BaseURL reads a variable that names another host in a provider's place; standard when it is empty, nil when that is empty too.
 func BaseURL(variable, value, standard string) (*url.URL, error) {
@@ -65,7 +87,7 @@ func BaseURL(variable, value, standard string) (*url.URL, error) {
 // Call is one request: it is made for a send, handed to the SDK as its HTTP client, and asked afterwards what happened on the wire.
 // A second request through the same Call, an SDK's own retry, is refused.
 type Call struct {
-	client *Client
+	client *http.Transport
 	ctx    context.Context //nolint:containedctx // some SDKs take no context, so the call brings it
 	base   *url.URL
 	sent   bool
@@ -80,7 +102,14 @@ type Call struct {
 
 // Call prepares a request that ends with ctx. base, if it is not nil, takes the place of the scheme and host that the SDK knows.
 func (c *Client) Call(ctx context.Context, base *url.URL) *Call {
-	return &Call{client: c, ctx: ctx, base: base}
+	return &Call{client: c.pool, ctx: ctx, base: base}
+}
+
+// Probe prepares a request as Call does, over a connection of its own. Connections that are idle are closed, so that the messages after a probe
+// have new ones, too.
+func (c *Client) Probe(ctx context.Context, base *url.URL) *Call {
+	c.pool.CloseIdleConnections()
+	return &Call{client: c.probes, ctx: ctx, base: base}
 }
 
 // HTTPClient returns the call in the form that SDKs take. It follows no redirects: none of the APIs has any, and credentials would go along.
@@ -107,11 +136,12 @@ func (c *Call) RoundTrip(r *http.Request) (*http.Response, error) {
 	var written atomic.Bool
 	ctx := httptrace.WithClientTrace(c.ctx, &httptrace.ClientTrace{WroteHeaders: func() { written.Store(true) }})
 	r = r.Clone(ctx)
+	r.Header.Set("User-Agent", userAgent)
 	if c.base != nil {
 		r.URL.Scheme, r.URL.Host, r.Host = c.base.Scheme, c.base.Host, c.base.Host
 		r.URL.Path = joinPath(c.base.Path, r.URL.Path)
 	}
-	resp, err := c.client.pool.RoundTrip(r)
+	resp, err := c.client.RoundTrip(r)
 	if err != nil {
 		c.Failure = broken(err, written.Load())
 		return nil, c.Failure
@@ -156,10 +186,14 @@ func broken(err error, written bool) *failure.Error {
 	return e
 }
 
-// Known is the error that a provider's own code stands for, with the code, the status and, when it asks to wait, the pause.
+// Known is the error that a provider's own code stands for, with the code, the status and, when it asks to wait, the pause. Unknown codes,
+// and statuses where a provider has no codes, go by Refused. No code makes a status permanent that is about the connection.
 func (c *Call) Known(meaning failure.Error, code string) *failure.Error {
+	if meaning.Class == failure.Permanent && passing(c.Status) {
+		meaning = unserved
+	}
 	meaning.Code, meaning.Status = code, c.Status
-	if meaning.Class == failure.Throttled && meaning.RetryAfter == 0 {
+	if meaning.Class != failure.Permanent && meaning.RetryAfter == 0 {
 		meaning.RetryAfter = c.RetryAfter()
 	}
 	return &meaning
@@ -174,26 +208,59 @@ func (c *Call) Unclear() *failure.Error {
 	case !c.sent:
 		return &failure.Error{Class: failure.Permanent, Reason: failure.ReasonRequest, Detail: "the request could not be made"}
 	}
-	e := &failure.Error{Class: failure.Ambiguous, Reason: failure.ReasonUnreadable, Status: c.Status}
+	e := failure.Error{Class: failure.Ambiguous, Reason: failure.ReasonUnreadable}
 	if c.Status >= 500 {
 		e.Reason = failure.ReasonOutage
 	}
-	return e
+	return c.Known(e, "")
 }
 
-// ByStatus is the error of an answer of which only the status can be understood.
-func (c *Call) ByStatus() *failure.Error {
+// Refused is the error of an answer in the provider's own form whose code says nothing more than the status: only such an answer can be
+// permanent.
+func (c *Call) Refused(code string) *failure.Error {
+	e := failure.Error{Class: failure.Permanent, Reason: failure.ReasonRequest}
 	switch {
-	case c.Failure != nil:
-		return c.Failure
-	case c.Status == http.StatusTooManyRequests:
-		return &failure.Error{Class: failure.Throttled, Reason: failure.ReasonRateLimit, Status: c.Status, RetryAfter: c.RetryAfter()}
+	case c.Failure != nil || !c.sent:
+		return c.Unclear()
 	case c.Status == http.StatusUnauthorized, c.Status == http.StatusForbidden:
-		return &failure.Error{Class: failure.Account, Reason: failure.ReasonCredentials, Status: c.Status}
+		e = failure.Error{Class: failure.Account, Reason: failure.ReasonCredentials}
+	case c.Status >= 500:
+		e = failure.Error{Class: failure.Transient, Reason: failure.ReasonOutage} // it knows that it failed
+	case c.Status == http.StatusTooManyRequests:
+		e = failure.Error{Class: failure.Throttled, Reason: failure.ReasonRateLimit}
+	case c.Status < 400:
+		return c.Unclear()
+	}
+	return c.Known(e, code)
+}
+
+// Foreign is the error of an answer that is not in the provider's own form: one of a proxy, a firewall or a load balancer on the way. It says
+// nothing about the message, which a request that was refused there has not reached the provider with; so it is never permanent. Behind a 5xx the
+// message may have been taken, except behind a 503, which says that the request was not handled (RFC 9110, section 15.6.4).
+func (c *Call) Foreign() *failure.Error {
+	switch {
+	case c.Failure != nil || !c.sent:
+		return c.Unclear()
+	case c.Status == http.StatusTooManyRequests:
+		return c.Known(failure.Error{Class: failure.Throttled, Reason: failure.ReasonRateLimit}, "")
+	case c.Status == http.StatusServiceUnavailable:
+		return c.Known(failure.Error{Class: failure.Transient, Reason: failure.ReasonOutage}, "")
+	case passing(c.Status):
+		return c.Known(unserved, "")
 	case c.Status >= 400 && c.Status < 500:
-		return &failure.Error{Class: failure.Permanent, Reason: failure.ReasonRequest, Status: c.Status}
+		return c.Known(failure.Error{Class: failure.Transient, Reason: failure.ReasonUnreadable,
+			Detail: "the answer is not the provider's: look at the proxy on the way"}, "")
 	}
 	return c.Unclear()
+}
+
+// unserved is the error of a status that is about the connection.
+var unserved = failure.Error{Class: failure.Transient, Reason: failure.ReasonOutage, Detail: "the connection was not served"}
+
+// passing reports whether a status of the 4xx is about the connection and not about the request: 408, 421 and 425 (RFC 9110, sections 15.5.9
+// and 15.5.20; RFC 8470). Nothing was done with the request.
+func passing(status int) bool {
+	return status == http.StatusRequestTimeout || status == http.StatusMisdirectedRequest || status == http.StatusTooEarly
 }
 
 // RetryAfter reads the header of that name (RFC 9110, section 10.2.3: seconds, or a date); 0 when there is none.

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -98,7 +100,7 @@ func TestPauses(t *testing.T) {
 			w.Header().Set("Retry-After", value)
 			w.WriteHeader(http.StatusTooManyRequests)
 		})
-		e := call.ByStatus()
+		e := call.Foreign()
 		if e.Class != failure.Throttled || e.RetryAfter < want[0] || e.RetryAfter > want[1] {
 			t.Errorf("Retry-After %q: %v, %s, want %s to %s", value, e, e.RetryAfter, want[0], want[1])
 		}
@@ -116,16 +118,54 @@ func TestPauses(t *testing.T) {
 	}
 }
 
+// TestStatuses: what each status means in the provider's own form, and in another program's. Only the former can be permanent, or the account's.
 func TestStatuses(t *testing.T) {
 	t.Parallel()
-	for status, want := range map[int]failure.Class{
-		400: failure.Permanent, 404: failure.Permanent, 401: failure.Account, 403: failure.Account, 429: failure.Throttled,
-		500: failure.Ambiguous, 503: failure.Ambiguous, 200: failure.Ambiguous, 302: failure.Ambiguous,
-	} {
-		call := exchange(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) })
-		if e := call.ByStatus(); e.Class != want || e.Status != status {
-			t.Errorf("HTTP %d: %v", status, e)
+	// What another program answers.
+	foreign := func(status int) failure.Class {
+		switch {
+		case status == http.StatusTooManyRequests:
+			return failure.Throttled
+		case status == http.StatusServiceUnavailable, status >= 400 && status < 500:
+			return failure.Transient
 		}
+		return failure.Ambiguous
+	}
+	for status := 200; status < 600; status++ {
+		own := failure.Permanent
+		switch {
+		case status == 401, status == 403:
+			own = failure.Account
+		case status == 408, status == 421, status == 425, status >= 500:
+			own = failure.Transient
+		case status == 429, status < 400:
+			own = foreign(status)
+		}
+		call := exchange(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) })
+		if e := call.Foreign(); e.Class != foreign(status) || e.Status != status || e.Outage() != (e.Class == failure.Transient) {
+			t.Errorf("HTTP %d of another program: %v, want %s", status, e, foreign(status))
+		}
+		if e := call.Refused("X"); e.Class != own || e.Status != status || own == failure.Permanent && e.Code != "X" {
+			t.Errorf("HTTP %d of the provider: %v, want %s", status, e, own)
+		}
+	}
+}
+
+// TestUserAgent: the version is that of the newest release.
+func TestUserAgent(t *testing.T) {
+	t.Parallel()
+	changes, err := os.ReadFile("../../../CHANGELOG.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	newest := regexp.MustCompile(`(?m)^## ([0-9]+\.[0-9]+\.[0-9]+) `).FindStringSubmatch(string(changes))
+	if newest == nil {
+		t.Fatal("CHANGELOG.md has no release")
+	}
+	var agent string
+	exchange(t, func(_ http.ResponseWriter, r *http.Request) { agent = r.UserAgent() })
+	if want := "ringup/" + newest[1]; agent != want {
+		t.Errorf("%q, want %q", agent, want)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"ringup.dev/ringup/internal/config/secret"
+	"ringup.dev/ringup/internal/report"
 )
 
 // Name is the catalog's.
@@ -47,8 +48,7 @@ func (c *CallbackConfig) URL() string {
 // StatusCallback returns the address that Twilio reports the status of a job's message to. Twilio calls it as it is, so it has the job's id. It is
 // part of what Twilio signs, so it has only characters that no program on the way writes differently.
 func StatusCallback(callbackURL, jobID string) string {
-	// %20 and not +, which not every program reads as a space.
-	return callbackURL + "?" + jobParameter + "=" + strings.ReplaceAll(url.QueryEscape(jobID), "+", "%20")
+	return callbackURL + "?" + jobParameter + "=" + report.EncodeJob(jobID)
 }
 
 // signedURLs returns the forms in which Twilio may have signed the callback's address: with the port as it is set, without a port, and with the

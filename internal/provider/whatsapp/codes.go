@@ -22,6 +22,16 @@ func AnswerCode(code int) (failure.Error, bool) {
 	return meaning, known
 }
 
+// UnknownCode says what an unknown code of an answer is likely to be about: the number that messages come from, by the range in which Meta numbers
+// the codes of registration. Then it may concern every message, so that it counts towards the breaker; but it may also concern one, so that it is
+// tried again, and spends attempts. False for any other code.
+func UnknownCode(code int) (failure.Error, bool) {
+	if code >= 133000 && code < 134000 {
+		return failure.Error{Class: failure.Transient, Reason: failure.ReasonSender, Detail: "an unknown code, perhaps of the number"}, true
+	}
+	return failure.Error{}, false
+}
+
 // ReportCode says what a code means in the status of a message that failed, the code included. An unknown code is permanent, since nothing says
 // that another try would help.
 func ReportCode(code int) failure.Error {
@@ -47,7 +57,8 @@ var (
 	sender      = failure.Error{Class: failure.Account, Reason: failure.ReasonSender}
 )
 
-// codes are Meta's (developers.facebook.com/docs/whatsapp/cloud-api/support/error-codes).
+// codes are Meta's (developers.facebook.com/documentation/business-messaging/whatsapp/support/error-codes), as of 2026-05-15. TestTheList says which
+// of them are not here.
 var codes = map[int]failure.Error{
 	131021: recipient, 131026: recipient, 130472: recipient,
 	InvalidParameter: request, 131008: request, 131009: request,
@@ -55,7 +66,7 @@ var codes = map[int]failure.Error{
 
 	131047: {Class: failure.Permanent, Reason: failure.ReasonTemplate, Detail: "outside the 24-hour window: an approved template is needed"},
 	132000: approved, 132001: approved, 132005: approved, 132007: approved, 132012: approved, 132015: approved, 132016: approved,
-	132068: approved, 132069: approved,
+	132018: approved, 132068: approved, 132069: approved, 134102: approved,
 
 	// They stopped marketing; receipts and the like are another category, so the person is not suppressed.
 	131050: {Class: failure.Permanent, Reason: failure.ReasonOptedOut, Detail: "the person stopped marketing messages"},
@@ -72,5 +83,6 @@ var codes = map[int]failure.Error{
 	368: suspended, 131031: suspended,
 	131042: {Class: failure.Account, Reason: failure.ReasonBalance},
 	131048: {Class: failure.Account, Reason: failure.ReasonQuota, Detail: "the number's spam limit is reached"},
+	131037: {Class: failure.Account, Reason: failure.ReasonSender, Detail: "the number's display name is not approved"},
 	33:     sender, 131045: sender, 133010: sender,
 }

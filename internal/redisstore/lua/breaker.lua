@@ -51,7 +51,7 @@ local function heed_health(now, state_key, halted_key, text, limits, h)
     if b.bad >= limits.failures and b.bad >= b.ok then trip = true end
   end
   if trip then
-    b.til = now + math.min(limits.open_min * 2 ^ b.opens, limits.open_max)
+    b.til = now + math.max(math.min(limits.open_min * 2 ^ b.opens, limits.open_max), h.throttle)
     b.state, b.opens, b.probe, b.reason = 'O', math.min(b.opens + 1, 30), 0, h.reason
   elseif h.throttle > 0 and b.state ~= 'O' then
     b.state, b.til, b.reason = 'H', math.max(b.til, now + h.throttle), h.reason

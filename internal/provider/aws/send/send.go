@@ -66,8 +66,8 @@ func (c *Config) load() (aws.Config, error) {
 // noBase: the SDK itself knows of another endpoint, and has to, since it signs the host.
 var noBase *url.URL
 
-// classify classifies by the error code, and where that is unknown by the HTTP status.
-func classify(call *transport.Call, err error, codes func(code, text string) (failure.Error, bool)) *failure.Error {
+// classify classifies by the error code. An answer that is not in the service's own form, by which own knows it, is another program's.
+func classify(call *transport.Call, err error, own func(*transport.Call) bool, codes func(code, text string) (failure.Error, bool)) *failure.Error {
 	if call.Failure != nil {
 		return call.Failure
 	}
@@ -75,22 +75,15 @@ func classify(call *transport.Call, err error, codes func(code, text string) (fa
 		return unsent(err)
 	}
 	var answer smithy.APIError
-	if !errors.As(err, &answer) || call.Status < 300 {
-		return call.ByStatus()
+	if !errors.As(err, &answer) || call.Status < 300 || !own(call) {
+		return call.Foreign()
 	}
 	code := answer.ErrorCode()
 	if meaning, known := codes(code, answer.ErrorMessage()); known {
 		return call.Known(meaning, code)
 	}
-	e := call.ByStatus()
-	if code != unknownCode {
-		e.Code = failure.Code(code)
-	}
-	return e
+	return call.Refused(failure.Code(code))
 }
-
-// unknownCode is the SDK's for an answer that has none: a proxy's page.
-const unknownCode = "UnknownError"
 
 // unsent is the error of a request that was not made: its input was refused by the SDK, or no credentials could be had.
 func unsent(err error) *failure.Error {

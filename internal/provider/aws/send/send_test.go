@@ -5,10 +5,13 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+
 	"ringup.dev/ringup/internal/config/secret"
 	"ringup.dev/ringup/internal/failure"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/provider"
+	amazon "ringup.dev/ringup/internal/provider/aws"
 	"ringup.dev/ringup/internal/provider/aws/send"
 	"ringup.dev/ringup/internal/provider/providertest"
 	"ringup.dev/ringup/internal/provider/transport"
@@ -47,6 +50,11 @@ func common() []providertest.Failure {
 		classify(503, "ServiceUnavailable", "Service is unable to handle request.", outage),
 		classify(500, "InternalFailure", "", outage),
 		classify(400, "SomethingNew", "", request),
+		classify(403, "SomethingNew", "", credentials),
+		classify(500, "SomethingNew", "", outage),
+		classify(400, "RequestTimeout", "Your socket connection was not read from or written to within the timeout period.", outage),
+		classify(408, "RequestTimeoutException", "", outage),
+		classify(403, "RequestTimeTooSkewed", "", credentials),
 	}
 }
 
@@ -66,7 +74,9 @@ func sns() providertest.Adapter {
 		// docs.aws.amazon.com/sns/latest/api/API_Publish.html
 		Failures: append(common(),
 			classify(400, "InvalidParameter", "Invalid parameter: PhoneNumber Reason: it is not valid to publish to", recipient),
-			classify(400, "InvalidParameter", "Invalid parameter: Message too long", request),
+			classify(400, "InvalidParameter", "Invalid parameter: Message too long", content),
+			classify(400, "InvalidParameter", "Invalid parameter: Empty message", content),
+			classify(400, "InvalidParameter", "Invalid parameter: TopicArn", request),
 			classify(400, "ParameterValueInvalid", "Invalid parameter: PhoneNumber", recipient),
 			classify(400, "OptedOut", "Phone number is opted out", optedOut),
 			classify(400, "Throttled", "Rate exceeded", throttled),
@@ -102,8 +112,30 @@ func ses() providertest.Adapter {
 			classify(400, "MessageRejected", "Email address is not verified. The following identities failed the check in region EU-WEST-1: other", recipient),
 			classify(400, "MessageRejected", "Message contains a virus", content),
 			classify(400, "BadRequestException", "Illegal address", recipient),
+			classify(400, "BadRequestException", "Missing final '@domain'", recipient),
+			classify(400, "BadRequestException", "Domain contains illegal character", recipient),
+			classify(400, "BadRequestException", "Local address contains control or whitespace", recipient),
+			classify(400, "BadRequestException", "Email address list too long", request),
 			classify(400, "BadRequestException", "Missing subject", request),
 		),
+	}
+}
+
+// TestTheSDKsLists: what the SDK calls passing, and what it calls a limit, is the same here, however SES and SNS come to say it.
+func TestTheSDKsLists(t *testing.T) {
+	t.Parallel()
+	for class, codes := range map[failure.Class]map[string]struct{}{
+		failure.Transient: retry.DefaultRetryableErrorCodes, failure.Throttled: retry.DefaultThrottleErrorCodes,
+	} {
+		for code := range codes {
+			if got, known := amazon.SNSCode(code, ""); !known || got.Class != class {
+				t.Errorf("SNS: %s is %s, want %s", code, got.Class, class)
+			}
+			// SES has a code of its own for a quota.
+			if got, known := amazon.SESCode(code, "", "a@example.com"); !known || got.Class != class && code != "LimitExceededException" {
+				t.Errorf("SES: %s is %s, want %s", code, got.Class, class)
+			}
+		}
 	}
 }
 

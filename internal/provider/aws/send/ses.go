@@ -2,6 +2,7 @@ package send
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/mail"
@@ -83,7 +84,7 @@ func (p *SES) Send(ctx context.Context, m message.Message) (provider.Receipt, er
 	}, func(o *sesv2.Options) { o.HTTPClient = call })
 	switch {
 	case err != nil:
-		return provider.Receipt{}, classify(call, err, p.code)
+		return provider.Receipt{}, classify(call, err, ownJSON, p.code)
 	case aws.ToString(out.MessageId) == "":
 		return provider.Receipt{}, call.Unclear()
 	}
@@ -92,11 +93,11 @@ func (p *SES) Send(ctx context.Context, m message.Message) (provider.Receipt, er
 
 // Probe asks whether the account may send. SES allows one such call a second for the whole account: cache it.
 func (p *SES) Probe(ctx context.Context) error {
-	call := p.client.Call(ctx, noBase)
+	call := p.client.Probe(ctx, noBase)
 	out, err := p.api.GetAccount(ctx, &sesv2.GetAccountInput{}, func(o *sesv2.Options) { o.HTTPClient = call })
 	switch {
 	case err != nil:
-		return classify(call, err, p.code)
+		return classify(call, err, ownJSON, p.code)
 	case !out.SendingEnabled, aws.ToString(out.EnforcementStatus) == "SHUTDOWN":
 		return &failure.Error{Class: failure.Account, Reason: failure.ReasonSuspended, Status: call.Status, Detail: "sending is disabled for the account"}
 	}
@@ -109,6 +110,15 @@ func headers(m message.Message) []types.MessageHeader {
 		out = append(out, types.MessageHeader{Name: aws.String(header.Name), Value: aws.String(header.Value)})
 	}
 	return out
+}
+
+// ownJSON reports whether an answer is of SES: its errors name their type in a header, or in __type (smithy.io/2.0/aws/protocols,
+// "REST JSON 1.0: Operation error serialization"). Other programs' JSON has a code or a message, too.
+func ownJSON(call *transport.Call) bool {
+	var answer struct {
+		Type string `json:"__type"`
+	}
+	return json.Unmarshal(call.Body, &answer) == nil && (call.Header.Get("X-Amzn-Errortype") != "" || answer.Type != "")
 }
 
 func (p *SES) code(code, text string) (failure.Error, bool) {

@@ -2,6 +2,7 @@ package send
 
 import (
 	"context"
+	"encoding/xml"
 	"errors"
 	"fmt"
 	"regexp"
@@ -73,7 +74,7 @@ func (p *SNS) Send(ctx context.Context, m message.Message) (provider.Receipt, er
 	}, func(o *sns.Options) { o.HTTPClient = call })
 	switch {
 	case err != nil:
-		return provider.Receipt{}, classify(call, err, amazon.SNSCode)
+		return provider.Receipt{}, classify(call, err, ownXML, amazon.SNSCode)
 	case aws.ToString(out.MessageId) == "":
 		return provider.Receipt{}, call.Unclear()
 	}
@@ -82,12 +83,21 @@ func (p *SNS) Send(ctx context.Context, m message.Message) (provider.Receipt, er
 
 // Probe reads the account's SMS settings: SNS has no cheaper call that the same credentials may make.
 func (p *SNS) Probe(ctx context.Context) error {
-	call := p.client.Call(ctx, noBase)
+	call := p.client.Probe(ctx, noBase)
 	_, err := p.api.GetSMSAttributes(ctx, &sns.GetSMSAttributesInput{}, func(o *sns.Options) { o.HTTPClient = call })
 	if err != nil {
-		return classify(call, err, amazon.SNSCode)
+		return classify(call, err, ownXML, amazon.SNSCode)
 	}
 	return nil
+}
+
+// ownXML reports whether an answer is of SNS: an ErrorResponse with a code (smithy.io/2.0/aws/protocols, "AWS query: Operation error serialization").
+func ownXML(call *transport.Call) bool {
+	var answer struct {
+		XMLName xml.Name `xml:"ErrorResponse"`
+		Code    string   `xml:"Error>Code"`
+	}
+	return xml.Unmarshal(call.Body, &answer) == nil && answer.Code != ""
 }
 
 // Traits names the sender of SMS. SNS reports deliveries to CloudWatch only.
@@ -101,7 +111,7 @@ func (p *SNS) OptedOut(ctx context.Context, each func(message.Address) error) er
 		call := p.client.Call(ctx, noBase)
 		page, err := p.api.ListPhoneNumbersOptedOut(ctx, &sns.ListPhoneNumbersOptedOutInput{NextToken: next}, func(o *sns.Options) { o.HTTPClient = call })
 		if err != nil {
-			return classify(call, err, amazon.SNSCode)
+			return classify(call, err, ownXML, amazon.SNSCode)
 		}
 		for _, number := range page.PhoneNumbers {
 			address, valid := message.ParseE164(number)

@@ -23,6 +23,7 @@ import (
 	"ringup.dev/ringup/internal/provider/providertest/acme"
 	"ringup.dev/ringup/internal/provider/providertest/acme/send"
 	"ringup.dev/ringup/internal/provider/transport"
+	"ringup.dev/ringup/internal/report"
 	"ringup.dev/ringup/internal/suppress"
 	"ringup.dev/ringup/test/emulator"
 )
@@ -45,7 +46,7 @@ var acmeDialect = emulator.Dialect{
 		if json.Unmarshal(body, &in) != nil || in.To == "" || in.Text == "" {
 			return emulator.Message{}, &emulator.Refusal{Status: http.StatusBadRequest, Code: "bad_request"}
 		}
-		return emulator.Message{Channel: "sms", From: in.From, To: in.To, Text: in.Text, JobID: in.Reference}, nil
+		return emulator.Message{Channel: "sms", From: in.From, To: in.To, Text: in.Text, JobID: report.DecodeJob(in.Reference)}, nil
 	},
 	Accept: func(w http.ResponseWriter, m emulator.Message) {
 		answer(w, http.StatusCreated, map[string]any{"id": m.ID})
@@ -71,7 +72,7 @@ func acmeEvent(c *emulator.Callbacks, m emulator.Message, e emulator.Event) (emu
 	default:
 		return emulator.Callback{}, emulator.Unsupported("acme", e.Kind)
 	}
-	body, err := json.Marshal(map[string]any{"id": m.ID + "-" + string(e.Kind), "message": m.ID, "reference": m.JobID, "status": e.Kind,
+	body, err := json.Marshal(map[string]any{"id": m.ID + "-" + string(e.Kind), "message": m.ID, "reference": report.EncodeJob(m.JobID), "status": e.Kind,
 		"code": e.Code, "number": m.To, "at": e.At.Unix()})
 	if err != nil {
 		return emulator.Callback{}, err

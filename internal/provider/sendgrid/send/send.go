@@ -61,20 +61,19 @@ func New(c Config, client *transport.Client) (*Provider, error) {
 }
 
 // do makes a request with a client of its own: the SDK's keeps the last body in itself, and its default one has no timeout.
-func (p *Provider) do(ctx context.Context, method rest.Method, path string, body []byte) *transport.Call {
-	call := p.client.Call(ctx, nil)
+func (p *Provider) do(ctx context.Context, call *transport.Call, method rest.Method, path string, body []byte) {
 	client := rest.Client{HTTPClient: call.HTTPClient()}
 	// What the SDK returns is in the call, and more.
 	_, _ = client.SendWithContext(ctx, rest.Request{
 		Method: method, BaseURL: p.base.JoinPath(path).String(), Body: body,
 		Headers: map[string]string{"Authorization": "Bearer " + p.key.Reveal(), "Accept": "application/json"},
 	})
-	return call
 }
 
 // Send posts to /v3/mail/send. SendGrid answers 202 with the id in a header.
 func (p *Provider) Send(ctx context.Context, m message.Message) (provider.Receipt, error) {
-	call := p.do(ctx, rest.Post, "/v3/mail/send", mail.GetRequestBody(p.mail(m)))
+	call := p.client.Call(ctx, nil)
+	p.do(ctx, call, rest.Post, "/v3/mail/send", mail.GetRequestBody(p.mail(m)))
 	if call.Failure != nil || call.Status != http.StatusAccepted {
 		return provider.Receipt{}, classify(call)
 	}
@@ -90,7 +89,7 @@ func (p *Provider) mail(m message.Message) *mail.SGMailV3 {
 	to := mail.NewPersonalization()
 	to.AddTos(mail.NewEmail("", m.To.Reveal()))
 	// In the personalization: the specification has custom_args at the top as a string.
-	to.SetCustomArg(report.JobField, m.JobID)
+	to.SetCustomArg(report.JobField, report.EncodeJob(m.JobID))
 	v3 := mail.NewV3Mail()
 	v3.SetFrom(p.from)
 	v3.Subject = m.Subject
@@ -106,7 +105,8 @@ func (p *Provider) mail(m message.Message) *mail.SGMailV3 {
 
 // Probe asks for the key's permissions.
 func (p *Provider) Probe(ctx context.Context) error {
-	call := p.do(ctx, rest.Get, "/v3/scopes", nil)
+	call := p.client.Probe(ctx, nil)
+	p.do(ctx, call, rest.Get, "/v3/scopes", nil)
 	if call.Failure != nil || call.Status != http.StatusOK {
 		return classify(call)
 	}
@@ -129,21 +129,14 @@ func (p *Provider) Traits() provider.Traits {
 }
 
 // classify classifies by the HTTP status, and where that means several things by the message
-// (twilio.com/docs/sendgrid/api-reference/how-to-use-the-sendgrid-v3-api/responses).
+// (twilio.com/docs/sendgrid/api-reference/how-to-use-the-sendgrid-v3-api/responses). An answer without SendGrid's errors is not SendGrid's.
 func classify(call *transport.Call) *failure.Error {
-	if call.Failure != nil {
-		return call.Failure
-	}
 	field, text, own := parse(call.Body)
-	e := call.ByStatus()
+	if call.Failure != nil || !own {
+		return reset(call, call.Foreign())
+	}
+	e := reset(call, call.Refused(""))
 	switch {
-	case call.Status >= 500 && own:
-		e.Class = failure.Transient
-	case call.Status == http.StatusTooManyRequests:
-		// Retry-After is not documented, this is (…/rate-limits).
-		if e.RetryAfter == 0 {
-			e.RetryAfter = call.Until("X-RateLimit-Reset")
-		}
 	case call.Status == http.StatusUnauthorized && strings.Contains(text, "Maximum credits exceeded"):
 		e.Reason = failure.ReasonBalance
 	case call.Status == http.StatusForbidden && strings.Contains(text, "Sender Identity"):
@@ -160,19 +153,26 @@ func classify(call *transport.Call) *failure.Error {
 	return e
 }
 
-// parse reads the first error of an answer; own is false where the answer is not SendGrid's.
+// reset adds when a 429's limit ends. Retry-After is not documented, this header is (…/rate-limits).
+func reset(call *transport.Call, e *failure.Error) *failure.Error {
+	if e.Class == failure.Throttled && e.RetryAfter == 0 {
+		e.RetryAfter = call.Until("X-RateLimit-Reset")
+	}
+	return e
+}
+
+// parse reads the first error of an answer; own is false where the answer is not SendGrid's: its errors have a message and a field, which may be
+// null.
 func parse(body []byte) (field, text string, own bool) {
 	var answer struct {
 		Errors []struct {
-			Message string  `json:"message"`
-			Field   *string `json:"field"`
+			Message string          `json:"message"`
+			Field   json.RawMessage `json:"field"`
 		} `json:"errors"`
 	}
-	if json.Unmarshal(body, &answer) != nil || len(answer.Errors) == 0 {
+	if json.Unmarshal(body, &answer) != nil || len(answer.Errors) == 0 || answer.Errors[0].Message == "" || answer.Errors[0].Field == nil {
 		return "", "", false
 	}
-	if answer.Errors[0].Field != nil {
-		field = *answer.Errors[0].Field
-	}
+	_ = json.Unmarshal(answer.Errors[0].Field, &field) // null is no field
 	return field, answer.Errors[0].Message, true
 }

@@ -158,7 +158,7 @@ func (p *Provider) params(m message.Message) (*openapi.CreateMessageParams, erro
 
 // Probe fetches the account, and fails where it is not active.
 func (p *Provider) Probe(ctx context.Context) error {
-	call := p.client.Call(ctx, p.base)
+	call := p.client.Probe(ctx, p.base)
 	account, err := p.api(call).FetchAccount(p.config.AccountSID)
 	switch {
 	case err != nil:
@@ -180,21 +180,26 @@ func (p *Provider) Traits() provider.Traits {
 	return provider.Traits{Sender: sender, Reports: p.callback != "", MaxText: maxBody}
 }
 
-// classify classifies by Twilio's code, then by the HTTP status.
+// leastCode is the smallest code of an answer of Twilio's API (twilio.com/docs/api/errors). A gateway's own JSON often has the HTTP status as its
+// code.
+const leastCode = 10000
+
+// classify classifies by Twilio's code. An answer without one is not Twilio's.
 func classify(call *transport.Call, err error) *failure.Error {
 	var answer *client.TwilioRestError
-	if !call.Sent() || call.Failure != nil || !errors.As(err, &answer) || answer.Code == 0 {
-		return call.ByStatus()
+	if !call.Sent() || call.Failure != nil || !errors.As(err, &answer) || answer.Code < leastCode {
+		return call.Foreign()
 	}
 	code := strconv.Itoa(answer.Code)
-	if meaning, known := twilio.AnswerCode(answer.Code); known {
-		return call.Known(meaning, code)
+	meaning, known := twilio.AnswerCode(answer.Code)
+	if !known {
+		// Where the status says what it is about, the range says nothing more.
+		if meaning, known = twilio.UnknownCode(answer.Code); call.Refused(code).Class != failure.Permanent {
+			known = false
+		}
 	}
-	if call.Status >= 500 {
-		// With a body of Twilio's own: it knows that it failed.
-		return call.Known(failure.Error{Class: failure.Transient, Reason: failure.ReasonOutage}, code)
+	if !known {
+		return call.Refused(code)
 	}
-	e := call.ByStatus()
-	e.Code = code
-	return e
+	return call.Known(meaning, code)
 }

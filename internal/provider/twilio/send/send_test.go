@@ -46,17 +46,29 @@ func documented() []providertest.Failure {
 		// Unknown codes go by the status.
 		{Answer: emulator.Refusal{Status: 400, Code: "29999"}, Want: failure.Error{Class: failure.Permanent, Reason: failure.ReasonRequest}},
 		{Answer: emulator.Refusal{Status: 500, Code: "59999"}, Want: failure.Error{Class: failure.Transient, Reason: failure.ReasonOutage}},
+		{Answer: emulator.Refusal{Status: 500, Code: "63999"}, Want: failure.Error{Class: failure.Transient, Reason: failure.ReasonOutage}},
+		{Answer: emulator.Refusal{Status: 408, Code: "29999"}, Want: failure.Error{Class: failure.Transient, Reason: failure.ReasonOutage}},
+		{Answer: emulator.Refusal{Status: 429, Code: "63999"}, Want: failure.Error{Class: failure.Throttled, Reason: failure.ReasonRateLimit}},
 	}
-	out = append(out, failures(failure.Permanent, failure.ReasonRecipient, false, 21211, 21217, 21604, 21608, 21612, 21614, 63003, 63015, 63024, 63031)...)
+	for _, status := range []int{401, 403} {
+		out = append(out, providertest.Failure{Answer: emulator.Refusal{Status: status, Code: "20399"}, Want: failure.Error{Class: failure.Account, Reason: failure.ReasonCredentials}})
+	}
+	// But for the ranges of the account and of the sender.
+	out = append(out, failures(failure.Transient, failure.ReasonCredentials, false, 10999, 20399, 90999)...)
+	out = append(out, failures(failure.Transient, failure.ReasonSender, false, 21699, 21799, 30999, 63999)...)
+	out = append(out, failures(failure.Account, failure.ReasonSender, false, 21659, 21660, 21661, 21701, 21703, 21705, 21910, 63112)...)
+	out = append(out, failures(failure.Permanent, failure.ReasonRecipient, false, 21211, 21217, 21604, 21608, 21266, 21612, 21614, 21635, 63003, 63015, 63024, 63031)...)
 	out = append(out, failures(failure.Permanent, failure.ReasonOptedOut, true, 21610, 63014)...)
-	out = append(out, failures(failure.Permanent, failure.ReasonContent, false, 21602, 21617, 30007, 63013)...)
-	out = append(out, failures(failure.Permanent, failure.ReasonTemplate, false, 63016, 63027, 63028)...)
+	out = append(out, failures(failure.Permanent, failure.ReasonContent, false, 21602, 21617, 21658, 30007, 30044, 63013)...)
+	out = append(out, failures(failure.Permanent, failure.ReasonTemplate, false, 21654, 21655, 21656, 63016, 63027, 63028)...)
 	out = append(out, failures(failure.Permanent, failure.ReasonRegion, false, 21408)...)
 	out = append(out, failures(failure.Transient, failure.ReasonOutage, false, 63012, 63023)...)
 	out = append(out, failures(failure.Throttled, failure.ReasonRateLimit, false, 21611, 30022, 63017, 63018)...)
 	out = append(out, failures(failure.Account, failure.ReasonSender, false, 21606, 21212, 30034, 63007)...)
 	out = append(out, failures(failure.Account, failure.ReasonBalance, false, 20005)...)
 	out = append(out, failures(failure.Account, failure.ReasonQuota, false, 30023, 63038)...)
+	out = append(out, failures(failure.Permanent, failure.ReasonQuota, false, 63049)...)
+	out = append(out, failures(failure.Permanent, failure.ReasonRequest, false, 20404)...)
 	return append(out, failures(failure.Account, failure.ReasonSuspended, false, 10001, 90010)...)
 }
 
@@ -111,8 +123,8 @@ func TestStatusCallback(t *testing.T) {
 	defer server.Close()
 	for public, want := range map[string]string{
 		"":                             "",
-		"https://hooks.example.com":    "https://hooks.example.com/callbacks/twilio?job=a%20b%2F%C3%A9%3Asms%3A1",
-		"http://127.0.0.1:3000/ringup": "http://127.0.0.1:3000/ringup/callbacks/twilio?job=a%20b%2F%C3%A9%3Asms%3A1",
+		"https://hooks.example.com":    "https://hooks.example.com/callbacks/twilio?job=a_20b_2f_c3_a9_3asms_3a1",
+		"http://127.0.0.1:3000/ringup": "http://127.0.0.1:3000/ringup/callbacks/twilio?job=a_20b_2f_c3_a9_3asms_3a1",
 	} {
 		c := config(server.URL, emulator.TwilioAuthToken, "theoldtoken")
 		c.Callback.PublicURL = public

@@ -122,11 +122,10 @@ func write(m message.Message) outgoing {
 	return out
 }
 
-func (p *Provider) do(ctx context.Context, method string, target *url.URL, body []byte) *transport.Call {
-	call := p.client.Call(ctx, nil)
+func (p *Provider) do(ctx context.Context, call *transport.Call, method string, target *url.URL, body []byte) {
 	r, err := http.NewRequestWithContext(ctx, method, target.String(), bytes.NewReader(body))
 	if err != nil {
-		return call // not sent, and says so
+		return // the call was not sent, and says so
 	}
 	r.Header.Set("Authorization", "Bearer "+p.token.Reveal())
 	r.Header.Set("Content-Type", "application/json")
@@ -134,7 +133,6 @@ func (p *Provider) do(ctx context.Context, method string, target *url.URL, body 
 	if resp, err := call.RoundTrip(r); err == nil {
 		_ = resp.Body.Close()
 	}
-	return call
 }
 
 // Send posts a text, or an approved template.
@@ -143,7 +141,8 @@ func (p *Provider) Send(ctx context.Context, m message.Message) (provider.Receip
 	if err != nil {
 		return provider.Receipt{}, &failure.Error{Class: failure.Permanent, Reason: failure.ReasonContent, Detail: "it cannot be written as JSON"}
 	}
-	call := p.do(ctx, http.MethodPost, p.url.JoinPath("messages"), body)
+	call := p.client.Call(ctx, nil)
+	p.do(ctx, call, http.MethodPost, p.url.JoinPath("messages"), body)
 	if call.Failure != nil || call.Status != http.StatusOK {
 		return provider.Receipt{}, classify(call)
 	}
@@ -163,7 +162,8 @@ func (p *Provider) Send(ctx context.Context, m message.Message) (provider.Receip
 func (p *Provider) Probe(ctx context.Context) error {
 	target := *p.url
 	target.RawQuery = "fields=id"
-	call := p.do(ctx, http.MethodGet, &target, nil)
+	call := p.client.Probe(ctx, nil)
+	p.do(ctx, call, http.MethodGet, &target, nil)
 	if call.Failure != nil || call.Status != http.StatusOK {
 		return classify(call)
 	}
@@ -178,17 +178,18 @@ func (p *Provider) Probe(ctx context.Context) error {
 
 // answered is the error of an answer.
 type answered struct {
-	Code      *int `json:"code"`
-	Subcode   int  `json:"error_subcode"`
-	Transient bool `json:"is_transient"`
+	Code      *int   `json:"code"`
+	Type      string `json:"type"`
+	Subcode   int    `json:"error_subcode"`
+	Transient bool   `json:"is_transient"`
 }
 
-// parse reads the error of an answer; own is false where the answer is not Meta's.
+// parse reads the error of an answer; own is false where the answer is not Meta's: all of Meta's have a code and a type.
 func parse(body []byte) (e answered, own bool) {
 	var answer struct {
 		Error answered `json:"error"`
 	}
-	if json.Unmarshal(body, &answer) != nil || answer.Error.Code == nil {
+	if json.Unmarshal(body, &answer) != nil || answer.Error.Code == nil || answer.Error.Type == "" {
 		return answered{}, false
 	}
 	return answer.Error, true
@@ -199,12 +200,9 @@ const noSuchObject = 33
 
 // classify classifies by Meta's code, as Meta asks for; the HTTP status only decides where the code is not a known one.
 func classify(call *transport.Call) *failure.Error {
-	if call.Failure != nil {
-		return call.Failure
-	}
 	answer, own := parse(call.Body)
-	if !own {
-		return call.ByStatus()
+	if call.Failure != nil || !own {
+		return call.Foreign()
 	}
 	code := *answer.Code
 	meaning, known := whatsapp.AnswerCode(code)
@@ -213,10 +211,14 @@ func classify(call *transport.Call) *failure.Error {
 		meaning = failure.Error{Class: failure.Account, Reason: failure.ReasonSender,
 			Detail: "WHATSAPP_PHONE_NUMBER_ID does not exist, or the token may not use it"}
 	case known:
-	case answer.Transient, call.Status >= 500:
+	case answer.Transient:
 		meaning = failure.Error{Class: failure.Transient, Reason: failure.ReasonOutage}
 	default:
-		meaning = *call.ByStatus()
+		// Where the status says what it is about, the range says nothing more.
+		refused := call.Refused(strconv.Itoa(code))
+		if meaning, known = whatsapp.UnknownCode(code); !known || refused.Class != failure.Permanent {
+			return refused
+		}
 	}
 	return call.Known(meaning, strconv.Itoa(code))
 }

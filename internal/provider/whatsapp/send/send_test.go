@@ -34,6 +34,11 @@ func documented() []providertest.Failure {
 		{Answer: emulator.Refusal{Status: 400, Code: "999999", Flag: true}, Want: failure.Error{Class: failure.Transient, Reason: failure.ReasonOutage}},
 		{Answer: emulator.Refusal{Status: 400, Code: "999998"}, Want: failure.Error{Class: failure.Permanent, Reason: failure.ReasonRequest}},
 		{Answer: emulator.Refusal{Status: 500, Code: "999997"}, Want: failure.Error{Class: failure.Transient, Reason: failure.ReasonOutage}},
+		{Answer: emulator.Refusal{Status: 400, Code: "133999"}, Want: failure.Error{Class: failure.Transient, Reason: failure.ReasonSender}},
+		{Answer: emulator.Refusal{Status: 500, Code: "133999"}, Want: failure.Error{Class: failure.Transient, Reason: failure.ReasonOutage}},
+		{Answer: emulator.Refusal{Status: 408, Code: "133999"}, Want: failure.Error{Class: failure.Transient, Reason: failure.ReasonOutage}},
+		{Answer: emulator.Refusal{Status: 401, Code: "133999"}, Want: failure.Error{Class: failure.Account, Reason: failure.ReasonCredentials}},
+		{Answer: emulator.Refusal{Status: 401, Code: "999996"}, Want: failure.Error{Class: failure.Account, Reason: failure.ReasonCredentials}},
 	}
 	permanent := func(reason failure.Reason) failure.Error {
 		return failure.Error{Class: failure.Permanent, Reason: reason}
@@ -44,7 +49,7 @@ func documented() []providertest.Failure {
 	out = append(out, failures(permanent(failure.ReasonRecipient), 131021, 131026, 130472)...)
 	out = append(out, failures(permanent(failure.ReasonRequest), 100, 131008, 131009)...)
 	out = append(out, failures(permanent(failure.ReasonContent), 131051, 135000)...)
-	out = append(out, failures(permanent(failure.ReasonTemplate), 131047, 132000, 132001, 132015, 132016)...)
+	out = append(out, failures(permanent(failure.ReasonTemplate), 131047, 132000, 132001, 132015, 132016, 132018, 134102)...)
 	out = append(out, failures(permanent(failure.ReasonOptedOut), 131050)...)
 	out = append(out, failures(permanent(failure.ReasonQuota), 131049)...)
 	out = append(out, failures(permanent(failure.ReasonRegion), 130497)...)
@@ -56,7 +61,7 @@ func documented() []providertest.Failure {
 	out = append(out, failures(account(failure.ReasonSuspended), 368, 131031)...)
 	out = append(out, failures(account(failure.ReasonBalance), 131042)...)
 	out = append(out, failures(account(failure.ReasonQuota), 131048)...)
-	return append(out, failures(account(failure.ReasonSender), 33, 131045, 133010)...)
+	return append(out, failures(account(failure.ReasonSender), 33, 131037, 131045, 133010)...)
 }
 
 func TestWhatsApp(t *testing.T) {

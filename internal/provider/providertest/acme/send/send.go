@@ -14,6 +14,7 @@ import (
 	"ringup.dev/ringup/internal/provider"
 	"ringup.dev/ringup/internal/provider/providertest/acme"
 	"ringup.dev/ringup/internal/provider/transport"
+	"ringup.dev/ringup/internal/report"
 )
 
 // example: send
@@ -53,11 +54,12 @@ func New(c Config, client *transport.Client) (*Provider, error) {
 
 // Send posts a message. One Call is one request: failures of the connection are classified there.
 func (p *Provider) Send(ctx context.Context, m message.Message) (provider.Receipt, error) {
-	body, err := json.Marshal(map[string]string{"from": p.config.From, "to": m.To.Reveal(), "text": m.Text, "reference": m.JobID})
+	body, err := json.Marshal(map[string]string{"from": p.config.From, "to": m.To.Reveal(), "text": m.Text, "reference": report.EncodeJob(m.JobID)})
 	if err != nil {
 		return provider.Receipt{}, &failure.Error{Class: failure.Permanent, Reason: failure.ReasonContent}
 	}
-	call := p.do(ctx, http.MethodPost, "/messages", body)
+	call := p.client.Call(ctx, nil)
+	p.do(ctx, call, http.MethodPost, "/messages", body)
 	var answer struct {
 		ID string `json:"id"`
 	}
@@ -72,7 +74,8 @@ func (p *Provider) Send(ctx context.Context, m message.Message) (provider.Receip
 
 // Probe asks for the account, which costs nothing.
 func (p *Provider) Probe(ctx context.Context) error {
-	call := p.do(ctx, http.MethodGet, "/account", nil)
+	call := p.client.Probe(ctx, nil) // over a new connection
+	p.do(ctx, call, http.MethodGet, "/account", nil)
 	var account struct {
 		Active *bool `json:"active"`
 	}
@@ -92,29 +95,29 @@ func (p *Provider) Traits() provider.Traits {
 	return provider.Traits{Sender: p.config.From, Reports: true}
 }
 
-func (p *Provider) do(ctx context.Context, method, path string, body []byte) *transport.Call {
-	call := p.client.Call(ctx, nil)
+func (p *Provider) do(ctx context.Context, call *transport.Call, method, path string, body []byte) {
 	r, err := http.NewRequestWithContext(ctx, method, p.url+path, bytes.NewReader(body))
 	if err != nil {
-		return call
+		return // the call was not sent, and says so
 	}
 	r.Header.Set("Authorization", "Bearer "+p.config.Key.Reveal())
 	r.Header.Set("Content-Type", "application/json")
 	if resp, err := call.RoundTrip(r); err == nil { // the call has the answer
 		_ = resp.Body.Close()
 	}
-	return call
 }
 
 func classify(call *transport.Call) error {
 	var answer struct {
 		Code string `json:"code"`
 	}
-	_ = json.Unmarshal(call.Body, &answer) // a proxy's page has no code
-	if meaning, known := acme.Code(answer.Code); known && call.Failure == nil {
+	if json.Unmarshal(call.Body, &answer) != nil || answer.Code == "" {
+		return call.Foreign() // not Acme's: a proxy's page
+	}
+	if meaning, known := acme.Code(answer.Code); known {
 		return call.Known(meaning, answer.Code)
 	}
-	return call.ByStatus()
+	return call.Refused(failure.Code(answer.Code))
 }
 
 // example: end
