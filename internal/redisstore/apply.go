@@ -139,6 +139,9 @@ func rowOf(r *queuedReport, at logPath) (reportRow, error) {
 	case r.Remedy != "" && early:
 		row.Verdict = "await"
 	}
+	if r.Provider == report.Own {
+		row.ID = `"i":""`
+	}
 	var err error
 	if r.Kind == suppress.OptOut {
 		row.Entry, err = encodeSuppression(&suppress.Entry{Why: r.Why, By: r.Provider, Sender: r.Sender, At: time.UnixMilli(r.At)})

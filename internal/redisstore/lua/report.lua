@@ -35,7 +35,8 @@ end
 -- heed lets a preference change the suppression list.
 local function heed(address, entry, id, line)
   local time = '"t":(%d+)'
-  if not call('SET', base .. ':told:' .. sub(id, 6, -2), '1', 'NX', 'PX', status_ttl) then
+  local event = sub(id, 6, -2) -- '' of what nobody repeats
+  if event ~= '' and not call('SET', base .. ':told:' .. event, '1', 'NX', 'PX', status_ttl) then
     return 'repeated' -- providers repeat, also after the recipient has changed their mind
   elseif entry ~= '' then
     call('HSETNX', suppressed_key, address, entry)
