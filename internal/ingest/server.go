@@ -42,7 +42,8 @@ func NewServer(o ServerOptions) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		next: o.Handler, connections: newBudget(o.Limits.Connections), bytes: newBudget(o.Limits.Inflight), proxies: proxies,
+		next: o.Handler, connections: newBudget(o.Limits.Connections, littleConnections), bytes: newBudget(o.Limits.Inflight, littleBytes),
+		proxies:  proxies,
 		refusals: inbound.NewRates(refusalRate, refusalBurst),
 		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "ringup_refused_total",

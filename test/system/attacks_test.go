@@ -159,6 +159,7 @@ func (a *attack) send(n int, from byte, request func(i int) string) []net.Conn {
 	return conns
 }
 
+// signature returns X-Webhook-Signature.
 func signature(body string) string {
 	mac := hmac.New(sha256.New, []byte(attackedSecret))
 	mac.Write([]byte(body))
@@ -169,23 +170,29 @@ func signature(body string) string {
 func (a *attack) normal(first int) {
 	a.Helper()
 	for i := first; i < first+100; i++ {
-		body := a.payload(i)
-		r, err := http.NewRequestWithContext(a.Context(), http.MethodPost, a.url+"/webhooks/pos", strings.NewReader(body))
-		if err != nil {
-			a.Fatal(err)
-		}
-		r.Header.Set("Content-Type", "application/json")
-		r.Header.Set("X-Webhook-Signature", signature(body))
-		resp, err := http.DefaultClient.Do(r)
-		if err != nil {
-			a.Fatalf("webhook %d during the attack: %v", i, err)
-		}
-		answer, _ := io.ReadAll(resp.Body)
-		resp.Body.Close()
-		if resp.StatusCode != http.StatusAccepted {
-			a.Fatalf("webhook %d during the attack: HTTP %d %s", i, resp.StatusCode, answer)
+		if err := a.postSigned(i); err != nil {
+			a.Fatalf("during the attack: %v", err)
 		}
 	}
+}
+
+func (a *attack) postSigned(i int) error {
+	body := a.payload(i)
+	r, err := http.NewRequestWithContext(a.Context(), http.MethodPost, a.url+"/webhooks/pos", strings.NewReader(body))
+	if err != nil {
+		return err
+	}
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("X-Webhook-Signature", signature(body))
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if answer, _ := io.ReadAll(resp.Body); resp.StatusCode != http.StatusAccepted {
+		return fmt.Errorf("webhook %d: HTTP %d %s", i, resp.StatusCode, answer)
+	}
+	return nil
 }
 
 // survived checks that ingest still runs, and was within its memory all the time.
@@ -207,6 +214,35 @@ func (a *attack) survived() {
 	if err := a.ingest.cmd.Process.Signal(syscall.Signal(0)); err != nil || strings.Contains(string(text), "State:\tZ") {
 		a.Fatalf("ingest has ended: %v", err)
 	}
+}
+
+// largest returns a valid webhook with nearly MAX_BODY_BYTES, signed.
+func largest(i int) string {
+	start := fmt.Sprintf(`{"id":"largest %d","event_type":"payment_complete","timestamp":"2024-01-01T12:00:00Z","data":{"customerPhone":"+15550100000","items":[`, i)
+	items := strings.Repeat(fmt.Sprintf(`{"name":"%s","quantity":1,"price":1.5},`, strings.Repeat("x", 60)), 9_000)
+	body := start + strings.TrimSuffix(items, ",") + "]}}"
+	return line + "Host: ringup\r\nContent-Type: application/json\r\nX-Webhook-Signature: " + signature(body) + "\r\n" + sized(body)
+}
+
+// TestLargestWebhooksWhileRedisHangs: as many of the largest webhooks as ingest takes fit into its memory, decoded and encoded, while none gets on.
+func TestLargestWebhooksWhileRedisHangs(t *testing.T) {
+	t.Parallel()
+	a := attacked(t)
+	a.normal(0)
+	if err := a.client.Do(t.Context(), "CLIENT", "PAUSE", "600000", "WRITE").Err(); err != nil {
+		t.Fatal(err)
+	}
+	var all sync.WaitGroup
+	for n := range 16 {
+		all.Go(func() { a.send(8, byte(2+n), largest) })
+	}
+	all.Wait()
+	if err := a.client.Do(t.Context(), "CLIENT", "UNPAUSE").Err(); err != nil {
+		t.Fatal(err)
+	}
+	redistest.Eventually(t, "webhooks are accepted", func() bool { return a.postSigned(1000) == nil })
+	a.normal(100)
+	a.survived()
 }
 
 const callbackKeys = "WHATSAPP_APP_SECRET=an app secret of sixteen bytes or more"
@@ -253,6 +289,12 @@ func TestAttacks(t *testing.T) {
 			all.Wait()
 		}},
 		{"bodies of items", func(a *attack) { a.send(64, 2, items) }},
+		{"the largest webhooks, with a key", func(a *attack) { a.send(64, 2, largest) }},
+		{"idle connections from thirty addresses", func(a *attack) {
+			for n := range 30 {
+				a.send(100, byte(2+n), func(int) string { return "GET /nothing HTTP/1.1\r\nHost: ringup\r\n\r\n" })
+			}
+		}},
 		{"idle connections", func(a *attack) {
 			a.send(6000, 2, func(int) string { return "GET /nothing HTTP/1.1\r\nHost: ringup\r\n\r\n" })
 		}},
