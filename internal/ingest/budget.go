@@ -28,7 +28,7 @@ const (
 // budget is an amount that clients share: bytes, or connections. It is safe for concurrent use.
 type budget struct {
 	total  int64
-	little int64 // a client that holds more gets nothing of what is kept
+	little int64 // a client that holds more has no part in the kept quarter
 	mu     sync.Mutex
 	used   int64
 	held   map[netip.Addr]int64 // by clients that hold something, so it is never larger than what they hold

@@ -49,8 +49,8 @@ func remote(a net.Addr) netip.Addr {
 	return tcp.AddrPort().Addr().Unmap().WithZone("")
 }
 
-// client returns whom a request comes from: the last address of X-Forwarded-For that is no trusted proxy, as the proxies append to it. What
-// comes before that address is the client's own word. Without a trusted proxy it is the other end of the connection.
+// client returns whom a request comes from: the last address of X-Forwarded-For that is no trusted proxy, as the proxies append to it. The
+// addresses before it are the client's own word. Without a trusted proxy it is the other end of the connection.
 func (p proxies) client(from netip.Addr, h http.Header) netip.Addr {
 	if !p.has(from) {
 		return whole(from)

@@ -13,7 +13,7 @@ type Config struct {
 	MaxInflightBytes int64 `env:"MAX_INFLIGHT_BYTES, default=0"`
 	// MaxConnections is how many connections one replica has at a time; more are answered 503 and closed. 0 derives it from the memory limit (docs/operations/sizing.md).
 	MaxConnections int64 `env:"MAX_CONNECTIONS, default=0"`
-	// TrustedProxies are the addresses and networks of your ingress, as 10.0.0.0/8, whose X-Forwarded-For names the client. Without them, the client is whoever connects.
+	// TrustedProxies are the addresses and networks of your ingress, as 10.0.0.0/8, whose X-Forwarded-For names the client. Without them, the client is the address that connects.
 	TrustedProxies []string `env:"TRUSTED_PROXIES"`
 	// TestEndpoints serves /webhooks/test, /test/webhook-sample and /test/simulate-webhook. Not for production: the last takes no token.
 	TestEndpoints bool `env:"TEST_ENDPOINTS, default=false"`

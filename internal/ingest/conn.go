@@ -63,7 +63,7 @@ const (
 )
 
 // conn is a client's connection. It charges the bytes that have arrived, and not what a request announces, to the budget of all public
-// endpoints, until the request is answered. Whoever serves the request has nothing to do for it.
+// endpoints, until the request is answered. The endpoints have nothing to do for it.
 type conn struct {
 	net.Conn
 	server *Server
@@ -80,7 +80,7 @@ type conn struct {
 	closed  bool
 }
 
-// Read reads, and charges what came. Without room for it, a head is refused at once and the connection ends; the reader of a body gets a
+// Read reads, and charges the bytes. Without room for it, a head is refused at once and the connection ends; the reader of a body gets a
 // *inbound.Problem beside the bytes.
 func (c *conn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
@@ -158,7 +158,7 @@ func (c *conn) admitted() bool {
 	return c.server.bytes.within(c.client, bodyShare)
 }
 
-// discard gives the charge back: from here on what arrives is thrown away.
+// discard gives the charge back: from here on bytes are thrown away.
 func (c *conn) discard() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -166,7 +166,7 @@ func (c *conn) discard() {
 	c.give()
 }
 
-// end is called when a request with a body of length bytes was answered. What came beyond is the next one's head.
+// end is called when a request with a body of length bytes was answered. Further bytes are the next one's head.
 func (c *conn) end(length int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

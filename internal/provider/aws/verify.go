@@ -37,8 +37,8 @@ const (
 	certificateAge = 24 * time.Hour
 	// maxCertificates bounds how many are cached: one for each region, and a second while it changes.
 	maxCertificates = 16
-	// A certificate that could not be had is not asked for again within refusedAge, for maxRefused addresses: whoever knows a topic's name can
-	// name certificates that there are not.
+	// A certificate that could not be had is not asked for again within refusedAge, for maxRefused addresses: a stranger who knows a topic's
+	// name can name certificates that there are not.
 	refusedAge = time.Minute
 	maxRefused = 1000
 	// maxFetches certificates are fetched at a time. maxWaiting callbacks wait for their turn, fetchPatience at most; SNS sends the others again.
