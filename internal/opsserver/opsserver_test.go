@@ -185,3 +185,22 @@ func TestConfiguration(t *testing.T) {
 		}
 	}
 }
+
+// TestLargeHeaders: headers cannot fill the memory of a program by its operators' port.
+func TestLargeHeaders(t *testing.T) {
+	t.Parallel()
+	url, _ := serve(t, opsserver.Options{})
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url+"/healthz", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("X-Large", strings.Repeat("x", 1<<20))
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return // closed while it was written
+	}
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
+		t.Errorf("HTTP %d", resp.StatusCode)
+	}
+}
