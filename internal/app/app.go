@@ -5,12 +5,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"net/http"
 	"os"
 	"os/signal"
 	"runtime/debug"
 	"syscall"
+
+	"github.com/KimMachineGun/automemlimit/memlimit"
 )
 
 // Main runs a program. Its context ends with SIGTERM or SIGINT. An error is printed, and the exit code is 1.
@@ -41,6 +44,20 @@ func RelaxGC() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(collectAt)
 	}
+}
+
+// goShare is how much of a container's memory the Go runtime may use: the rest is for the binary's pages and the kernel's buffers.
+const goShare = 0.9
+
+// BoundMemory keeps the program within the memory of its container, by GOMEMLIMIT where that is set and else by the cgroup's limit, and returns
+// how much it may use, in bytes; math.MaxInt64 where nothing limits it.
+func BoundMemory() int64 {
+	_, _ = memlimit.Set(memlimit.WithRatio(goShare), memlimit.WithProvider(memlimit.FromCgroup)) // without a cgroup there is no limit
+	limit := debug.SetMemoryLimit(-1)
+	if cgroup, err := memlimit.FromCgroup(); err == nil && cgroup > 0 && cgroup < math.MaxInt64 {
+		limit = min(limit, int64(goShare*float64(cgroup)))
+	}
+	return limit
 }
 
 // ProcessID names this process among all replicas: host/pid.

@@ -1,7 +1,7 @@
 package inbound
 
 import (
-	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"mime"
@@ -24,7 +24,7 @@ type Body struct {
 const preallocated = 32 << 10
 
 // Read returns the body of a request; empty for an empty one. A body that is announced too large is refused before any of it is read, and of
-// one that turns out too large no more than Limit is. Errors: *Problem.
+// one that turns out too large no more than Limit is. Errors: *Problem, also one that the request's Body returns.
 func (b *Body) Read(r *http.Request) ([]byte, error) {
 	kind, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || !slices.Contains(b.MediaTypes, kind) || !isUTF8(params["charset"]) {
@@ -36,16 +36,40 @@ func (b *Body) Read(r *http.Request) ([]byte, error) {
 	if r.ContentLength > b.Limit {
 		return nil, b.tooLarge()
 	}
-	var buffer bytes.Buffer
-	buffer.Grow(int(min(max(r.ContentLength, 0), preallocated)) + bytes.MinRead)
-	_, err = buffer.ReadFrom(io.LimitReader(r.Body, b.Limit+1))
-	if int64(buffer.Len()) > b.Limit {
+	body, err := read(io.LimitReader(r.Body, b.Limit+1), r.ContentLength)
+	if int64(len(body)) > b.Limit {
 		return nil, b.tooLarge()
 	}
-	if err != nil {
+	var refused *Problem
+	switch {
+	case errors.As(err, &refused):
+		return nil, refused
+	case err != nil:
 		return nil, Malformed("the body ended before it was whole, or came too slowly")
 	}
-	return buffer.Bytes(), nil
+	return body, nil
+}
+
+// read reads all of a body whose length is announced, -1 where it is not. The memory grows with what has arrived, and not beyond the length.
+func read(r io.Reader, length int64) ([]byte, error) {
+	buffer := make([]byte, 0, min(max(length, 0), preallocated)+1) // one more, to find the end
+	for {
+		n, err := r.Read(buffer[len(buffer):cap(buffer)])
+		buffer = buffer[:len(buffer)+n]
+		if err == io.EOF {
+			return buffer, nil
+		}
+		if err != nil {
+			return buffer, err
+		}
+		if len(buffer) == cap(buffer) {
+			size := max(2*len(buffer), 512)
+			if length >= int64(len(buffer)) {
+				size = int(min(int64(size), length+1))
+			}
+			buffer = append(make([]byte, 0, size), buffer...)
+		}
+	}
 }
 
 // isUTF8 says whether a charset is UTF-8, by its name (in any case, RFC 9110, section 8.3.2) or as many write it; "" is.

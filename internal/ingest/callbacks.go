@@ -42,6 +42,7 @@ type Callbacks struct {
 	callbacks   []provider.Callback
 	sink        Sink
 	log         *slog.Logger
+	logged      *inbound.Rates // refusals in the log, by client
 	requests    *prometheus.CounterVec
 	reports     *prometheus.CounterVec
 	preferences *prometheus.CounterVec
@@ -51,7 +52,7 @@ type Callbacks struct {
 // NewCallbacks returns the endpoints. Those that are not configured say so once in the log.
 func NewCallbacks(o CallbackOptions) *Callbacks {
 	c := &Callbacks{
-		callbacks: o.Callbacks, sink: o.Sink, log: o.Log,
+		callbacks: o.Callbacks, sink: o.Sink, log: o.Log, logged: inbound.NewRates(refusalRate, refusalBurst),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "ringup_callbacks_total",
 			Help: "Requests of providers, by outcome. Of a forged one the signature is missing or invalid; one with nothing has no report and no preference.",
@@ -111,7 +112,7 @@ func (c *Callbacks) serveChallenge(callback provider.Callback) http.HandlerFunc 
 	return func(w http.ResponseWriter, r *http.Request) {
 		reply, err := callback.Challenge.Answer(r)
 		if err != nil {
-			err = c.refused(callback.Provider, err)
+			err = c.refused(callback.Provider, r, err)
 		}
 		c.answer(w, callback.Provider, outcomeNothing, reply, err)
 	}
@@ -136,11 +137,11 @@ func notConfigured(settings []string) http.HandlerFunc {
 }
 
 // refused logs why a request was refused, and returns that: with the error of a 500, which the client does not get.
-func (c *Callbacks) refused(name string, err error) *inbound.Problem {
+func (c *Callbacks) refused(name string, r *http.Request, err error) *inbound.Problem {
 	p := inbound.AsProblem(err)
 	if p.Status == http.StatusInternalServerError {
 		c.log.Error("callback failed", "provider", name, "error", err)
-	} else {
+	} else if c.logged.Allow(clientOf(r)) { // the metric counts the others
 		c.log.Warn("callback refused", "provider", name, "status", p.Status, "reason", p.Detail)
 	}
 	return p
@@ -159,7 +160,7 @@ func read(callback provider.Callback, r *http.Request) (report.Update, inbound.R
 func (c *Callbacks) apply(callback provider.Callback, r *http.Request) (inbound.Reply, string, error) {
 	update, reply, err := read(callback, r)
 	if err != nil {
-		return inbound.Reply{}, "", c.refused(callback.Provider, err)
+		return inbound.Reply{}, "", c.refused(callback.Provider, r, err)
 	}
 	if update.Unread > 0 {
 		c.unread.WithLabelValues(callback.Provider).Add(float64(update.Unread))

@@ -9,10 +9,12 @@ import (
 type Config struct {
 	// MaxBodyBytes is the largest payload that is read; a larger one is answered 413.
 	MaxBodyBytes int64 `env:"MAX_BODY_BYTES, default=1048576"`
-	// MaxInflightBytes is how much one replica works on at a time, each webhook counted with its size, 16 KiB at least; more is answered 503 at once.
-	MaxInflightBytes int64 `env:"MAX_INFLIGHT_BYTES, default=33554432"`
-	// MaxConnections is how many clients may be connected; more wait to be accepted.
-	MaxConnections int `env:"MAX_CONNECTIONS, default=10000"`
+	// MaxInflightBytes is how much of all requests one replica has at a time: the bytes that have arrived, those of headers five times, 4 KiB at least; more is answered 503 at once. 0 derives it from the memory limit (docs/operations/sizing.md).
+	MaxInflightBytes int64 `env:"MAX_INFLIGHT_BYTES, default=0"`
+	// MaxConnections is how many connections one replica has at a time; more are answered 503 and closed. 0 derives it from the memory limit (docs/operations/sizing.md).
+	MaxConnections int64 `env:"MAX_CONNECTIONS, default=0"`
+	// TrustedProxies are the addresses and networks of your ingress, as 10.0.0.0/8, whose X-Forwarded-For names the client. Without them, the client is the address that connects.
+	TrustedProxies []string `env:"TRUSTED_PROXIES"`
 	// TestEndpoints serves /webhooks/test, /test/webhook-sample and /test/simulate-webhook. Not for production: the last takes no token.
 	TestEndpoints bool `env:"TEST_ENDPOINTS, default=false"`
 	// SourceRateLimit is how many webhooks a second one source may send to one replica; 0 for no limit.
@@ -30,14 +32,19 @@ func (c *Config) Validate() error {
 	if c.MaxBodyBytes < 1024 || c.MaxBodyBytes > 64<<20 {
 		bad("MAX_BODY_BYTES is %d: set 1024 to 67108864", c.MaxBodyBytes)
 	}
-	if c.MaxInflightBytes < c.MaxBodyBytes {
-		bad("MAX_INFLIGHT_BYTES is %d: set MAX_BODY_BYTES (%d) at least, or a large webhook is never taken", c.MaxInflightBytes, c.MaxBodyBytes)
+	if c.MaxInflightBytes != 0 && c.MaxInflightBytes < c.minInflight() {
+		bad("MAX_INFLIGHT_BYTES is %d: set 0, or twice MAX_BODY_BYTES (%d) at least, or a large webhook is never taken", c.MaxInflightBytes, c.minInflight())
 	}
-	if c.MaxConnections < 1 {
-		bad("MAX_CONNECTIONS is %d: set 1 or more", c.MaxConnections)
+	if c.MaxConnections != 0 && c.MaxConnections < minShared {
+		bad("MAX_CONNECTIONS is %d: set 0, or %d or more", c.MaxConnections, minShared)
 	}
+	_, err := parseProxies(c.TrustedProxies)
+	errs = append(errs, err)
 	if c.SourceRateLimit < 0 || c.SourceRateBurst < 0 {
 		bad("SOURCE_RATE_LIMIT is %g and SOURCE_RATE_BURST %d: set 0 or more", c.SourceRateLimit, c.SourceRateBurst)
 	}
 	return errors.Join(errs...)
 }
+
+// minInflight is the smallest MAX_INFLIGHT_BYTES of which one client's share holds the largest webhook.
+func (c *Config) minInflight() int64 { return 2 * max(c.MaxBodyBytes, 2*minInflightCost) }

@@ -40,7 +40,7 @@ func FuzzHandler(f *testing.F) {
 		for log, handler := range map[*bytes.Buffer]slog.Handler{&text: slog.NewTextHandler(&text, nil), &lines: slog.NewJSONHandler(&lines, nil)} {
 			b := &fakeQueue{}
 			h, err := NewHandler(Options{
-				Config: Config{MaxBodyBytes: 1 << 16, MaxInflightBytes: 1 << 20, MaxConnections: 10, TestEndpoints: true, SourceRateLimit: 1000}, Store: shop(message.SMS, message.Email), Verifier: verifier,
+				Config: Config{MaxBodyBytes: 1 << 16, TestEndpoints: true, SourceRateLimit: 1000}, Store: shop(message.SMS, message.Email), Verifier: verifier,
 				Enqueuer: b, Notifier: b, Registerer: prometheus.NewRegistry(), Log: slog.New(handler),
 			})
 			if err != nil {

@@ -9,14 +9,12 @@ import (
 	"log/slog"
 	"net/http"
 	"regexp"
-	"sync/atomic"
 	"time"
 
 	"github.com/go-chi/chi/v5"
 	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
-	"golang.org/x/time/rate"
 
 	"ringup.dev/ringup/internal/event"
 	"ringup.dev/ringup/internal/inbound"
@@ -52,8 +50,8 @@ type Options struct {
 type handler struct {
 	Options
 	body     inbound.Body
-	limits   limits
-	inflight atomic.Int64 // bytes, by MaxInflightBytes
+	sources  *inbound.Rates
+	logged   *inbound.Rates // refusals in the log, by client
 	webhooks *prometheus.CounterVec
 	seconds  prometheus.Histogram
 	skipped  *prometheus.CounterVec
@@ -72,8 +70,9 @@ func NewHandler(o Options) (http.Handler, error) {
 	}
 	h := &handler{
 		Options: o, zone: zone,
-		body:   inbound.Body{MediaTypes: []string{inbound.JSON}, Limit: o.Config.MaxBodyBytes, Setting: "MAX_BODY_BYTES"},
-		limits: limits{perSecond: o.Config.SourceRateLimit, burst: o.Config.SourceRateBurst, sources: map[string]*rate.Limiter{}},
+		body:    inbound.Body{MediaTypes: []string{inbound.JSON}, Limit: o.Config.MaxBodyBytes, Setting: "MAX_BODY_BYTES"},
+		sources: inbound.NewRates(o.Config.SourceRateLimit, o.Config.SourceRateBurst),
+		logged:  inbound.NewRates(refusalRate, refusalBurst),
 		webhooks: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "ringup_webhooks_total", Help: "Webhooks, by event type and what was answered; duplicate is one that was not sent twice.",
 		}, []string{"event", "outcome"}),
@@ -132,14 +131,22 @@ func (h *handler) serve(real bool) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
 		kind := "unknown"
+		body, err := h.verify(r, real)
 		var span trace.Span
 		if h.Tracer != nil {
-			ctx := tracing.Extract(r.Context(), r.Header.Get("Traceparent"))
-			ctx, span = h.Tracer.Start(ctx, r.Method+" "+r.URL.Path, trace.WithSpanKind(trace.SpanKindServer))
+			ctx := r.Context()
+			if real && err == nil { // a stranger may not say what is traced
+				ctx = tracing.Extract(ctx, r.Header.Get("Traceparent"))
+			}
+			ctx, span = h.Tracer.Start(ctx, r.Method+" "+r.URL.Path, trace.WithSpanKind(trace.SpanKindServer), trace.WithTimestamp(start))
 			defer span.End()
 			r = r.WithContext(ctx)
 		}
-		answer, e, err := h.accept(r, real)
+		var answer *accepted
+		var e *event.Event
+		if err == nil {
+			answer, e, err = h.accept(r.Context(), body)
+		}
 		if e != nil {
 			kind = string(e.Type)
 		}
@@ -153,7 +160,7 @@ func (h *handler) serve(real bool) http.HandlerFunc {
 			p.Write(w)
 			if p.Status == http.StatusInternalServerError { // the client does not get the error
 				h.Log.Error("webhook failed", "event", kind, "error", err)
-			} else {
+			} else if h.logged.Allow(clientOf(r)) { // the metric counts the others
 				h.Log.Warn("webhook refused", "status", p.Status, "event", kind, "reason", p.Outcome)
 			}
 		} else {
@@ -173,40 +180,42 @@ func (h *handler) serve(real bool) http.HandlerFunc {
 	}
 }
 
-// accept takes a webhook or says why not. Errors: *inbound.Problem, and any other for a fault of ours.
-func (h *handler) accept(r *http.Request, real bool) (*accepted, *event.Event, error) {
+// verify reads the body of a webhook that is signed by one who may send it; a simulated one gets what it leaves out. Errors: *inbound.Problem.
+func (h *handler) verify(r *http.Request, real bool) ([]byte, error) {
 	if real {
 		if err := h.Verifier.Token(r.Header); err != nil {
-			return nil, nil, inbound.New(http.StatusUnauthorized, "unauthorized", err.Error())
+			return nil, inbound.New(http.StatusUnauthorized, "unauthorized", err.Error())
 		}
-	}
-	cost := h.inflightCost(r)
-	defer h.inflight.Add(-cost)
-	if h.inflight.Add(cost) > h.Config.MaxInflightBytes {
-		return nil, nil, inbound.New(http.StatusServiceUnavailable, "busy", "too many webhooks are in flight (MAX_INFLIGHT_BYTES); send it again")
 	}
 	body, err := h.body.Read(r)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	if real {
-		err = h.Verifier.Signature(r.Header, body)
+	if !real {
+		body, err = generic.WithDefaults(body, "simulated_"+newID(), time.Now())
 		if err != nil {
-			return nil, nil, inbound.New(http.StatusUnauthorized, "unauthorized", err.Error())
+			return nil, invalid(err)
 		}
-	} else if body, err = generic.WithDefaults(body, "simulated_"+newID(), time.Now()); err != nil {
-		return nil, nil, invalid(err)
+		return body, nil
 	}
+	if err := h.Verifier.Signature(r.Header, body); err != nil {
+		return nil, inbound.New(http.StatusUnauthorized, "unauthorized", err.Error())
+	}
+	return body, nil
+}
+
+// accept takes a webhook or says why not. Errors: *inbound.Problem, and any other for a fault of ours.
+func (h *handler) accept(ctx context.Context, body []byte) (*accepted, *event.Event, error) {
 	e, notes, err := generic.Decode(body, h.zone, time.Now())
 	if err != nil {
 		return nil, nil, invalid(err)
 	}
-	if !h.limits.allow(e.Source) {
+	if !h.sources.Allow(e.Source) {
 		return nil, e, inbound.New(http.StatusTooManyRequests, "rate_limited", "this source sends more than it may (SOURCE_RATE_LIMIT)")
 	}
 	answer := &accepted{ID: e.ID, Status: statusTest}
 	if !e.Sale.Test || h.Config.SendTestOrders {
-		if answer, err = h.enqueue(r.Context(), e); err != nil {
+		if answer, err = h.enqueue(ctx, e); err != nil {
 			return nil, e, err
 		}
 	}

@@ -20,7 +20,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"golang.org/x/time/rate"
 
 	"ringup.dev/ringup/internal/config/secret"
 	"ringup.dev/ringup/internal/event"
@@ -94,7 +93,7 @@ func setupFor(t *testing.T, of *store.Store, change func(*Config)) *bundle {
 // setupIn is setupFor with metrics in a registry.
 func setupIn(t *testing.T, registry *prometheus.Registry, of *store.Store, change func(*Config)) *bundle {
 	t.Helper()
-	config := Config{MaxBodyBytes: 1 << 20, MaxInflightBytes: 4 << 20, MaxConnections: 10, TestEndpoints: true}
+	config := Config{MaxBodyBytes: 1 << 20, TestEndpoints: true}
 	if change != nil {
 		change(&config)
 	}
@@ -335,7 +334,7 @@ func BenchmarkAccept(b *testing.B) {
 		b.Fatal(err)
 	}
 	h, err := NewHandler(Options{
-		Config: Config{MaxBodyBytes: 1 << 20, MaxInflightBytes: 4 << 20, MaxConnections: 10}, Store: shop(message.Channels...), Verifier: verifier,
+		Config: Config{MaxBodyBytes: 1 << 20}, Store: shop(message.Channels...), Verifier: verifier,
 		Enqueuer: discard{}, Registerer: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
@@ -415,72 +414,4 @@ func (s *slowQueue) Enqueue(ctx context.Context, submission *queue.Submission) (
 	s.entered <- struct{}{}
 	<-s.leave
 	return s.fakeQueue.Enqueue(ctx, submission)
-}
-
-// TestInflight: while as much is worked on as may be, the next webhook is refused at once, however large it is; and taken afterwards.
-func TestInflight(t *testing.T) {
-	t.Parallel()
-	slow := &slowQueue{entered: make(chan struct{}), leave: make(chan struct{})}
-	verifier, err := generic.New(generic.Config{Tokens: secret.Keys{"token"}}, time.Now)
-	if err != nil {
-		t.Fatal(err)
-	}
-	h, err := NewHandler(Options{
-		Config: Config{MaxBodyBytes: 2 * minInflightCost, MaxInflightBytes: 3 * minInflightCost, MaxConnections: 10},
-		Store:  shop(message.SMS), Verifier: verifier, Enqueuer: slow, Notifier: slow, Registerer: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	post := func(id string, size int) *httptest.ResponseRecorder {
-		body := fmt.Sprintf(`{"id":%q,"event_type":"pos_save","timestamp":"2024-01-01T12:00:00Z","data":{}}`, id)
-		body += strings.Repeat(" ", max(0, size-len(body)))
-		r := httptest.NewRequest(http.MethodPost, "/webhooks/pos", strings.NewReader(body))
-		r.Header.Set("Content-Type", "application/json")
-		r.Header.Set("Authorization", "Bearer token")
-		w := httptest.NewRecorder()
-		h.ServeHTTP(w, r)
-		return w
-	}
-	answers := make(chan *httptest.ResponseRecorder, 2)
-	for _, size := range []int{0, 2 * minInflightCost} {
-		go func() { answers <- post(fmt.Sprint("w", size), size) }()
-		<-slow.entered
-	}
-	if w := post("more", 0); w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" || !strings.Contains(w.Body.String(), "MAX_INFLIGHT_BYTES") {
-		t.Errorf("with three parts of three in work: %d %v %s", w.Code, w.Header(), w.Body)
-	}
-	for range 2 {
-		slow.leave <- struct{}{}
-		if w := <-answers; w.Code != http.StatusAccepted {
-			t.Errorf("HTTP %d %s", w.Code, w.Body)
-		}
-	}
-	go func() { answers <- post("more", 2*minInflightCost) }()
-	<-slow.entered
-	slow.leave <- struct{}{}
-	if w := <-answers; w.Code != http.StatusAccepted {
-		t.Errorf("afterwards: HTTP %d %s", w.Code, w.Body)
-	}
-}
-
-// TestQuietSourcesAreForgotten: made-up names do not take the place of sources for ever.
-func TestQuietSourcesAreForgotten(t *testing.T) {
-	t.Parallel()
-	l := limits{perSecond: 0.001, burst: 1, sources: map[string]*rate.Limiter{}}
-	for i := range maxSources {
-		if !l.allow(fmt.Sprint("made up ", i)) {
-			t.Fatalf("source %d was refused its first webhook", i)
-		}
-	}
-	if !l.allow("shop 1") || l.allow("shop 2") || l.sources["shop 1"] != nil {
-		t.Error("beyond the bound the new ones share one limiter")
-	}
-	for _, limiter := range l.sources {
-		limiter.SetLimit(rate.Inf) // as if long ago
-	}
-	l.cleared = time.Time{}
-	if !l.allow("shop 1") || l.allow("shop 1") || !l.allow("shop 2") || len(l.sources) != 2 {
-		t.Errorf("%d sources are remembered; each has to have its own limiter again", len(l.sources))
-	}
 }

@@ -1,11 +1,8 @@
 package ingest
 
 import (
-	"net/http"
-	"sync"
+	"math"
 	"time"
-
-	"golang.org/x/time/rate"
 )
 
 // The limits of the public server, all of them here. A POS sends one small request; anything beyond is a fault or an attack.
@@ -14,73 +11,79 @@ const (
 	readHeaderTimeout = 5 * time.Second
 	// readTimeout covers headers and body: 1 MiB in 30 s is 35 KB/s, which the slowest shop's line manages.
 	readTimeout = 30 * time.Second
+	// A body has bodyGrace to begin, and comes at minBodyRate (bytes per second) or faster on average. A client that announces much and sends
+	// little is cut off long before readTimeout.
+	bodyGrace   = 10 * time.Second
+	minBodyRate = 32 << 10
 	// writeTimeout runs from the end of the headers, so it covers reading the body, the enqueue and the answer.
 	writeTimeout = 45 * time.Second
 	// idleTimeout: longer than the usual ingress's own 60 s, so that the ingress closes first and no request meets a closed connection.
 	idleTimeout = 75 * time.Second
-	// maxHeaderBytes: some ten headers; a token and two signatures fit many times.
-	maxHeaderBytes = 16 << 10
+	// maxHeaderBytes: some ten headers; a token and two signatures fit many times. net/http adds 4 KiB of its own.
+	maxHeaderBytes = 8 << 10
 	// enqueueTimeout: a POS waits some ten seconds; better that it is answered 503 and repeats.
 	enqueueTimeout = 5 * time.Second
-	// minInflightCost is what a webhook counts for at least, in bytes (MAX_INFLIGHT_BYTES): its goroutine, buffers and headers. By the default 2,048
-	// webhooks are in flight at a time, a quarter of a second's work of one replica; a sender that would have to wait longer is answered 503 at once.
-	minInflightCost = 16 << 10
-	// maxSources bounds how many sources the rate limit remembers; beyond, all new ones share one limiter, until some
-	// of the others have been quiet for long enough to be forgotten.
-	maxSources = 10_000
+	// A body that is refused is read and thrown away, up to lingerBytes and lingerTime, so that a client that writes first and reads then sees the
+	// answer and not a reset connection (nginx's lingering_close). Nothing of it is kept.
+	lingerBytes = 8 << 20
+	lingerTime  = 5 * time.Second
+	// receiveBuffer is SO_RCVBUF, in bytes: what the kernel keeps, on this program's account, of a client that sends faster than it is read.
+	receiveBuffer = 32 << 10
+	// A client may be refused for its key refusalRate times per second, refusalBurst at once. Beyond, each refusal takes refusalDelay, ends the
+	// connection, and is not logged. A client with a good key behind the same address is not affected.
+	refusalRate  = 1
+	refusalBurst = 20
+	refusalDelay = time.Second
 )
 
-// inflightCost returns what a webhook counts for while it is in flight, in bytes: its size. The size of a chunked one is not known before, so it
-// counts for the largest.
-func (h *handler) inflightCost(r *http.Request) int64 {
-	if r.ContentLength < 0 {
-		return h.Config.MaxBodyBytes
-	}
-	return max(minInflightCost, min(r.ContentLength, h.Config.MaxBodyBytes))
+// The worst cases that the limits are derived from, in bytes of memory. docs/operations/sizing.md has them as a table; the tests of
+// test/system attack the program inside a limit that they add up to.
+const (
+	// baseMemory is the program itself: code, templates of numbers, Redis connections, metrics.
+	baseMemory = 32 << 20
+	// connectionMemory is an idle connection: two goroutines' stacks, two buffers of 4 KiB, and the kernel's socket.
+	connectionMemory = 24 << 10
+	// bodyFactor is how much memory one byte of a body takes at most: the body as it is read, its decoded form, the encoded event, and Redis's
+	// command.
+	bodyFactor = 5
+	// headFactor is how much memory one byte of a head takes at most: the shortest header is five bytes, and costs an entry of a map and a slice.
+	headFactor = 25
+	// headCost is what a byte of a head counts for beside a byte of a body.
+	headCost = headFactor / bodyFactor
+	// minInflightCost is what a request counts for at least (MAX_INFLIGHT_BYTES): its goroutine, its span and its answer are 20 KiB of memory.
+	minInflightCost = 4 << 10
+	// defaultMemory is assumed where neither GOMEMLIMIT nor a cgroup limits the memory.
+	defaultMemory = 512 << 20
+	// Of the memory that is left beside the program, a quarter is for connections and half for requests. The rest is for garbage.
+	connectionsPart, requestsPart = 4, 2
+	// minConnections serve a shop, however little memory there is.
+	minConnections = 64
+)
+
+// Limits are how much the public server takes at a time.
+type Limits struct {
+	Memory      int64 // what they are derived from, in bytes
+	Inflight    int64 // MAX_INFLIGHT_BYTES
+	Connections int64 // MAX_CONNECTIONS
 }
 
-// limits are the rate limits of the sources, for one replica.
-type limits struct {
-	perSecond float64
-	burst     int
-	mu        sync.Mutex
-	sources   map[string]*rate.Limiter
-	cleared   time.Time
+// Limits returns the limits for a program that may use memory bytes, math.MaxInt64 where it is not limited. Settings win over what is derived.
+func (c *Config) Limits(memory int64) Limits {
+	if memory == math.MaxInt64 {
+		memory = defaultMemory
+	}
+	free := max(0, memory-baseMemory)
+	l := Limits{Memory: memory, Inflight: c.MaxInflightBytes, Connections: c.MaxConnections}
+	if l.Connections == 0 {
+		l.Connections = max(minConnections, free/connectionsPart/connectionMemory)
+	}
+	if l.Inflight == 0 {
+		l.Inflight = max(c.minInflight(), free/requestsPart/bodyFactor)
+	}
+	return l
 }
 
-func (l *limits) allow(source string) bool {
-	if l.perSecond == 0 {
-		return true
-	}
-	l.mu.Lock()
-	if len(l.sources) >= maxSources && l.sources[source] == nil {
-		l.clear(time.Now())
-	}
-	if len(l.sources) >= maxSources && l.sources[source] == nil {
-		source = ""
-	}
-	limiter := l.sources[source]
-	if limiter == nil {
-		burst := l.burst
-		if burst == 0 {
-			burst = max(1, int(l.perSecond))
-		}
-		limiter = rate.NewLimiter(rate.Limit(l.perSecond), burst)
-		l.sources[source] = limiter
-	}
-	l.mu.Unlock()
-	return limiter.Allow()
-}
-
-// clear forgets the sources that have all their tokens again, which a new limiter has too. At most once a second: it looks at all of them.
-func (l *limits) clear(now time.Time) {
-	if now.Sub(l.cleared) < time.Second {
-		return
-	}
-	l.cleared = now
-	for source, limiter := range l.sources {
-		if limiter.TokensAt(now) >= float64(limiter.Burst()) {
-			delete(l.sources, source)
-		}
-	}
+// Worst returns how much memory the limits add up to, in bytes, when each is reached.
+func (l Limits) Worst() int64 {
+	return baseMemory + l.Connections*connectionMemory + l.Inflight*bodyFactor
 }

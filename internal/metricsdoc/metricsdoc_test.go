@@ -111,10 +111,13 @@ func all(t *testing.T) map[string]*metric {
 	store.Sweeper(&in)
 	store.Deliveries(&in)
 	in.MustRegister(store.QueueCollector("x"))
+	public := ingest.Config{MaxBodyBytes: 1 << 20}
 	if _, err := ingest.NewHandler(ingest.Options{
-		Config: ingest.Config{MaxBodyBytes: 1 << 20, MaxInflightBytes: 1 << 20, MaxConnections: 1}, Store: &shop.Store{}, Verifier: verifier, Enqueuer: producer, Notifier: store,
-		Registerer: &in, Log: slog.New(slog.DiscardHandler),
+		Config: public, Store: &shop.Store{}, Verifier: verifier, Enqueuer: producer, Notifier: store, Registerer: &in, Log: slog.New(slog.DiscardHandler),
 	}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ingest.NewServer(ingest.ServerOptions{Config: public, Registerer: &in, Log: slog.New(slog.DiscardHandler)}); err != nil {
 		t.Fatal(err)
 	}
 	ingest.NewCallbacks(ingest.CallbackOptions{Registerer: &in, Log: slog.New(slog.DiscardHandler)})

@@ -15,6 +15,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"golang.org/x/net/netutil"
 )
 
 // Config of the operators' port.
@@ -43,6 +44,13 @@ type Check struct {
 	// Run is called by one request at a time, with a context that ends after checkTimeout.
 	Run func(context.Context) error
 }
+
+const (
+	// MaxHeaderBytes bounds a request's headers on the ports that are not public: those of probes, Prometheus and browsers are far below.
+	MaxHeaderBytes = 16 << 10
+	// maxConnections is above what probes, Prometheus and a person with a profile need. More wait.
+	maxConnections = 64
+)
 
 // checkTimeout bounds one check.
 const checkTimeout = 3 * time.Second
@@ -84,7 +92,7 @@ func New(o Options) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("OPS_PORT %d cannot be bound: %w", o.Config.Port, err)
 	}
-	s := &Server{Options: o, listener: listener, states: make([]state, len(o.Checks))}
+	s := &Server{Options: o, listener: netutil.LimitListener(listener, maxConnections), states: make([]state, len(o.Checks))}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(o.Gatherer, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /healthz", s.health)
@@ -98,7 +106,7 @@ func New(o Options) (*Server, error) {
 	}
 	// A profile takes 30 s by default, so writing may take longer than that.
 	s.http = &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 90 * time.Second,
-		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: maxHeaders}
+		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: MaxHeaderBytes}
 	return s, nil
 }
 

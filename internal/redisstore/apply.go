@@ -143,6 +143,9 @@ func rowOf(r *queuedReport, at logPath) (reportRow, error) {
 	case r.Remedy != "" && early:
 		row.Verdict = "await"
 	}
+	if r.Provider == report.Own {
+		row.ID = `"i":""`
+	}
 	var err error
 	switch r.Kind {
 	case suppress.OptOut:

@@ -2,7 +2,11 @@ package redisstore
 
 import (
 	"context"
+	"fmt"
+	"sync/atomic"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/queue"
@@ -76,6 +80,40 @@ func afterPreferences(a *after) {
 			a.Errorf("step %d: %+v", i, found)
 		}
 	}
+	// On ringup's own pages nobody repeats: each counts, and none makes a key, however often it is said.
+	told := func() int64 {
+		var all atomic.Int64
+		count := func(ctx context.Context, node *redis.Client) error {
+			keys, err := node.Keys(ctx, "*:told:*").Result()
+			all.Add(int64(len(keys)))
+			return err
+		}
+		switch client := a.store.client.(type) {
+		case *redis.ClusterClient:
+			a.must(client.ForEachMaster(a.Context(), count))
+		case *redis.Client:
+			a.must(count(a.Context(), client))
+		default:
+			a.Fatalf("%T", client)
+		}
+		return all.Load()
+	}
+	before := told()
+	for i := range 6 {
+		p := suppress.Preference{EventID: fmt.Sprint("own ", i/4), Provider: report.Own, Channel: message.WhatsApp, Address: "+15550100001", At: now.Add(time.Duration(i) * time.Second)}
+		p.Kind, p.Why = suppress.OptOut, suppress.Unsubscribe
+		if i%2 == 1 {
+			p.Kind, p.Why = suppress.OptIn, ""
+		}
+		a.must(a.deliveries.Accept(a.Context(), report.Update{Preferences: []suppress.Preference{p}}))
+		a.apply()
+		found, err := a.store.Suppressed(a.Context(), message.WhatsApp, "+15550100001")
+		a.must(err)
+		if (found != nil) != (i%2 == 0) {
+			a.Errorf("own preference %d: %+v", i, found)
+		}
+	}
+	a.want(int(told()), int(before))
 }
 
 func afterSyncOptOuts(a *after) {

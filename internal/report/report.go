@@ -13,6 +13,9 @@ import (
 // JobField is the name under which a job's id goes along with a message, where a provider has named fields that it returns with its reports.
 const JobField = "ringup_job"
 
+// Own is the provider of what people say on ringup's own pages. Nobody repeats that, so no key remembers it: strangers may say it over and over.
+const Own = "ringup"
+
 // State is how far a message has come, as its provider reports it.
 type State string
 

@@ -34,7 +34,7 @@ func (c *LogConfig) Validate() error {
 func NewLogger(c LogConfig, w io.Writer) *slog.Logger {
 	var level slog.Level // info, where the text is invalid
 	_ = level.UnmarshalText([]byte(c.Level))
-	options := &slog.HandlerOptions{Level: level}
+	options := &slog.HandlerOptions{Level: level, ReplaceAttr: clean}
 	if c.Format == "text" {
 		return slog.New(slog.NewTextHandler(w, options))
 	}

@@ -10,11 +10,8 @@ import (
 	"net/http"
 	"os"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
-
-	"ringup.dev/ringup/internal/redistest"
 )
 
 // tell sends raw over one connection, and returns the status of every answer until the server has closed the connection. It closes its own
@@ -220,49 +217,4 @@ func names(n int) string {
 		fmt.Fprintf(&b, `"n%d":1`, i)
 	}
 	return b.String()
-}
-
-// TestIdleConnections opens ten thousand idle connections, or as many as this machine allows to one process. Webhooks are accepted beside
-// them, and also after there were more connections than MAX_CONNECTIONS.
-func TestIdleConnections(t *testing.T) {
-	t.Parallel()
-	const most, spare = 10_000, 500
-	var limit syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
-		t.Fatal(err)
-	}
-	limit.Cur = limit.Max
-	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
-		t.Fatal(err)
-	}
-	idle := int(min(most, limit.Cur-spare))
-	t.Logf("%d idle connections (a process may have %d files)", idle, limit.Cur)
-	s := start(t)
-	s.stop(s.ingest)
-	s.serve(fmt.Sprint("MAX_CONNECTIONS=", idle+50))
-	conns := make([]net.Conn, 0, idle)
-	for range idle {
-		conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
-		if err != nil {
-			t.Fatalf("after %d: %v", len(conns), err)
-		}
-		conns = append(conns, conn)
-	}
-	s.post(0, 200)
-	// Connections above MAX_CONNECTIONS wait, and are served when others have closed.
-	http.DefaultClient.CloseIdleConnections()
-	for range 100 {
-		conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		conns = append(conns, conn)
-	}
-	for _, conn := range conns {
-		_ = conn.Close()
-	}
-	redistest.Eventually(t, "it serves again", func() bool { return s.postOne(1000) == nil })
-	if s.ingest.cmd.ProcessState != nil {
-		t.Error("ingest has ended")
-	}
 }

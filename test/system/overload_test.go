@@ -165,8 +165,8 @@ func TestMoreThanIngestTakes(t *testing.T) {
 	s := start(t)
 	s.payload = textOnly
 	s.stop(s.ingest)
-	const room = 8 // webhooks, of 16 KiB at least
-	s.serve("MAX_INFLIGHT_BYTES="+strconv.Itoa(room*16<<10), "MAX_BODY_BYTES=65536")
+	const room = 20 // webhooks, of 4 KiB at least; one client gets less
+	s.serve("MAX_INFLIGHT_BYTES="+strconv.Itoa(room*4<<10), "MAX_BODY_BYTES=16384")
 	s.post(1000, 1) // loads the scripts into Redis
 	if err := s.client.Do(t.Context(), "CLIENT", "PAUSE", "600000", "WRITE").Err(); err != nil {
 		t.Fatal(err)

@@ -166,7 +166,7 @@ func TestNothingIsGivenAway(t *testing.T) {
 	// Programs without Redis, and with an invalid configuration.
 	server.Kill()
 	post(503, payload("away", ""), nil)
-	redistest.Eventually(t, "the workers notice", func() bool { return strings.Contains(running[0].text(), "the queue does not answer") })
+	redistest.Eventually(t, "the workers notice", func() bool { return strings.Contains(running[0].text(), "exchange failed") })
 	for _, p := range append(running, s.ingest) {
 		_ = p.cmd.Process.Kill()
 		_ = p.cmd.Wait()

@@ -53,6 +53,8 @@ type system struct {
 	ingest *process
 	// payload returns webhook number i.
 	payload func(i int) string
+	// group is the cgroup.procs file of the cgroup that programs run in; "" for the test's own.
+	group string
 }
 
 // process is a running program.
@@ -113,6 +115,9 @@ func (s *system) run(program string, env ...string) *process {
 func (s *system) runFrom(folder, program string, env ...string) *process {
 	s.Helper()
 	p := &process{cmd: exec.Command(filepath.Join(folder, program)), log: &bytes.Buffer{}}
+	if s.group != "" {
+		p.cmd = exec.Command("sh", "-c", `echo $$ >"$0" && exec "$1"`, s.group, filepath.Join(folder, program))
+	}
 	p.cmd.Env = append([]string{
 		"REDIS_URL=redis://" + url.UserPassword(s.redis.Options.Username, s.redis.Options.Password).String() + "@" + s.redis.Addr(), "OPS_PORT=0", "SMS_PROVIDER=sandbox", "EMAIL_PROVIDER=sandbox", "WHATSAPP_PROVIDER=sandbox",
 		"SANDBOX_OUTBOX_SIZE=1000000", "PATH=" + os.Getenv("PATH"),

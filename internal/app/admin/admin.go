@@ -99,7 +99,7 @@ func New(c Config, log *slog.Logger) (*Admin, error) {
 	}
 	return &Admin{config: c, log: log, store: store, ops: operators, admin: operations, listener: listener, pages: &http.Server{
 		Handler:           pages.Handler(operations, store.Outbox(0), api.Path, api.Handler(operations)),
-		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: maxHeaders,
+		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: opsserver.MaxHeaderBytes,
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}}, nil
 }

@@ -15,7 +15,6 @@ import (
 	"github.com/go-chi/chi/v5"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/sethvargo/go-envconfig"
-	"golang.org/x/net/netutil"
 
 	"ringup.dev/ringup/internal/address"
 	"ringup.dev/ringup/internal/app"
@@ -99,7 +98,7 @@ type Ingest struct {
 	deliveries *redisstore.Deliveries
 	ops        *opsserver.Server
 	listener   net.Listener
-	public     *http.Server
+	public     *ingest.Server
 	traces     *otlp.Tracing
 	verifier   *generic.Verifier
 	draining   atomic.Bool
@@ -150,11 +149,19 @@ func New(c Config, log *slog.Logger) (*Ingest, error) {
 	if err != nil {
 		return nil, errors.Join(err, operators.Close())
 	}
-	i := &Ingest{
-		config: c, log: log, store: store, producer: producer, sweeper: sweeper, deliveries: deliveries, traces: traces, verifier: verifier, ops: operators,
-		listener: netutil.LimitListener(listener, c.Ingest.MaxConnections),
+	i := &Ingest{config: c, log: log, store: store, producer: producer, sweeper: sweeper, deliveries: deliveries, traces: traces, verifier: verifier, ops: operators}
+	limits := c.Ingest.Limits(app.BoundMemory())
+	log.Info("limits", "memory", limits.Memory, "max_connections", limits.Connections, "max_inflight_bytes", limits.Inflight)
+	if limits.Worst() > limits.Memory {
+		log.Warn("limits exceed memory", "memory", limits.Memory, "worst", limits.Worst(), "set", "more memory, or less of MAX_CONNECTIONS, MAX_INFLIGHT_BYTES and MAX_BODY_BYTES")
 	}
-	i.public = ingest.Server(i.closeWhenDraining(handler), log)
+	i.public, err = ingest.NewServer(ingest.ServerOptions{
+		Config: c.Ingest, Limits: limits, Handler: i.closeWhenDraining(handler), Registerer: registry, Log: log,
+	})
+	if err != nil {
+		return nil, errors.Join(err, listener.Close(), operators.Close())
+	}
+	i.listener = i.public.Listener(listener)
 	return i, nil
 }
 
@@ -231,7 +238,7 @@ func (i *Ingest) Run(ctx context.Context) error {
 		go config.Follow(background, i.config.env, i.log, i.config.Auth, i.verifier.Use)
 	}
 	i.log.Info("ingest serves", "port", i.Addr(), "ops", i.OpsAddr(), "channels", i.config.Staff.Channels)
-	err := app.RunUntil(ctx, i.ops.Serve, func() error { return app.Serve(i.public, i.listener) })
+	err := app.RunUntil(ctx, i.ops.Serve, func() error { return app.Serve(i.public.Server, i.listener) })
 	i.ops.Drain()
 	i.draining.Store(true)
 	if err == nil && i.config.Server.ShutdownDelay > 0 {

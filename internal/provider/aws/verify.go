@@ -37,6 +37,13 @@ const (
 	certificateAge = 24 * time.Hour
 	// maxCertificates bounds how many are cached: one for each region, and a second while it changes.
 	maxCertificates = 16
+	// A certificate that could not be had is not asked for again within refusedAge, for maxRefused addresses: a stranger who knows a topic's
+	// name can name certificates that there are not.
+	refusedAge = time.Minute
+	maxRefused = 1000
+	// maxFetches certificates are fetched at a time. maxWaiting callbacks wait for their turn, fetchPatience at most; SNS sends the others again.
+	maxFetches, maxWaiting = 4, 16
+	fetchPatience          = 2 * time.Second
 	// minRSA is the shortest key that is trusted, in bits. Amazon's have 2048.
 	minRSA = 2048
 )
@@ -104,9 +111,16 @@ type sns struct {
 	client *http.Client
 	now    func() time.Time
 
-	gate   chan struct{} // one request for a certificate at a time, however many callbacks come in
-	mu     sync.Mutex
-	cached map[string]cachedKey // by the certificate's address
+	waiting, fetching chan struct{} // a place for each callback that waits, or fetches
+	mu                sync.Mutex
+	cached            map[string]cachedKey // by the certificate's address
+	refused           map[string]refusal   // by the certificate's address
+}
+
+// refusal says why there is no certificate, and until when it is not asked for again.
+type refusal struct {
+	err   error
+	until time.Time
 }
 
 // cachedKey is the key of a certificate, and until when it is not fetched again.
@@ -117,7 +131,8 @@ type cachedKey struct {
 
 func newSNS(topics []string, amazon http.RoundTripper, now func() time.Time) *sns {
 	return &sns{
-		topics: topics, now: now, gate: make(chan struct{}, 1), cached: map[string]cachedKey{},
+		topics: topics, now: now, cached: map[string]cachedKey{}, refused: map[string]refusal{},
+		waiting: make(chan struct{}, maxWaiting), fetching: make(chan struct{}, maxFetches),
 		client: &http.Client{
 			Transport: amazon, Timeout: amazonTimeout,
 			// Amazon redirects neither request, and another host has not been checked.
@@ -152,6 +167,9 @@ func (s *sns) verify(ctx context.Context, e *envelope) error {
 	default:
 		return provider.Forged("the SignatureVersion is not known: there are 1 and 2")
 	}
+	if u, is := amazonURL(e.SigningCertURL); !is || u.Host != hostOf(e.TopicARN) {
+		return provider.Forged("the SigningCertURL is not that of Amazon in the topic's region")
+	}
 	key, err := s.key(ctx, e.SigningCertURL)
 	if err != nil {
 		return err
@@ -178,6 +196,20 @@ func amazonURL(text string) (*url.URL, bool) {
 	return u, true
 }
 
+// hostOf returns SNS's host in the region of a topic, arn:partition:sns:region:account:name. Another host is not asked on behalf of a stranger, who
+// could choose one that does not answer.
+func hostOf(topic string) string {
+	parts := strings.Split(topic, ":")
+	if len(parts) < 6 {
+		return ""
+	}
+	host := "sns." + parts[3] + ".amazonaws.com"
+	if parts[1] == "aws-cn" {
+		host += ".cn"
+	}
+	return host
+}
+
 // key returns the key of a certificate, fetched when it is not cached. Errors: *inbound.Problem.
 func (s *sns) key(ctx context.Context, address string) (*rsa.PublicKey, error) {
 	u, is := amazonURL(address)
@@ -185,32 +217,60 @@ func (s *sns) key(ctx context.Context, address string) (*rsa.PublicKey, error) {
 		return nil, provider.Forged("the SigningCertURL is not Amazon's")
 	}
 	address = u.String()
-	if key := s.find(address); key != nil {
-		return key, nil
+	if key, err := s.find(address); key != nil || err != nil {
+		return key, err
 	}
-	select {
-	case s.gate <- struct{}{}:
-		defer func() { <-s.gate }()
-	case <-ctx.Done():
-		return nil, inbound.Unavailable("the certificate cannot be fetched now; send it again")
-	}
-	if key := s.find(address); key != nil {
-		return key, nil // another callback has fetched it meanwhile
-	}
-	body, err := s.get(ctx, address)
-	var answered *answerError
-	switch {
-	case errors.As(err, &answered) && answered.status >= 400 && answered.status < 500:
-		return nil, provider.Forged("Amazon has no certificate at the SigningCertURL")
-	case err != nil:
-		return nil, inbound.Unavailable("the certificate cannot be fetched now; send it again")
-	}
-	parsed, err := s.parse(body)
+	done, err := s.enter(ctx)
 	if err != nil {
-		return nil, provider.Forged(err.Error())
+		return nil, err
+	}
+	defer done()
+	if key, err := s.find(address); key != nil || err != nil {
+		return key, err // another callback has asked for it meanwhile
+	}
+	parsed, err := s.fetch(ctx, address)
+	if err != nil {
+		s.refuse(address, err)
+		return nil, err
 	}
 	s.cache(address, parsed)
 	return parsed.key, nil
+}
+
+// enter waits for a place to fetch a certificate; done gives it back. Errors: *inbound.Problem.
+func (s *sns) enter(ctx context.Context) (done func(), err error) {
+	away := inbound.Unavailable("the certificate cannot be fetched now; send it again")
+	select {
+	case s.waiting <- struct{}{}:
+		defer func() { <-s.waiting }()
+	default:
+		return nil, away
+	}
+	ctx, cancel := context.WithTimeout(ctx, fetchPatience)
+	defer cancel()
+	select {
+	case s.fetching <- struct{}{}:
+		return func() { <-s.fetching }, nil
+	case <-ctx.Done():
+		return nil, away
+	}
+}
+
+// fetch asks Amazon for a certificate. Errors: *inbound.Problem.
+func (s *sns) fetch(ctx context.Context, address string) (cachedKey, error) {
+	body, err := s.get(ctx, address)
+	var answered *answerError
+	switch {
+	case errors.As(err, &answered) && answered.status >= 400 && answered.status < 500 && answered.status != http.StatusTooManyRequests:
+		return cachedKey{}, provider.Forged("Amazon has no certificate at the SigningCertURL")
+	case err != nil:
+		return cachedKey{}, inbound.Unavailable("the certificate cannot be fetched now; send it again")
+	}
+	parsed, err := s.parse(body)
+	if err != nil {
+		return cachedKey{}, provider.Forged(err.Error())
+	}
+	return parsed, nil
 }
 
 // parse reads the key in a certificate's file. TLS has authenticated the host that it comes from, and the file has no chain of its own: what is
@@ -239,13 +299,30 @@ func (s *sns) parse(file []byte) (cachedKey, error) {
 	return cachedKey{key, until}, nil
 }
 
-func (s *sns) find(address string) *rsa.PublicKey {
+// find returns the key of a certificate, or why there is none; neither where that is not known.
+func (s *sns) find(address string) (*rsa.PublicKey, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if k, found := s.cached[address]; found && s.now().Before(k.until) {
-		return k.key
+		return k.key, nil
 	}
-	return nil
+	if r, found := s.refused[address]; found && s.now().Before(r.until) {
+		return nil, r.err
+	}
+	return nil, nil
+}
+
+// refuse remembers that there is no certificate. That Amazon is away is not remembered.
+func (s *sns) refuse(address string, err error) {
+	if inbound.AsProblem(err).Status != http.StatusForbidden {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.refused) >= maxRefused {
+		clear(s.refused) // they are asked for again
+	}
+	s.refused[address] = refusal{err, s.now().Add(refusedAge)}
 }
 
 func (s *sns) cache(address string, k cachedKey) {

@@ -8,6 +8,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"math/big"
@@ -16,6 +17,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -270,6 +272,72 @@ func TestAmazonIsAway(t *testing.T) {
 				t.Errorf("%v, want %d", err, tt.want)
 			}
 		})
+	}
+}
+
+// TestCertificatesThatThereAreNot: strangers name certificates that there are not, and Amazon does not answer. Only a bounded number of them is
+// waited for, in their topic's region; callbacks with a known certificate do not wait for them; and what Amazon denied is not asked for again.
+func TestCertificatesThatThereAreNot(t *testing.T) {
+	t.Parallel()
+	release := make(chan struct{})
+	var asked atomic.Int64
+	certificate := testdata(t, "sns/certificate.pem")
+	reader := sesReader(vectorTopic, vectorTime, func(r *http.Request) (*http.Response, error) {
+		if strings.Contains(r.URL.Path, "0123456789abcdef") {
+			return answer(200, nil, certificate), nil
+		}
+		asked.Add(1)
+		<-release
+		return answer(404, nil, nil), nil
+	})
+	read := func(body string) int {
+		_, _, err := reader.read(httptest.NewRequest(http.MethodPost, CallbackPath, nil), []byte(body))
+		return reporttest.Answered(err)
+	}
+	good := string(testdata(t, "sns/notification-v2.json"))
+	if status := read(good); status != 0 {
+		t.Fatalf("the real one: %d", status)
+	}
+	named := func(i int) string {
+		return strings.Replace(good, "0123456789abcdef", fmt.Sprintf("aaaaaaaa%d", i), 1)
+	}
+	const flood = 200
+	answers := make(chan int, flood)
+	for i := range flood {
+		go func() { answers <- read(named(i)) }()
+	}
+	counts := map[int]int{}
+	for range flood - maxFetches { // some at once, the others after fetchPatience
+		counts[<-answers]++
+	}
+	if asked.Load() != maxFetches || counts[503] != flood-maxFetches {
+		t.Errorf("%d certificates were asked for at a time, want %d; answers: %v", asked.Load(), maxFetches, counts)
+	}
+	if status := read(good); status != 0 {
+		t.Errorf("the real one, during it: %d", status)
+	}
+	close(release)
+	for range maxFetches {
+		counts[<-answers]++
+	}
+	if counts[403] != maxFetches {
+		t.Errorf("answers: %v", counts)
+	}
+	before := asked.Load()
+	for i := range flood {
+		if status := read(named(i)); status != 403 {
+			t.Errorf("%d: %d", i, status)
+		}
+	}
+	for i := range flood {
+		read(named(i))
+	}
+	if again := asked.Load() - before; again != flood-maxFetches {
+		t.Errorf("asked for %d certificates, want %d: each once", again, flood-maxFetches)
+	}
+	elsewhere := asked.Load()
+	if status := read(strings.Replace(named(0), "sns.eu-west-1", "sns.us-east-1", 1)); status != 403 || asked.Load() != elsewhere {
+		t.Errorf("a certificate of another region: %d", status)
 	}
 }
 

@@ -43,14 +43,16 @@ end
 -- base:lifted has, under a person's name, when (s) an opt-in last lifted an entry, and which opt-ins have, the latest first. So one that
 -- is sent again a year later, by a stranger who has recorded it, lifts nothing.
 local function heed(person, entry, lifts, id, line)
-  local event, said, lifted_key = sub(id, 6, -2), time_of(line), base .. ':lifted'
+  local event, said, lifted_key = sub(id, 6, -2), time_of(line), base .. ':lifted' -- the event is '' of what nobody repeats
   local names, lifted = {}, ''
   for name in string.gmatch(person, '%S+') do
     names[#names + 1] = name
     if lifted == '' then lifted = call('HGET', lifted_key, name) or '' end
   end
   -- Providers repeat, also after the recipient has changed their mind.
-  if string.find(lifted, ' ' .. event, 1, true) or not call('SET', base .. ':told:' .. event, '1', 'NX', 'PX', status_ttl) then return 'repeated' end
+  if event ~= '' and (string.find(lifted, ' ' .. event, 1, true) or not call('SET', base .. ':told:' .. event, '1', 'NX', 'PX', status_ttl)) then
+    return 'repeated'
+  end
   local since = string.match(lifted, '^%d+')
   since = since and tonumber(since)
   if entry ~= '' then
@@ -67,9 +69,9 @@ local function heed(person, entry, lifts, id, line)
     end
   end
   if removed > 0 then
-    local earlier = string.match(lifted, ' .*$')
-    local known = sub(earlier or '', 1, 20 * (#event + 1))
-    call('HSET', lifted_key, names[1], string.format('%.0f %s%s', math.max(said, since or 0), event, known))
+    local opt_ins = string.match(lifted, ' .*$') or ''
+    if event ~= '' then opt_ins = ' ' .. event .. sub(opt_ins, 1, 20 * (#event + 1)) end
+    call('HSET', lifted_key, names[1], string.format('%.0f%s', math.max(said, since or 0), opt_ins))
   end
   return 'applied'
 end

@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	_ "embed"
 	"encoding/base64"
+	"errors"
 	"html/template"
 	"log/slog"
 	"net/http"
@@ -46,6 +47,10 @@ const (
 	applyTimeout = 5 * time.Second
 	// retryAfter is the pause that a caller is asked for when nothing was changed, in seconds.
 	retryAfter = 30
+	// An address may change its wishes wishRate times per second, wishBurst at once: more than a person who changes their mind, and a mail
+	// provider that repeats itself. Without a limit, one link at hand could fill the queue.
+	wishRate  = 0.1
+	wishBurst = 10
 )
 
 // The pairs that are posted: by a mail program (RFC 8058, section 3.2), and by the page's own buttons.
@@ -56,7 +61,10 @@ const (
 )
 
 // page answers for links.
-type page struct{ Options }
+type page struct {
+	Options
+	wishes *inbound.Rates // by address: a person has a link in every e-mail
+}
 
 // New returns the handler of Pattern. A GET shows what can be done and does nothing, since programs that look for dangerous links
 // follow all of them; a POST does it.
@@ -64,7 +72,7 @@ func New(o Options) http.Handler {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &page{o}
+	return &page{o, inbound.NewRates(wishRate, wishBurst)}
 }
 
 // view is what the template shows.
@@ -98,6 +106,11 @@ func (p *page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // change does what was posted for an address.
 func (p *page) change(w http.ResponseWriter, r *http.Request, to message.Address) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+	var refused *inbound.Problem
+	if err := r.ParseMultipartForm(maxBody); errors.As(err, &refused) {
+		refused.Write(w)
+		return
+	}
 	wish := r.PostFormValue(wishField)
 	if r.PostFormValue(oneClickField) == oneClick {
 		wish = wishOut
@@ -115,11 +128,16 @@ func (p *page) change(w http.ResponseWriter, r *http.Request, to message.Address
 		p.show(w, r, http.StatusBadRequest, view{State: "ask", Address: to.String()})
 		return
 	}
+	if !p.wishes.Allow(to.Reveal()) {
+		w.Header().Set("Retry-After", strconv.Itoa(retryAfter))
+		p.show(w, r, http.StatusTooManyRequests, view{State: "failed", Address: to.String(), RetryWish: wish})
+		return
+	}
 	ctx, cancel := context.WithTimeout(r.Context(), applyTimeout)
 	defer cancel()
 	err := p.Sink.Accept(ctx, report.Update{Preferences: []suppress.Preference{{
 		// The same link may be used once more, after an opt-in between: each use is an event of its own.
-		EventID: rand.Text(), Provider: "ringup", Channel: message.Email, Address: to, Kind: kind, Why: why, At: p.Now(),
+		EventID: rand.Text(), Provider: report.Own, Channel: message.Email, Address: to, Kind: kind, Why: why, At: p.Now(),
 	}}})
 	if err != nil {
 		p.Log.Error("preference not applied", "wish", wish, "to", to, "error", err)

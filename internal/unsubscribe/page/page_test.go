@@ -276,3 +276,30 @@ func TestAnyRouter(t *testing.T) {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
 }
+
+// TestOverAndOver: a link that is posted again and again changes nothing any more, and says so; another person's link works.
+func TestOverAndOver(t *testing.T) {
+	t.Parallel()
+	b := open(t)
+	refused := 0
+	for range 50 {
+		resp, html := b.ask(t, http.MethodPost, b.link, "List-Unsubscribe=One-Click")
+		if resp.StatusCode == http.StatusOK {
+			continue
+		}
+		refused++
+		if resp.StatusCode != http.StatusTooManyRequests || resp.Header.Get("Retry-After") == "" || !strings.Contains(html, "Please try again in a moment") {
+			t.Fatalf("%d %v %s", resp.StatusCode, resp.Header, html)
+		}
+	}
+	if refused == 0 || len(b.sink.taken)+refused != 50 {
+		t.Errorf("%d of 50 refused, %d applied", refused, len(b.sink.taken))
+	}
+	other := b.server.URL + strings.TrimPrefix(links(t).URL("other@example.com"), public)
+	if resp, _ := b.ask(t, http.MethodPost, other, "List-Unsubscribe=One-Click"); resp.StatusCode != http.StatusOK {
+		t.Errorf("another person's: %d", resp.StatusCode)
+	}
+	if resp, _ := b.ask(t, http.MethodGet, b.link, ""); resp.StatusCode != http.StatusOK {
+		t.Errorf("to look at: %d", resp.StatusCode)
+	}
+}
