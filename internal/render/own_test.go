@@ -53,7 +53,7 @@ func TestOwnTexts(t *testing.T) {
 		{event.POSSave, "sv-FI", nil, "Luna Coffee: Tack! 125,50 US$"},
 		{event.POSSave, "pt-BR", nil, "Luna Coffee: Obrigado! US$ 125,50"},
 		{event.POSSave, "xx", func(e *event.Event) { e.Extra = `{"points":7}` }, "Luna Coffee 7 points"},
-		{event.OrderCancel, "en-GB", nil, "Luna Coffee: Dear John Doe, your order ORD_1 is cancelled."},
+		{event.OrderCancel, "en-GB", nil, "Luna Coffee: Dear John Doe, your order ORD_1 was cancelled."},
 		{event.OrderUpdate, "sv", nil, "Luna Coffee: Dear John Doe, your order ORD_1 is now: ready."},
 		{event.OrderUpdate, "en", func(e *event.Event) { e.Sale.Status = "WAITING_FOR_A_TABLE" }, "Luna Coffee: Dear John Doe, your order ORD_1 is now: in the queue."},
 	} {

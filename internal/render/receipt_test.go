@@ -42,7 +42,7 @@ Discount: -$1.25
 Tax: $0.90
 Tip: $2.00
 Total: $14.15
-Paid with: Visa ending in 4242
+Payment method: Visa ending in 4242
 
 View receipt: https://till.example.com/r/1?a=b
 
@@ -61,11 +61,11 @@ Questions: +1 202 555 0100`
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 	e.Customer.TimeZone, e.Sale.Payment = "Asia/Tokyo", event.Payment{Brand: "CASH"}
-	if got := receiptOf(t, r, e); !strings.Contains(got, "Date: Jul 1, 2024 9:30") || !strings.Contains(got, "Paid with: cash\n") {
+	if got := receiptOf(t, r, e); !strings.Contains(got, "Date: Jul 1, 2024 9:30") || !strings.Contains(got, "Payment method: cash\n") {
 		t.Error(got)
 	}
 	e.Sale.Payment = event.Payment{LastFour: "4242 4242 4242 4242"}
-	if got := receiptOf(t, r, e); !strings.Contains(got, "Paid with: card ending in 4242\n") || strings.Contains(got, "4242 ") {
+	if got := receiptOf(t, r, e); !strings.Contains(got, "Payment method: card ending in 4242\n") || strings.Contains(got, "4242 ") {
 		t.Error(got)
 	}
 }
