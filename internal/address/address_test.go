@@ -1,6 +1,7 @@
 package address
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -22,7 +23,7 @@ func checkPhones(t *testing.T, cases []phoneCase) {
 		if want == nil && tt.want == "" {
 			want = ErrPhone
 		}
-		if got, err := Phone(tt.raw, tt.region); got.Reveal() != tt.want || err != want {
+		if got, err := Phone(tt.raw, tt.region); got.Reveal() != tt.want || !errors.Is(err, want) {
 			t.Errorf("Phone(%q, %s) = %q, %v, want %q, %v", tt.raw, tt.region, got.Reveal(), err, tt.want, want)
 		}
 	}
@@ -238,7 +239,7 @@ func TestEmailPlaceholders(t *testing.T) {
 		"nonette@gmail.com": false, "test@shop.com": false, "mail@jane-roe.com": false, "bob@bob.com": false,
 	} {
 		_, err := Email(raw)
-		if (err == ErrPlaceholder) != is || !is && err != nil {
+		if errors.Is(err, ErrPlaceholder) != is || !is && err != nil {
 			t.Errorf("%s: %v", raw, err)
 		}
 	}

@@ -55,9 +55,6 @@ const (
 // checkTimeout bounds one check.
 const checkTimeout = 3 * time.Second
 
-// maxHeaders bounds a request's headers, in bytes. net/http adds 4 KiB.
-const maxHeaders = 16 << 10
-
 // failedTTL is how long a bad answer is good for, at most: a provider that has recovered is to be used soon.
 const failedTTL = 5 * time.Second
 

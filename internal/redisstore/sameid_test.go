@@ -70,7 +70,7 @@ func TestEventsOfOneID(t *testing.T) {
 				t.Errorf("%d notifications, %d skipped, accepted at %s; want %d, 2, %s", len(n.Notifications), len(n.Skipped), n.AcceptedAt, len(ids), at)
 			}
 			for _, one := range n.Notifications {
-				want := queue.Status(queue.StatusQueued)
+				want := queue.StatusQueued
 				if one.Channel == message.SMS {
 					want = queue.StatusSent
 				}

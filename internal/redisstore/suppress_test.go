@@ -103,7 +103,7 @@ func afterPreferences(a *after) {
 		p := suppress.Preference{EventID: fmt.Sprint("own ", i/4), Provider: report.Own, Channel: message.WhatsApp, Address: "+15550100001", At: now.Add(time.Duration(i) * time.Second)}
 		p.Kind, p.Why = suppress.OptOut, suppress.Unsubscribe
 		if i%2 == 1 {
-			p.Kind, p.Why = suppress.OptIn, ""
+			p.Kind = suppress.OptIn
 		}
 		a.must(a.deliveries.Accept(a.Context(), report.Update{Preferences: []suppress.Preference{p}}))
 		a.apply()

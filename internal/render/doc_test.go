@@ -110,9 +110,10 @@ func tables(t *testing.T) map[string]string {
 	var b strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(ownFunctions)) {
 		of := name
-		if name == "json" {
+		switch name {
+		case "json":
 			of = "quoted"
-		} else if name == "number" {
+		case "number":
 			of = "quantity"
 		}
 		_, doc, _ := strings.Cut(funcs[of], " ")

@@ -31,7 +31,7 @@ func table(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer archive.Close()
+	defer func() { _ = archive.Close() }()
 	var lines []string
 	for _, file := range archive.File {
 		if !strings.HasSuffix(file.Name, "/") && file.Name != "Factory" { // which says that no zone was set

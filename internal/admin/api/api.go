@@ -74,7 +74,7 @@ func (s *api) answer(w http.ResponseWriter, result any, err error) {
 func read(w http.ResponseWriter, r *http.Request, limit int64, into any) bool {
 	decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, limit))
 	decoder.DisallowUnknownFields()
-	if decoder.Decode(into) != nil || decoder.Decode(&struct{}{}) != io.EOF { //nolint:errorlint // it is never wrapped
+	if decoder.Decode(into) != nil || decoder.Decode(&struct{}{}) != io.EOF {
 		inbound.Malformed("the body is not the JSON that " + Path + "/openapi.yaml asks for here").Write(w)
 		return false
 	}

@@ -52,9 +52,6 @@ func Load(ctx context.Context, env envconfig.Lookuper) (Config, error) {
 // DrainTime is the longest that the program takes to stop.
 const DrainTime = 10 * time.Second
 
-// maxHeaders bounds a request's headers, in bytes. net/http adds 4 KiB.
-const maxHeaders = 16 << 10
-
 // Admin is the program, its ports bound.
 type Admin struct {
 	config   Config

@@ -2,7 +2,6 @@ package admin
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -19,7 +18,7 @@ func TestLargeHeaders(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := New(c, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	a, err := New(c, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

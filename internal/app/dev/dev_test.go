@@ -92,7 +92,7 @@ func TestFirstMinutes(t *testing.T) {
 		return len(entries) == 3
 	})
 	for _, e := range entries {
-		if strings.Contains(string(e.To), "•") {
+		if strings.Contains(e.To, "•") {
 			t.Errorf("the outbox of a sandbox masks %s", e.To)
 		}
 		if e.EventID != "webhook_12345" || !strings.Contains(e.Text, "125.50") || (e.Channel == "email") != (e.HTML != "" && e.Subject != "") {

@@ -105,9 +105,9 @@ func (p *page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // change does what was posted for an address.
 func (p *page) change(w http.ResponseWriter, r *http.Request, to message.Address) {
-	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 	var refused *inbound.Problem
-	if err := r.ParseMultipartForm(maxBody); errors.As(err, &refused) {
+	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+	if err := r.ParseMultipartForm(maxBody); errors.As(err, &refused) { //nolint:gosec // the line above bounds it
 		refused.Write(w)
 		return
 	}
