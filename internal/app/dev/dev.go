@@ -153,7 +153,7 @@ func (s *Server) AdminURL() string { return "http://" + local(s.admin.Addr()) }
 
 // Curl is a command that posts a webhook.
 func (s *Server) Curl() string {
-	return fmt.Sprintf(`curl -sS %s/webhooks/pos -H 'Authorization: Bearer %s' -H 'Content-Type: application/json' -d '{"id":"webhook_%d","event_type":"pos_save","timestamp":"%s","source":"pos_system","data":{"transactionId":"TXN_67890","amount":125.50,"currency":"USD","customerName":"John Doe","customerPhone":"+1234567890","customerEmail":"john.doe@example.com","items":[{"name":"Espresso","quantity":2,"price":3.25}],"orderId":"ORD_1","status":"ready"}}'`,
+	return fmt.Sprintf(`curl -sS %s/webhooks/pos -H 'Authorization: Bearer %s' -H 'Content-Type: application/json' -d '{"id":"webhook_%d","event_type":"pos_save","timestamp":"%s","source":"pos_system","data":{"transactionId":"TXN_67890","amount":125.50,"currency":"USD","customerName":"John Doe","customerPhone":"+1234567890","customerEmail":"john.doe@example.com","items":[{"name":"Espresso","quantity":2,"price":3.25},{"name":"Moka pot","quantity":1,"price":119.00}],"orderId":"ORD_1","status":"ready"}}'`,
 		s.IngestURL(), s.token, time.Now().Unix(), time.Now().UTC().Format(time.RFC3339))
 }
 
