@@ -169,6 +169,10 @@ func TestUsersOfTheirOwn(t *testing.T) {
 		for _, command := range forbidden {
 			client := redis.NewClient(&redis.Options{Addr: server.Addr(), Username: name, Password: "change-me-" + name, Protocol: 2, DisableIdentity: true, ReadTimeout: 5 * time.Second})
 			err := client.Do(t.Context(), command...).Err()
+			if name == "admin" && command[0] == "SCAN" { // forget looks for redelivery copies
+				_ = client.Close()
+				continue
+			}
 			if name == "keda" && command[0] == "CLIENT" {
 				_ = client.Close()
 				continue // the library that KEDA uses names its connections, and Redis 6.2 knows no finer rule
