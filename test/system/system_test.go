@@ -375,7 +375,7 @@ func TestFailuresAreRetriedAndRecovered(t *testing.T) {
 func TestRedisAway(t *testing.T) {
 	t.Parallel()
 	s := start(t)
-	s.worker("sms", "CONCURRENCY=5")
+	s.worker("sms", "CONCURRENCY=5", "LEASE=10s", "SEND_TIMEOUT=2s") // a claim whose answer is lost waits for its lease
 	s.post(0, 50)
 	s.arrives("sms", 50)
 	s.redis.Kill()
