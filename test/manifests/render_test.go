@@ -162,7 +162,19 @@ func components(t *testing.T) []string {
 	}
 	var out []string
 	for _, e := range entries {
-		out = append(out, e.Name())
+		if e.Name() != "providers" {
+			out = append(out, e.Name())
+			continue
+		}
+		below, err := filepath.Glob(filepath.Join(root, "k8s/components/providers/*/"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, dir := range below {
+			if filepath.Ext(dir) == "" {
+				out = append(out, "providers/"+filepath.Base(dir))
+			}
+		}
 	}
 	return out
 }
