@@ -164,3 +164,13 @@ volumes:
 {{- range .providers }}{{ $all = concat $all (get $of .) }}{{ end }}
 {{- toJson $all }}
 {{- end }}
+
+{{/* The ports of Redis: those of redis.addrs, and behind sentinels redis.port too. */}}
+{{- define "ringup.redisPorts" -}}
+{{- $ports := list }}
+{{- if ne .Values.redis.mode "standalone" }}
+{{- range splitList "," .Values.redis.addrs }}{{ $ports = append $ports (splitList ":" . | last | trim | int) }}{{ end }}
+{{- end }}
+{{- if ne .Values.redis.mode "cluster" }}{{ $ports = append $ports (int .Values.redis.port) }}{{ end }}
+{{- $ports | uniq | toJson }}
+{{- end }}
