@@ -193,6 +193,23 @@ func TestBadValues(t *testing.T) {
 	}
 }
 
+// TestImages: an image is named by its tag, or by its digest where there is one.
+func TestImages(t *testing.T) {
+	t.Parallel()
+	digest := "sha256:" + strings.Repeat("ab", 32)
+	for values, want := range map[string]string{
+		"": "ringup/ingest:0.1.0", "image: {repository: r.example/x, tag: v2}\n": "r.example/x/ingest:v2",
+		"image: {repository: r.example/x, tag: v2, digests: {ingest: '" + digest + "'}}\n": "r.example/x/ingest@" + digest,
+	} {
+		if got := pods(charted(t, prodValues(t)+values))["Deployment/ringup-ingest"].Spec.Containers[0].Image; got != want {
+			t.Errorf("%q: %s, want %s", values, got, want)
+		}
+	}
+	if _, err := helm(t, prodValues(t)+"image: {digests: {ingest: latest}}\n"); err == nil {
+		t.Error("a digest that is none is taken")
+	}
+}
+
 // TestTheSchemaKnowsTheProviders: the schema allows the catalog's names per channel, in the catalog's order, and so does the error for a
 // channel without providers.
 func TestTheSchemaKnowsTheProviders(t *testing.T) {

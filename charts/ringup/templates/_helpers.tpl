@@ -92,7 +92,11 @@ topologySpreadConstraints:
 {{- end }}
 
 {{- define "ringup.image" -}}
+{{- with get .root.Values.image.digests .program }}
+image: {{ printf "%s/%s@%s" $.root.Values.image.repository $.program . }}
+{{- else }}
 image: {{ printf "%s/%s:%s" .root.Values.image.repository .program (.root.Values.image.tag | default .root.Chart.AppVersion) }}
+{{- end }}
 imagePullPolicy: {{ .root.Values.image.pullPolicy }}
 {{- end }}
 
