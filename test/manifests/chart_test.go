@@ -183,6 +183,7 @@ func TestBadValues(t *testing.T) {
 		"redis: {mode: cluster}\n":                "redis.addrs",
 		"channels: {fax: {enabled: true}}\n":      "fax",
 		"channels: {sms: {providers: [nexmo]}}\n": "providers",
+		strings.Replace(good, "[twilio]}", "[twilio], config: {RINGUP_PREFIX: x}}", 1):                               "channels.sms.config has RINGUP_PREFIX",
 		good + "gateway: {enabled: true}\ningress: {enabled: true}\n":                                                "choose one way in",
 		"redis: {host: r}\nchannels: {sms: {enabled: false}, email: {enabled: false}, whatsapp: {enabled: false}}\n": "no channel is enabled",
 	} {

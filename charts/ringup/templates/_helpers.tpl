@@ -28,6 +28,7 @@ helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version }}
 {{- if $c.enabled }}
 {{- $some = true }}
 {{- if not $c.providers }}{{ fail (printf "channels.%s.providers is empty: set one or more of %s (or sandbox, to try ringup out), or channels.%s.enabled=false" $channel (get $possible $channel) $channel) }}{{ end }}
+{{- if hasKey $c.config "RINGUP_PREFIX" }}{{ fail (printf "channels.%s.config has RINGUP_PREFIX: set it in config, for all programs and KEDA" $channel) }}{{ end }}
 {{- if gt (int $c.minReplicas) (int $c.maxReplicas) }}{{ fail (printf "channels.%s.minReplicas is above its maxReplicas" $channel) }}{{ end }}
 {{- end }}
 {{- end }}
