@@ -5,7 +5,9 @@ import (
 	"crypto/subtle"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
+	"strconv"
 	"strings"
 
 	"ringup.dev/ringup/internal/config"
@@ -70,12 +72,12 @@ func (c *Config) open() bool {
 	return c.Token == "" && c.ViewToken == "" && len(config.NonEmpty(c.TrustedProxy)) == 0
 }
 
-// Address is where to listen: on this machine alone when there is nothing to sign in with.
-func (c *Config) Address() string {
+// Address is where to listen: at a host, on all interfaces if it is empty; on this machine alone when there is nothing to sign in with.
+func (c *Config) Address(host string) string {
 	if c.open() {
-		return fmt.Sprintf("127.0.0.1:%d", c.Port)
+		host = "127.0.0.1"
 	}
-	return fmt.Sprintf(":%d", c.Port)
+	return net.JoinHostPort(host, strconv.Itoa(c.Port))
 }
 
 // trusted says that an address is of a proxy that signs operators in.

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/pprof"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,10 +21,13 @@ import (
 
 // Config of the operators' port.
 type Config struct {
-	// Port for /metrics, /healthz, /readyz; never routed by the ingress. 0 takes a free one.
+	// Port for /metrics, /healthz, /readyz, on all interfaces, as probes and Prometheus need it; never routed by the ingress. 0 takes a free one.
 	Port int `env:"OPS_PORT, default=9090"`
-	// PProf serves /debug/pprof on the operators' port.
+	// PProf serves /debug/pprof on the operators' port, without a token: for the time of a profile, and behind a network policy.
 	PProf bool `env:"PPROF, default=false"`
+
+	// Host to listen on; all interfaces when it is empty. ringup dev sets it.
+	Host string
 }
 
 // Validate reports every setting that cannot work, each with its variable.
@@ -85,7 +89,7 @@ type Server struct {
 
 // New binds the port. The error says that it could not.
 func New(o Options) (*Server, error) {
-	listener, err := net.Listen("tcp", fmt.Sprintf(":%d", o.Config.Port)) //nolint:noctx // bound once, at start
+	listener, err := net.Listen("tcp", net.JoinHostPort(o.Config.Host, strconv.Itoa(o.Config.Port))) //nolint:noctx // bound once, at start
 	if err != nil {
 		return nil, fmt.Errorf("OPS_PORT %d cannot be bound: %w", o.Config.Port, err)
 	}

@@ -39,7 +39,7 @@ func TestUsersInACluster(t *testing.T) {
 		client := redis.NewClient(&redis.Options{Addr: addr})
 		for line := range strings.Lines(string(users)) {
 			words := strings.Fields(line + " " + more)
-			if words[1] == "default" || words[1] == "keda" {
+			if words[1] == "default" || words[1] == "keda" || words[1] == "operator" {
 				continue
 			}
 			args := []any{"ACL", "SETUSER"}
@@ -98,6 +98,149 @@ func TestUsersInACluster(t *testing.T) {
 	}
 	if state, err := as("admin").State(t.Context(), message.SMS); err != nil || state.Completed != 1 {
 		t.Errorf("%+v, %v", state, err)
+	}
+}
+
+// aclServer runs a Redis with the users of docs/operations/users.acl, and a user of the test's own.
+func aclServer(t *testing.T) *redistest.Server {
+	t.Helper()
+	documented, err := os.ReadFile(filepath.Join("..", "..", "docs", "operations", "users.acl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	users := filepath.Join(t.TempDir(), "users.acl")
+	if err := os.WriteFile(users, append(documented, "user test on >test ~* &* +@all\n"...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return redistest.StartAs(t, "test", "test", "--aclfile", users)
+}
+
+func clientOf(t *testing.T, server *redistest.Server, name string) *redis.Client {
+	t.Helper()
+	client := redis.NewClient(&redis.Options{Addr: server.Addr(), Username: name, Password: "change-me-" + name, MaxRetries: -1})
+	t.Cleanup(func() { _ = client.Close() })
+	return client
+}
+
+// lengths is the script of KEDA's Redis scaler.
+const lengths = `
+local listName = KEYS[1]
+local listType = redis.call('type', listName).ok
+local cmd = {zset = 'zcard', set = 'scard', list = 'llen', hash = 'hlen', none = 'llen'}
+return redis.call(cmd[listType], listName)`
+
+// TestKEDAsUser: it may read the lengths of the keys of the triggers, whatever their types, with the handshake of the library that KEDA uses.
+func TestKEDAsUser(t *testing.T) {
+	t.Parallel()
+	server := aclServer(t)
+	all, keda := server.Client(), clientOf(t, server, "keda")
+	for _, channel := range message.Channels {
+		keys := NewKeys("ringup", channel)
+		err := errors.Join(all.LPush(t.Context(), keys.Queue[0], "x").Err(), all.ZAdd(t.Context(), keys.Inflight, redis.Z{Member: "x"}).Err(), all.HSet(t.Context(), keys.Halted, "x", 1).Err())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for key, want := range map[string]int64{keys.Queue[0]: 1, keys.Queue[3]: 0, keys.Inflight: 1, keys.Retry: 0, keys.Halted: 1} {
+			if got, err := keda.Eval(t.Context(), lengths, []string{key}).Int64(); err != nil || got != want {
+				t.Errorf("%s: %d, %v", key, got, err)
+			}
+		}
+	}
+}
+
+// TestForeignKeys: a user reaches the keys of its own prefix only. The prefixes of others may begin with it.
+func TestForeignKeys(t *testing.T) {
+	t.Parallel()
+	server := aclServer(t)
+	own := func(prefix string) string { return NewKeys(prefix, message.SMS).Queue[0] }
+	for _, name := range []string{"ingest", "worker", "admin", "keda"} {
+		client := clientOf(t, server, name)
+		if err := client.LLen(t.Context(), own("ringup")).Err(); err != nil {
+			t.Errorf("%s: its own keys: %v", name, err)
+		}
+		for _, key := range []string{own("ringup:staging"), own("ringup:sms"), own("ringup2"), "{ringup:sms", "{ringup:sms2}:queue:1", "{ringup:}", "ringup:sms:x", "x{ringup:sms}:queue:1", "*", ""} {
+			if err := client.LLen(t.Context(), key).Err(); err == nil || !strings.Contains(err.Error(), "NOPERM") {
+				t.Errorf("%s may read %q: %v", name, key, err)
+			}
+		}
+		sessions := client.LLen(t.Context(), "{ringup:admin}:session:x").Err()
+		if refused := sessions != nil && strings.Contains(sessions.Error(), "NOPERM"); refused == (name == "admin") {
+			t.Errorf("%s and the operators' sessions: %v", name, sessions)
+		}
+	}
+}
+
+// TestDangerousCommands: none of Redis's dangerous or administrative commands is allowed to any user, but for those named here.
+func TestDangerousCommands(t *testing.T) {
+	t.Parallel()
+	server := aclServer(t)
+	all := server.Client()
+	dangerous := map[string]bool{}
+	for _, category := range []string{"dangerous", "admin"} {
+		commands, err := all.Do(t.Context(), "ACL", "CAT", category).StringSlice()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range commands {
+			first, _, _ := strings.Cut(c, "|") // who may use the command may use its subcommands
+			dangerous[first] = true
+		}
+	}
+	// INFO has Redis's memory and version.
+	allowed := map[string]string{"ingest": "info", "worker": "info", "admin": "info", "keda": "", "operator": ""}
+	documented, err := os.ReadFile(filepath.Join("..", "..", "docs", "operations", "users.acl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(documented)) {
+		words := strings.Fields(line)
+		one, known := allowed[words[1]]
+		if !known && words[1] != "default" {
+			t.Errorf("this test does not know %s", words[1])
+		}
+		for _, word := range words[2:] {
+			if command, plus := strings.CutPrefix(word, "+"); plus && known && (dangerous[command] || command[0] == '@') && command != one {
+				t.Errorf("%s may %s", words[1], command)
+			}
+		}
+	}
+	for _, name := range []string{"ingest", "worker", "admin", "keda", "operator"} {
+		client := clientOf(t, server, name)
+		for _, command := range [][]any{
+			{"CLIENT", "PAUSE", "1"}, {"CLIENT", "UNPAUSE"}, {"CLIENT", "LIST"}, {"CLIENT", "KILL", "TYPE", "normal"}, {"CLIENT", "NO-EVICT", "on"}, {"CLIENT", "TRACKING", "on"},
+			{"SCRIPT", "FLUSH"}, {"SCRIPT", "LOAD", "return 1"}, {"FLUSHALL"}, {"FLUSHDB"}, {"CONFIG", "GET", "*"}, {"ACL", "LIST"}, {"MONITOR"}, {"SHUTDOWN"}, {"KEYS", "*"},
+		} {
+			if err := client.Do(t.Context(), command...).Err(); err == nil || !strings.Contains(strings.ToLower(err.Error()), "permission") {
+				t.Errorf("%s may %v: %v", name, command, err)
+			}
+		}
+	}
+}
+
+// TestOperatorsUser: it ends a script that does not end, which the programs' own users cannot, and may do nothing else.
+func TestOperatorsUser(t *testing.T) {
+	t.Parallel()
+	server := aclServer(t)
+	worker, operator := clientOf(t, server, "worker"), clientOf(t, server, "operator")
+	if err := server.Client().ConfigSet(t.Context(), "busy-reply-threshold", "50").Err(); err != nil {
+		// Redis 6.2 knows it by another name.
+		if err := server.Client().ConfigSet(t.Context(), "lua-time-limit", "50").Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- worker.Eval(t.Context(), "while true do end", nil).Err() }()
+	redistest.Eventually(t, "the script holds Redis, and the operator ends it", func() bool { return operator.ScriptKill(t.Context()).Err() == nil })
+	if err := <-ended; err == nil {
+		t.Error("the script ended by itself")
+	}
+	if err := worker.ScriptKill(t.Context()).Err(); err == nil || !strings.Contains(err.Error(), "NOPERM") {
+		t.Errorf("a worker may end scripts: %v", err)
+	}
+	for _, command := range [][]any{{"LLEN", "{ringup:sms}:queue:1"}, {"GET", "x"}, {"EVAL", "return 1", "0"}, {"INFO"}} {
+		if err := operator.Do(t.Context(), command...).Err(); err == nil || !strings.Contains(err.Error(), "NOPERM") {
+			t.Errorf("the operator may %v: %v", command, err)
+		}
 	}
 }
 

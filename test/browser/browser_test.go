@@ -58,7 +58,7 @@ func serve(t *testing.T, redis *redistest.Server, env map[string]string) (s *dev
 		all[name] = value
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	s, err := dev.New(ctx, envconfig.MapLookuper(all), io.Discard)
+	s, err := dev.New(ctx, envconfig.MapLookuper(all), dev.Loopback, io.Discard)
 	if err != nil {
 		cancel()
 		t.Fatal(err)

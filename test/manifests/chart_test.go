@@ -183,6 +183,7 @@ func TestBadValues(t *testing.T) {
 		"redis: {mode: cluster}\n":                "redis.addrs",
 		"channels: {fax: {enabled: true}}\n":      "fax",
 		"channels: {sms: {providers: [nexmo]}}\n": "providers",
+		strings.Replace(good, "[twilio]}", "[twilio], config: {RINGUP_PREFIX: x}}", 1):                               "channels.sms.config has RINGUP_PREFIX",
 		good + "gateway: {enabled: true}\ningress: {enabled: true}\n":                                                "choose one way in",
 		"redis: {host: r}\nchannels: {sms: {enabled: false}, email: {enabled: false}, whatsapp: {enabled: false}}\n": "no channel is enabled",
 	} {
@@ -190,6 +191,23 @@ func TestBadValues(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want it to say %q", values, err, want)
 		}
+	}
+}
+
+// TestImages: an image is named by its tag, or by its digest where there is one.
+func TestImages(t *testing.T) {
+	t.Parallel()
+	digest := "sha256:" + strings.Repeat("ab", 32)
+	for values, want := range map[string]string{
+		"": "ringup/ingest:0.1.0", "image: {repository: r.example/x, tag: v2}\n": "r.example/x/ingest:v2",
+		"image: {repository: r.example/x, tag: v2, digests: {ingest: '" + digest + "'}}\n": "r.example/x/ingest@" + digest,
+	} {
+		if got := pods(charted(t, prodValues(t)+values))["Deployment/ringup-ingest"].Spec.Containers[0].Image; got != want {
+			t.Errorf("%q: %s, want %s", values, got, want)
+		}
+	}
+	if _, err := helm(t, prodValues(t)+"image: {digests: {ingest: latest}}\n"); err == nil {
+		t.Error("a digest that is none is taken")
 	}
 }
 

@@ -134,6 +134,11 @@ func TestReferences(t *testing.T) {
 						need(name, "Secret/"+from.SecretRef.Name)
 					}
 				}
+				for _, v := range c.Env {
+					if v.ValueFrom != nil {
+						need(name, "Secret/"+v.ValueFrom.SecretKeyRef.Name)
+					}
+				}
 			}
 		}
 		selected := func(from string, selector *metav1.LabelSelector) (found []corev1.PodTemplateSpec) {
@@ -257,13 +262,13 @@ const key = "0123456789abcdef"
 
 // vault has example values of a vault, by Secret.
 var vault = map[string]map[string]string{
-	"ringup-redis":  {"REDIS_USERNAME": "ringup", "REDIS_PASSWORD": "x"},
-	"ringup-ingest": {"WEBHOOK_AUTH_TOKEN": key, "WEBHOOK_SECRET": key},
+	"ringup-redis":  {"PRIVACY_KEY": key},
+	"ringup-ingest": {"WEBHOOK_AUTH_TOKEN": key, "WEBHOOK_SECRET": key, "REDIS_USERNAME": "ingest", "REDIS_PASSWORD": "x"},
 	"ringup-providers": {
 		"TWILIO_ACCOUNT_SID": "AC" + strings.Repeat("0", 32), "TWILIO_AUTH_TOKEN": key, "SENDGRID_API_KEY": "x", "AWS_ACCESS_KEY_ID": "x",
-		"AWS_SECRET_ACCESS_KEY": "x", "WHATSAPP_ACCESS_TOKEN": "x",
+		"AWS_SECRET_ACCESS_KEY": "x", "WHATSAPP_ACCESS_TOKEN": "x", "REDIS_USERNAME": "worker", "REDIS_PASSWORD": "x",
 	},
-	"ringup-admin": {"ADMIN_TOKEN": key},
+	"ringup-admin": {"ADMIN_TOKEN": key, "REDIS_USERNAME": "admin", "REDIS_PASSWORD": "x"},
 }
 
 // environment returns the variables that a container would have.
@@ -275,18 +280,29 @@ func environment(t *testing.T, objects []object, c corev1.Container) map[string]
 			maps.Copy(env, named[*corev1.ConfigMap](t, objects, from.ConfigMapRef.Name).Data)
 			continue
 		}
-		if known, found := vault[from.SecretRef.Name]; found {
-			maps.Copy(env, known)
-			continue
-		}
-		for key, value := range named[*corev1.Secret](t, objects, from.SecretRef.Name).Data {
-			env[key] = string(value)
-		}
+		maps.Copy(env, secretData(t, objects, from.SecretRef.Name))
 	}
 	for _, v := range c.Env {
-		env[v.Name] = v.Value
+		if v.ValueFrom == nil {
+			env[v.Name] = v.Value
+		} else if value, found := secretData(t, objects, v.ValueFrom.SecretKeyRef.Name)[v.ValueFrom.SecretKeyRef.Key]; found {
+			env[v.Name] = value
+		}
 	}
 	return env
+}
+
+// secretData returns what a Secret has: that of the vault, or that of the rendered one.
+func secretData(t *testing.T, objects []object, name string) map[string]string {
+	t.Helper()
+	if known, found := vault[name]; found {
+		return known
+	}
+	out := map[string]string{}
+	for key, value := range named[*corev1.Secret](t, objects, name).Data {
+		out[key] = string(value)
+	}
+	return out
 }
 
 // TestTheProgramsStart: the programs accept the variables of their pods as a valid configuration, and drain within the pod's grace period.

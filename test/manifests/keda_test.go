@@ -104,6 +104,21 @@ func TestTriggers(t *testing.T) {
 	})
 }
 
+// TestPrefix: with every prefix and mode of Redis, the chart's KEDA looks at the keys that the programs use.
+func TestPrefix(t *testing.T) {
+	t.Parallel()
+	for _, prefix := range []string{"ringup", "shop", "ringup:staging"} {
+		for _, redis := range []string{"host: r", "mode: sentinel, addrs: 'a:26379', sentinelMaster: m", "mode: cluster, addrs: 'a:7000'"} {
+			objects := charted(t, "redis: {"+redis+"}\nconfig: {RINGUP_PREFIX: '"+prefix+"'}\nchannels: {sms: {providers: [twilio]}, email: {enabled: false}, whatsapp: {enabled: false}}\n")
+			scaled := of[*kedav1alpha1.ScaledObject](objects)[0]
+			used := environment(t, objects, named[*appsv1.Deployment](t, objects, scaled.Spec.ScaleTargetRef.Name).Spec.Template.Spec.Containers[0])["RINGUP_PREFIX"]
+			if got, want := scaled.Spec.Triggers[0].Metadata["listName"], redisstore.NewKeys(used, message.SMS).Queue[0]; used != prefix || got != want {
+				t.Errorf("%s, %s: KEDA reads %q, the worker %q", prefix, redis, got, want)
+			}
+		}
+	}
+}
+
 func TestFormula(t *testing.T) {
 	t.Parallel()
 	for _, s := range of[*kedav1alpha1.ScaledObject](build(t, "overlays/dev")) {

@@ -37,6 +37,7 @@ var types = func() *runtime.Scheme {
 		}
 	}
 	s.AddKnownTypes(externalSecretVersion, &ExternalSecret{})
+	s.AddKnownTypes(schema.GroupVersion{Group: "traefik.io", Version: "v1alpha1"}, &Middleware{})
 	return s
 }()
 
@@ -152,7 +153,7 @@ func named[T runtime.Object](t *testing.T, objects []object, name string) T {
 var overlays = []string{"overlays/dev", "overlays/staging", "overlays/prod"}
 
 // components returns the components of k8s/components, and for each those that it depends on.
-var needs = map[string][]string{"keda-sentinel": {"keda"}, "keda-cluster": {"keda"}, "redis-tls": {"keda"}}
+var needs = map[string][]string{"keda-sentinel": {"keda"}, "keda-cluster": {"keda"}, "redis-tls": {"keda"}, "ses-callbacks": {"network-policy"}, "traefik-limits": {"gateway"}}
 
 func components(t *testing.T) []string {
 	t.Helper()
@@ -162,7 +163,19 @@ func components(t *testing.T) []string {
 	}
 	var out []string
 	for _, e := range entries {
-		out = append(out, e.Name())
+		if e.Name() != "providers" {
+			out = append(out, e.Name())
+			continue
+		}
+		below, err := filepath.Glob(filepath.Join(root, "k8s/components/providers/*/"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, dir := range below {
+			if filepath.Ext(dir) == "" {
+				out = append(out, "providers/"+filepath.Base(dir))
+			}
+		}
 	}
 	return out
 }

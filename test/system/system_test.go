@@ -395,17 +395,25 @@ func TestRedisAway(t *testing.T) {
 // that is off and has no commands makes Redis drop every MULTI of its own append-only file when it starts.)
 func TestRedisWithUsers(t *testing.T) {
 	t.Parallel()
-	users, err := filepath.Abs("../../k8s/overlays/dev/users.acl")
+	overlay, err := os.ReadFile("../../k8s/overlays/dev/users.acl")
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := startOn(t, redistest.StartAs(t, "ringup", "dev-redis", "--appendonly", "yes", "--appendfsync", "always", "--aclfile", users))
+	users := filepath.Join(t.TempDir(), "users.acl")
+	// The test's own user reads the outbox.
+	if err := os.WriteFile(users, append(overlay, "user test on >test ~* &* +@all\n"...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	server := redistest.StartAs(t, "test", "test", "--appendonly", "yes", "--appendfsync", "always", "--aclfile", users)
+	as := func(name string) string { return "REDIS_URL=redis://" + name + ":dev-" + name + "@" + server.Addr() }
+	s := &system{T: t, redis: server, payload: everyChannel, client: server.Client(), url: fmt.Sprintf("http://127.0.0.1:%d", redistest.FreePort(t))}
+	s.serve(as("ingest"))
 	s.post(0, 300)
 	s.redis.Kill()
 	s.redis.Restart()
 	redistest.Eventually(t, "ingest recovers", func() bool { return s.postOne(300) == nil })
 	for _, c := range channels {
-		s.worker(c)
+		s.worker(c, as("worker"))
 	}
 	for _, c := range channels {
 		if twice := s.arrives(c, 301); twice != 0 {

@@ -161,7 +161,7 @@ func TestUsersOfTheirOwn(t *testing.T) {
 	forbidden := [][]any{
 		{"FLUSHALL"}, {"FLUSHDB"}, {"KEYS", "*"}, {"SCAN", "0"}, {"RANDOMKEY"}, {"CONFIG", "SET", "maxmemory", "1"}, {"CONFIG", "GET", "*"}, {"DEBUG", "SLEEP", "0"}, {"SHUTDOWN"},
 		{"ACL", "SETUSER", "default", "on", "nopass"}, {"ACL", "LIST"}, {"MONITOR"}, {"SAVE"}, {"REPLICAOF", "127.0.0.1", "1"}, {"SCRIPT", "FLUSH"}, {"SCRIPT", "KILL"},
-		{"CLIENT", "KILL", "TYPE", "normal"}, {"SWAPDB", "0", "1"}, {"RENAME", "{ringup:sms}:failed", "{ringup:sms}:x"}, {"PUBLISH", "c", "m"}, {"GET", "somebody:else"},
+		{"CLIENT", "KILL", "TYPE", "normal"}, {"CLIENT", "PAUSE", "1"}, {"CLIENT", "LIST"}, {"SWAPDB", "0", "1"}, {"RENAME", "{ringup:sms}:failed", "{ringup:sms}:x"}, {"PUBLISH", "c", "m"}, {"GET", "somebody:else"},
 		{"DUMP", "{ringup:sms}:failed"}, {"MIGRATE", "127.0.0.1", "1", "{ringup:sms}:failed", "0", "1"}, {"MODULE", "LOAD", "/tmp/x.so"}, {"FUNCTION", "LOAD", "x"}, {"SORT", "{ringup:sms}:queue:1"},
 		{"EVAL", "return redis.call('FLUSHALL')", "0"}, {"EVAL", "return redis.call('GET', 'somebody:else')", "0"}, {"EVAL", "return redis.call('KEYS', '*')", "0"},
 	}
@@ -169,13 +169,9 @@ func TestUsersOfTheirOwn(t *testing.T) {
 		for _, command := range forbidden {
 			client := redis.NewClient(&redis.Options{Addr: server.Addr(), Username: name, Password: "change-me-" + name, Protocol: 2, DisableIdentity: true, ReadTimeout: 5 * time.Second})
 			err := client.Do(t.Context(), command...).Err()
-			if name == "admin" && command[0] == "SCAN" { // forget looks for redelivery copies
+			if name == "admin" && command[0] == "SCAN" {
 				_ = client.Close()
-				continue
-			}
-			if name == "keda" && command[0] == "CLIENT" {
-				_ = client.Close()
-				continue // the library that KEDA uses names its connections, and Redis 6.2 knows no finer rule
+				continue // to forget a person, admin walks the names of all keys
 			}
 			if err == nil || !strings.Contains(err.Error(), "NOPERM") && !strings.Contains(err.Error(), "can't access") && !strings.Contains(err.Error(), "can't run") &&
 				!strings.Contains(err.Error(), "No permissions") && !strings.Contains(err.Error(), "no permissions") && !strings.Contains(err.Error(), "unknown command") && !strings.Contains(err.Error(), "command not allowed") {

@@ -28,6 +28,7 @@ helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version }}
 {{- if $c.enabled }}
 {{- $some = true }}
 {{- if not $c.providers }}{{ fail (printf "channels.%s.providers is empty: set one or more of %s (or sandbox, to try ringup out), or channels.%s.enabled=false" $channel (get $possible $channel) $channel) }}{{ end }}
+{{- if hasKey $c.config "RINGUP_PREFIX" }}{{ fail (printf "channels.%s.config has RINGUP_PREFIX: set it in config, for all programs and KEDA" $channel) }}{{ end }}
 {{- if gt (int $c.minReplicas) (int $c.maxReplicas) }}{{ fail (printf "channels.%s.minReplicas is above its maxReplicas" $channel) }}{{ end }}
 {{- end }}
 {{- end }}
@@ -92,7 +93,11 @@ topologySpreadConstraints:
 {{- end }}
 
 {{- define "ringup.image" -}}
+{{- with get .root.Values.image.digests .program }}
+image: {{ printf "%s/%s@%s" $.root.Values.image.repository $.program . }}
+{{- else }}
 image: {{ printf "%s/%s:%s" .root.Values.image.repository .program (.root.Values.image.tag | default .root.Chart.AppVersion) }}
+{{- end }}
 imagePullPolicy: {{ .root.Values.image.pullPolicy }}
 {{- end }}
 
@@ -115,4 +120,62 @@ securityContext:
   allowPrivilegeEscalation: false
   readOnlyRootFilesystem: true
   capabilities: {drop: [ALL]}
+{{- end }}
+
+{{/* The variables that a program takes from its Secret: root, secret, variables, and files, the names of those that are files. Others are in the Secret in vain. */}}
+{{- define "ringup.secrets" -}}
+{{- range .variables }}
+{{- if has . $.files }}
+- {name: {{ . }}_FILE, value: /etc/ringup/secrets/{{ . }}}
+{{- else }}
+- {name: {{ . }}, valueFrom: {secretKeyRef: {name: {{ $.secret }}, key: {{ . }}, optional: true}}}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* The volumes with those that are files, and where they are mounted. */}}
+{{- define "ringup.secretMounts" -}}
+{{- range .variables }}{{ if has . $.files }}{{ if not $.done }}{{ $_ := set $ "done" true }}
+volumeMounts:
+  - {name: secrets, mountPath: /etc/ringup/secrets, readOnly: true}
+{{- end }}{{ end }}{{ end }}
+{{- end }}
+
+{{- define "ringup.secretVolumes" -}}
+{{- $items := list }}
+{{- range .variables }}{{ if has . $.files }}{{ $items = append $items (dict "key" . "path" .) }}{{ end }}{{ end }}
+{{- if $items }}
+volumes:
+  - name: secrets
+    secret: {secretName: {{ .secret }}, defaultMode: 0440, items: {{ toJson $items }}}
+{{- end }}
+{{- end }}
+
+{{/* What ingest takes from its Secret. Twilio signs callbacks with the account's primary token: without PUBLIC_URL there are none. */}}
+{{- define "ringup.ingestSecrets" -}}
+{{- $all := list "REDIS_USERNAME" "REDIS_PASSWORD" "WEBHOOK_AUTH_TOKEN" "WEBHOOK_SECRET" "UNSUBSCRIBE_SECRET" "OTEL_EXPORTER_OTLP_HEADERS" }}
+{{- $used := list }}
+{{- range $c := .Values.channels }}{{ if $c.enabled }}{{ $used = concat $used $c.providers }}{{ end }}{{ end }}
+{{- if and (get .Values.config "PUBLIC_URL") (has "twilio" $used) }}{{ $all = append $all "TWILIO_AUTH_TOKEN" }}{{ end }}
+{{- if has "business" $used }}{{ $all = concat $all (list "WHATSAPP_APP_SECRET" "WHATSAPP_VERIFY_TOKEN") }}{{ end }}
+{{- toJson $all }}
+{{- end }}
+
+{{/* What the workers of a channel take from theirs. */}}
+{{- define "ringup.workerSecrets" -}}
+{{- $all := list "REDIS_USERNAME" "REDIS_PASSWORD" "OTEL_EXPORTER_OTLP_HEADERS" }}
+{{- if eq .channel "email" }}{{ $all = append $all "UNSUBSCRIBE_SECRET" }}{{ end }}
+{{- $of := dict "sandbox" list "twilio" (list "TWILIO_ACCOUNT_SID" "TWILIO_AUTH_TOKEN") "aws" (list "AWS_ACCESS_KEY_ID" "AWS_SECRET_ACCESS_KEY" "AWS_SESSION_TOKEN") "sendgrid" (list "SENDGRID_API_KEY") "business" (list "WHATSAPP_ACCESS_TOKEN") }}
+{{- range .providers }}{{ $all = concat $all (get $of .) }}{{ end }}
+{{- toJson $all }}
+{{- end }}
+
+{{/* The ports of Redis: those of redis.addrs, and behind sentinels redis.port too. */}}
+{{- define "ringup.redisPorts" -}}
+{{- $ports := list }}
+{{- if ne .Values.redis.mode "standalone" }}
+{{- range splitList "," .Values.redis.addrs }}{{ $ports = append $ports (splitList ":" . | last | trim | int) }}{{ end }}
+{{- end }}
+{{- if ne .Values.redis.mode "cluster" }}{{ $ports = append $ports (int .Values.redis.port) }}{{ end }}
+{{- $ports | uniq | toJson }}
 {{- end }}

@@ -38,6 +38,8 @@ type Config struct {
 
 	// Local says that ADMIN_TOKEN may be empty without a warning (ringup dev).
 	Local bool
+	// Host to listen on; all interfaces when it is empty. ringup dev sets it.
+	Host string
 
 	env envconfig.Lookuper // to read the tokens again; nil of a Config that Load did not make
 }
@@ -87,7 +89,7 @@ func New(c Config, log *slog.Logger) (*Admin, error) {
 	}
 	operations := admin.New(admin.Options{Config: c.Admin, Region: c.Address.DefaultRegion, Currency: c.Prices.Currency, Caps: caps,
 		Queues: store, Renderer: renderer, Log: log, Registerer: registry})
-	listener, err := app.Listen("ADMIN_PORT", c.Admin.Address())
+	listener, err := app.Listen("ADMIN_PORT", c.Admin.Address(c.Host))
 	if err != nil {
 		return nil, errors.Join(err, operators.Close())
 	}

@@ -35,6 +35,7 @@ type Server struct {
 	admin    *admin.Admin
 	programs []program // ingest and admin among them
 	token    string
+	host     string
 }
 
 // program is one of the programs that dev stands for.
@@ -63,9 +64,12 @@ func (o overlay) with(name, value string) overlay {
 	return overlay{values, o.next}
 }
 
-// New builds everything and binds the ports. Missing variables have defaults that work on a laptop.
-func New(ctx context.Context, env envconfig.Lookuper, out io.Writer) (*Server, error) {
-	s := &Server{out: out}
+// Loopback is where dev listens unless it is told otherwise: it serves /test/simulate-webhook without a token.
+const Loopback = "127.0.0.1"
+
+// New builds everything and binds the ports at a host; an empty one means all interfaces. Missing variables have defaults that work on a laptop.
+func New(ctx context.Context, env envconfig.Lookuper, host string, out io.Writer) (*Server, error) {
+	s := &Server{out: out, host: host}
 	values := map[string]string{}
 	set := func(name, otherwise string) {
 		if value, _ := env.Lookup(name); value == "" {
@@ -108,6 +112,7 @@ func (s *Server) build(ctx context.Context, env overlay) error {
 		return app.Invalid(err)
 	}
 	c.Redis.Embedded, s.token = s.embedded != nil, c.Auth.Tokens.First().Reveal()
+	c.Server.Host, c.Ops.Host = s.host, s.host
 	log := telemetry.NewLogger(c.Log, s.out)
 	if s.store, err = redisstore.Open(c.Redis, log); err != nil {
 		return err
@@ -129,6 +134,7 @@ func (s *Server) build(ctx context.Context, env overlay) error {
 		return app.Invalid(err)
 	}
 	ac.Redis.Embedded, ac.Local = s.embedded != nil, true
+	ac.Host, ac.Ops.Host = s.host, s.host
 	if s.admin, err = admin.New(ac, log); err != nil {
 		return err
 	}
@@ -141,7 +147,7 @@ func (s *Server) buildWorker(ctx context.Context, env overlay, log *slog.Logger)
 	if err != nil {
 		return nil, err
 	}
-	c.Redis.Embedded = s.embedded != nil
+	c.Redis.Embedded, c.Ops.Host = s.embedded != nil, s.host
 	return worker.New(ctx, c, env, log)
 }
 

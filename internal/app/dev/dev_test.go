@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"net/netip"
 	"strings"
 	"sync"
 	"testing"
@@ -59,7 +60,7 @@ func TestFirstMinutes(t *testing.T) {
 	t.Parallel()
 	var out output
 	ctx, cancel := context.WithCancel(t.Context())
-	s, err := New(ctx, envconfig.MapLookuper(map[string]string{"PORT": "0", "ADMIN_PORT": "0", "OPS_PORT": "0"}), &out)
+	s, err := New(ctx, envconfig.MapLookuper(map[string]string{"PORT": "0", "ADMIN_PORT": "0", "OPS_PORT": "0"}), Loopback, &out)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,14 +117,32 @@ func TestFirstMinutes(t *testing.T) {
 func TestPortTaken(t *testing.T) {
 	t.Parallel()
 	var out output
-	first, err := New(t.Context(), envconfig.MapLookuper(map[string]string{"PORT": "0", "ADMIN_PORT": "0", "OPS_PORT": "0"}), &out)
+	first, err := New(t.Context(), envconfig.MapLookuper(map[string]string{"PORT": "0", "ADMIN_PORT": "0", "OPS_PORT": "0"}), Loopback, &out)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer first.close()
 	port := first.IngestURL()[strings.LastIndex(first.IngestURL(), ":")+1:]
-	_, err = New(t.Context(), envconfig.MapLookuper(map[string]string{"PORT": port, "ADMIN_PORT": "0", "OPS_PORT": "0"}), &out)
+	_, err = New(t.Context(), envconfig.MapLookuper(map[string]string{"PORT": port, "ADMIN_PORT": "0", "OPS_PORT": "0"}), Loopback, &out)
 	if err == nil || !strings.Contains(err.Error(), "PORT "+port+" cannot be bound") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestLoopback: dev listens on this machine alone, each of its ports, unless it is told a host.
+func TestLoopback(t *testing.T) {
+	t.Parallel()
+	for host, all := range map[string]bool{Loopback: false, "": true} {
+		s, err := New(t.Context(), envconfig.MapLookuper(map[string]string{"PORT": "0", "ADMIN_PORT": "0", "OPS_PORT": "0", "ADMIN_TOKEN": "a-token-of-the-tests"}), host, io.Discard)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, addr := range map[string]string{"ingest": s.ingest.Addr(), "admin": s.admin.Addr(), "ops": s.ingest.OpsAddr()} {
+			at, err := netip.ParseAddrPort(addr)
+			if err != nil || at.Addr().IsLoopback() == all {
+				t.Errorf("host %q: %s listens on %s (%v)", host, name, addr, err)
+			}
+		}
+		s.close()
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -41,6 +42,9 @@ type Server struct {
 	ShutdownDelay time.Duration `env:"SHUTDOWN_DELAY, default=0s"`
 	// ShutdownTimeout bounds how long the requests that are under way may take then.
 	ShutdownTimeout time.Duration `env:"SHUTDOWN_TIMEOUT, default=20s"`
+
+	// Host to listen on; all interfaces when it is empty. ringup dev sets it.
+	Host string
 }
 
 // DrainTime is the longest that ingest takes to stop: the delay, the requests under way, and the jobs they enqueued.
@@ -145,7 +149,7 @@ func New(c Config, log *slog.Logger) (*Ingest, error) {
 	if err != nil {
 		return nil, err
 	}
-	listener, err := app.Listen("PORT", fmt.Sprintf(":%d", c.Server.Port))
+	listener, err := app.Listen("PORT", net.JoinHostPort(c.Server.Host, strconv.Itoa(c.Server.Port)))
 	if err != nil {
 		return nil, errors.Join(err, operators.Close())
 	}

@@ -40,6 +40,8 @@ type ChannelConfig struct {
 	EmailProviders []string `env:"EMAIL_PROVIDER"`
 	// WhatsAppProviders in the order they are preferred: twilio, business, sandbox.
 	WhatsAppProviders []string `env:"WHATSAPP_PROVIDER"`
+	// AllowHTTP lets a provider's address (TWILIO_BASE_URL and the like) begin with http:// at other hosts than this machine, where credentials and messages can be read on the way. For emulators.
+	AllowHTTP bool `env:"PROVIDERS_ALLOW_HTTP, default=false"`
 }
 
 // providers returns the names for the channel, and the variable that has them.
@@ -103,6 +105,7 @@ func (c *ChannelConfig) validate() error {
 // open builds the channel's providers.
 func (c *ChannelConfig) open(ctx context.Context, env envconfig.Lookuper, d catalog.Dependencies) ([]catalog.Named, error) {
 	variable, names := c.providers()
+	d.Transport.AllowHTTP = c.AllowHTTP
 	return catalog.New(ctx, message.Channel(c.Channel), variable, names, env, d)
 }
 

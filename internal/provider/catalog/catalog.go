@@ -87,6 +87,16 @@ func Configs() []any {
 	return out
 }
 
+// Config returns the struct that a channel's provider is configured by; nil if the channel has no provider of that name.
+func Config(channel message.Channel, name string) any {
+	for _, e := range entries {
+		if e.name == name && slices.Contains(e.channels, channel) {
+			return e.config()
+		}
+	}
+	return nil
+}
+
 // Named is a provider and the name it was configured by.
 type Named struct {
 	Name     string

@@ -12,8 +12,10 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptrace"
+	"net/netip"
 	"net/url"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -37,6 +39,8 @@ type Client struct {
 	pool *http.Transport
 	// probes has no connection that is used again: what a probe finds out is how the provider is now, and not an old connection.
 	probes *http.Transport
+	// AllowHTTP lets BaseURL take http:// at other hosts than this machine.
+	AllowHTTP bool
 }
 
 // New returns a pool that keeps a connection for each of the sends that a worker makes at a time.
@@ -69,8 +73,9 @@ const version = "0.1.0"
 // userAgent names the program in the form name/1.2.3, which Meta's specification of the Cloud API asks for.
 const userAgent = "ringup/" + version
 
-// BaseURL reads a variable that names another host in a provider's place; standard when it is empty, nil when that is empty too.
-func BaseURL(variable, value, standard string) (*url.URL, error) {
+// BaseURL reads a variable that names another host in a provider's place; standard when it is empty, nil when that is empty too. With http://
+// credentials and messages can be read on the way, so it is an error, but for this machine or with AllowHTTP.
+func (c *Client) BaseURL(variable, value, standard string) (*url.URL, error) {
 	if value == "" {
 		value = standard
 	}
@@ -81,7 +86,16 @@ func BaseURL(variable, value, standard string) (*url.URL, error) {
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.RawQuery != "" || u.User != nil {
 		return nil, fmt.Errorf("%s is not the address of a host: set it as https://proxy.example", variable)
 	}
+	if u.Scheme == "http" && !c.AllowHTTP && !local(u.Hostname()) {
+		return nil, fmt.Errorf("%s begins with http://, by which credentials and messages can be read on the way: set https://, or PROVIDERS_ALLOW_HTTP=true for an emulator", variable)
+	}
 	return u, nil
+}
+
+// local says that a host is this machine.
+func local(host string) bool {
+	addr, err := netip.ParseAddr(host)
+	return err == nil && addr.Unmap().IsLoopback() || strings.EqualFold(host, "localhost")
 }
 
 // Call is one request: it is made for a send, handed to the SDK as its HTTP client, and asked afterwards what happened on the wire.

@@ -185,15 +185,36 @@ func TestCancelled(t *testing.T) {
 func TestBaseURL(t *testing.T) {
 	t.Parallel()
 	for _, value := range []string{"proxy", "proxy:8080", "ftp://proxy", "http://", "http://user:secret@proxy", "http://proxy?x=1", "http://pro xy"} {
-		if _, err := transport.BaseURL("TWILIO_BASE_URL", value, ""); err == nil || !strings.Contains(err.Error(), "TWILIO_BASE_URL") || strings.Contains(err.Error(), "secret") {
+		if _, err := transport.New(1).BaseURL("TWILIO_BASE_URL", value, ""); err == nil || !strings.Contains(err.Error(), "TWILIO_BASE_URL") || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%q: %v", value, err)
 		}
 	}
-	if u, err := transport.BaseURL("X", "", ""); u != nil || err != nil {
+	if u, err := transport.New(1).BaseURL("X", "", ""); u != nil || err != nil {
 		t.Errorf("nothing: %v %v", u, err)
 	}
-	if u, err := transport.BaseURL("X", "", "https://api.example"); err != nil || u.Host != "api.example" {
+	if u, err := transport.New(1).BaseURL("X", "", "https://api.example"); err != nil || u.Host != "api.example" {
 		t.Errorf("the standard: %v %v", u, err)
+	}
+}
+
+// TestPlainHTTP: http:// is for this machine, unless it is allowed.
+func TestPlainHTTP(t *testing.T) {
+	t.Parallel()
+	for value, isLocal := range map[string]bool{
+		"http://localhost:8088": true, "http://LocalHost": true, "http://127.0.0.1:1": true, "http://127.8.8.8": true, "http://[::1]:1": true, "http://[::ffff:127.0.0.1]": true,
+		"http://emulator": false, "HTTP://proxy.example/x": false, "http://10.0.0.1": false, "http://localhost.example": false, "http://127.0.0.1.example": false, "http://[fe80::1]": false, "http://0.0.0.0": false, "http://2130706433": false,
+	} {
+		client := transport.New(1)
+		if _, err := client.BaseURL("TWILIO_BASE_URL", value, ""); (err == nil) != isLocal || err != nil && (!strings.Contains(err.Error(), "TWILIO_BASE_URL") || !strings.Contains(err.Error(), "PROVIDERS_ALLOW_HTTP")) {
+			t.Errorf("%s: %v", value, err)
+		}
+		client.AllowHTTP = true
+		if _, err := client.BaseURL("TWILIO_BASE_URL", value, ""); err != nil {
+			t.Errorf("%s, allowed: %v", value, err)
+		}
+		if _, err := transport.New(1).BaseURL("TWILIO_BASE_URL", "https"+value[4:], ""); err != nil {
+			t.Errorf("%s, by https: %v", value, err)
+		}
 	}
 }
 
@@ -202,7 +223,7 @@ func TestAnotherHost(t *testing.T) {
 	var path, host string
 	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { path, host = r.URL.RequestURI(), r.Host }))
 	defer server.Close()
-	base, err := transport.BaseURL("X", server.URL+"/proxy/", "")
+	base, err := transport.New(1).BaseURL("X", server.URL+"/proxy/", "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -33,7 +33,7 @@ type Config struct {
 
 // load makes the SDK's configuration. The error has every setting that cannot work, each with its variable. Nothing is asked for over
 // the network yet: credentials that come from there do with the first send or probe.
-func (c *Config) load() (aws.Config, error) {
+func (c *Config) load(client *transport.Client) (aws.Config, error) {
 	var errs []error
 	if c.Region == "" {
 		errs = append(errs, errors.New("AWS_REGION is empty: set the account's region, as eu-west-1"))
@@ -41,7 +41,7 @@ func (c *Config) load() (aws.Config, error) {
 	if (c.AccessKeyID == "") != (c.SecretAccessKey == "") {
 		errs = append(errs, errors.New("AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY belong together: set both, or neither to use a role"))
 	}
-	endpoint, err := transport.BaseURL("AWS_ENDPOINT_URL", c.EndpointURL, "")
+	endpoint, err := client.BaseURL("AWS_ENDPOINT_URL", c.EndpointURL, "")
 	if err := errors.Join(append(errs, err)...); err != nil {
 		return aws.Config{}, err
 	}

@@ -37,7 +37,7 @@ type SES struct {
 
 // NewSES returns the provider of e-mail.
 func NewSES(c SESConfig, client *transport.Client) (*SES, error) {
-	loaded, err := c.AWS.load()
+	loaded, err := c.AWS.load(client)
 	from, fromErr := mail.ParseAddress(c.From)
 	if fromErr != nil {
 		fromErr = fmt.Errorf("EMAIL_FROM is %q: set the address that e-mails come from, as Luna Coffee <hello@example.com>", c.From)

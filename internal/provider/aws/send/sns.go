@@ -44,7 +44,7 @@ type SNS struct {
 
 // NewSNS returns the provider of SMS.
 func NewSNS(c SNSConfig, client *transport.Client) (*SNS, error) {
-	loaded, err := c.AWS.load()
+	loaded, err := c.AWS.load(client)
 	var senderErr error
 	if c.SenderID != "" && (!senderID.MatchString(c.SenderID) || strings.Trim(c.SenderID, "0123456789-") == "") {
 		senderErr = fmt.Errorf("AWS_SNS_SENDER_ID is %q: set 1 to 11 letters, digits and hyphens, at least one of them a letter", c.SenderID)

@@ -53,7 +53,7 @@ func New(c Config, client *transport.Client) (*Provider, error) {
 	if fromErr != nil {
 		fromErr = fmt.Errorf("EMAIL_FROM is %q: set the address that e-mails come from, as Luna Coffee <hello@example.com>", c.From)
 	}
-	base, baseErr := transport.BaseURL("SENDGRID_BASE_URL", c.BaseURL, standardURL)
+	base, baseErr := client.BaseURL("SENDGRID_BASE_URL", c.BaseURL, standardURL)
 	if err := errors.Join(keyErr, fromErr, baseErr); err != nil {
 		return nil, err
 	}

@@ -98,7 +98,7 @@ func NewWhatsApp(c Config, client *transport.Client) (*Provider, error) {
 }
 
 func build(c Config, channel message.Channel, client *transport.Client) (*Provider, error) {
-	base, err := transport.BaseURL("TWILIO_BASE_URL", c.BaseURL, "")
+	base, err := client.BaseURL("TWILIO_BASE_URL", c.BaseURL, "")
 	if err := errors.Join(c.validate(channel), err); err != nil {
 		return nil, err
 	}

@@ -57,7 +57,7 @@ func New(c Config, client *transport.Client) (*Provider, error) {
 	if c.AccessToken == "" || strings.ContainsFunc(c.AccessToken.Reveal(), func(r rune) bool { return r <= ' ' || r > '~' }) {
 		errs = append(errs, errors.New("WHATSAPP_ACCESS_TOKEN is empty or has a space: set a system user's token"))
 	}
-	base, err := transport.BaseURL("WHATSAPP_BASE_URL", c.BaseURL, "https://graph.facebook.com")
+	base, err := client.BaseURL("WHATSAPP_BASE_URL", c.BaseURL, "https://graph.facebook.com")
 	if err := errors.Join(append(errs, err)...); err != nil {
 		return nil, err
 	}

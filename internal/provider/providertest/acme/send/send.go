@@ -45,7 +45,7 @@ func New(c Config, client *transport.Client) (*Provider, error) {
 	if c.From == "" {
 		fromErr = errors.New("ACME_FROM is empty: set the number that SMS come from")
 	}
-	base, err := transport.BaseURL("ACME_BASE_URL", c.BaseURL, "https://api.acme.example")
+	base, err := client.BaseURL("ACME_BASE_URL", c.BaseURL, "https://api.acme.example")
 	if err := errors.Join(keyErr, fromErr, err); err != nil {
 		return nil, err
 	}
