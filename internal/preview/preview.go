@@ -62,6 +62,9 @@ type Template struct {
 	Parameters []string `json:"parameters"`
 }
 
+// Sample returns a payload of an event type; "" for an unknown one.
+func Sample(t event.Type) string { return string(generic.Sample(t)) }
+
 // Renderer makes the message of a job.
 type Renderer interface {
 	Render(*job.Job) (message.Message, error)

@@ -128,7 +128,7 @@ func (s *Server) build(ctx context.Context, env overlay) error {
 	if err != nil {
 		return app.Invalid(err)
 	}
-	ac.Redis.Embedded, ac.Local = s.embedded != nil, true
+	ac.Redis.Embedded, ac.Local, ac.LiveTemplates = s.embedded != nil, true, true
 	if s.admin, err = admin.New(ac, log); err != nil {
 		return err
 	}
@@ -141,7 +141,7 @@ func (s *Server) buildWorker(ctx context.Context, env overlay, log *slog.Logger)
 	if err != nil {
 		return nil, err
 	}
-	c.Redis.Embedded = s.embedded != nil
+	c.Redis.Embedded, c.LiveTemplates = s.embedded != nil, true
 	return worker.New(ctx, c, env, log)
 }
 
@@ -196,6 +196,7 @@ func (s *Server) greet() {
   samples   %[1]s/test/webhook-sample
   outbox    %[2]s/outbox
   queues    %[2]s/admin/queues
+  preview   %[2]s/admin/preview
   metrics   http://%[3]s/metrics
   Redis     %[4]s
 
