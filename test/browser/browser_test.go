@@ -165,10 +165,10 @@ func (v *visit) sees(text string) {
 	}
 }
 
-// press follows the link, or presses the button, with this text.
+// press follows the link, presses the button, or opens the details, with this text.
 func (v *visit) press(text string) {
 	v.Helper()
-	xpath := fmt.Sprintf(`//main//*[self::a or self::button][normalize-space(.)=%q]`, text)
+	xpath := fmt.Sprintf(`//main//*[self::a or self::button or self::summary][normalize-space(.)=%q]`, text)
 	v.run(chromedp.Click(chromedp.Search(xpath)))
 }
 
@@ -198,7 +198,7 @@ func (v *visit) check(name string) {
 }
 
 // shown are the pages whose screenshots are in the docs.
-var shown = []string{"queues", "job", "failed", "suppressed", "spending", "preview"}
+var shown = []string{"queues", "job", "failed", "suppressed", "spending", "preview", "outbox"}
 
 // looks checks the page in both colour schemes and at a phone's width; the screenshots go into the docs.
 func (v *visit) looks(name string) {

@@ -81,3 +81,37 @@ func mail(t *testing.T, admin, locale string) string {
 	}
 	return shown.Messages[0].HTML
 }
+
+// TestOutbox is a developer, who looks at what came in and reads on while more comes.
+func TestOutbox(t *testing.T) {
+	s, _ := serve(t, redistest.Start(t), nil)
+	post(t, s, `{"id":"first","event_type":"pos_save"}`)
+	v := open(t)
+	v.run(chromedp.Navigate(s.AdminURL() + "/outbox"))
+	v.sees("first:email:1")
+	v.sees("first:sms:1")
+	v.sees("first:whatsapp:1")
+	v.press("Headers")
+	v.sees("Auto-Submitted: auto-generated")
+	post(t, s, `{"id":"second","event_type":"order_update","data":{"customerLocale":"de"}}`)
+	v.sees("second:sms:1") // without a reload
+	v.sees("second:email:1")
+	v.sees("second:whatsapp:1")
+	v.sees("Auto-Submitted: auto-generated") // what was opened is open
+	v.sees("The newest 6 of 6.")
+	v.looks("outbox")
+	v.window(320, 700, "light")
+	v.check("outbox at 320 px")
+	v.window(1200, 900, "light")
+	v.run(chromedp.SendKeys(chromedp.CSS(`main input[name=q]`), "second:sms:1\r"))
+	v.sees("The newest 1 of 1.")
+	v.press("second:sms:1")
+	v.sees("History")
+	v.press("in the outbox")
+	v.sees("The newest 1 of 1.")
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, m := range v.messages {
+		t.Errorf("an error on the console: %s", m)
+	}
+}

@@ -15,8 +15,8 @@ import (
 // maxPreviewForm bounds the form with a payload, in bytes.
 const maxPreviewForm = 1 << 20
 
-// previewPolicy is that of pages that show whole e-mails, in frames without scripts: their styles are inline, and their pictures may be anywhere.
-const previewPolicy = "default-src 'none'; style-src 'self' 'unsafe-inline'; script-src 'self'; img-src 'self' data: https:; connect-src 'self'; frame-src 'self'; " +
+// mailPolicy is that of pages that show whole e-mails, in frames without scripts: their styles are inline, and their pictures may be anywhere.
+const mailPolicy = "default-src 'none'; style-src 'self' 'unsafe-inline'; script-src 'self'; img-src 'self' data: https:; connect-src 'self'; frame-src 'self'; " +
 	"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
 // previewView is what was asked for, and what would go out.
@@ -80,7 +80,7 @@ func (p *pages) showPreview(w http.ResponseWriter, r *http.Request, asked previe
 	}
 	v.Shown = cmp.Or(v.Shown, string(asked.Event), string(event.POSSave))
 	v.Sample = cmp.Or(asked.Payload, preview.Sample(event.Type(v.Shown)))
-	w.Header().Set("Content-Security-Policy", previewPolicy)
+	w.Header().Set("Content-Security-Policy", mailPolicy)
 	at.Data = v
 	p.show(w, r, status, "preview", at)
 }
