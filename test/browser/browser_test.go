@@ -209,6 +209,8 @@ func (v *visit) looks(name string) {
 	}{{"", "light", 1200, 900}, {"-dark", "dark", 1200, 900}, {"-phone", "light", 390, 844}} {
 		v.window(look.width, look.height, look.scheme)
 		v.check(name + look.suffix)
+		_, err := chromedp.Run(v.ctx, chromedp.Evaluate[int](`scrollTo(0, 0); 0`))
+		v.must(err)
 		if slices.Contains(shown, name) {
 			v.save(name + look.suffix)
 		}
