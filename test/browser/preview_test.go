@@ -93,7 +93,7 @@ func TestOutbox(t *testing.T) {
 	v.sees("first:whatsapp:1")
 	v.press("Headers")
 	v.sees("Auto-Submitted: auto-generated")
-	post(t, s, `{"id":"second","event_type":"order_update","data":{"customerLocale":"de"}}`)
+	post(t, s, `{"id":"second","event_type":"order_update","data":{"locale":"de"}}`)
 	v.sees("second:sms:1") // without a reload
 	v.sees("second:email:1")
 	v.sees("second:whatsapp:1")
