@@ -113,7 +113,6 @@ func inert(frame html.Token) bool {
 		names[a.Key] = a.Val
 	}
 	sandbox, found := names["sandbox"]
-	delete(names, "loading")
 	_, titled := names["title"]
 	return found && sandbox == "" && names["srcdoc"] != "" && len(names) == 3 && titled
 }
