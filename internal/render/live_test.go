@@ -9,11 +9,11 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"ringup.dev/ringup/internal/event"
 	"ringup.dev/ringup/internal/job"
 	"ringup.dev/ringup/internal/message"
+	"ringup.dev/ringup/internal/redistest"
 	"ringup.dev/ringup/internal/store"
 )
 
@@ -57,17 +57,10 @@ func TestLive(t *testing.T) {
 		}
 		says := func(what, want string) {
 			t.Helper()
-			deadline := time.Now().Add(20 * time.Second)
-			for {
+			redistest.Eventually(t, what, func() bool {
 				m, err := live.Render(&job.Job{WebhookID: "w", Channel: message.SMS, Index: 1, Audience: message.Customer, Type: event.OrderCreate, Store: event.DefaultStore, Body: body})
-				if err == nil && strings.Contains(m.Text, want) {
-					return
-				}
-				if time.Now().After(deadline) {
-					t.Fatalf("%s: %q, %v, want %q; log: %s", what, m.Text, err, want, log.String())
-				}
-				time.Sleep(10 * time.Millisecond)
-			}
+				return err == nil && strings.Contains(m.Text, want)
+			})
 		}
 		save := func(name, text string) {
 			t.Helper()
@@ -80,9 +73,7 @@ func TestLive(t *testing.T) {
 		save(name, "Thanks, {{.CustomerName}}: a text that is longer than forty characters")
 		says("saved", "Thanks, John Doe: a text that is long...")
 		save(name, "Thanks, {{.Nmae}}")
-		for !strings.Contains(log.String(), "Nmae") {
-			time.Sleep(10 * time.Millisecond)
-		}
+		redistest.Eventually(t, "the log says what is wrong", func() bool { return strings.Contains(log.String(), "Nmae") })
 		if !strings.Contains(log.String(), name) {
 			t.Errorf("strict (%t): the log does not name the file: %s", strict, log.String())
 		}
