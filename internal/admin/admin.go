@@ -21,6 +21,7 @@ import (
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/pricing"
 	"ringup.dev/ringup/internal/queue"
+	"ringup.dev/ringup/internal/store"
 	"ringup.dev/ringup/internal/suppress"
 )
 
@@ -77,14 +78,18 @@ type AuditLog interface {
 // Renderer makes the message of a job, to show it.
 type Renderer interface {
 	Render(*job.Job) (message.Message, error)
+	// Locales lists the locales that there are texts in.
+	Locales() []string
 }
 
-// Options are the parts of an Admin. All are required but Caps and Registerer.
+// Options are the parts of an Admin. All are required but Caps, Prices and Registerer.
 type Options struct {
 	Config   Config
 	Region   string // DEFAULT_REGION
 	Currency string // PRICE_CURRENCY
 	Caps     *pricing.Caps
+	Prices   *pricing.Table
+	Store    *store.Store // whose messages Preview shows: its look and its region
 	Queues   Queues
 	Renderer Renderer
 	Log      *slog.Logger

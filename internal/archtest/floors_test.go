@@ -39,7 +39,7 @@ var floors = []floor{
 	{3, []string{"provider/catalog", "provider/callbacks"}},
 	{4, []string{"queue", "render", "gate"}},
 	{4, []string{"plan", "redisstore"}},
-	{5, []string{"ingest", "worker"}},
+	{5, []string{"ingest", "worker", "preview"}},
 	{6, []string{"admin"}},
 	{6, []string{"admin/api"}},
 	{6, []string{"admin/pages"}},

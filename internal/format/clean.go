@@ -219,5 +219,27 @@ func runsAgainst(s string, rtl bool) (against, ascii bool) {
 			return true, ascii
 		}
 	}
-	return false, ascii
+	return rtl && reversed(s), ascii
+}
+
+// reversed says that a text of digits and marks, as "+49 30 1234" or "#1001", would be shown in the opposite order behind a letter of Arabic or Hebrew: "1234 30 49+"
+// (UAX 9, W2 and N1). A point, a comma and a colon between digits stay where they are (W4).
+func reversed(s string) bool {
+	digits, marks := false, false
+	for _, r := range s {
+		if withoutControls(r) < 0 {
+			continue
+		}
+		properties, _ := bidi.LookupRune(r)
+		switch properties.Class() {
+		case bidi.L, bidi.R, bidi.AL, bidi.AN:
+			return false // its own letters, or LRM and RLM, decide
+		case bidi.EN:
+			digits = true
+		case bidi.CS, bidi.NSM, bidi.BN:
+		default:
+			marks = true
+		}
+	}
+	return digits && marks
 }

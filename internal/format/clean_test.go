@@ -94,6 +94,8 @@ func TestIsolate(t *testing.T) {
 		{"Jo محمد", false, fsi + "Jo محمد" + pdi}, {"Jo محمد", true, fsi + "Jo محمد" + pdi}, {"12.50", true, "12.50"}, {"$12.50", false, "$12.50"}, {"٥٠", false, fsi + "٥٠" + pdi},
 		{"٥٠", true, "٥٠"}, {"山田", true, fsi + "山田" + pdi}, {"", true, ""}, {"", false, ""}, {"\u202eJohn\u2066", false, "John"}, {fsi + "محمد" + pdi, false, fsi + "محمد" + pdi},
 		{"محمد" + pdi, true, "محمد"}, {"\u200e-5", true, "\u200e-5"},
+		{"#1001", true, fsi + "#1001" + pdi}, {"#1001", false, "#1001"}, {"+49 30 1234567", true, fsi + "+49 30 1234567" + pdi}, {"2024-01-31", true, fsi + "2024-01-31" + pdi},
+		{"192.168.0.1:80", true, "192.168.0.1:80"}, {"שלום 5", true, "שלום 5"}, {"1001", true, "1001"}, {"#", true, "#"},
 	} {
 		if got := Isolate(tt.text, tt.rtl); got != tt.want {
 			t.Errorf("%q, rtl %t: %q, want %q", tt.text, tt.rtl, got, tt.want)
@@ -176,6 +178,7 @@ func FuzzIsolate(f *testing.F) {
 			c := p.Class()
 			return !unicode.Is(unicode.Bidi_Control, r) && (rtl && c == bidi.L || !rtl && (c == bidi.R || c == bidi.AL || c == bidi.AN))
 		})
+		against = against || rtl && reversed(s)
 		if depth != 0 || strings.HasPrefix(got, "\u2068") != against {
 			t.Fatalf("%q, rtl %t, becomes %q: against %t, depth %d", s, rtl, got, against, depth)
 		}

@@ -48,6 +48,11 @@ func rounded(d *apd.Decimal, digits uint8) *apd.Decimal {
 	return &r
 }
 
+const (
+	latin       = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	leftToRight = "\u200e"
+)
+
 // Money formats an amount by currency and locale: rounded half up to the currency's digits, with its symbol. The literal is a decimal number as JSON
 // writes it, the code one of ISO 4217 in any case. Without a code the amount is a number with two decimals; a code that is not known is shown as
 // it is, at two decimals. It returns "" if the literal is not a number.
@@ -87,7 +92,11 @@ func amount(literal, code string, l Locale, digits uint8, symbolOf func(string, 
 	} else {
 		least = plainDigits
 	}
-	return number(d, l, least, max(least, digits), symbol)
+	text := number(d, l, least, max(least, digits), symbol)
+	if l.rtl && strings.HasSuffix(text, symbol) && strings.ContainsAny(symbol, latin) && !strings.ContainsAny(symbol[len(symbol)-1:], latin) {
+		text += leftToRight // or the sign would change places with the letters: $US
+	}
+	return text
 }
 
 // currencyName returns what is shown of a currency that is not known: letters and digits, or a currency sign. "" for anything else.

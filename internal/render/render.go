@@ -60,6 +60,9 @@ var maxText = map[message.Channel]int{message.SMS: 1600, message.WhatsApp: 1600}
 // with TEMPLATES_STRICT.
 func (r *Renderer) Skipped() []error { return r.skipped }
 
+// Locales lists the locales that there are texts in, sorted.
+func (r *Renderer) Locales() []string { return r.files.locales() }
+
 // Render makes the message of a job. Errors name the template, or say that the job's event or its store is not known; they name no person.
 func (r *Renderer) Render(j *job.Job) (message.Message, error) {
 	e, err := j.Event()

@@ -169,7 +169,7 @@ func (r *Renderer) fill(v *view, j *job.Job, e *event.Event, s *store.Store, abo
 	} else if r.Unsubscribe != nil && j.Channel == message.Email {
 		v.Unsubscribe = r.Unsubscribe(j.Recipient)
 	}
-	v.Business, v.Address, v.TaxNumber, v.Support = format.Isolate(s.Name, v.isolates), s.Address, s.TaxNumber, s.Support
+	v.Business, v.Address, v.TaxNumber, v.Support = format.Isolate(s.Name, v.isolates), s.Address, format.Isolate(s.TaxNumber, v.isolates), format.Isolate(s.Support, v.isolates)
 	v.Color, v.TextColor = colors(s.Color)
 	v.Source, v.CustomerName, v.Place = v.text(e.Source), v.text(e.Customer.Name), v.text(e.Sale.Place)
 	v.OrderID, v.TransactionID, v.Status = v.text(e.Sale.OrderID), v.text(e.Sale.TransactionID), words.status(v, is)

@@ -165,10 +165,10 @@ func (v *visit) sees(text string) {
 	}
 }
 
-// press follows the link, or presses the button, with this text.
+// press follows the link, presses the button, or opens the details, with this text.
 func (v *visit) press(text string) {
 	v.Helper()
-	xpath := fmt.Sprintf(`//main//*[self::a or self::button][normalize-space(.)=%q]`, text)
+	xpath := fmt.Sprintf(`//main//*[self::a or self::button or self::summary][normalize-space(.)=%q]`, text)
 	v.run(chromedp.Click(chromedp.Search(xpath)))
 }
 
@@ -198,7 +198,7 @@ func (v *visit) check(name string) {
 }
 
 // shown are the pages whose screenshots are in the docs.
-var shown = []string{"queues", "job", "failed", "suppressed", "spending"}
+var shown = []string{"queues", "job", "failed", "suppressed", "spending", "preview", "outbox"}
 
 // looks checks the page in both colour schemes and at a phone's width; the screenshots go into the docs.
 func (v *visit) looks(name string) {
@@ -209,16 +209,24 @@ func (v *visit) looks(name string) {
 	}{{"", "light", 1200, 900}, {"-dark", "dark", 1200, 900}, {"-phone", "light", 390, 844}} {
 		v.window(look.width, look.height, look.scheme)
 		v.check(name + look.suffix)
-		png, err := chromedp.Run(v.ctx, chromedp.CaptureScreenshot())
+		_, err := chromedp.Run(v.ctx, chromedp.Evaluate[int](`scrollTo(0, 0); 0`))
 		v.must(err)
-		if *update && slices.Contains(shown, name) {
-			path := filepath.Join("../../docs/screenshots", name+look.suffix+".png")
-			if err := os.WriteFile(path, png, 0o600); err != nil {
-				v.Fatal(err)
-			}
+		if slices.Contains(shown, name) {
+			v.save(name + look.suffix)
 		}
 	}
 	v.window(1200, 900, "light")
+}
+
+// save writes a screenshot for the docs, with -update.
+func (v *visit) save(name string) {
+	v.Helper()
+	if !*update {
+		return
+	}
+	png, err := chromedp.Run(v.ctx, chromedp.CaptureScreenshot())
+	v.must(err)
+	v.must(os.WriteFile(filepath.Join("../../docs/screenshots", name+".png"), png, 0o600))
 }
 
 // window sets the size and the colour scheme.

@@ -58,6 +58,7 @@ func (o *Output) String() string {
 type Options struct {
 	Config   admin.Config
 	Caps     []string          // DAILY_CAP
+	Prices   []string          // PRICES
 	Fallback map[string]string // FALLBACK_CHANNEL
 }
 
@@ -96,12 +97,15 @@ func OpenWith(t *testing.T, o Options) *Fixture {
 	f.Producer = f.Store.Producer(prometheus.NewRegistry())
 	t.Cleanup(f.Producer.Close)
 	f.consumer = f.Consumer(message.SMS, "twilio", "aws")
-	renderer, err := render.New(render.Config{}, envstore.Brand{DefaultLocale: "en", BusinessName: "Luna Coffee"}.Directory())
+	directory := envstore.Brand{DefaultLocale: "en", BusinessName: "Luna Coffee"}.Directory()
+	renderer, err := render.New(render.Config{}, directory)
+	f.Must(err)
+	prices, err := pricing.NewTable(pricing.Config{Prices: o.Prices})
 	f.Must(err)
 	caps, err := pricing.NewCaps(pricing.Config{DailyCap: o.Caps})
 	f.Must(err)
 	f.Admin = admin.New(admin.Options{
-		Config: o.Config, Region: "US", Currency: "EUR", Caps: caps, Queues: f.Store, Renderer: renderer, Log: slog.New(slog.NewTextHandler(f.Log, nil)),
+		Config: o.Config, Region: "US", Currency: "EUR", Caps: caps, Prices: prices, Store: directory.All()[0], Queues: f.Store, Renderer: renderer, Log: slog.New(slog.NewTextHandler(f.Log, nil)),
 	})
 	f.Handler = pages.Handler(f.Admin, f.Store.Outbox(0), api.Path, api.Handler(f.Admin))
 	return f

@@ -13,6 +13,7 @@ import (
 	"ringup.dev/ringup/internal/admin"
 	"ringup.dev/ringup/internal/inbound"
 	"ringup.dev/ringup/internal/message"
+	"ringup.dev/ringup/internal/preview"
 )
 
 // Path is where the API is.
@@ -46,6 +47,7 @@ func Handler(a *admin.Admin) http.Handler {
 	r.Post("/search", s.search)
 	r.Get("/audit", s.audit)
 	r.Get("/spending", s.spending)
+	r.Post("/preview", s.preview)
 	r.Post("/actions", s.action)
 	r.Post("/forget", s.forget)
 	r.Get("/suppressed/{channel}", s.suppressions)
@@ -132,6 +134,15 @@ func (s *api) spending(w http.ResponseWriter, r *http.Request) {
 	}
 	costs, err := s.Spending(r.Context(), days)
 	s.answer(w, costs, err)
+}
+
+func (s *api) preview(w http.ResponseWriter, r *http.Request) {
+	var x preview.Request
+	if !read(w, r, maxBody, &x) {
+		return
+	}
+	shown, err := s.Preview(&x)
+	s.answer(w, shown, err)
 }
 
 func (s *api) action(w http.ResponseWriter, r *http.Request) {

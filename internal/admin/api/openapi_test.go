@@ -18,6 +18,7 @@ import (
 	"ringup.dev/ringup/internal/admin/admintest"
 	"ringup.dev/ringup/internal/admin/api"
 	"ringup.dev/ringup/internal/inbound"
+	"ringup.dev/ringup/internal/preview"
 	"ringup.dev/ringup/internal/queue"
 )
 
@@ -51,6 +52,8 @@ func TestOpenAPI(t *testing.T) {
 		{http.MethodGet, "/admin/api/queues/sms/held", "", 200},
 		{http.MethodGet, "/admin/api/job?id=told:sms:1", "", 200},
 		{http.MethodGet, "/admin/api/spending?days=2", "", 200},
+		{http.MethodPost, "/admin/api/preview", `{"event":"pos_save","locale":"de"}`, 200},
+		{http.MethodPost, "/admin/api/preview", `{"payload":"{}"}`, 422},
 		{http.MethodPost, "/admin/api/suppressed/add", `{"channel":"sms","address":"+15550104242","why":"asked"}`, 200},
 		{http.MethodPost, "/admin/api/suppressed/add", `{"channel":"email","address":"nobody"}`, 422},
 		{http.MethodPost, "/admin/api/suppressed/check", `{"channel":"sms","address":"+15550104242"}`, 200},
@@ -123,6 +126,7 @@ func TestOpenAPITypes(t *testing.T) {
 		"POST /admin/api/search":                  {admin.SearchRequest{}, admin.SearchResult{}},
 		"GET /admin/api/audit":                    {nil, admin.AuditEntries{}},
 		"GET /admin/api/spending":                 {nil, admin.Spending{}},
+		"POST /admin/api/preview":                 {preview.Request{}, admin.Preview{}},
 		"GET /admin/api/suppressed/{channel}":     {nil, admin.Suppressions{}},
 		"POST /admin/api/suppressed/check":        {admin.SuppressionChange{}, admin.SuppressionCheck{}},
 		"POST /admin/api/suppressed/add":          {admin.SuppressionChange{}, admin.SuppressionChanged{}},

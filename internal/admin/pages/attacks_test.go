@@ -249,8 +249,10 @@ func TestViewToken(t *testing.T) {
 		want := http.StatusForbidden
 		form, object := "q=TXN_1&channel=sms&address=(555)+010-4242&action=delete&place=failed&id=a:sms:1&text=%2B15550104243", `{"text":"TXN_1"}`
 		switch path {
-		case "/admin/search", "/admin/suppressed", "/admin/api/search":
+		case "/admin/search", "/admin/suppressed", "/admin/preview", "/admin/api/search":
 			want = http.StatusOK
+		case "/admin/api/preview":
+			want, object = http.StatusOK, `{}`
 		case "/admin/api/suppressed/check":
 			want, object = http.StatusOK, `{"channel":"sms","address":"+15550104242"}`
 		}

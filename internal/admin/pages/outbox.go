@@ -2,13 +2,14 @@ package pages
 
 import (
 	"context"
-	_ "embed"
+	"fmt"
 	"html/template"
 	"net/http"
 	"regexp"
 	"slices"
 	"strings"
 
+	"ringup.dev/ringup/internal/event"
 	"ringup.dev/ringup/internal/inbound"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/provider/sandbox"
@@ -19,20 +20,25 @@ type Outbox interface {
 	List(context.Context) ([]sandbox.Entry, error)
 }
 
-//go:embed outbox.html
-var outboxSource string
-
-// outboxTemplate is a page of its own, without the layout: it is for developers, and shows whole e-mails.
-var outboxTemplate = template.Must(template.New("outbox").Funcs(template.FuncMap{"whatsapp": formatted}).Parse(outboxSource))
+// shownMessages is how many messages the page has: each e-mail is a document of its own.
+const shownMessages = 50
 
 type outboxView struct {
-	Channel  string // "" for all
-	Channels []message.Channel
-	Entries  []sandbox.Entry
+	Channel, Event, Text string // the filter; "" for all
+	Channels             []message.Channel
+	Events               []event.Type
+	Total                int64
+	Entries              []outboxEntry
+}
+
+// outboxEntry is a message with the name of its part of the page.
+type outboxEntry struct {
+	sandbox.Entry
+	Key string
 }
 
 // outbox serves the messages, as their recipients would see them; or JSON to a client that accepts it. Recipients are masked from whom they are
-// masked elsewhere.
+// masked elsewhere, and cannot be searched for either.
 func (p *pages) outbox(outbox Outbox) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		entries, err := outbox.List(r.Context())
@@ -41,15 +47,14 @@ func (p *pages) outbox(outbox Outbox) http.HandlerFunc {
 			inbound.Unavailable("the outbox cannot be read: Redis does not answer").Write(w)
 			return
 		}
-		channel := r.URL.Query().Get("channel")
-		if channel != "" {
-			entries = slices.DeleteFunc(entries, func(e sandbox.Entry) bool { return string(e.Channel) != channel })
-		}
 		if !p.CanReveal(r.Context()) {
 			for i := range entries {
 				entries[i].To = message.Address(entries[i].To).String()
 			}
 		}
+		q := r.URL.Query()
+		v := outboxView{Channel: q.Get("channel"), Event: q.Get("event"), Text: strings.TrimSpace(q.Get("q")), Channels: message.Channels, Events: event.Types}
+		entries = slices.DeleteFunc(entries, func(e sandbox.Entry) bool { return !v.matches(&e) })
 		w.Header().Set("Vary", "Accept")
 		if strings.Contains(r.Header.Get("Accept"), "application/json") {
 			if entries == nil {
@@ -58,12 +63,22 @@ func (p *pages) outbox(outbox Outbox) http.HandlerFunc {
 			inbound.WriteJSON(w, http.StatusOK, inbound.JSON, entries)
 			return
 		}
-		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		// The e-mails' own styles are inline; nothing else may be loaded or run.
-		w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-src 'self'; "+
-			"form-action 'none'; base-uri 'none'; frame-ancestors 'none'")
-		_ = outboxTemplate.Execute(w, outboxView{Channel: channel, Channels: message.Channels, Entries: entries}) // the client may be gone
+		v.Total = int64(len(entries))
+		for _, e := range entries[:min(len(entries), shownMessages)] {
+			v.Entries = append(v.Entries, outboxEntry{e, fmt.Sprintf("%s@%d", e.JobID, e.SentAt.UnixNano())})
+		}
+		w.Header().Set("Content-Security-Policy", mailPolicy)
+		p.show(w, r, http.StatusOK, "outbox", page{Title: "Outbox", Section: "outbox", Live: true, Data: v})
 	}
+}
+
+// matches says whether a message passes the filter. Text is searched for in any case.
+func (v *outboxView) matches(e *sandbox.Entry) bool {
+	if v.Channel != "" && string(e.Channel) != v.Channel || v.Event != "" && e.EventType != v.Event {
+		return false
+	}
+	wanted := strings.ToLower(v.Text)
+	return slices.ContainsFunc([]string{e.JobID, e.To, e.Subject, e.Text}, func(s string) bool { return strings.Contains(strings.ToLower(s), wanted) })
 }
 
 var (

@@ -44,6 +44,8 @@ func Handler(a *admin.Admin, outbox Outbox, apiPath string, api http.Handler) ht
 		r.Post("/admin/search", p.search)
 		r.Get("/admin/audit", p.auditLog)
 		r.Get("/admin/spending", p.costs)
+		r.Get("/admin/preview", p.previewSample)
+		r.Post("/admin/preview", p.previewPayload)
 		r.Get("/admin/suppressed", p.suppressions)
 		r.Post("/admin/suppressed", p.checkSuppressed)
 		r.Post("/admin/suppressed/add", p.suppress)

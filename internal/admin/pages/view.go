@@ -26,9 +26,10 @@ var functions = template.FuncMap{
 	"number": admin.Thousands, "stateName": admin.StateName, "eventsOf": admin.EventNames,
 	"perSecond":  func(f float64) string { return strconv.FormatFloat(f, 'f', 1, 64) },
 	"statusName": admin.StatusName, "tone": statusTone, "eventName": admin.EventName,
-	"movedTo": func(n queue.Notification) string { return admin.MovedTo(&n) },
-	"whyName": func(w suppress.Why) string { return cmp.Or(whyNames[w], string(w)) },
-	"link":    link, "text": func(v any) string { return fmt.Sprint(v) },
+	"movedTo":  func(n queue.Notification) string { return admin.MovedTo(&n) },
+	"whyName":  func(w suppress.Why) string { return cmp.Or(whyNames[w], string(w)) },
+	"whatsapp": formatted,
+	"link":     link, "text": func(v any) string { return fmt.Sprint(v) },
 }
 
 // link makes an address of a path and the names and values of a query; empty values are left out.
@@ -46,7 +47,7 @@ func link(path string, pairs ...string) string {
 var templates = func() map[string]*template.Template {
 	out := map[string]*template.Template{}
 	layout := template.Must(template.New("layout").Funcs(functions).ParseFS(templateFiles, "templates/layout.html", "templates/parts.html"))
-	for _, name := range []string{"login", "queues", "list", "job", "search", "audit", "confirm", "problem", "suppressions", "costs"} {
+	for _, name := range []string{"login", "queues", "list", "job", "search", "audit", "confirm", "problem", "suppressions", "costs", "preview", "outbox"} {
 		out[name] = template.Must(template.Must(layout.Clone()).ParseFS(templateFiles, "templates/"+name+".html"))
 	}
 	return out

@@ -17,10 +17,12 @@ import (
 	"ringup.dev/ringup/internal/admin/pages"
 	"ringup.dev/ringup/internal/app"
 	"ringup.dev/ringup/internal/config"
+	"ringup.dev/ringup/internal/event"
 	"ringup.dev/ringup/internal/opsserver"
 	"ringup.dev/ringup/internal/pricing"
 	"ringup.dev/ringup/internal/redisstore"
 	"ringup.dev/ringup/internal/render"
+	shops "ringup.dev/ringup/internal/store"
 	"ringup.dev/ringup/internal/store/envstore"
 	"ringup.dev/ringup/internal/telemetry"
 )
@@ -40,6 +42,8 @@ type Config struct {
 	Local bool
 	// Host to listen on; all interfaces when it is empty. ringup dev sets it.
 	Host string
+	// LiveTemplates reads the files of TEMPLATES_DIR again as they are saved (ringup dev).
+	LiveTemplates bool
 
 	env envconfig.Lookuper // to read the tokens again; nil of a Config that Load did not make
 }
@@ -63,6 +67,7 @@ type Admin struct {
 	admin    *admin.Admin
 	listener net.Listener
 	pages    *http.Server
+	live     *render.Live // nil without LiveTemplates
 }
 
 // New builds the program from a valid configuration and binds its ports. Redis may be away.
@@ -75,11 +80,18 @@ func New(c Config, log *slog.Logger) (*Admin, error) {
 	store.Instrument(registry)
 	renderer, renderErr := render.New(c.Render, c.Brand.Directory())
 	caps, capErr := pricing.NewCaps(c.Prices)
-	if err := errors.Join(renderErr, capErr); err != nil {
+	prices, priceErr := pricing.NewTable(c.Prices)
+	if err := errors.Join(renderErr, capErr, priceErr); err != nil {
 		return nil, err
 	}
 	for _, err := range renderer.Skipped() {
 		log.Warn("template skipped", "error", err)
+	}
+	var shown admin.Renderer = renderer
+	var live *render.Live
+	if c.LiveTemplates {
+		live = render.NewLive(c.Render, renderer, log)
+		shown = live
 	}
 	operators, err := opsserver.New(opsserver.Options{Config: c.Ops, Gatherer: registry, Checks: []opsserver.Check{
 		{Name: "redis", TTL: time.Second, Run: store.Ping},
@@ -87,8 +99,10 @@ func New(c Config, log *slog.Logger) (*Admin, error) {
 	if err != nil {
 		return nil, err
 	}
-	operations := admin.New(admin.Options{Config: c.Admin, Region: c.Address.DefaultRegion, Currency: c.Prices.Currency, Caps: caps,
-		Queues: store, Renderer: renderer, Log: log, Registerer: registry})
+	shop := &shops.Store{ID: event.DefaultStore, Region: c.Address.DefaultRegion}
+	c.Brand.Describe(shop)
+	operations := admin.New(admin.Options{Config: c.Admin, Region: c.Address.DefaultRegion, Currency: c.Prices.Currency, Caps: caps, Prices: prices, Store: shop,
+		Queues: store, Renderer: shown, Log: log, Registerer: registry})
 	listener, err := app.Listen("ADMIN_PORT", c.Admin.Address(c.Host))
 	if err != nil {
 		return nil, errors.Join(err, operators.Close())
@@ -96,7 +110,7 @@ func New(c Config, log *slog.Logger) (*Admin, error) {
 	if operations.Open() && !c.Local {
 		log.Warn("ADMIN_TOKEN is empty: only this machine is let in", "address", listener.Addr())
 	}
-	return &Admin{config: c, log: log, store: store, ops: operators, admin: operations, listener: listener, pages: &http.Server{
+	return &Admin{config: c, log: log, live: live, store: store, ops: operators, admin: operations, listener: listener, pages: &http.Server{
 		Handler:           pages.Handler(operations, store.Outbox(0), api.Path, api.Handler(operations)),
 		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: opsserver.MaxHeaderBytes,
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
@@ -112,6 +126,9 @@ func (a *Admin) Run(ctx context.Context) error {
 	defer stopBackground()
 	go a.store.LogWarnings(background)
 	go a.admin.Run(background)
+	if a.live != nil {
+		go a.live.Run(background)
+	}
 	if a.config.env != nil {
 		go config.Follow(background, a.config.env, a.log, a.config.Admin, a.admin.Use)
 	}

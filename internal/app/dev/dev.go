@@ -133,7 +133,7 @@ func (s *Server) build(ctx context.Context, env overlay) error {
 	if err != nil {
 		return app.Invalid(err)
 	}
-	ac.Redis.Embedded, ac.Local = s.embedded != nil, true
+	ac.Redis.Embedded, ac.Local, ac.LiveTemplates = s.embedded != nil, true, true
 	ac.Host, ac.Ops.Host = s.host, s.host
 	if s.admin, err = admin.New(ac, log); err != nil {
 		return err
@@ -147,7 +147,7 @@ func (s *Server) buildWorker(ctx context.Context, env overlay, log *slog.Logger)
 	if err != nil {
 		return nil, err
 	}
-	c.Redis.Embedded, c.Ops.Host = s.embedded != nil, s.host
+	c.Redis.Embedded, c.LiveTemplates, c.Ops.Host = s.embedded != nil, true, s.host
 	return worker.New(ctx, c, env, log)
 }
 
@@ -202,6 +202,7 @@ func (s *Server) greet() {
   samples   %[1]s/test/webhook-sample
   outbox    %[2]s/outbox
   queues    %[2]s/admin/queues
+  preview   %[2]s/admin/preview
   metrics   http://%[3]s/metrics
   Redis     %[4]s
 

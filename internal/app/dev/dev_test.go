@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -144,5 +147,62 @@ func TestLoopback(t *testing.T) {
 			}
 		}
 		s.close()
+	}
+}
+
+// TestTemplatesAreReadAgain: a template counts once it is saved, in messages and on the preview page; a wrong one is named once.
+func TestTemplatesAreReadAgain(t *testing.T) {
+	t.Parallel()
+	var out output
+	dir := t.TempDir()
+	ctx, cancel := context.WithCancel(t.Context())
+	s, err := New(ctx, envconfig.MapLookuper(map[string]string{"PORT": "0", "ADMIN_PORT": "0", "OPS_PORT": "0", "TEMPLATES_DIR": dir}), Loopback, &out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx) }()
+	save := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(dir, "words.en.txt"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	shows := func(greeting string) bool {
+		page, _ := get(t, s.AdminURL()+"/admin/preview?channel=sms", "text/html")
+		return strings.Contains(page, "Luna Coffee: "+greeting)
+	}
+	if !shows("Hi John Doe, ") {
+		t.Error("the preview has other words")
+	}
+	save(`{{define "greeting"}}Dear {{.CustomerName}}, {{end}}`)
+	redistest.Eventually(t, "the preview has the new words", func() bool { return shows("Dear John Doe, ") })
+	sent := 0
+	redistest.Eventually(t, "messages have the new words", func() bool {
+		sent++
+		r, err := http.NewRequestWithContext(ctx, http.MethodPost, s.IngestURL()+"/test/simulate-webhook", strings.NewReader(fmt.Sprintf(`{"id":"w%d"}`, sent)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Content-Type", "application/json")
+		resp, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		text, _ := get(t, s.AdminURL()+"/outbox?channel=sms", "application/json")
+		return strings.Contains(text, "Luna Coffee: Dear John Doe, ")
+	})
+	save(`{{define "greeting"}}Dear {{.Nmae}}, {{end}}`)
+	redistest.Eventually(t, "the log names the file", func() bool { return strings.Contains(out.String(), "words.en.txt") })
+	if !shows("Dear John Doe, ") {
+		t.Error("a wrong file changes the words")
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	if n := strings.Count(out.String(), "templates not read"); n != 1 {
+		t.Errorf("the log names the file %d times: %s", n, out.String())
 	}
 }

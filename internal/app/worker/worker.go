@@ -69,6 +69,9 @@ type Config struct {
 	Ops      opsserver.Config
 	Log      telemetry.LogConfig
 	Tracing  otlp.Config
+
+	// LiveTemplates reads the files of TEMPLATES_DIR again as they are saved (ringup dev). What is wrong with them is left to admin to log.
+	LiveTemplates bool
 }
 
 // leaseMargin is how much of a lease has to remain when a send has taken as long as it may: time to settle it.
@@ -150,6 +153,7 @@ type Worker struct {
 	optOuts worker.OptOuts
 	ops     *opsserver.Server
 	traces  *otlp.Tracing
+	live    *render.Live // nil without LiveTemplates
 }
 
 // tracesTimeout bounds how long a stopping worker waits for the collector of its traces.
@@ -212,6 +216,11 @@ func New(ctx context.Context, c Config, env envconfig.Lookuper, log *slog.Logger
 	for _, err := range renderer.Skipped() {
 		log.Warn("template skipped", "error", err)
 	}
+	var live *render.Live
+	if c.LiveTemplates {
+		live = render.NewLive(c.Render, renderer, slog.New(slog.DiscardHandler))
+		o.Renderer = live
+	}
 	traces, err := otlp.New(ctx, c.Tracing, "ringup-worker", attribute.String("ringup.channel", string(channel)))
 	if err != nil {
 		return nil, err
@@ -234,7 +243,7 @@ func New(ctx context.Context, c Config, env envconfig.Lookuper, log *slog.Logger
 		return nil, err
 	}
 	optOuts := worker.OptOuts{Channel: channel, Every: c.Worker.OptOutSync, Store: store, Log: log}
-	return &Worker{log: log, store: store, worker: loop, senders: o.Senders, optOuts: optOuts, ops: operators, traces: traces}, nil
+	return &Worker{log: log, store: store, worker: loop, senders: o.Senders, optOuts: optOuts, ops: operators, traces: traces, live: live}, nil
 }
 
 // OpsAddr is where the operators' port is.
@@ -249,6 +258,9 @@ func (w *Worker) Run(ctx context.Context) error {
 	defer stopBackground()
 	go w.store.LogWarnings(background)
 	go w.optOuts.Run(background, w.senders)
+	if w.live != nil {
+		go w.live.Run(background)
+	}
 	stop := context.AfterFunc(ctx, w.ops.Drain)
 	defer stop()
 	w.log.Info("worker claims", "ops", w.OpsAddr())

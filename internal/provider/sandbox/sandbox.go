@@ -52,15 +52,17 @@ func (c *Config) Validate() error {
 
 // Entry is a message that the sandbox took, as the outbox stores it and the outbox page shows it.
 type Entry struct {
-	Channel  message.Channel `json:"channel"`
-	To       string          `json:"to"` // the whole address
-	Subject  string          `json:"subject"`
-	Text     string          `json:"text"`
-	HTML     string          `json:"html"`
-	EventID  string          `json:"event_id"` // the webhook's
-	JobID    string          `json:"job_id"`
-	Provider string          `json:"provider"`
-	SentAt   time.Time       `json:"sent_at"`
+	Channel   message.Channel `json:"channel"`
+	To        string          `json:"to"` // the whole address
+	Subject   string          `json:"subject"`
+	Text      string          `json:"text"`
+	HTML      string          `json:"html"`
+	Headers   []string        `json:"headers,omitempty"` // of an e-mail, beside the usual ones: "Auto-Submitted: auto-generated"
+	EventID   string          `json:"event_id"`          // the webhook's
+	EventType string          `json:"event,omitempty"`
+	JobID     string          `json:"job_id"`
+	Provider  string          `json:"provider"`
+	SentAt    time.Time       `json:"sent_at"`
 }
 
 // Outbox stores messages for developers to look at.
@@ -218,8 +220,17 @@ func (p *Provider) put(ctx context.Context, m message.Message) error {
 	if p.config.OutboxSize == 0 {
 		return nil
 	}
+	var headers []string
+	if m.Channel == message.Email {
+		if m.ReplyTo != "" {
+			headers = append(headers, "Reply-To: "+m.ReplyTo)
+		}
+		for _, h := range m.Headers() {
+			headers = append(headers, h.Name+": "+h.Value)
+		}
+	}
 	err := p.outbox.Put(ctx, Entry{
-		Channel: m.Channel, To: m.To.Reveal(), Subject: m.Subject, Text: m.Text, HTML: m.HTML, EventID: m.WebhookID, JobID: m.JobID,
+		Channel: m.Channel, To: m.To.Reveal(), Subject: m.Subject, Text: m.Text, HTML: m.HTML, Headers: headers, EventID: m.WebhookID, EventType: m.EventType, JobID: m.JobID,
 		Provider: "sandbox", SentAt: time.Now().UTC(),
 	})
 	if err != nil {

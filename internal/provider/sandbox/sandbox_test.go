@@ -67,7 +67,7 @@ func TestSendPutsTheMessageIntoTheOutbox(t *testing.T) {
 	}
 	want := []sandbox.Entry{{
 		Channel: message.Email, To: "jo@example.com", Subject: "Your receipt", Text: "Thank you", HTML: "<p>Thank you</p>",
-		EventID: "wh_1", JobID: "wh_1:email:1", Provider: "sandbox",
+		Headers: []string{"Auto-Submitted: auto-generated"}, EventID: "wh_1", JobID: "wh_1:email:1", Provider: "sandbox",
 	}}
 	if diff := cmp.Diff(want, box.entries, cmpopts.IgnoreFields(sandbox.Entry{}, "SentAt")); diff != "" {
 		t.Errorf("outbox (-want +got):\n%s", diff)

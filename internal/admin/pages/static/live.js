@@ -1,9 +1,9 @@
-// Fetches the page again every two seconds and replaces its live parts. Without scripts, the page stays as it was loaded.
+// Fetches the page again every two seconds and replaces its live parts. In live lists it adds what is new, so that nothing that is open is closed. Without scripts, the page stays as it was loaded.
 "use strict";
 (() => {
   const every = 2000;
   const status = document.getElementById("live-status");
-  if (!document.querySelector("[data-live]")) return;
+  if (!document.querySelector("[data-live], [data-live-list]")) return;
   if (status) status.textContent = "live";
   const update = async () => {
     if (!document.hidden) {
@@ -15,6 +15,12 @@
             const next = fresh.getElementById(part.id);
             // A part with the focus in it stays as it is.
             if (next && !part.contains(document.activeElement) && part.innerHTML !== next.innerHTML) part.innerHTML = next.innerHTML;
+          }
+          for (const list of document.querySelectorAll("[data-live-list]")) {
+            const next = fresh.getElementById(list.id);
+            if (!next) continue;
+            const known = new Set([...list.children].map((child) => child.id));
+            list.prepend(...[...next.children].filter((child) => !known.has(child.id)));
           }
           if (status) status.textContent = "live";
         } else if (status) status.textContent = "not live: HTTP " + response.status;

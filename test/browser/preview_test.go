@@ -1,0 +1,117 @@
+package browser
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+
+	"ringup.dev/ringup/internal/redistest"
+)
+
+// receipt is a payload with a field for every part of a receipt.
+const receipt = `{"id":"w1","event_type":"pos_save","timestamp":"2026-03-14T18:42:00+01:00","source":"till-2","data":{"transactionId":"TXN_88213","amount":"41.80","currency":"EUR",
+"subtotal":"39.00","discount":"2.00","tax":"6.23","tip":"4.80","customerName":"Anna Müller","customerPhone":"+49 151 23456789","customerEmail":"anna@example.com","customerTimezone":"Europe/Berlin",
+"payment":{"brand":"Visa","lastFour":"4242"},"place":"Table 7","orderName":"#1001","orderId":"ORD_1","status":"paid","receiptUrl":"https://till.example.com/r/1",
+"items":[{"name":"Flat white","quantity":2,"price":4.2,"options":["oat milk","extra shot"]},{"name":"Käsekuchen","quantity":1,"price":5.5},
+{"name":"Ethiopia Yirgacheffe, 250 g","quantity":1,"price":14.9},{"name":"Beans by weight","quantity":0.75,"price":13.6}]}}`
+
+// TestPreview is the shop's owner, who looks at messages before customers do.
+func TestPreview(t *testing.T) {
+	s, _ := serve(t, redistest.Start(t), map[string]string{
+		"BUSINESS_COLOR": "#7a3b12", "BUSINESS_ADDRESS": "Karl-Marx-Allee 1, 10178 Berlin", "BUSINESS_TAX_NUMBER": "DE 123456789", "BUSINESS_SUPPORT": "+49 30 1234567",
+		"PRICES": "sms=0.0079,sms:+49=0.075,whatsapp=0.05,email=0.0004", "PRICE_CURRENCY": "EUR",
+	})
+	v := open(t)
+	v.run(chromedp.Navigate(s.AdminURL() + "/admin/preview"))
+	v.sees("sms for the customer")
+	v.looks("preview")
+	v.run(chromedp.SendKeys(chromedp.CSS(`input[name=locale]`), "ar\r"))
+	v.sees("إيصال طلبك")
+	v.looks("preview-ar")
+	for _, scheme := range []string{"light", "dark"} {
+		v.window(320, 700, scheme)
+		v.check("preview at 320 px, " + scheme)
+	}
+	v.window(1200, 900, "light")
+
+	v.run(chromedp.Navigate(s.AdminURL()+"/admin/preview?locale=de"), chromedp.Click(chromedp.CSS(`summary`)))
+	_, err := chromedp.Run(v.ctx, chromedp.Evaluate[string](fmt.Sprintf(`document.querySelector("textarea").value = %q`, receipt)))
+	v.must(err)
+	v.press("Show the payload")
+	v.sees("Visa (Endziffern 4242)")
+	v.sees("0.075 EUR")
+	v.looks("preview-payload")
+	for _, locale := range []string{"de", "ar", "ja"} {
+		v.run(chromedp.Navigate("data:text/html;base64," + base64.StdEncoding.EncodeToString([]byte(mail(t, s.AdminURL(), locale)))))
+		v.window(700, 900, "light")
+		v.save("email-" + locale)
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, m := range v.messages {
+		t.Errorf("an error on the console: %s", m)
+	}
+}
+
+// mail returns the HTML of the receipt's e-mail in a locale.
+func mail(t *testing.T, admin, locale string) string {
+	t.Helper()
+	asked, err := json.Marshal(map[string]string{"channel": "email", "audience": "customer", "locale": locale, "payload": receipt})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, admin+"/admin/api/preview", bytes.NewReader(asked))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer of a program")
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	var shown struct{ Messages []struct{ HTML string } }
+	if err := json.NewDecoder(resp.Body).Decode(&shown); err != nil || len(shown.Messages) != 1 {
+		t.Fatalf("HTTP %d, %v, %d messages", resp.StatusCode, err, len(shown.Messages))
+	}
+	return shown.Messages[0].HTML
+}
+
+// TestOutbox is a developer, who looks at what came in and reads on while more comes.
+func TestOutbox(t *testing.T) {
+	s, _ := serve(t, redistest.Start(t), nil)
+	post(t, s, `{"id":"first","event_type":"pos_save"}`)
+	v := open(t)
+	v.run(chromedp.Navigate(s.AdminURL() + "/outbox"))
+	v.sees("first:email:1")
+	v.sees("first:sms:1")
+	v.sees("first:whatsapp:1")
+	v.press("Headers")
+	v.sees("Auto-Submitted: auto-generated")
+	post(t, s, `{"id":"second","event_type":"order_update","data":{"locale":"de"}}`)
+	v.sees("second:sms:1") // without a reload
+	v.sees("second:email:1")
+	v.sees("second:whatsapp:1")
+	v.sees("Auto-Submitted: auto-generated") // what was opened is open
+	v.sees("The newest 6 of 6.")
+	v.looks("outbox")
+	v.window(320, 700, "light")
+	v.check("outbox at 320 px")
+	v.window(1200, 900, "light")
+	v.run(chromedp.SendKeys(chromedp.CSS(`main input[name=q]`), "second:sms:1\r"))
+	v.sees("The newest 1 of 1.")
+	v.press("second:sms:1")
+	v.sees("History")
+	v.press("in the outbox")
+	v.sees("The newest 1 of 1.")
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, m := range v.messages {
+		t.Errorf("an error on the console: %s", m)
+	}
+}
