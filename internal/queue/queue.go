@@ -23,6 +23,9 @@ import (
 // be repeated safely.
 var ErrUnavailable = errors.New("the queue is unavailable")
 
+// ErrReadOnly means that the store answers and takes no writes: it is a replica by now. It is an ErrUnavailable.
+var ErrReadOnly = fmt.Errorf("%w: Redis takes no writes", ErrUnavailable)
+
 // FullError means that a channel's queue is at its maximum depth and took nothing.
 type FullError struct {
 	Channel message.Channel

@@ -22,7 +22,7 @@ func (s *Store) Record(ctx context.Context, e queue.AuditEntry) error {
 	pipe := s.client.Pipeline()
 	pipe.LPush(ctx, key, text)
 	pipe.LTrim(ctx, key, 0, maxAudit-1)
-	_, err = pipe.Exec(ctx)
+	_, err = exec(ctx, pipe)
 	return unavailable(err)
 }
 

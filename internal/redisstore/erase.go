@@ -254,7 +254,7 @@ func (s *Store) forgetCopies(ctx context.Context, r *queue.ForgetRequest, channe
 	for i, name := range names {
 		texts[i] = pipe.Get(ctx, name)
 	}
-	if _, err := foreignKeys(pipe.Exec(ctx)); err != nil {
+	if _, err := foreignKeys(exec(ctx, pipe)); err != nil {
 		return 0, false, unavailable(err)
 	}
 	for i, text := range texts {

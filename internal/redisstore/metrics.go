@@ -2,7 +2,6 @@ package redisstore
 
 import (
 	"context"
-	"errors"
 	"strconv"
 	"strings"
 	"time"
@@ -188,7 +187,7 @@ func (s *Store) afterTheSend(ctx context.Context, channel message.Channel) (supp
 	k := s.keys[channel]
 	pipe := s.client.Pipeline()
 	addresses, reports := pipe.HLen(ctx, k.Suppressed), pipe.LLen(ctx, k.Reports)
-	_, err = pipe.Exec(ctx)
+	_, err = exec(ctx, pipe)
 	return addresses.Val(), reports.Val(), unavailable(err)
 }
 
@@ -199,7 +198,7 @@ func (q *queueMetrics) chosen(ctx context.Context) bool {
 	pipe := q.store.client.Pipeline()
 	pipe.SetNX(ctx, key, q.id, reporterTerm)
 	holder := pipe.Get(ctx, key)
-	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) || holder.Val() != q.id {
+	if _, err := exec(ctx, pipe); err != nil || holder.Val() != q.id {
 		return false
 	}
 	return q.store.client.PExpire(ctx, key, reporterTerm).Err() == nil

@@ -30,7 +30,7 @@ func (o *Outbox) Put(ctx context.Context, entry sandbox.Entry) error {
 	pipe := o.store.client.Pipeline()
 	pipe.LPush(ctx, key, text)
 	pipe.LTrim(ctx, key, 0, int64(o.keep)-1)
-	_, err = pipe.Exec(ctx)
+	_, err = exec(ctx, pipe)
 	return unavailable(err)
 }
 
@@ -41,7 +41,7 @@ func (o *Outbox) List(ctx context.Context) ([]sandbox.Entry, error) {
 	for _, channel := range message.Channels {
 		lists = append(lists, pipe.LRange(ctx, o.store.keys[channel].Outbox, 0, int64(o.keep)-1))
 	}
-	if _, err := pipe.Exec(ctx); err != nil {
+	if _, err := exec(ctx, pipe); err != nil {
 		return nil, unavailable(err)
 	}
 	entries := []sandbox.Entry{}

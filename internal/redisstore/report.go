@@ -123,7 +123,7 @@ func (d *Deliveries) Accept(ctx context.Context, update report.Update) error {
 	if pipe.Len() == 0 {
 		return nil
 	}
-	_, err := pipe.Exec(ctx)
+	_, err := exec(ctx, pipe)
 	select {
 	case d.woken <- struct{}{}:
 	default:

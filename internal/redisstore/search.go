@@ -62,7 +62,7 @@ func (s *Store) waiting(ctx context.Context, channel message.Channel, priority, 
 		pipe := s.client.Pipeline()
 		length := pipe.LLen(ctx, key)
 		raws := pipe.LRange(ctx, key, int64(offset), int64(offset+limit-len(out)-1))
-		if _, err := pipe.Exec(ctx); err != nil {
+		if _, err := exec(ctx, pipe); err != nil {
 			return nil, err
 		}
 		for _, raw := range raws.Val() {
@@ -111,7 +111,7 @@ func (s *Store) addBodies(ctx context.Context, jobs []queue.Stored) error {
 	if len(asked) == 0 {
 		return nil
 	}
-	if _, err := foreignKeys(pipe.Exec(ctx)); err != nil {
+	if _, err := foreignKeys(exec(ctx, pipe)); err != nil {
 		return unavailable(err)
 	}
 	for i, body := range asked {
@@ -246,7 +246,7 @@ func (s *Store) byMessageID(ctx context.Context, channel message.Channel, id str
 			logs[i] = pipe.HGet(ctx, key, field)
 		}
 	}
-	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
+	if _, err := exec(ctx, pipe); err != nil {
 		return nil, unavailable(err)
 	}
 	var found []queue.Stored

@@ -3,7 +3,6 @@ package redisstore
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,7 +19,7 @@ func (s *Store) Depth(ctx context.Context, channel message.Channel) (queue.Depth
 	k := s.keys[channel]
 	pipe := s.client.Pipeline()
 	depth := k.depth(ctx, pipe)
-	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
+	if _, err := exec(ctx, pipe); err != nil {
 		return queue.Depth{}, unavailable(err)
 	}
 	return depth(), nil
@@ -79,7 +78,7 @@ func (s *Store) Resume(ctx context.Context, channel message.Channel) error {
 	pipe := s.client.Pipeline()
 	resumed := pipe.HDel(ctx, k.Halted, "paused")
 	pipe.RPush(ctx, k.Wake, "1")
-	_, _ = pipe.Exec(ctx) // a full Redis wakes no worker; they also look by themselves
+	_, _ = exec(ctx, pipe) // a full Redis wakes no worker; they also look by themselves
 	return unavailable(resumed.Err())
 }
 
@@ -94,7 +93,7 @@ func (s *Store) State(ctx context.Context, channel message.Channel) (*queue.Chan
 	due := pipe.ZCount(ctx, k.Retry, "-inf", strconv.FormatInt(time.Now().UnixMilli(), 10))
 	totals, state, workers := pipe.HGetAll(ctx, k.Totals), pipe.HGetAll(ctx, k.State), pipe.HGetAll(ctx, k.Workers)
 	// A key of another type belongs to another program: the others are shown all the same, and which one it is.
-	foreign, err := foreignKeys(pipe.Exec(ctx))
+	foreign, err := foreignKeys(exec(ctx, pipe))
 	if err != nil {
 		return nil, unavailable(err)
 	}

@@ -3,7 +3,6 @@ package redisstore
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -34,7 +33,7 @@ func (s *Store) Notifications(ctx context.Context, webhookID string) (*queue.Not
 		inflight[channel] = pipe.ZRange(ctx, k.Inflight, 0, maxInflight-1)
 		records = append(records, s.records(ctx, pipe, k, webhookID)...)
 	}
-	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
+	if _, err := exec(ctx, pipe); err != nil {
 		return nil, unavailable(err)
 	}
 	for _, record := range records {
@@ -134,7 +133,7 @@ func (s *Store) loadLogs(ctx context.Context, notifications []queue.Notification
 		key, name := k.log(webhookID, index, n.History[0].At)
 		logs[i] = pipe.HMGet(ctx, key, name, name+":r")
 	}
-	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
+	if _, err := exec(ctx, pipe); err != nil {
 		return nil, unavailable(err)
 	}
 	for i := range notifications {
@@ -170,7 +169,7 @@ func (s *Store) fallBacks(ctx context.Context, parents []queue.Notification) (ou
 	if pipe.Len() == 0 {
 		return out, nil
 	}
-	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
+	if _, err := exec(ctx, pipe); err != nil {
 		return nil, unavailable(err)
 	}
 	for i := range parents {
