@@ -15,7 +15,7 @@ import (
 )
 
 // errNoAnswer is the error of a script's call that came back with neither an answer nor an error.
-var errNoAnswer = errors.New("Redis did not answer")
+var errNoAnswer = errors.New("no answer")
 
 // exec runs a pipeline, and is the only place that does so: afterwards each command has an answer or an error. go-redis leaves the commands
 // as they were where a new connection was refused by an error of Redis (WRONGPASS, a sentinel without a master), and returns the error alone. A

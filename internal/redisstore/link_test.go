@@ -35,27 +35,36 @@ func everyCall(store *Store, producer *Producer, consumer *Consumer, deliveries 
 		"OpenBreaker":  func(ctx context.Context) error { return store.OpenBreaker(ctx, sms, "p", "ann", true) },
 		"CloseBreaker": func(ctx context.Context) error { return store.CloseBreaker(ctx, sms, "p") },
 		"Ping":         func(ctx context.Context) error { return store.Ping(ctx) },
-		"Forget":       func(ctx context.Context) error { _, err := store.Forget(ctx, queue.ForgetRequest{AtMost: 1}); return err },
-		"Examine":      func(ctx context.Context) error { _, err := store.Examine(ctx); return err },
-		"Retry":        func(ctx context.Context) error { _, err := store.Retry(ctx, []queue.Stored{failed}, "ann"); return err },
-		"Delete":       func(ctx context.Context) error { _, err := store.Delete(ctx, []queue.Stored{failed}, "ann"); return err },
-		"Purge":        func(ctx context.Context) error { _, err := store.Purge(ctx, sms, 1, "ann"); return err },
-		"List":         func(ctx context.Context) error { _, err := store.List(ctx, sms, queue.Waiting, 0, 0, 1); return err },
-		"Locate":       func(ctx context.Context) error { _, err := store.Locate(ctx, "w:sms:1", time.Time{}); return err },
+		"Forget": func(ctx context.Context) error {
+			_, err := store.Forget(ctx, queue.ForgetRequest{AtMost: 1})
+			return err
+		},
+		"Examine": func(ctx context.Context) error { _, err := store.Examine(ctx); return err },
+		"Retry":   func(ctx context.Context) error { _, err := store.Retry(ctx, []queue.Stored{failed}, "ann"); return err },
+		"Delete": func(ctx context.Context) error {
+			_, err := store.Delete(ctx, []queue.Stored{failed}, "ann")
+			return err
+		},
+		"Purge":  func(ctx context.Context) error { _, err := store.Purge(ctx, sms, 1, "ann"); return err },
+		"List":   func(ctx context.Context) error { _, err := store.List(ctx, sms, queue.Waiting, 0, 0, 1); return err },
+		"Locate": func(ctx context.Context) error { _, err := store.Locate(ctx, "w:sms:1", time.Time{}); return err },
 		"Search": func(ctx context.Context) error {
 			_, err := store.Search(ctx, func(*queue.Stored) bool { return false }, "x", 1)
 			return err
 		},
-		"SaveSession":     func(ctx context.Context) error { return store.SaveSession(ctx, "id", "ann", time.Hour) },
-		"Session":         func(ctx context.Context) error { _, err := store.Session(ctx, "id"); return err },
-		"EndSession":      func(ctx context.Context) error { return store.EndSession(ctx, "id") },
-		"Spending":        func(ctx context.Context) error { _, err := store.Spending(ctx, sms, time.Now()); return err },
-		"Depth":           func(ctx context.Context) error { _, err := store.Depth(ctx, sms); return err },
-		"Pause":           func(ctx context.Context) error { return store.Pause(ctx, sms, "ann", "") },
-		"Resume":          func(ctx context.Context) error { return store.Resume(ctx, sms) },
-		"State":           func(ctx context.Context) error { _, err := store.State(ctx, sms); return err },
-		"Notifications":   func(ctx context.Context) error { _, err := store.Notifications(ctx, "w"); return err },
-		"Suppress":        func(ctx context.Context) error { _, err := store.Suppress(ctx, []suppress.Entry{{Channel: sms, Address: to}}); return err },
+		"SaveSession":   func(ctx context.Context) error { return store.SaveSession(ctx, "id", "ann", time.Hour) },
+		"Session":       func(ctx context.Context) error { _, err := store.Session(ctx, "id"); return err },
+		"EndSession":    func(ctx context.Context) error { return store.EndSession(ctx, "id") },
+		"Spending":      func(ctx context.Context) error { _, err := store.Spending(ctx, sms, time.Now()); return err },
+		"Depth":         func(ctx context.Context) error { _, err := store.Depth(ctx, sms); return err },
+		"Pause":         func(ctx context.Context) error { return store.Pause(ctx, sms, "ann", "") },
+		"Resume":        func(ctx context.Context) error { return store.Resume(ctx, sms) },
+		"State":         func(ctx context.Context) error { _, err := store.State(ctx, sms); return err },
+		"Notifications": func(ctx context.Context) error { _, err := store.Notifications(ctx, "w"); return err },
+		"Suppress": func(ctx context.Context) error {
+			_, err := store.Suppress(ctx, []suppress.Entry{{Channel: sms, Address: to}})
+			return err
+		},
 		"Unsuppress":      func(ctx context.Context) error { _, err := store.Unsuppress(ctx, sms, to); return err },
 		"Suppressed":      func(ctx context.Context) error { _, err := store.Suppressed(ctx, sms, to); return err },
 		"CountSuppressed": func(ctx context.Context) error { _, err := store.CountSuppressed(ctx, sms); return err },
@@ -101,7 +110,10 @@ func everyCall(store *Store, producer *Producer, consumer *Consumer, deliveries 
 func TestNothingCountsThatRedisNeverSaw(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
-	store := open(t, Config{URL: secret.String("redis://:former@" + server.Addr())}, func(c *Config) { c.FallbackChannel = map[string]string{"sms": "whatsapp"}; c.FallbackWithin = time.Minute })
+	store := open(t, Config{URL: secret.String("redis://:former@" + server.Addr())}, func(c *Config) {
+		c.FallbackChannel = map[string]string{"sms": "whatsapp"}
+		c.FallbackWithin = time.Minute
+	})
 	admin := server.Client()
 	if err := admin.ConfigSet(t.Context(), "requirepass", "former").Err(); err != nil {
 		t.Fatal(err)
@@ -165,7 +177,17 @@ func TestMissingKeyHidesNoError(t *testing.T) {
 type switchboard struct {
 	to     atomic.Value // string: an address
 	reword func([]byte) []byte
-	dialed atomic.Int64
+	heard  func([]byte) // what a program says; may be nil
+}
+
+// writer hands what is written to a function.
+type writer func([]byte)
+
+func (w writer) Write(b []byte) (int, error) {
+	if w != nil {
+		w(b)
+	}
+	return len(b), nil
 }
 
 func (s *switchboard) listen(t *testing.T) string {
@@ -180,13 +202,15 @@ func (s *switchboard) listen(t *testing.T) string {
 			if err != nil {
 				return
 			}
-			s.dialed.Add(1)
 			out, err := net.Dial("tcp", s.to.Load().(string))
 			if err != nil {
 				_ = in.Close()
 				continue
 			}
-			go func() { _, _ = io.Copy(out, in); _ = out.Close() }()
+			go func() {
+				_, _ = io.Copy(out, io.TeeReader(in, writer(s.heard)))
+				_ = out.Close()
+			}()
 			go func() {
 				defer in.Close()
 				buffer := make([]byte, 64<<10)

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -159,6 +160,7 @@ func (w *Worker) exchange(ctx context.Context, now time.Time, draining bool) {
 	if claim != nil {
 		w.claimed(ctx, claim)
 	}
+	w.noteReadOnly(err)
 	if err != nil {
 		s.failures++
 		s.answering = time.Time{}
@@ -169,6 +171,16 @@ func (w *Worker) exchange(ctx context.Context, now time.Time, draining bool) {
 	s.failures = 0
 	if s.answering.IsZero() {
 		s.answering = time.Now()
+	}
+}
+
+// noteReadOnly remembers since when the queue has answered that it takes no writes. That it could not be reached meanwhile changes nothing.
+func (w *Worker) noteReadOnly(err error) {
+	switch {
+	case err == nil:
+		w.readOnly.Store(0)
+	case errors.Is(err, queue.ErrReadOnly):
+		w.readOnly.CompareAndSwap(0, time.Now().UnixNano())
 	}
 }
 

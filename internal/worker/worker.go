@@ -79,6 +79,9 @@ const (
 	callTimeout = 4 * time.Second
 	// settleTimeout is how long a worker that stops tries to settle what it sent.
 	settleTimeout = 10 * time.Second
+	// readOnlyPatience is how long a queue may answer that it takes no writes: longer than a failover takes. By then the worker holds on to the wrong
+	// server, and a new one asks anew who is the right one.
+	readOnlyPatience = 2 * time.Minute
 )
 
 // Worker claims, handles and settles the jobs of one queue.
@@ -87,6 +90,7 @@ type Worker struct {
 	pool     *pool
 	state    state
 	lastTick atomic.Int64 // Unix ns of the loop's last sign of life
+	readOnly atomic.Int64 // Unix ns since when the queue takes no writes; 0 while it does
 }
 
 // New returns a worker; Run starts it.
@@ -97,11 +101,14 @@ func New(o Options) *Worker {
 }
 
 // Live reports whether the loop gets on: it claims, or has proved the queue empty, or waits for jobs that are bounded. A queue that cannot be
-// reached is no reason to restart a worker, and does not count against it.
+// reached is no reason to restart a worker, and does not count against it; one that has taken no writes for two minutes does (queue.ErrReadOnly).
 func (w *Worker) Live() error {
 	still := time.Since(time.Unix(0, w.lastTick.Load()))
 	if limit := w.Config.SendTimeout + w.Lease; still > limit {
 		return fmt.Errorf("the loop has not turned for %s", still.Round(time.Second))
+	}
+	if since := w.readOnly.Load(); since > 0 && time.Since(time.Unix(0, since)) > readOnlyPatience {
+		return fmt.Errorf("no writes to Redis for more than %s: it is a replica, or there is another master by now", readOnlyPatience)
 	}
 	return nil
 }
