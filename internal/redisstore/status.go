@@ -39,6 +39,9 @@ func (s *Store) Notifications(ctx context.Context, webhookID string) (*queue.Not
 	for _, record := range records {
 		for _, part := range splitRecord(record.Val()) {
 			at := part.acceptedAt()
+			if time.Since(at) > 2*s.config.longestTTL() {
+				continue // a generation lasts for a day at least; the logs of its messages may be gone
+			}
 			if out.AcceptedAt.IsZero() || at.Before(out.AcceptedAt) {
 				out.AcceptedAt = at
 			}
@@ -107,13 +110,11 @@ func (s *Store) recordKeys(channel message.Channel) Keys {
 	return s.keys[s.slots[s.slotOf(channel)][0]]
 }
 
-// records asks for a webhook's records, the latest first. Redis's clock names the generations, and ours may be off by some: the one after
-// is looked at, too.
+// records asks for a webhook's records, the latest first.
 func (s *Store) records(ctx context.Context, pipe redis.Pipeliner, k Keys, webhookID string) []*redis.StringCmd {
 	field, bucket := recordPath(webhookID)
-	generation := time.Now().UnixMilli() / max(s.config.DedupeTTL, s.config.StatusTTL).Milliseconds()
 	var out []*redis.StringCmd
-	for g := generation + 1; g >= generation-1; g-- {
+	for _, g := range s.config.generations(time.Now()) {
 		out = append(out, pipe.HGet(ctx, fmt.Sprintf("%s:seen:%d:%s", k.Base, g, bucket), string(field)))
 	}
 	return out
