@@ -26,6 +26,17 @@ var ErrUnavailable = errors.New("the queue is unavailable")
 // ErrReadOnly means that the store answers and takes no writes: it is a replica by now. It is an ErrUnavailable.
 var ErrReadOnly = fmt.Errorf("%w: Redis takes no writes", ErrUnavailable)
 
+// PartialError means that some channels could not be asked, as where one shard of a cluster is down. The answer beside it has what is known of the others.
+// It is the channels' error, too: who does not look for it takes the whole as unavailable.
+type PartialError struct {
+	Channels []message.Channel
+	Err      error
+}
+
+func (e *PartialError) Error() string { return fmt.Sprintf("of %v nothing is known: %v", e.Channels, e.Err) }
+
+func (e *PartialError) Unwrap() error { return e.Err }
+
 // FullError means that a channel's queue is at its maximum depth and took nothing.
 type FullError struct {
 	Channel message.Channel
@@ -187,6 +198,8 @@ type Notifications struct {
 	AcceptedAt    time.Time      `json:"accepted_at"`
 	Notifications []Notification `json:"notifications"`
 	Skipped       []Skipped      `json:"skipped"`
+	// Unavailable are the channels that could not be asked: there may be more notifications on them.
+	Unavailable []message.Channel `json:"unavailable,omitempty"`
 }
 
 // Notification is one job's state.

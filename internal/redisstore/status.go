@@ -3,6 +3,7 @@ package redisstore
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -19,22 +20,18 @@ import (
 const maxInflight = 1000
 
 // Notifications returns the state of a webhook's notifications: the accepted jobs, and their history, with the messages that fell back to
-// another channel. Errors: *queue.NotFoundError, queue.ErrUnavailable.
+// another channel. Where some channels cannot be asked, what is known of the others is the answer. Errors: *queue.NotFoundError, queue.ErrUnavailable.
 func (s *Store) Notifications(ctx context.Context, webhookID string) (*queue.Notifications, error) {
 	out := &queue.Notifications{WebhookID: webhookID, Notifications: []queue.Notification{}, Skipped: []queue.Skipped{}}
 	known := func(id string) bool {
 		return slices.ContainsFunc(out.Notifications, func(n queue.Notification) bool { return n.ID == id })
 	}
-	pipe := s.client.Pipeline()
-	var records []*redis.StringCmd
-	inflight := map[message.Channel]*redis.StringSliceCmd{}
-	for _, channel := range message.Channels {
-		k := s.keys[channel]
-		inflight[channel] = pipe.ZRange(ctx, k.Inflight, 0, maxInflight-1)
-		records = append(records, s.records(ctx, pipe, k, webhookID)...)
-	}
-	if _, err := exec(ctx, pipe); err != nil {
-		return nil, unavailable(err)
+	records, inflight, err := s.recordsOf(ctx, webhookID)
+	var missing *queue.PartialError
+	if errors.As(err, &missing) {
+		out.Unavailable = missing.Channels
+	} else if err != nil {
+		return nil, err
 	}
 	for _, record := range records {
 		for _, part := range splitRecord(record.Val()) {
@@ -54,12 +51,15 @@ func (s *Store) Notifications(ctx context.Context, webhookID string) (*queue.Not
 			}
 		}
 	}
+	if out.AcceptedAt.IsZero() && missing != nil {
+		return nil, err
+	}
 	if out.AcceptedAt.IsZero() {
 		return nil, &queue.NotFoundError{WebhookID: webhookID}
 	}
 	sending := map[string]bool{}
 	for channel, raws := range inflight {
-		for _, raw := range raws.Val() {
+		for _, raw := range raws {
 			if j, err := job.Decode(channel, []byte(raw)); err == nil {
 				sending[j.ID()] = true
 			}
@@ -69,7 +69,7 @@ func (s *Store) Notifications(ctx context.Context, webhookID string) (*queue.Not
 	for from := 0; from < len(out.Notifications); {
 		moved, err := s.loadLogs(ctx, out.Notifications[from:])
 		if err == nil {
-			moved, err = s.fallBacks(ctx, moved)
+			moved, err = s.fallBacks(ctx, moved, out.Unavailable)
 		}
 		if err != nil {
 			return nil, err
@@ -87,6 +87,29 @@ func (s *Store) Notifications(ctx context.Context, webhookID string) (*queue.Not
 		}
 	}
 	return out, nil
+}
+
+// recordsOf asks every channel for a webhook's records, the latest first, and for what is in flight. Errors: queue.ErrUnavailable, *queue.PartialError.
+func (s *Store) recordsOf(ctx context.Context, webhookID string) ([]*redis.StringCmd, map[message.Channel][]string, error) {
+	ctx, cancel := halfOf(ctx)
+	defer cancel()
+	type answer struct {
+		channel  message.Channel
+		records  []*redis.StringCmd
+		inflight *redis.StringSliceCmd
+	}
+	answers, err := fromEach(func(channel message.Channel) (answer, error) {
+		pipe, k := s.client.Pipeline(), s.keys[channel]
+		a := answer{channel, s.records(ctx, pipe, k, webhookID), pipe.ZRange(ctx, k.Inflight, 0, maxInflight-1)}
+		_, err := exec(ctx, pipe)
+		return a, unavailable(err)
+	})
+	var records []*redis.StringCmd
+	inflight := map[message.Channel][]string{}
+	for _, a := range answers {
+		records, inflight[a.channel] = append(records, a.records...), a.inflight.Val()
+	}
+	return records, inflight, err
 }
 
 // whatAccepted is the first event of every notification.
@@ -151,8 +174,8 @@ func (s *Store) loadLogs(ctx context.Context, notifications []queue.Notification
 	return moved, nil
 }
 
-// fallBacks returns the notifications that came of those whose message fell back: their parents.
-func (s *Store) fallBacks(ctx context.Context, parents []queue.Notification) (out []queue.Notification, err error) {
+// fallBacks returns the notifications that came of those whose message fell back: their parents. Channels that are missing are not asked.
+func (s *Store) fallBacks(ctx context.Context, parents []queue.Notification, missing []message.Channel) (out []queue.Notification, err error) {
 	pipe := s.client.Pipeline()
 	records := make([][]*redis.StringCmd, len(parents))
 	for i := range parents {
@@ -160,6 +183,7 @@ func (s *Store) fallBacks(ctx context.Context, parents []queue.Notification) (ou
 			webhookID, channel, _, err := job.ParseID(e.MovedTo)
 			switch {
 			case err != nil: // another event, or a channel that this program does not know
+			case slices.Contains(missing, channel):
 			case webhookID == parents[i].ID:
 				records[i] = append(records[i], s.records(ctx, pipe, s.recordKeys(channel), webhookID)...)
 			default:
