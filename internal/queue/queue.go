@@ -26,7 +26,7 @@ var ErrUnavailable = errors.New("the queue is unavailable")
 // ErrReadOnly means that the store answers and takes no writes: it is a replica by now. It is an ErrUnavailable.
 var ErrReadOnly = fmt.Errorf("%w: Redis takes no writes", ErrUnavailable)
 
-// PartialError means that some channels could not be asked, as where one shard of a cluster is down. The answer beside it has what is known of the others.
+// PartialError means that some channels could not be asked, as where one shard of a cluster is down. The answer beside it is that of the others.
 // It is the channels' error, too: who does not look for it takes the whole as unavailable.
 type PartialError struct {
 	Channels []message.Channel
@@ -93,6 +93,9 @@ const ReapGrace = 2 * time.Second
 // ClaimRequest asks for jobs.
 type ClaimRequest struct {
 	Max int // at most so many jobs; 0 asks only for the housekeeping
+	// Bytes is how much the shared bodies of the jobs may add up to, each counted with every job; the first job is claimed however large it is, unless Bytes is
+	// below 0. 0 for no bound.
+	Bytes int64
 	// Reap allows to reap ended leases: see ReapGrace.
 	Reap bool
 }
@@ -107,6 +110,8 @@ type Claim struct {
 	Wait time.Duration
 	// Halted says why nothing may be claimed; "" when it may.
 	Halted string
+	// Full is set when jobs wait because of ClaimRequest.Bytes.
+	Full bool
 	// Throttled is set when jobs wait because of the rate limit.
 	Throttled bool
 	// Promoted and Reaped count the due jobs and the ended leases that were moved. SetAside are those of the latter that went to the

@@ -20,7 +20,7 @@ import (
 const maxInflight = 1000
 
 // Notifications returns the state of a webhook's notifications: the accepted jobs, and their history, with the messages that fell back to
-// another channel. Where some channels cannot be asked, what is known of the others is the answer. Errors: *queue.NotFoundError, queue.ErrUnavailable.
+// another channel. Where some channels cannot be asked, the answer is that of the others. Errors: *queue.NotFoundError, queue.ErrUnavailable.
 func (s *Store) Notifications(ctx context.Context, webhookID string) (*queue.Notifications, error) {
 	out := &queue.Notifications{WebhookID: webhookID, Notifications: []queue.Notification{}, Skipped: []queue.Skipped{}}
 	known := func(id string) bool {

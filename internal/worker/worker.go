@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"math"
 	"sync/atomic"
 	"time"
 
@@ -63,6 +64,7 @@ type Options struct {
 	Log      *slog.Logger
 	Tracer   trace.Tracer    // nil: no tracing
 	Budget   *pricing.Budget // what the daily caps leave; nil: no caps
+	Bytes    int64           // what the bodies of the jobs in flight may add up to, see Bytes; 0: no bound
 }
 
 const (
@@ -83,6 +85,25 @@ const (
 	// server, and a new one asks anew who is the right one.
 	readOnlyPatience = 2 * time.Minute
 )
+
+const (
+	// baseMemory is a worker without jobs: code, templates, connections.
+	baseMemory = 40 << 20
+	// bodyFactor is how much memory one byte of a job's body takes at most: Redis's answer, the body, the event, the message, and garbage.
+	bodyFactor = 8
+	// minBytes is room for two of the largest webhooks.
+	minBytes = 2 << 20
+	// defaultMemory is assumed where neither GOMEMLIMIT nor a cgroup limits the memory.
+	defaultMemory = 512 << 20
+)
+
+// Bytes returns what the bodies of the jobs in flight may add up to in a program that may use so much memory, both in bytes; math.MaxInt64 where it is not limited.
+func Bytes(memory int64) int64 {
+	if memory == math.MaxInt64 {
+		memory = defaultMemory
+	}
+	return max(minBytes, (memory-baseMemory)/bodyFactor)
+}
 
 // Worker claims, handles and settles the jobs of one queue.
 type Worker struct {
