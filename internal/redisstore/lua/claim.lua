@@ -46,7 +46,7 @@ if reap then
       give_up = ''
     end
     if give_up then
-      call('ZADD', failed_key, ended_at(now, e), with_error(e, give_up))
+      call('ZADD', failed_key, ended_at(failed_key, now, e), with_error(e, give_up))
       set_aside = set_aside + 1
     else
       back[#back + 1] = e
@@ -140,13 +140,19 @@ while n < want do
   look(from)
 end
 -- What the bodies add up to: jobs beyond that stand at the heads of their lists again. Bodies inside of jobs are small.
-local full, taken = false, 0
+local full, taken, read = false, 0, {}
+local function body_of(key)
+  if not read[key] then
+    local body = redis.pcall('HGET', key, 'b')
+    read[key] = type(body) == 'string' and body or ''
+  end
+  return read[key]
+end
 if bytes ~= 0 then
   for i = 1, n do
     local key = (byte(jobs[i], 5) or 0) % 2 == 1 and body_key(base, jobs[i])
-    local size = key and redis.pcall('HSTRLEN', key, 'b')
-    if type(size) == 'number' then taken = taken + size end
-    if taken > bytes and type(size) == 'number' and (i > 1 or bytes < 0) then
+    if key then taken = taken + #body_of(key) end
+    if key and taken > bytes and (i > 1 or bytes < 0) then
       for back = n, i, -1 do
         local p = priority(jobs[back])
         call('LPUSH', KEYS[queue_at + p], jobs[back])
@@ -170,8 +176,7 @@ if n > 0 then
     if key and not have[key] then
       have[key] = true
       bodies[#bodies + 1] = key
-      local body = redis.pcall('HGET', key, 'b')
-      bodies[#bodies + 1] = type(body) == 'string' and body or ''
+      bodies[#bodies + 1] = body_of(key)
     end
   end
   for i = 1, n * 2, 1000 do call('ZADD', inflight_key, unpack(leases, i, math.min(i + 999, n * 2))) end

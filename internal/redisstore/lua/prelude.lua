@@ -77,9 +77,12 @@ end
 
 -- ended_at is the score of a job that ended. Bytes that cannot be read, as a job of a newer version, get one that trim never comes to:
 -- restore.lua takes them back once a program runs that can read them.
-local function ended_at(now, e)
-  if readable(e) then return now end
-  return now + 1e15
+-- No job is said to have ended before those that are in the set: where Redis's clock has gone back, trim would take the newest for the oldest.
+local function ended_at(key, now, e)
+  if not readable(e) then return string.format('%.0f', now + 1e15) end
+  local latest = call('ZRANGE', key, '(1e15', '-inf', 'BYSCORE', 'REV', 'LIMIT', 0, 1, 'WITHSCORES')[2]
+  latest = tonumber(latest or 0)
+  return string.format('%.0f', latest > now and latest + 1 or now)
 end
 
 -- trim keeps the newest of a bounded set and lets go of the others; returns the evicted.
