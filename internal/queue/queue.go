@@ -33,7 +33,9 @@ type PartialError struct {
 	Err      error
 }
 
-func (e *PartialError) Error() string { return fmt.Sprintf("of %v nothing is known: %v", e.Channels, e.Err) }
+func (e *PartialError) Error() string {
+	return fmt.Sprintf("of %v nothing is known: %v", e.Channels, e.Err)
+}
 
 func (e *PartialError) Unwrap() error { return e.Err }
 
