@@ -2,8 +2,10 @@ package admin
 
 import (
 	"context"
+	"errors"
 	"time"
 
+	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/queue"
 )
 
@@ -26,19 +28,30 @@ const (
 
 // AuditEntries are entries of the audit log, the latest first.
 type AuditEntries struct {
-	Entries []queue.AuditEntry `json:"entries"`
+	Entries     []queue.AuditEntry `json:"entries"`
+	Unavailable []message.Channel  `json:"unavailable,omitempty"` // channels whose entries cannot be read now
 }
 
 // AuditLog returns the latest entries of all channels.
 func (a *Admin) AuditLog(ctx context.Context) (*AuditEntries, error) {
 	entries, err := a.Queues.Audit(ctx, auditShown)
+	missing, err := unavailable(err)
 	if err != nil {
 		return nil, err
 	}
 	if entries == nil {
 		entries = []queue.AuditEntry{}
 	}
-	return &AuditEntries{entries}, nil
+	return &AuditEntries{entries, missing}, nil
+}
+
+// unavailable takes the channels that could not be asked out of an error; any other error stays.
+func unavailable(err error) ([]message.Channel, error) {
+	var partial *queue.PartialError
+	if errors.As(err, &partial) {
+		return partial.Channels, nil
+	}
+	return nil, err
 }
 
 // audit adds an entry to the log and to the queue's audit log; the operator and the time are filled in. The change has been made by then, so a

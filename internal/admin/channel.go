@@ -2,7 +2,9 @@ package admin
 
 import (
 	"context"
+	"errors"
 	"slices"
+	"sync"
 	"time"
 
 	"ringup.dev/ringup/internal/message"
@@ -23,29 +25,50 @@ type Channel struct {
 	Rates []Rate `json:"-"` // of five minutes, the oldest first
 }
 
-// Channels returns the state of every channel.
+// Channels returns the state of every channel. One that does not answer says so (queue.HaltedUnknown) where others do. Errors: queue.ErrUnavailable.
 func (a *Admin) Channels(ctx context.Context) ([]Channel, error) {
-	var out []Channel
-	for _, name := range message.Channels {
-		state, err := a.Queues.State(ctx, name)
-		if err != nil {
-			return nil, err
-		}
-		spent, err := a.Queues.Spending(ctx, name, time.Now())
-		if err != nil {
-			return nil, err
-		}
-		suppressed, err := a.Queues.CountSuppressed(ctx, name)
-		if err != nil {
-			return nil, err
-		}
-		now, past := a.samples.rates(name)
-		out = append(out, Channel{
-			Name: name, ChannelState: state, SentPerSecond: now.Sent, ErrorsPerSecond: now.Errors, Rates: past,
-			SpentToday: pricing.Micros(spent[queue.CostTotal]).String(), Currency: a.Currency, Suppressed: suppressed,
+	out, errs := make([]Channel, len(message.Channels)), make([]error, len(message.Channels))
+	var all sync.WaitGroup
+	for i, name := range message.Channels {
+		all.Go(func() {
+			call, cancel := context.WithTimeout(ctx, channelTimeout)
+			defer cancel()
+			out[i], errs[i] = a.channel(call, name)
 		})
 	}
+	all.Wait()
+	if !slices.Contains(errs, nil) {
+		return nil, errors.Join(errs...)
+	}
+	for i, err := range errs {
+		if err != nil {
+			out[i] = Channel{Name: message.Channels[i], Currency: a.Currency, ChannelState: &queue.ChannelState{
+				Depth:    queue.Depth{Halted: queue.Halt{Kind: queue.HaltedUnknown, Why: err.Error()}},
+				Breakers: map[string]queue.BreakerState{}, Workers: []queue.WorkerState{},
+			}}
+		}
+	}
 	return out, nil
+}
+
+// channelTimeout is how long a channel may take to say how it is.
+const channelTimeout = 3 * time.Second
+
+func (a *Admin) channel(ctx context.Context, name message.Channel) (Channel, error) {
+	state, err := a.Queues.State(ctx, name)
+	if err != nil {
+		return Channel{}, err
+	}
+	spent, err := a.Queues.Spending(ctx, name, time.Now())
+	if err != nil {
+		return Channel{}, err
+	}
+	suppressed, err := a.Queues.CountSuppressed(ctx, name)
+	now, past := a.samples.rates(name)
+	return Channel{
+		Name: name, ChannelState: state, SentPerSecond: now.Sent, ErrorsPerSecond: now.Errors, Rates: past,
+		SpentToday: pricing.Micros(spent[queue.CostTotal]).String(), Currency: a.Currency, Suppressed: suppressed,
+	}, err
 }
 
 // Providers lists the providers that a channel's workers use, and any whose breaker is known, by name.

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"ringup.dev/ringup/internal/job"
+	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/queue"
 )
 
@@ -25,7 +26,8 @@ type SearchRequest struct {
 type SearchResult struct {
 	Jobs          []Job                `json:"jobs"`
 	Notifications []queue.Notification `json:"notifications"`
-	More          bool                 `json:"more"` // there may be more jobs than are listed
+	More          bool                 `json:"more"`                  // there may be more jobs than are listed
+	Unavailable   []message.Channel    `json:"unavailable,omitempty"` // channels that could not be searched
 }
 
 // Search finds a webhook by its id or that of one of its jobs, and jobs in the queue by a text: see matcher. A text that is too short is refused.
@@ -40,13 +42,14 @@ func (a *Admin) Search(ctx context.Context, text string) (*SearchResult, error) 
 	}
 	out := &SearchResult{Notifications: []queue.Notification{}}
 	n, err := a.notifications(ctx, id)
-	if err != nil {
+	if _, err = unavailable(err); err != nil {
 		return nil, err
 	}
 	if n != nil {
 		out.Notifications = append(out.Notifications, n.Notifications...)
 	}
 	jobs, err := a.Queues.Search(ctx, a.matcher(text), text, maxFound)
+	out.Unavailable, err = unavailable(err)
 	if err != nil {
 		return nil, err
 	}

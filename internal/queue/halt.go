@@ -11,6 +11,7 @@ const (
 	HaltedPause   HaltKind = "paused"  // an operator paused the channel
 	HaltedBreaker HaltKind = "breaker" // the breaker of every provider is open
 	HaltedForeign HaltKind = "foreign" // keys of the channel are of another type than ringup's
+	HaltedUnknown HaltKind = "unknown" // the channel could not be asked, and others could
 )
 
 // Halt says why nothing may be claimed from a channel. The zero Halt says that nothing is in the way. In JSON it is one text, String's.
@@ -23,6 +24,7 @@ type Halt struct {
 const (
 	pausedPrefix  = "paused "
 	foreignPrefix = "not ringup's, by its type: "
+	unknownPrefix = "nothing is known: "
 )
 
 // ForeignKeys returns h with the names of keys that are not ringup's; h itself when there are none. A channel that is halted already keeps
@@ -46,6 +48,8 @@ func (h Halt) String() string {
 		return pausedPrefix + h.Why
 	case HaltedForeign:
 		return foreignPrefix + h.Why
+	case HaltedUnknown:
+		return unknownPrefix + h.Why
 	}
 	return h.Why
 }
@@ -62,6 +66,8 @@ func (h *Halt) UnmarshalText(text []byte) error {
 		*h = Halt{HaltedPause, why}
 	} else if why, found := strings.CutPrefix(h.Why, foreignPrefix); found {
 		*h = Halt{HaltedForeign, why}
+	} else if why, found := strings.CutPrefix(h.Why, unknownPrefix); found {
+		*h = Halt{HaltedUnknown, why}
 	}
 	return nil
 }

@@ -23,6 +23,22 @@ import (
 // be repeated safely.
 var ErrUnavailable = errors.New("the queue is unavailable")
 
+// ErrReadOnly means that the store answers and takes no writes: it is a replica by now. It is an ErrUnavailable.
+var ErrReadOnly = fmt.Errorf("%w: Redis takes no writes", ErrUnavailable)
+
+// PartialError means that some channels could not be asked, as where one shard of a cluster is down. The answer beside it is that of the others.
+// It is the channels' error, too: who does not look for it takes the whole as unavailable.
+type PartialError struct {
+	Channels []message.Channel
+	Err      error
+}
+
+func (e *PartialError) Error() string {
+	return fmt.Sprintf("of %v nothing is known: %v", e.Channels, e.Err)
+}
+
+func (e *PartialError) Unwrap() error { return e.Err }
+
 // FullError means that a channel's queue is at its maximum depth and took nothing.
 type FullError struct {
 	Channel message.Channel
@@ -79,6 +95,9 @@ const ReapGrace = 2 * time.Second
 // ClaimRequest asks for jobs.
 type ClaimRequest struct {
 	Max int // at most so many jobs; 0 asks only for the housekeeping
+	// Bytes is how much the shared bodies of the jobs may add up to, each counted with every job; the first job is claimed however large it is, unless Bytes is
+	// below 0. 0 for no bound.
+	Bytes int64
 	// Reap allows to reap ended leases: see ReapGrace.
 	Reap bool
 }
@@ -93,6 +112,8 @@ type Claim struct {
 	Wait time.Duration
 	// Halted says why nothing may be claimed; "" when it may.
 	Halted string
+	// Full is set when jobs wait because of ClaimRequest.Bytes.
+	Full bool
 	// Throttled is set when jobs wait because of the rate limit.
 	Throttled bool
 	// Promoted and Reaped count the due jobs and the ended leases that were moved. SetAside are those of the latter that went to the
@@ -184,6 +205,8 @@ type Notifications struct {
 	AcceptedAt    time.Time      `json:"accepted_at"`
 	Notifications []Notification `json:"notifications"`
 	Skipped       []Skipped      `json:"skipped"`
+	// Unavailable are the channels that could not be asked: there may be more notifications on them.
+	Unavailable []message.Channel `json:"unavailable,omitempty"`
 }
 
 // Notification is one job's state.

@@ -256,7 +256,7 @@ func (d *Deliveries) locate(ctx context.Context, channel message.Channel, report
 	if pipe.Len() == 0 {
 		return out, nil
 	}
-	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
+	if _, err := exec(ctx, pipe); err != nil {
 		return nil, err
 	}
 	for i := range reports {

@@ -22,18 +22,20 @@ func (s *Store) Record(ctx context.Context, e queue.AuditEntry) error {
 	pipe := s.client.Pipeline()
 	pipe.LPush(ctx, key, text)
 	pipe.LTrim(ctx, key, 0, maxAudit-1)
-	_, err = pipe.Exec(ctx)
+	_, err = exec(ctx, pipe)
 	return unavailable(err)
 }
 
-// Audit returns the latest entries of all channels, the latest first, at most limit. Errors: queue.ErrUnavailable.
+// Audit returns the latest entries of all channels, the latest first, at most limit. Errors: queue.ErrUnavailable, *queue.PartialError.
 func (s *Store) Audit(ctx context.Context, limit int) ([]queue.AuditEntry, error) {
-	var out []queue.AuditEntry
-	for _, channel := range message.Channels {
+	ctx, cancel := halfOf(ctx)
+	defer cancel()
+	lists, err := fromEach(func(channel message.Channel) ([]string, error) {
 		texts, err := s.client.LRange(ctx, s.keys[channel].Audit, 0, int64(limit-1)).Result()
-		if err != nil {
-			return nil, unavailable(err)
-		}
+		return texts, unavailable(err)
+	})
+	var out []queue.AuditEntry
+	for _, texts := range lists {
 		for _, text := range texts {
 			var e queue.AuditEntry
 			if json.Unmarshal([]byte(text), &e) == nil {
@@ -42,5 +44,5 @@ func (s *Store) Audit(ctx context.Context, limit int) ([]queue.AuditEntry, error
 		}
 	}
 	slices.SortFunc(out, func(a, b queue.AuditEntry) int { return b.At.Compare(a.At) })
-	return out[:min(len(out), limit)], nil
+	return out[:min(len(out), limit)], err
 }

@@ -104,7 +104,7 @@ func (s *Store) OpenBreaker(ctx context.Context, channel message.Channel, provid
 	if only {
 		pipe.HSet(ctx, k.Halted, "breaker", provider+": "+reason)
 	}
-	_, err := pipe.Exec(ctx)
+	_, err := exec(ctx, pipe)
 	return unavailable(err)
 }
 
@@ -114,6 +114,6 @@ func (s *Store) CloseBreaker(ctx context.Context, channel message.Channel, provi
 	pipe := s.client.Pipeline()
 	closed, resumed := pipe.HDel(ctx, k.State, "b:"+provider), pipe.HDel(ctx, k.Halted, "breaker")
 	pipe.RPush(ctx, k.Wake, "1")
-	_, _ = pipe.Exec(ctx) // as in Resume
+	_, _ = exec(ctx, pipe) // as in Resume
 	return unavailable(errors.Join(closed.Err(), resumed.Err()))
 }

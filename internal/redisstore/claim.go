@@ -13,6 +13,7 @@ type claimArgs struct {
 	Suppressed    string        `key:"suppressed"`
 	Base          string        `lua:"base"`
 	Max           int           `lua:"max"`
+	Bytes         int64         `lua:"bytes"`
 	Lease         time.Duration `lua:"lease"`
 	Aging         time.Duration `lua:"aging"`
 	Rate          float64       `lua:"rate"`
@@ -34,6 +35,7 @@ type claimAnswer struct {
 	Wait      int               `lua:"wait"` // ms
 	Halted    string            `lua:"halted"`
 	Throttled bool              `lua:"throttled"`
+	Full      bool              `lua:"full"`
 	Promoted  int               `lua:"promoted"`
 	Reaped    int               `lua:"reaped"`
 	SetAside  int               `lua:"set_aside"`
@@ -45,7 +47,7 @@ func (c *Consumer) claimArgs(r *queue.ClaimRequest) *claimArgs {
 	config := &c.store.config
 	return &claimArgs{
 		jobKeys: c.keys.jobs(), Suppressed: c.keys.Suppressed, Base: c.keys.Base,
-		Max: min(r.Max, maxBatch), Reap: r.Reap, Lease: c.config.Lease, Aging: c.config.PriorityAging, Rate: c.config.RateLimit, Burst: c.config.burst(),
+		Max: min(r.Max, maxBatch), Bytes: r.Bytes, Reap: r.Reap, Lease: c.config.Lease, Aging: c.config.PriorityAging, Rate: c.config.RateLimit, Burst: c.config.burst(),
 		MaxCrashes: config.MaxCrashes, FailUncertain: config.OnUncertain == FailUncertain, KeepFailed: config.KeepFailed, StatusTTL: config.StatusTTL,
 		Providers: c.providers,
 	}
@@ -58,7 +60,7 @@ func (c *Consumer) readClaim(answer any) (claim *queue.Claim, lookUp bool, err e
 		return nil, false, err
 	}
 	claim = &queue.Claim{
-		Provider: a.Provider, Wait: time.Duration(a.Wait) * time.Millisecond, Halted: a.Halted, Throttled: a.Throttled,
+		Provider: a.Provider, Wait: time.Duration(a.Wait) * time.Millisecond, Halted: a.Halted, Throttled: a.Throttled, Full: a.Full,
 		Promoted: a.Promoted, Reaped: a.Reaped, SetAside: a.SetAside, Evicted: decodeJobs(c.channel, a.Evicted),
 	}
 	if a.Wait < 0 {

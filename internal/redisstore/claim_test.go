@@ -1,6 +1,10 @@
 package redisstore
 
 import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -67,6 +71,119 @@ func afterScheduled(a *after) {
 		a.must(err)
 		return d.Waiting[2] == 1 && d.Held == 0
 	})
+}
+
+// TestJobsComeBackByAge: jobs that are due, or whose worker died, are claimed by their age, however many they are, in how many blocks they come back, and whether
+// younger ones wait.
+func TestJobsComeBackByAge(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		jobs    int
+		younger bool
+		by      string
+	}{{1, true, "retry"}, {501, false, "retry"}, {1800, false, "retry"}, {1800, true, "retry"}, {1800, true, "hold"}, {1800, true, "both"}, {1800, true, "reap"}} {
+		t.Run(fmt.Sprintf("%d by %s, younger %t", c.jobs, c.by, c.younger), func(t *testing.T) {
+			t.Parallel()
+			s := openShop(t)
+			start := time.Now().Add(-time.Hour)
+			add := func(from, n int) {
+				var all sync.WaitGroup
+				for i := from; i < from+n; i++ {
+					w := webhook(fmt.Sprintf("w%05d", i))
+					w.AcceptedAt = start.Add(time.Duration(i) * time.Millisecond)
+					all.Go(func() {
+						if _, err := s.producer.Enqueue(t.Context(), w); err != nil {
+							t.Error(err)
+						}
+					})
+				}
+				all.Wait()
+			}
+			add(0, c.jobs)
+			s.consumer.config.PriorityAging, s.consumer.config.Lease = 24*time.Hour, time.Hour
+			claim := func(n int) (jobs []*queue.Claimed) {
+				for len(jobs) < n {
+					_, claim, err := s.consumer.Exchange(t.Context(), nil, nil, &queue.ClaimRequest{Max: 300, Reap: true})
+					s.must(err)
+					if len(claim.Jobs) == 0 {
+						t.Fatalf("%d of %d jobs", len(jobs), n)
+					}
+					jobs = append(jobs, claim.Jobs...)
+				}
+				return jobs
+			}
+			if c.by == "reap" {
+				s.consumer.config.Lease = time.Millisecond
+				// Nothing is reaped meanwhile.
+				for n := 0; n < c.jobs; {
+					_, claim, err := s.consumer.Exchange(t.Context(), nil, nil, &queue.ClaimRequest{Max: 1000})
+					s.must(err)
+					n += len(claim.Jobs)
+				}
+				s.consumer.config.Lease = time.Hour
+			} else {
+				for batch := range slices.Chunk(claim(c.jobs), 300) {
+					var settlements []queue.Settlement
+					for i, one := range batch {
+						var o queue.Outcome = queue.Retry{}
+						if c.by == "hold" || c.by == "both" && i%2 == 0 {
+							o = queue.Hold{}
+						}
+						settlements = append(settlements, queue.Settlement{Claimed: one, Outcome: o})
+					}
+					_, _, err := s.consumer.Exchange(t.Context(), settlements, nil, nil)
+					s.must(err)
+				}
+			}
+			all := c.jobs
+			if c.younger {
+				add(c.jobs, 700)
+				all += 700
+			}
+			for range 6 { // sweeps before any worker comes
+				_, err := s.store.Sweep(t.Context(), message.SMS, true)
+				s.must(err)
+			}
+			last := time.Time{}
+			for i, one := range claim(all)[:c.jobs] { // the others came side by side
+				if one.Job.AcceptedAt.Before(last) {
+					t.Fatalf("the job at place %d is older than the one before", i)
+				}
+				last = one.Job.AcceptedAt
+			}
+		})
+	}
+}
+
+// TestClaimsAreBoundedByBytes: what the bodies of a claim add up to stays within its budget, in the order of the jobs; a single job that is larger is claimed alone,
+// unless nothing more may be held. The others stay where they were.
+func TestClaimsAreBoundedByBytes(t *testing.T) {
+	t.Parallel()
+	s := openShop(t)
+	for i := range 10 {
+		w := webhook(fmt.Sprint("w", i))
+		w.Event.Extra = `{"x":"` + strings.Repeat("x", 50_000) + `"}`
+		_, err := s.producer.Enqueue(t.Context(), w)
+		s.must(err)
+	}
+	next := 0
+	for _, c := range []struct {
+		bytes int64
+		want  int
+		full  bool
+	}{{-1, 0, true}, {1, 1, true}, {120_000, 2, true}, {170_000, 3, true}, {0, 1, false}, {1 << 20, 3, false}} {
+		_, claim, err := s.consumer.Exchange(t.Context(), nil, nil, &queue.ClaimRequest{Max: c.want + 1 - next/6, Bytes: c.bytes})
+		s.must(err)
+		if len(claim.Jobs) != c.want || claim.Full != c.full || int(s.state().Inflight) != next+c.want {
+			t.Fatalf("%d bytes: %d jobs, full %t; want %+v", c.bytes, len(claim.Jobs), claim.Full, c)
+		}
+		for _, one := range claim.Jobs {
+			if one.Job.WebhookID != fmt.Sprint("w", next) {
+				t.Errorf("%s was claimed, want w%d", one.Job.WebhookID, next)
+			}
+			next++
+		}
+	}
 }
 
 // TestClaimedJobsShareABody: the jobs of a claim that share a body have one copy of it.

@@ -1,6 +1,8 @@
 package redisstore
 
 import (
+	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -74,5 +76,33 @@ func TestRedisClockGoesBack(t *testing.T) {
 	}
 	if _, claim, err := consumer.Exchange(t.Context(), nil, nil, &queue.ClaimRequest{Max: 1}); err != nil || len(claim.Jobs) != 1 || !claim.Jobs[0].Probe {
 		t.Errorf("the breaker: %+v, %v; want a probe", claim, err)
+	}
+}
+
+// TestNewestFailuresStay: Redis's clock has gone back since jobs failed. Of the failed jobs the newest stay all the same.
+func TestNewestFailuresStay(t *testing.T) {
+	t.Parallel()
+	s := openShop(t)
+	s.store.config.KeepFailed = 3
+	k := s.store.keys[message.SMS]
+	for i := range 8 {
+		s.enqueue(fmt.Sprint("w", i), 1)
+		s.settle(queue.Settlement{Outcome: queue.Fail{Error: fmt.Sprint(i)}})
+		if i < 3 { // as if the clock had been an hour ahead
+			for _, z := range s.store.client.ZRangeWithScores(t.Context(), k.Failed, 0, -1).Val() {
+				if z.Score < float64(time.Now().Add(time.Minute).UnixMilli()) {
+					s.must(s.store.client.ZIncrBy(t.Context(), k.Failed, 3_600_000, z.Member.(string)).Err())
+				}
+			}
+		}
+	}
+	failed, err := s.store.List(t.Context(), message.SMS, queue.Failed, 0, 0, 10)
+	s.must(err)
+	var left []string
+	for _, one := range failed {
+		left = append(left, one.Job.WebhookID)
+	}
+	if slices.Sort(left); !slices.Equal(left, []string{"w5", "w6", "w7"}) {
+		t.Errorf("%v are left", left)
 	}
 }

@@ -144,6 +144,13 @@ func (c *Config) Validate() error {
 	return errors.Join(errs...)
 }
 
+const (
+	// readTimeout is when a connection counts as dead whose answer has not come.
+	readTimeout = 30 * time.Second
+	// longestWait is how long a worker blocks at most: Redis answers that nothing came before the connection counts as dead, however slow the network is.
+	longestWait = readTimeout / 2
+)
+
 // options turns the settings into go-redis's.
 func (c *Config) options() (*redis.UniversalOptions, error) {
 	o := &redis.UniversalOptions{
@@ -152,7 +159,7 @@ func (c *Config) options() (*redis.UniversalOptions, error) {
 		Addrs: c.Addrs, IsClusterMode: len(c.Addrs) > 0 && c.SentinelMaster == "",
 		DialTimeout: 2 * time.Second, DialerRetries: 1, WriteTimeout: 2 * time.Second, PoolTimeout: 3 * time.Second,
 		// Every call has a deadline of its own; this only has to be longer than a worker blocks for.
-		ReadTimeout: 15 * time.Second,
+		ReadTimeout: readTimeout,
 		// Callers repeat what may be repeated: a claim whose answer was lost must not run twice.
 		MaxRetries: -1, ContextTimeoutEnabled: true, DisableIdentity: true,
 		// RESP2 is what every supported version and the embedded server speak.

@@ -1,9 +1,17 @@
 package redisstore
 
 import (
+	"bytes"
+	"context"
 	"fmt"
+	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
+
+	"ringup.dev/ringup/internal/message"
+	"ringup.dev/ringup/internal/redistest"
 )
 
 func TestConfigNamesEveryProblem(t *testing.T) {
@@ -17,5 +25,39 @@ func TestConfigNamesEveryProblem(t *testing.T) {
 	}
 	if strings.Contains(text, "hunter2") {
 		t.Errorf("the password is in: %s", text)
+	}
+}
+
+// TestIdleWorkersKeepTheirConnections: a blocked command is answered before its connection counts as dead, whatever the deployment and however long
+// the worker would wait.
+func TestIdleWorkersKeepTheirConnections(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]Config{
+		"standalone": {Host: "h", Port: 1},
+		"URL":        {URL: "redis://h?read_timeout=1s"},
+		"sentinel":   {Addrs: []string{"h:1"}, SentinelMaster: "m"},
+		"cluster":    {Addrs: []string{"h:1", "h:2"}},
+	} {
+		o, err := c.options()
+		if err != nil || o.ReadTimeout < longestWait+5*time.Second {
+			t.Errorf("%s: the read time-out is %s, and a worker waits for %s; %v", name, o.ReadTimeout, longestWait, err)
+		}
+	}
+	var blocked atomic.Value
+	board := &switchboard{reword: func(b []byte) []byte { return b }}
+	board.heard = func(b []byte) {
+		if bytes.Contains(b, []byte("BLPOP")) {
+			lines := strings.Split(strings.TrimSpace(string(b)), "\r\n")
+			blocked.Store(lines[len(lines)-1])
+		}
+	}
+	board.to.Store(redistest.Start(t).Addr())
+	store := open(t, url(board.listen(t)), nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() { _ = store.Consumer(message.SMS, ConsumerConfig{}, nil).Wait(ctx, time.Hour) }()
+	redistest.Eventually(t, "the worker blocks", func() bool { return blocked.Load() != nil })
+	cancel()
+	if seconds, err := strconv.ParseFloat(blocked.Load().(string), 64); err != nil || seconds > longestWait.Seconds() {
+		t.Errorf("it blocks for %v: %v", blocked.Load(), err)
 	}
 }

@@ -14,7 +14,6 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"ringup.dev/ringup/internal/message"
-	"ringup.dev/ringup/internal/queue"
 )
 
 // scripts are all there are: a line each here, a line in compile, and a file lua/<name>.lua. The structs of their arguments and answers are in
@@ -75,7 +74,10 @@ func Open(config Config, log *slog.Logger) (*Store, error) {
 		return nil, err
 	}
 	silence()
+	var l links
+	options.Dialer = l.dialer(options)
 	s := &Store{config: config, client: redis.NewUniversalClient(options), log: log, keys: map[message.Channel]Keys{}, scripts: compile(), looked: map[message.Channel]*atomic.Int64{}}
+	s.client.AddHook(&l)
 	for _, channel := range message.Channels {
 		s.keys[channel], s.looked[channel] = NewKeys(config.Prefix, channel), &atomic.Int64{}
 		s.slots = append(s.slots, []message.Channel{channel})
@@ -109,8 +111,8 @@ func (s *Store) run(ctx context.Context, calls ...call) (answers []*redis.Cmd, f
 		keys, args := c.script.args.encode(c.args)
 		answers[i] = pipe.EvalSha(ctx, c.script.sha, keys, args...)
 	}
-	// The error of a pipeline is the first of its commands' errors, which are looked at one by one.
-	_, _ = pipe.Exec(ctx)
+	// The errors of the commands are looked at one by one.
+	_, _ = exec(ctx, pipe)
 	for i, c := range calls {
 		if redis.HasErrorPrefix(answers[i].Err(), "NOSCRIPT") {
 			keys, args := c.script.args.encode(c.args)
@@ -130,17 +132,6 @@ func (s *Store) ask(ctx context.Context, script *script, args, answer any) error
 		return err
 	}
 	return decode(answers[0].Val(), answer)
-}
-
-// unavailable marks an error of Redis as queue.ErrUnavailable; nil stays nil.
-func unavailable(err error) error {
-	if err == nil {
-		return nil
-	}
-	if errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("%w: Redis did not answer in time", queue.ErrUnavailable)
-	}
-	return fmt.Errorf("%w: %w", queue.ErrUnavailable, err)
 }
 
 // refused says that Redis answered, and that a key of the channel is of another type than ringup's: another program uses it.

@@ -128,8 +128,9 @@ func (c *Consumer) Exchange(
 	return settled, claim, err
 }
 
-// Wait returns when something was enqueued, or after the time given, or with ctx. Redis sees one blocked command meanwhile.
+// Wait returns when something was enqueued, or after the time given (fifteen seconds at most), or with ctx. Redis sees one blocked command meanwhile.
 func (c *Consumer) Wait(ctx context.Context, atMost time.Duration) error {
+	atMost = min(atMost, longestWait)
 	result := make(chan error, 1)
 	// go-redis does not interrupt a read when ctx ends, so the wait is left behind; a token that it takes then is put back.
 	go func() {

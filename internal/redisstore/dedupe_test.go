@@ -7,10 +7,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"ringup.dev/ringup/internal/event"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/queue"
 	"ringup.dev/ringup/internal/queue/queuetest"
+	"ringup.dev/ringup/internal/redistest"
 	shops "ringup.dev/ringup/internal/store"
 )
 
@@ -39,7 +41,7 @@ func TestDuplicateOfBefore(t *testing.T) {
 	t.Parallel()
 	_, store, producer, _ := fixture(t)
 	sum := sha256.Sum256([]byte("w"))
-	period := max(store.config.DedupeTTL, store.config.StatusTTL).Milliseconds()
+	period := generationPeriod.Milliseconds()
 	key := fmt.Sprintf("%s:seen:%d:%d", store.keys[message.SMS].Base, time.Now().UnixMilli()/period, int(binary.BigEndian.Uint16(sum[12:]))%32768)
 	record := append(appendMillis(nil, time.Now()), "\x03\x00\x06+\x000000"...) // of a pos_save
 	if err := store.client.HSet(t.Context(), key, sum[:12], record).Err(); err != nil {
@@ -131,5 +133,92 @@ func TestEventsBeyondTheLimits(t *testing.T) {
 	}
 	if n := s.store.client.DBSize(t.Context()).Val(); n != 0 {
 		t.Errorf("%d keys", n)
+	}
+}
+
+// TestRecordsOutliveTheirSettings: a rollout that changes DEDUPE_TTL or STATUS_TTL, in either direction, loses no record: a repetition is a duplicate, its status
+// is found, and its reports are applied. A record that 0.1.0 wrote is found, too, as long as its settings stay.
+func TestRecordsOutliveTheirSettings(t *testing.T) {
+	t.Parallel()
+	addr := redistest.Start(t).Addr()
+	ttls := []time.Duration{time.Minute, time.Hour, 7 * time.Hour, 24 * time.Hour, 36 * time.Hour, 72 * time.Hour, 30 * 24 * time.Hour}
+	n := 0
+	for _, before := range ttls {
+		for _, after := range ttls {
+			for _, version1 := range []bool{false, true} {
+				if version1 && before != after {
+					continue
+				}
+				n++
+				prefix := fmt.Sprint("ttl", n)
+				with := func(ttl time.Duration) *Store {
+					return open(t, url(addr), func(c *Config) { c.Prefix, c.DedupeTTL, c.StatusTTL = prefix, ttl, ttl })
+				}
+				one := with(before)
+				enqueue := func(store *Store) *queue.Acceptance {
+					producer := store.Producer(prometheus.NewRegistry())
+					defer producer.Close()
+					a, err := producer.Enqueue(t.Context(), webhook("w"))
+					if err != nil {
+						t.Fatal(err)
+					}
+					return a
+				}
+				enqueue(one)
+				if version1 { // as 0.1.0 would have named it
+					_, bucket := recordPath(webhook("w").Event.Key())
+					from := fmt.Sprintf("%s:seen:%d:%s", one.keys[message.SMS].Base, time.Now().UnixMilli()/generationPeriod.Milliseconds(), bucket)
+					to := fmt.Sprintf("%s:seen:%d:%s", one.keys[message.SMS].Base, time.Now().UnixMilli()/before.Milliseconds(), bucket)
+					if err := one.client.Rename(t.Context(), from, to).Err(); err != nil {
+						t.Fatal(err)
+					}
+				}
+				other := with(after)
+				if status, err := other.Notifications(t.Context(), "w"); err != nil || len(status.Notifications) != 1 {
+					t.Errorf("%s, then %s: status %+v, %v", before, after, status, err)
+				}
+				paths, err := other.Deliveries(prometheus.NewRegistry()).locate(t.Context(), message.SMS, []queuedReport{{JobID: "w:sms:1"}})
+				if err != nil || paths[0].key == "" {
+					t.Errorf("%s, then %s: the report's job is not found: %v, %v", before, after, paths, err)
+				}
+				if !enqueue(other).Duplicate {
+					t.Errorf("%s, then %s (0.1.0: %t): the repetition is sent again", before, after, version1)
+				}
+			}
+		}
+	}
+}
+
+// TestRecordsOfEarlierGenerations: a record counts for as long as DEDUPE_TTL says, in whichever generation it is, and is kept for as long.
+func TestRecordsOfEarlierGenerations(t *testing.T) {
+	t.Parallel()
+	addr := redistest.Start(t).Addr()
+	for i, ttl := range []time.Duration{time.Hour, 24 * time.Hour, 72 * time.Hour, 30 * 24 * time.Hour} {
+		store := open(t, url(addr), func(c *Config) { c.Prefix, c.DedupeTTL, c.StatusTTL = fmt.Sprint("gen", i), ttl, time.Hour })
+		producer := store.Producer(prometheus.NewRegistry())
+		t.Cleanup(producer.Close)
+		for _, age := range []time.Duration{0, ttl / 2, ttl - time.Minute, ttl + time.Minute} {
+			w := webhook(fmt.Sprint("w", age))
+			w.AcceptedAt = time.Now().Add(-age)
+			if _, err := producer.Enqueue(t.Context(), w); err != nil {
+				t.Fatal(err)
+			}
+			_, bucket := recordPath(w.Event.Key())
+			name := func(at time.Time) string {
+				return fmt.Sprintf("%s:seen:%d:%s", store.keys[message.SMS].Base, at.UnixMilli()/generationPeriod.Milliseconds(), bucket)
+			}
+			if left := store.client.PTTL(t.Context(), name(time.Now())).Val(); left < ttl {
+				t.Errorf("%s: the record goes in %s", ttl, left)
+			}
+			if from, to := name(time.Now()), name(w.AcceptedAt); from != to {
+				if err := store.client.Rename(t.Context(), from, to).Err(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			a, err := producer.Enqueue(t.Context(), w)
+			if err != nil || a.Duplicate != (age < ttl) {
+				t.Errorf("%s: of a webhook %s ago: %+v, %v", ttl, age, a, err)
+			}
+		}
 	}
 }

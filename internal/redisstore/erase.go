@@ -254,7 +254,7 @@ func (s *Store) forgetCopies(ctx context.Context, r *queue.ForgetRequest, channe
 	for i, name := range names {
 		texts[i] = pipe.Get(ctx, name)
 	}
-	if _, err := foreignKeys(pipe.Exec(ctx)); err != nil {
+	if _, err := foreignKeys(exec(ctx, pipe)); err != nil {
 		return 0, false, unavailable(err)
 	}
 	for i, text := range texts {
@@ -289,16 +289,19 @@ func copyOf(text string) (raw string, is bool) {
 	return parts[3], true
 }
 
+// node returns the Redis that has the keys of a base, for commands that name no key: in a cluster those go to any shard.
+func (s *Store) node(ctx context.Context, base string) (redis.Cmdable, error) {
+	if cluster, is := s.client.(*redis.ClusterClient); is {
+		return cluster.MasterForKey(ctx, base)
+	}
+	return s.client, nil
+}
+
 // scanKeys returns some of the keys with a base and a pattern behind it, from a cursor on, and the next cursor, 0 at the end.
 func (s *Store) scanKeys(ctx context.Context, base, pattern string, cursor uint64) ([]string, uint64, error) {
-	var node redis.Cmdable = s.client
-	if cluster, is := s.client.(*redis.ClusterClient); is {
-		// All keys of a base are in its slot.
-		master, err := cluster.MasterForKey(ctx, base)
-		if err != nil {
-			return nil, 0, err
-		}
-		node = master
+	node, err := s.node(ctx, base)
+	if err != nil {
+		return nil, 0, err
 	}
 	return node.Scan(ctx, cursor, base+pattern, scanBatch).Result()
 }

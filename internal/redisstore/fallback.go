@@ -191,7 +191,7 @@ func (s *Store) carryOver(ctx context.Context, j *job.Job) error {
 		pipe := s.client.Pipeline()
 		pipe.HSet(ctx, key, field, log+line.String())
 		pipe.PExpire(ctx, key, s.config.StatusTTL)
-		_, err = pipe.Exec(ctx)
+		_, err = exec(ctx, pipe)
 		return unavailable(err)
 	}
 	return nil

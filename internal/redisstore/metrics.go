@@ -2,7 +2,6 @@ package redisstore
 
 import (
 	"context"
-	"errors"
 	"strconv"
 	"strings"
 	"time"
@@ -83,6 +82,7 @@ func (s *Store) QueueCollector(id string) prometheus.Collector {
 		name, help string
 		labels     []string
 	}{
+		{"ringup_queue_unknown", "1 while Redis does not say what is in the channel's queue, 0 otherwise.", []string{"channel"}},
 		{"ringup_queue_waiting", "Jobs that wait in the lists.", []string{"channel", "priority"}},
 		{"ringup_queue_oldest_seconds", "Age of the first job of each list, since it was accepted; 0 when it is empty.", []string{"channel", "priority"}},
 		{"ringup_queue_jobs", "Jobs that do not wait in the lists: `retry`, `held`, `sending`, `failed`, `completed`.", []string{"channel", "state"}},
@@ -113,58 +113,79 @@ func (q *queueMetrics) Describe(ch chan<- *prometheus.Desc) {
 func (q *queueMetrics) Collect(ch chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), collectTimeout)
 	defer cancel()
-	if !q.chosen(ctx) {
-		return
-	}
-	gauge := func(name string, value float64, labels ...string) {
-		ch <- prometheus.MustNewConstMetric(q.desc[name], prometheus.GaugeValue, value, labels...)
-	}
-	counter := func(name string, value float64, labels ...string) {
-		ch <- prometheus.MustNewConstMetric(q.desc[name], prometheus.CounterValue, value, labels...)
-	}
-	for _, channel := range message.Channels {
-		state, err := q.store.State(ctx, channel)
-		if err != nil {
-			return
+	each(func(channel message.Channel) {
+		chosen, err := q.chosen(ctx, channel)
+		if err == nil && chosen {
+			err = q.collect(ctx, ch, channel)
 		}
-		c := string(channel)
-		for i := range state.Waiting {
-			priority := strconv.Itoa(i + 1)
-			gauge("ringup_queue_waiting", float64(state.Waiting[i]), c, priority)
-			gauge("ringup_queue_oldest_seconds", state.Oldest[i].Seconds(), c, priority)
-		}
-		for name, n := range map[string]int64{"retry": state.Retry, "held": state.Held, "sending": state.Inflight, "failed": state.Failed, "completed": state.Completed} {
-			gauge("ringup_queue_jobs", float64(n), c, name)
-		}
-		t := state.Totals
-		for name, n := range map[string]int64{"sent": t.Sent, "failed": t.Failed, "retried": t.Retried, "dropped": t.Dropped, "held": t.Held, "suppressed": t.Suppressed} {
-			counter("ringup_queue_settled_total", float64(n), c, name)
-		}
-		paused := 0.0
-		if state.Halted.Kind == queue.HaltedPause {
-			paused = 1
-		}
-		gauge("ringup_queue_paused", paused, c)
-		gauge("ringup_queue_workers", float64(len(state.Workers)), c)
-		for provider, b := range state.Breakers {
-			switch b.State {
-			case queue.BreakerOpen, queue.BreakerHalfOpen:
-				gauge("ringup_queue_breaker_open", 1, c, provider)
-			case queue.BreakerRecovering:
-				gauge("ringup_queue_breaker_recovering", 1, c, provider)
+		if unknown := 0.0; err != nil || chosen {
+			if err != nil {
+				unknown = 1
 			}
+			q.gauge(ch, "ringup_queue_unknown", unknown, string(channel))
 		}
-		suppressed, waiting, err := q.store.afterTheSend(ctx, channel)
-		if err != nil {
-			return
-		}
-		gauge("ringup_queue_suppressed_addresses", float64(suppressed), c)
-		gauge("ringup_queue_reports_waiting", float64(waiting), c)
+	})
+}
+
+func (q *queueMetrics) gauge(ch chan<- prometheus.Metric, name string, value float64, labels ...string) {
+	ch <- prometheus.MustNewConstMetric(q.desc[name], prometheus.GaugeValue, value, labels...)
+}
+
+func (q *queueMetrics) counter(ch chan<- prometheus.Metric, name string, value float64, labels ...string) {
+	ch <- prometheus.MustNewConstMetric(q.desc[name], prometheus.CounterValue, value, labels...)
+}
+
+// collect reports a channel; for the first, Redis too. With an error, nothing of the channel was reported.
+func (q *queueMetrics) collect(ctx context.Context, ch chan<- prometheus.Metric, channel message.Channel) error {
+	state, err := q.store.State(ctx, channel)
+	if err != nil {
+		return err
 	}
+	suppressed, reports, err := q.store.afterTheSend(ctx, channel)
+	if err != nil {
+		return err
+	}
+	c := string(channel)
+	for i := range state.Waiting {
+		priority := strconv.Itoa(i + 1)
+		q.gauge(ch, "ringup_queue_waiting", float64(state.Waiting[i]), c, priority)
+		q.gauge(ch, "ringup_queue_oldest_seconds", state.Oldest[i].Seconds(), c, priority)
+	}
+	for name, n := range map[string]int64{"retry": state.Retry, "held": state.Held, "sending": state.Inflight, "failed": state.Failed, "completed": state.Completed} {
+		q.gauge(ch, "ringup_queue_jobs", float64(n), c, name)
+	}
+	t := state.Totals
+	for name, n := range map[string]int64{"sent": t.Sent, "failed": t.Failed, "retried": t.Retried, "dropped": t.Dropped, "held": t.Held, "suppressed": t.Suppressed} {
+		q.counter(ch, "ringup_queue_settled_total", float64(n), c, name)
+	}
+	paused := 0.0
+	if state.Halted.Kind == queue.HaltedPause {
+		paused = 1
+	}
+	q.gauge(ch, "ringup_queue_paused", paused, c)
+	q.gauge(ch, "ringup_queue_workers", float64(len(state.Workers)), c)
+	for provider, b := range state.Breakers {
+		switch b.State {
+		case queue.BreakerOpen, queue.BreakerHalfOpen:
+			q.gauge(ch, "ringup_queue_breaker_open", 1, c, provider)
+		case queue.BreakerRecovering:
+			q.gauge(ch, "ringup_queue_breaker_recovering", 1, c, provider)
+		}
+	}
+	q.gauge(ch, "ringup_queue_suppressed_addresses", float64(suppressed), c)
+	q.gauge(ch, "ringup_queue_reports_waiting", float64(reports), c)
+	if channel == message.Channels[0] {
+		q.collectRedis(ctx, ch)
+	}
+	return nil
+}
+
+// collectRedis reports Redis's memory, if this program's user may ask.
+func (q *queueMetrics) collectRedis(ctx context.Context, ch chan<- prometheus.Metric) {
 	// Redis 6.2 takes one section at most; the default has all of them.
 	info, err := q.store.client.Info(ctx).Result()
 	if err != nil {
-		return // not every user may ask
+		return
 	}
 	for line := range strings.Lines(info) {
 		name, text, _ := strings.Cut(strings.TrimSpace(line), ":")
@@ -174,11 +195,11 @@ func (q *queueMetrics) Collect(ch chan<- prometheus.Metric) {
 		}
 		switch name {
 		case "used_memory":
-			gauge("ringup_redis_memory_bytes", value)
+			q.gauge(ch, "ringup_redis_memory_bytes", value)
 		case "maxmemory":
-			gauge("ringup_redis_memory_limit_bytes", value)
+			q.gauge(ch, "ringup_redis_memory_limit_bytes", value)
 		case "evicted_keys":
-			counter("ringup_redis_evicted_keys_total", value)
+			q.counter(ch, "ringup_redis_evicted_keys_total", value)
 		}
 	}
 }
@@ -188,19 +209,22 @@ func (s *Store) afterTheSend(ctx context.Context, channel message.Channel) (supp
 	k := s.keys[channel]
 	pipe := s.client.Pipeline()
 	addresses, reports := pipe.HLen(ctx, k.Suppressed), pipe.LLen(ctx, k.Reports)
-	_, err = pipe.Exec(ctx)
+	_, err = exec(ctx, pipe)
 	return addresses.Val(), reports.Val(), unavailable(err)
 }
 
-// chosen says whether this program is the one that reports: the first that was scraped, as long as it goes on being scraped.
-func (q *queueMetrics) chosen(ctx context.Context) bool {
-	k := q.store.keys[message.Channels[0]]
-	key := k.Base + ":reporter"
+// chosen says whether this program is the one that reports a channel: the first that was scraped, as long as it goes on being scraped. Who reports is
+// noted beside each channel, so that the channels of other shards are reported when one is down.
+func (q *queueMetrics) chosen(ctx context.Context, channel message.Channel) (bool, error) {
+	key := q.store.keys[channel].Base + ":reporter"
 	pipe := q.store.client.Pipeline()
 	pipe.SetNX(ctx, key, q.id, reporterTerm)
 	holder := pipe.Get(ctx, key)
-	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) || holder.Val() != q.id {
-		return false
+	if _, err := exec(ctx, pipe); err != nil {
+		return false, err
 	}
-	return q.store.client.PExpire(ctx, key, reporterTerm).Err() == nil
+	if holder.Val() != q.id {
+		return false, nil
+	}
+	return true, q.store.client.PExpire(ctx, key, reporterTerm).Err()
 }

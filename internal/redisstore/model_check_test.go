@@ -150,41 +150,34 @@ func (m *model) order(now [4][]*modelJob) {
 	var before [4][]*modelJob
 	for p := range now {
 		whole := append(slices.Clone(m.began[p]), now[p]...)
-		head := len(whole) - len(m.lists[p])
-		if head < 0 || !slices.Equal(whole[head:], m.lists[p]) {
-			m.Fatalf("the jobs of priority %d have another order: %s, before %s", p+1, names(whole), names(m.lists[p]))
+		var returned []*modelJob
+		for _, jobs := range m.returned[p] {
+			returned = append(returned, jobs...)
 		}
-		back := 0
+		if stayed := without(whole, returned); !slices.Equal(stayed, m.lists[p]) {
+			m.Fatalf("the jobs of priority %d have another order: %s, before %s", p+1, names(stayed), names(m.lists[p]))
+		}
 		for how, jobs := range m.returned[p] {
-			back += len(jobs)
-			var in []*modelJob
-			for _, j := range whole[:head] {
-				if slices.Contains(jobs, j) {
-					in = append(in, j)
-				}
-			}
+			in := without(whole, without(whole, jobs))
 			exact := how == "released" || how == "retried"
-			if len(in) != len(jobs) || exact && !slices.Equal(in, jobs) || !exact && !slices.IsSortedFunc(in, byReturn(jobs)) {
-				m.Fatalf("what came back (%s) stands as %s at the head of priority %d, want %s", how, names(in), p+1, names(jobs))
+			if exact && len(in) > 0 && len(m.lists[p]) > 0 && slices.Index(whole, in[len(in)-1]) > slices.Index(whole, m.lists[p][0]) {
+				m.Fatalf("what came back (%s) stands behind what waits: %s", how, names(whole))
 			}
-		}
-		if back != head {
-			m.Fatalf("%d jobs came back to priority %d, %d stand at its head", back, p+1, head)
+			if len(in) != len(jobs) || exact && !slices.Equal(in, jobs) || !exact && !slices.IsSortedFunc(in, byAge) {
+				m.Fatalf("what came back (%s) stands as %s in priority %d, want %s", how, names(in), p+1, names(jobs))
+			}
 		}
 		before[p], m.lists[p] = whole, now[p]
 	}
 	m.byPriority(before)
 }
 
-// byReturn orders jobs as they came back. Those of the same moment may stand either way, and the model does not ask.
-func byReturn(jobs []*modelJob) func(a, b *modelJob) int {
-	return func(a, b *modelJob) int {
-		if a.at == b.at || a.state == queue.InFlight || b.state == queue.InFlight {
-			return 0
-		}
-		return slices.Index(jobs, a) - slices.Index(jobs, b)
-	}
+// without returns jobs in their order, but for some.
+func without(jobs, some []*modelJob) []*modelJob {
+	return slices.DeleteFunc(slices.Clone(jobs), func(j *modelJob) bool { return slices.Contains(some, j) })
 }
+
+func byAge(a, b *modelJob) int { return a.job.AcceptedAt.Compare(b.job.AcceptedAt) }
 
 // byPriority goes through a claim turn by turn: each goes to the highest priority, or to the job that has aged most; and where both
 // want it, they take turns.

@@ -135,7 +135,7 @@ func TestJobsThatAnOlderProgramSetAsideComeBack(t *testing.T) {
 	for name, restore := range map[string]func(*shop) error{
 		"by a worker": func(s *shop) error { return s.consumer.Restore(s.Context()) },
 		"by the sweeper": func(s *shop) error {
-			s.store.Sweeper(prometheus.NewRegistry()).sweepAll(s.Context(), &uptime{}, true)
+			s.store.Sweeper(prometheus.NewRegistry()).sweepAll(s.Context(), true)
 			return nil
 		},
 	} {

@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"slices"
 
-	"github.com/redis/go-redis/v9"
-
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/provider/sandbox"
 )
@@ -30,23 +28,21 @@ func (o *Outbox) Put(ctx context.Context, entry sandbox.Entry) error {
 	pipe := o.store.client.Pipeline()
 	pipe.LPush(ctx, key, text)
 	pipe.LTrim(ctx, key, 0, int64(o.keep)-1)
-	_, err = pipe.Exec(ctx)
+	_, err = exec(ctx, pipe)
 	return unavailable(err)
 }
 
-// List returns the newest messages of all channels, the newest first, at most keep. Errors: queue.ErrUnavailable.
+// List returns the newest messages of all channels, the newest first, at most keep. Errors: queue.ErrUnavailable, *queue.PartialError.
 func (o *Outbox) List(ctx context.Context) ([]sandbox.Entry, error) {
-	pipe := o.store.client.Pipeline()
-	var lists []*redis.StringSliceCmd
-	for _, channel := range message.Channels {
-		lists = append(lists, pipe.LRange(ctx, o.store.keys[channel].Outbox, 0, int64(o.keep)-1))
-	}
-	if _, err := pipe.Exec(ctx); err != nil {
-		return nil, unavailable(err)
-	}
+	ctx, cancel := halfOf(ctx)
+	defer cancel()
+	lists, err := fromEach(func(channel message.Channel) ([]string, error) {
+		texts, err := o.store.client.LRange(ctx, o.store.keys[channel].Outbox, 0, int64(o.keep)-1).Result()
+		return texts, unavailable(err)
+	})
 	entries := []sandbox.Entry{}
-	for _, list := range lists {
-		for _, text := range list.Val() {
+	for _, texts := range lists {
+		for _, text := range texts {
 			var e sandbox.Entry
 			if json.Unmarshal([]byte(text), &e) == nil {
 				entries = append(entries, e)
@@ -57,5 +53,5 @@ func (o *Outbox) List(ctx context.Context) ([]sandbox.Entry, error) {
 	if o.keep > 0 {
 		entries = entries[:min(len(entries), o.keep)]
 	}
-	return entries, nil
+	return entries, err
 }

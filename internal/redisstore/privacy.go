@@ -90,12 +90,21 @@ func (s *Store) namer(ctx context.Context) (personNamer, error) {
 	if s.privacy.namer != nil && (len(s.config.PrivacyKey) > 0 || time.Since(s.privacy.read) < privacyEvery) {
 		return s.privacy.namer, nil
 	}
+	ctx, cancel := halfOf(ctx)
+	defer cancel()
 	namer, err := s.readNamer(ctx)
+	if err != nil && !errors.Is(err, errOtherKey) && s.privacy.namer != nil {
+		// The key is on one shard of a cluster, and the channels of the others go on without it.
+		namer, err = s.privacy.namer, nil
+	}
 	if err == nil {
 		s.privacy.namer, s.privacy.read = namer, time.Now()
 	}
 	return namer, err
 }
+
+// errOtherKey means that new entries would be found by nobody.
+var errOtherKey = errors.New("PRIVACY_KEY is not the one that the suppression list was written with: give every program the same, and keep the former one behind a comma")
 
 func (s *Store) readNamer(ctx context.Context) (personNamer, error) {
 	key := s.keys[message.Channels[0]].Base + ":privacy"
@@ -123,8 +132,7 @@ func (s *Store) readNamer(ctx context.Context) (personNamer, error) {
 		marks[i] = base64.RawURLEncoding.EncodeToString(mark(one))
 	}
 	if inUse, is := known[1].(string); is && !slices.Contains(marks, inUse) {
-		return nil, fmt.Errorf("%w: PRIVACY_KEY is not the one that the suppression list was written with: give every program the same, and keep the former one behind a comma",
-			queue.ErrUnavailable)
+		return nil, fmt.Errorf("%w: %w", queue.ErrUnavailable, errOtherKey)
 	}
 	return namer, unavailable(s.client.HSet(ctx, key, inUseField, marks[0]).Err())
 }

@@ -302,6 +302,8 @@ type enqueueArgs struct {
 	Channels    []string      `key:"channels"` // five of each
 	Base        string        `lua:"base"`     // of the records
 	Period      time.Duration `lua:"period"`   // of a generation of records
+	Back        int           `lua:"back"`     // how many generations before the current one may have a record that counts
+	Former      time.Duration `lua:"former"`   // the period of 0.1.0
 	DedupeTTL   time.Duration `lua:"dedupe_ttl"`
 	MaxDepth    int           `lua:"max_depth"`    // 0: no limit
 	WasAccepted bool          `lua:"was_accepted"` // the messages are of accepted jobs: a full Redis takes them, too
@@ -320,7 +322,7 @@ func (s *Store) enqueueArgs(channels []message.Channel) *enqueueArgs {
 	c := s.config
 	args := &enqueueArgs{
 		Base: s.keys[channels[0]].Base, DedupeTTL: c.DedupeTTL, MaxDepth: c.MaxQueueDepth,
-		Period: max(c.DedupeTTL, c.StatusTTL), // a generation has to outlive both uses of its records
+		Period: generationPeriod, Back: c.generationsBack(), Former: c.longestTTL(),
 	}
 	for _, channel := range channels {
 		k := s.keys[channel]

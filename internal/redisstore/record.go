@@ -54,6 +54,32 @@ const (
 	fieldBytes = 12
 )
 
+// generationPeriod is how long a generation of records lasts. It is part of the layout, and no setting: a generation's number is the time divided by
+// it, so records are found whatever DEDUPE_TTL and STATUS_TTL were when they were written. 0.1.0 divided by the longer of the two, which is the same by default.
+const generationPeriod = 24 * time.Hour
+
+// longestTTL is how long a record is of use.
+func (c *Config) longestTTL() time.Duration { return max(c.DedupeTTL, c.StatusTTL) }
+
+// generationsBack is how many generations before the current one may have a record that is of use.
+func (c *Config) generationsBack() int {
+	return int((c.longestTTL() + generationPeriod - 1) / generationPeriod)
+}
+
+// generations returns the numbers of the generations that may have a record that is of use now, the latest first. Redis's clock names the generations,
+// and ours may be off by some: the one after is among them, too. Those of 0.1.0 stand behind, which can go with release 0.3.
+func (c *Config) generations(now time.Time) (numbers []int64) {
+	current := now.UnixMilli() / generationPeriod.Milliseconds()
+	for g := current + 1; g >= current-int64(c.generationsBack()); g-- {
+		numbers = append(numbers, g)
+	}
+	if former := c.longestTTL(); former != generationPeriod {
+		g := now.UnixMilli() / former.Milliseconds()
+		numbers = append(numbers, g+1, g, g-1)
+	}
+	return numbers
+}
+
 // dots in a masked address take nine bytes; in a record they are one.
 var (
 	shortenDots = strings.NewReplacer("•••", "\x00")

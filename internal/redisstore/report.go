@@ -123,7 +123,7 @@ func (d *Deliveries) Accept(ctx context.Context, update report.Update) error {
 	if pipe.Len() == 0 {
 		return nil
 	}
-	_, err := pipe.Exec(ctx)
+	_, err := exec(ctx, pipe)
 	select {
 	case d.woken <- struct{}{}:
 	default:
@@ -164,7 +164,7 @@ func (d *Deliveries) Run(ctx context.Context) {
 			d.rekey(ctx)
 			continue
 		}
-		for _, channel := range message.Channels {
+		each(func(channel message.Channel) {
 			call, cancel := context.WithTimeout(ctx, flushTimeout)
 			err := errors.Join(d.applyAll(call, channel), d.store.drainMoves(call, channel))
 			cancel()
@@ -176,19 +176,19 @@ func (d *Deliveries) Run(ctx context.Context) {
 			default:
 				d.store.log.Debug("delivery reports wait: Redis does not answer", "channel", channel, "error", err)
 			}
-		}
+		})
 	}
 }
 
 // rekey puts the entries that 0.1.0 wrote under the names of their persons, on every channel.
 func (d *Deliveries) rekey(ctx context.Context) {
-	for _, channel := range message.Channels {
+	each(func(channel message.Channel) {
 		call, cancel := context.WithTimeout(ctx, rekeyTimeout)
 		if err := d.store.rekeyAll(call, channel); err != nil && ctx.Err() == nil {
 			d.store.log.Warn("suppression list not rewritten", "channel", channel, "error", err)
 		}
 		cancel()
-	}
+	})
 }
 
 // rekeyTimeout bounds a pass over a channel's list.

@@ -160,7 +160,7 @@ func TestReportsFindTheirEvent(t *testing.T) {
 func TestDuplicatesByIDAndType(t *testing.T) {
 	t.Parallel()
 	s := openShop(t)
-	period := max(s.store.config.DedupeTTL, s.store.config.StatusTTL).Milliseconds()
+	period := generationPeriod.Milliseconds()
 	n := 0
 	rapid.Check(t, func(t *rapid.T) {
 		n++

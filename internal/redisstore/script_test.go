@@ -17,7 +17,7 @@ import (
 )
 
 // globals are the names that scripts use of Redis and of Lua.
-var globals = []string{"redis", "KEYS", "ARGV", "string", "math", "tonumber", "type", "pairs", "ipairs", "unpack", "next"}
+var globals = []string{"redis", "KEYS", "ARGV", "string", "math", "tonumber", "type", "pairs", "ipairs", "unpack", "next", "table"}
 
 // TestScriptsAndStructsAgree: every argument has a name that the script uses, the script uses no name that it does not have, and what it
 // answers is read.

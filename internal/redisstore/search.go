@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -62,7 +63,7 @@ func (s *Store) waiting(ctx context.Context, channel message.Channel, priority, 
 		pipe := s.client.Pipeline()
 		length := pipe.LLen(ctx, key)
 		raws := pipe.LRange(ctx, key, int64(offset), int64(offset+limit-len(out)-1))
-		if _, err := pipe.Exec(ctx); err != nil {
+		if _, err := exec(ctx, pipe); err != nil {
 			return nil, err
 		}
 		for _, raw := range raws.Val() {
@@ -111,7 +112,7 @@ func (s *Store) addBodies(ctx context.Context, jobs []queue.Stored) error {
 	if len(asked) == 0 {
 		return nil
 	}
-	if _, err := foreignKeys(pipe.Exec(ctx)); err != nil {
+	if _, err := foreignKeys(exec(ctx, pipe)); err != nil {
 		return unavailable(err)
 	}
 	for i, body := range asked {
@@ -203,32 +204,45 @@ func (s *Store) findByAcceptTime(ctx context.Context, channel message.Channel, l
 	return nil
 }
 
-// Search finds jobs that match, or whose provider's message id is id: among the first 10,000 of each state. At most limit are returned. Errors:
-// queue.ErrUnavailable.
+// Search finds jobs that match, or whose provider's message id is id: among the first 10,000 of each state. At most limit are returned. matches is
+// called for one job at a time. Errors: queue.ErrUnavailable, *queue.PartialError.
 func (s *Store) Search(ctx context.Context, matches func(*queue.Stored) bool, id string, limit int) ([]queue.Stored, error) {
-	var found []queue.Stored
-	for _, channel := range message.Channels {
-		for _, state := range []queue.State{queue.Failed, queue.Retrying, queue.Scheduled, queue.InFlight, queue.Completed, queue.Waiting} {
-			err := s.scan(ctx, channel, state, scanAtMost, func(k queue.Stored) bool {
-				if matches(&k) {
-					found = append(found, k)
-				}
-				return len(found) >= limit
-			})
-			if err != nil || len(found) >= limit {
-				return found, err
-			}
-		}
-		more, err := s.byMessageID(ctx, channel, id)
-		if err != nil {
+	var one sync.Mutex
+	lists, err := fromEach(func(channel message.Channel) ([]queue.Stored, error) {
+		if err := s.reach(ctx, channel); err != nil {
 			return nil, err
 		}
-		found = append(found, more...)
-		if len(found) >= limit {
-			break
+		return s.searchChannel(ctx, channel, func(k *queue.Stored) bool {
+			one.Lock()
+			defer one.Unlock()
+			return matches(k)
+		}, id, limit)
+	})
+	found := slices.Concat(lists...)
+	return found[:min(len(found), limit)], err
+}
+
+// reach asks whether a channel's keys can be read, for half of ctx's time at most.
+func (s *Store) reach(ctx context.Context, channel message.Channel) error {
+	ctx, cancel := halfOf(ctx)
+	defer cancel()
+	return unavailable(s.client.Exists(ctx, s.keys[channel].Halted).Err())
+}
+
+func (s *Store) searchChannel(ctx context.Context, channel message.Channel, matches func(*queue.Stored) bool, id string, limit int) (found []queue.Stored, err error) {
+	for _, state := range []queue.State{queue.Failed, queue.Retrying, queue.Scheduled, queue.InFlight, queue.Completed, queue.Waiting} {
+		err := s.scan(ctx, channel, state, scanAtMost, func(k queue.Stored) bool {
+			if matches(&k) {
+				found = append(found, k)
+			}
+			return len(found) >= limit
+		})
+		if err != nil || len(found) >= limit {
+			return found, err
 		}
 	}
-	return found[:min(len(found), limit)], nil
+	more, err := s.byMessageID(ctx, channel, id)
+	return append(found, more...), err
 }
 
 // byMessageID finds completed jobs by the provider's message id, which only their logs have.
@@ -246,7 +260,7 @@ func (s *Store) byMessageID(ctx context.Context, channel message.Channel, id str
 			logs[i] = pipe.HGet(ctx, key, field)
 		}
 	}
-	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
+	if _, err := exec(ctx, pipe); err != nil {
 		return nil, unavailable(err)
 	}
 	var found []queue.Stored

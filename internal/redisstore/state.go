@@ -3,7 +3,6 @@ package redisstore
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,7 +19,7 @@ func (s *Store) Depth(ctx context.Context, channel message.Channel) (queue.Depth
 	k := s.keys[channel]
 	pipe := s.client.Pipeline()
 	depth := k.depth(ctx, pipe)
-	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
+	if _, err := exec(ctx, pipe); err != nil {
 		return queue.Depth{}, unavailable(err)
 	}
 	return depth(), nil
@@ -79,25 +78,36 @@ func (s *Store) Resume(ctx context.Context, channel message.Channel) error {
 	pipe := s.client.Pipeline()
 	resumed := pipe.HDel(ctx, k.Halted, "paused")
 	pipe.RPush(ctx, k.Wake, "1")
-	_, _ = pipe.Exec(ctx) // a full Redis wakes no worker; they also look by themselves
+	_, _ = exec(ctx, pipe) // a full Redis wakes no worker; they also look by themselves
 	return unavailable(resumed.Err())
 }
 
-// State is the state of a channel, in one round trip. A key of another type than ringup's counts as missing, and Halted names it. Errors:
+// now is the time of the clock that a channel's scripts go by: of Redis, in a cluster of the shard that has the channel's keys. Ours, where it does not say.
+func (s *Store) now(ctx context.Context, k Keys) time.Time {
+	node, err := s.node(ctx, k.Base)
+	if err == nil {
+		if now, err := node.Time(ctx).Result(); err == nil {
+			return now
+		}
+	}
+	return time.Now()
+}
+
+// State is the state of a channel, in two round trips. A key of another type than ringup's counts as missing, and Halted names it. Errors:
 // queue.ErrUnavailable.
 func (s *Store) State(ctx context.Context, channel message.Channel) (*queue.ChannelState, error) {
 	k := s.keys[channel]
 	pipe := s.client.Pipeline()
 	depth := k.depth(ctx, pipe)
 	next := pipe.ZRangeWithScores(ctx, k.Retry, 0, 0)
-	now := pipe.Time(ctx)
 	due := pipe.ZCount(ctx, k.Retry, "-inf", strconv.FormatInt(time.Now().UnixMilli(), 10))
 	totals, state, workers := pipe.HGetAll(ctx, k.Totals), pipe.HGetAll(ctx, k.State), pipe.HGetAll(ctx, k.Workers)
 	// A key of another type belongs to another program: the others are shown all the same, and which one it is.
-	foreign, err := foreignKeys(pipe.Exec(ctx))
+	foreign, err := foreignKeys(exec(ctx, pipe))
 	if err != nil {
 		return nil, unavailable(err)
 	}
+	now := s.now(ctx, k)
 	out := &queue.ChannelState{Depth: depth(), Breakers: map[string]queue.BreakerState{}, Workers: []queue.WorkerState{}}
 	out.Halted = out.Halted.ForeignKeys(foreign)
 	out.RetryDue = due.Val()
@@ -118,7 +128,7 @@ func (s *Store) State(ctx context.Context, channel message.Channel) (*queue.Chan
 		seen, said, _ := strings.Cut(text, " ")
 		ms, err := strconv.ParseInt(seen, 10, 64)
 		w := queue.WorkerState{ID: id}
-		if at := time.UnixMilli(ms); err == nil && json.Unmarshal([]byte(said), &w) == nil && now.Val().Sub(at) < workerTimeout {
+		if at := time.UnixMilli(ms); err == nil && json.Unmarshal([]byte(said), &w) == nil && now.Sub(at) < workerTimeout {
 			w.SeenAt = at.UTC()
 			out.Workers = append(out.Workers, w)
 		}

@@ -20,26 +20,25 @@ import (
 const maxInflight = 1000
 
 // Notifications returns the state of a webhook's notifications: the accepted jobs, and their history, with the messages that fell back to
-// another channel. Errors: *queue.NotFoundError, queue.ErrUnavailable.
+// another channel. Where some channels cannot be asked, the answer is that of the others. Errors: *queue.NotFoundError, queue.ErrUnavailable.
 func (s *Store) Notifications(ctx context.Context, webhookID string) (*queue.Notifications, error) {
 	out := &queue.Notifications{WebhookID: webhookID, Notifications: []queue.Notification{}, Skipped: []queue.Skipped{}}
 	known := func(id string) bool {
 		return slices.ContainsFunc(out.Notifications, func(n queue.Notification) bool { return n.ID == id })
 	}
-	pipe := s.client.Pipeline()
-	var records []*redis.StringCmd
-	inflight := map[message.Channel]*redis.StringSliceCmd{}
-	for _, channel := range message.Channels {
-		k := s.keys[channel]
-		inflight[channel] = pipe.ZRange(ctx, k.Inflight, 0, maxInflight-1)
-		records = append(records, s.records(ctx, pipe, k, webhookID)...)
-	}
-	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
-		return nil, unavailable(err)
+	records, inflight, err := s.recordsOf(ctx, webhookID)
+	var missing *queue.PartialError
+	if errors.As(err, &missing) {
+		out.Unavailable = missing.Channels
+	} else if err != nil {
+		return nil, err
 	}
 	for _, record := range records {
 		for _, part := range splitRecord(record.Val()) {
 			at := part.acceptedAt()
+			if time.Since(at) > 2*s.config.longestTTL() {
+				continue // a generation lasts for a day at least; the logs of its messages may be gone
+			}
 			if out.AcceptedAt.IsZero() || at.Before(out.AcceptedAt) {
 				out.AcceptedAt = at
 			}
@@ -52,12 +51,15 @@ func (s *Store) Notifications(ctx context.Context, webhookID string) (*queue.Not
 			}
 		}
 	}
+	if out.AcceptedAt.IsZero() && missing != nil {
+		return nil, err
+	}
 	if out.AcceptedAt.IsZero() {
 		return nil, &queue.NotFoundError{WebhookID: webhookID}
 	}
 	sending := map[string]bool{}
 	for channel, raws := range inflight {
-		for _, raw := range raws.Val() {
+		for _, raw := range raws {
 			if j, err := job.Decode(channel, []byte(raw)); err == nil {
 				sending[j.ID()] = true
 			}
@@ -67,7 +69,7 @@ func (s *Store) Notifications(ctx context.Context, webhookID string) (*queue.Not
 	for from := 0; from < len(out.Notifications); {
 		moved, err := s.loadLogs(ctx, out.Notifications[from:])
 		if err == nil {
-			moved, err = s.fallBacks(ctx, moved)
+			moved, err = s.fallBacks(ctx, moved, out.Unavailable)
 		}
 		if err != nil {
 			return nil, err
@@ -85,6 +87,29 @@ func (s *Store) Notifications(ctx context.Context, webhookID string) (*queue.Not
 		}
 	}
 	return out, nil
+}
+
+// recordsOf asks every channel for a webhook's records, the latest first, and for what is in flight. Errors: queue.ErrUnavailable, *queue.PartialError.
+func (s *Store) recordsOf(ctx context.Context, webhookID string) ([]*redis.StringCmd, map[message.Channel][]string, error) {
+	ctx, cancel := halfOf(ctx)
+	defer cancel()
+	type answer struct {
+		channel  message.Channel
+		records  []*redis.StringCmd
+		inflight *redis.StringSliceCmd
+	}
+	answers, err := fromEach(func(channel message.Channel) (answer, error) {
+		pipe, k := s.client.Pipeline(), s.keys[channel]
+		a := answer{channel, s.records(ctx, pipe, k, webhookID), pipe.ZRange(ctx, k.Inflight, 0, maxInflight-1)}
+		_, err := exec(ctx, pipe)
+		return a, unavailable(err)
+	})
+	var records []*redis.StringCmd
+	inflight := map[message.Channel][]string{}
+	for _, a := range answers {
+		records, inflight[a.channel] = append(records, a.records...), a.inflight.Val()
+	}
+	return records, inflight, err
 }
 
 // whatAccepted is the first event of every notification.
@@ -108,13 +133,11 @@ func (s *Store) recordKeys(channel message.Channel) Keys {
 	return s.keys[s.slots[s.slotOf(channel)][0]]
 }
 
-// records asks for a webhook's records, the latest first. Redis's clock names the generations, and ours may be off by some: the one after
-// is looked at, too.
+// records asks for a webhook's records, the latest first.
 func (s *Store) records(ctx context.Context, pipe redis.Pipeliner, k Keys, webhookID string) []*redis.StringCmd {
 	field, bucket := recordPath(webhookID)
-	generation := time.Now().UnixMilli() / max(s.config.DedupeTTL, s.config.StatusTTL).Milliseconds()
 	var out []*redis.StringCmd
-	for g := generation + 1; g >= generation-1; g-- {
+	for _, g := range s.config.generations(time.Now()) {
 		out = append(out, pipe.HGet(ctx, fmt.Sprintf("%s:seen:%d:%s", k.Base, g, bucket), string(field)))
 	}
 	return out
@@ -134,7 +157,7 @@ func (s *Store) loadLogs(ctx context.Context, notifications []queue.Notification
 		key, name := k.log(webhookID, index, n.History[0].At)
 		logs[i] = pipe.HMGet(ctx, key, name, name+":r")
 	}
-	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
+	if _, err := exec(ctx, pipe); err != nil {
 		return nil, unavailable(err)
 	}
 	for i := range notifications {
@@ -151,8 +174,8 @@ func (s *Store) loadLogs(ctx context.Context, notifications []queue.Notification
 	return moved, nil
 }
 
-// fallBacks returns the notifications that came of those whose message fell back: their parents.
-func (s *Store) fallBacks(ctx context.Context, parents []queue.Notification) (out []queue.Notification, err error) {
+// fallBacks returns the notifications that came of those whose message fell back: their parents. Channels that are missing are not asked.
+func (s *Store) fallBacks(ctx context.Context, parents []queue.Notification, missing []message.Channel) (out []queue.Notification, err error) {
 	pipe := s.client.Pipeline()
 	records := make([][]*redis.StringCmd, len(parents))
 	for i := range parents {
@@ -160,6 +183,7 @@ func (s *Store) fallBacks(ctx context.Context, parents []queue.Notification) (ou
 			webhookID, channel, _, err := job.ParseID(e.MovedTo)
 			switch {
 			case err != nil: // another event, or a channel that this program does not know
+			case slices.Contains(missing, channel):
 			case webhookID == parents[i].ID:
 				records[i] = append(records[i], s.records(ctx, pipe, s.recordKeys(channel), webhookID)...)
 			default:
@@ -170,7 +194,7 @@ func (s *Store) fallBacks(ctx context.Context, parents []queue.Notification) (ou
 	if pipe.Len() == 0 {
 		return out, nil
 	}
-	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
+	if _, err := exec(ctx, pipe); err != nil {
 		return nil, unavailable(err)
 	}
 	for i := range parents {

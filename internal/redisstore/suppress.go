@@ -71,7 +71,7 @@ func (s *Store) Suppress(ctx context.Context, entries []suppress.Entry) (added i
 		}
 		names[i], found[i] = fields[0], look.HMGet(ctx, s.keys[entries[i].Channel].Suppressed, fields...)
 	}
-	if _, err := look.Exec(ctx); err != nil {
+	if _, err := exec(ctx, look); err != nil {
 		return 0, unavailable(err)
 	}
 	var answers []*redis.BoolCmd
@@ -88,7 +88,7 @@ func (s *Store) Suppress(ctx context.Context, entries []suppress.Entry) (added i
 	if len(answers) == 0 {
 		return 0, nil
 	}
-	_, err = put.Exec(ctx)
+	_, err = exec(ctx, put)
 	for _, a := range answers {
 		if a.Val() {
 			added++

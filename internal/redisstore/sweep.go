@@ -44,6 +44,7 @@ type Sweeper struct {
 	store           *Store
 	reaped, expired *prometheus.CounterVec
 	evicted         evictions
+	seen            map[message.Channel]*uptime
 }
 
 // Sweeper returns a sweeper whose metrics are registered with reg.
@@ -56,8 +57,12 @@ func (s *Store) Sweeper(reg prometheus.Registerer) *Sweeper {
 		}
 		return v
 	}
+	seen := map[message.Channel]*uptime{}
+	for _, c := range message.Channels {
+		seen[c] = &uptime{}
+	}
 	return &Sweeper{
-		store: s, reaped: counter("ringup_leases_reaped_total", "Jobs that this program took back from workers that died or stalled."),
+		store: s, seen: seen, reaped: counter("ringup_leases_reaped_total", "Jobs that this program took back from workers that died or stalled."),
 		evicted: s.evictions(reg),
 		expired: counter("ringup_retention_deleted_total", "Ended jobs and records that this program deleted because they were older than RETENTION."),
 	}
@@ -67,7 +72,6 @@ func (s *Store) Sweeper(reg prometheus.Registerer) *Sweeper {
 func (w *Sweeper) Run(ctx context.Context) {
 	ticker := time.NewTicker(sweepEvery)
 	defer ticker.Stop()
-	var seen uptime
 	var retained, restored time.Time
 	for {
 		select {
@@ -83,27 +87,29 @@ func (w *Sweeper) Run(ctx context.Context) {
 		if restore {
 			restored = time.Now()
 		}
-		w.sweepAll(ctx, &seen, restore)
+		w.sweepAll(ctx, restore)
 	}
 }
 
-// sweepAll sweeps every channel, until Redis does not answer, and with restore puts back jobs that an older program set aside.
-func (w *Sweeper) sweepAll(ctx context.Context, seen *uptime, restore bool) {
-	for _, channel := range message.Channels {
+// sweepAll sweeps every channel, and with restore puts back jobs that an older program set aside. Each channel is on its own: in a cluster, the shard of
+// another may be down.
+func (w *Sweeper) sweepAll(ctx context.Context, restore bool) {
+	each(func(channel message.Channel) {
+		seen := w.seen[channel]
 		err := w.sweep(ctx, channel, seen.mayReap(time.Now()))
 		if refused(err) {
-			// Redis is there; a foreign key of this channel is no reason to leave the others alone.
+			// Redis is there, and the key is another program's.
 			w.store.log.Error("sweep failed", "channel", channel, "error", err)
-			continue
-		}
-		seen.note(err, time.Now())
-		if err != nil {
 			return
 		}
-		if restore {
+		if err != nil && !seen.since.IsZero() && ctx.Err() == nil {
+			w.store.log.Warn("sweep failed: trying again each second", "channel", channel, "error", err)
+		}
+		seen.note(err, time.Now())
+		if err == nil && restore {
 			w.restore(ctx, channel)
 		}
-	}
+	})
 }
 
 // restore puts a channel's jobs back that an older program set aside. When that fails, sweeps and leases go on as before.
@@ -146,7 +152,7 @@ func (w *Sweeper) retain(ctx context.Context) {
 	if w.store.config.Retention == 0 {
 		return
 	}
-	for _, channel := range message.Channels {
+	each(func(channel message.Channel) {
 		call, cancel := context.WithTimeout(ctx, retainEvery/4)
 		n, err := w.store.retainAll(call, channel)
 		cancel()
@@ -157,5 +163,5 @@ func (w *Sweeper) retain(ctx context.Context) {
 		if err != nil && ctx.Err() == nil {
 			w.store.log.Warn("retention failed", "channel", channel, "error", err)
 		}
-	}
+	})
 }

@@ -51,14 +51,19 @@ func TestSweepsGoOnWithoutRestore(t *testing.T) {
 		s.must(err)
 	}
 	since := time.Now().Add(-time.Minute)
-	seen := uptime{since: since}
-	s.store.Sweeper(prometheus.NewRegistry()).sweepAll(t.Context(), &seen, true)
+	sweeper := s.store.Sweeper(prometheus.NewRegistry())
+	for _, seen := range sweeper.seen {
+		seen.since = since
+	}
+	sweeper.sweepAll(t.Context(), true)
 	for _, channel := range message.Channels {
 		if d, err := s.store.Depth(t.Context(), channel); err != nil || d.Retry != 0 || d.Waiting[0] != 1 {
 			t.Errorf("%s: %+v, %v", channel, d, err)
 		}
 	}
-	if seen.since != since {
-		t.Error("Redis is said not to have answered")
+	for channel, seen := range sweeper.seen {
+		if seen.since != since {
+			t.Errorf("%s: Redis is said not to have answered", channel)
+		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 // settled takes note of the settlements' results.
 func (w *Worker) settled(result *queue.Settled) {
 	s := &w.state
+	s.full = false
 	for _, i := range result.Lost {
 		w.Metrics.lost.Inc()
 		w.Log.Warn("lease lost before its settlement", "job", jobID(s.settlements[i].Claimed), "outcome", s.settlements[i].Outcome.Name())
@@ -46,6 +47,7 @@ func (w *Worker) claimed(ctx context.Context, c *queue.Claim) {
 	}
 	w.evicted(c.Evicted)
 	w.Breakers.claimed(c)
+	w.state.full = c.Full
 	var b *batch
 	if len(c.Jobs) > 0 {
 		b = newBatch(ctx, len(c.Jobs), w.Config.SendTimeout)

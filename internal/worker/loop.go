@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -18,6 +19,7 @@ type state struct {
 	nextPoll  time.Time // when to claim again
 	answering time.Time // since when the queue has answered without fail; zero while it does not
 	failures  int       // round trips in a row that failed
+	full      bool      // the latest claim left jobs because of their size; until a job is settled
 	waiting   bool      // a goroutine blocks on the queue, and will say so on woken
 	woken     chan struct{}
 }
@@ -85,7 +87,7 @@ func (w *Worker) nextResults(poll *time.Timer, draining bool) <-chan handled {
 	now := time.Now()
 	soonest := s.lastTrip.Add(debounce)
 	gather := len(s.inFlight) > len(s.settlements) && now.Before(soonest)
-	free := len(s.inFlight) < w.Config.Concurrency && !s.waiting
+	free := len(s.inFlight) < w.Config.Concurrency && !s.waiting && (!s.full || len(s.settlements) > 0)
 	if !free && len(s.settlements) == 0 && !gather {
 		return w.pool.results
 	}
@@ -128,10 +130,33 @@ func (w *Worker) debounced(now time.Time) bool {
 func (w *Worker) request(now time.Time, draining bool) *queue.ClaimRequest {
 	s := &w.state
 	free := w.Config.Concurrency - len(s.inFlight) + len(s.settlements)
-	if draining || free <= 0 || s.waiting || now.Before(s.nextPoll) {
+	if draining || free <= 0 || s.waiting || s.full && len(s.settlements) == 0 || now.Before(s.nextPoll) {
 		return nil
 	}
-	return &queue.ClaimRequest{Max: free, Reap: !s.answering.IsZero() && now.Sub(s.answering) >= queue.ReapGrace}
+	return &queue.ClaimRequest{Max: free, Bytes: w.bytesLeft(), Reap: !s.answering.IsZero() && now.Sub(s.answering) >= queue.ReapGrace}
+}
+
+// bytesLeft is what the bodies of further jobs may add up to, as queue.ClaimRequest has it.
+func (w *Worker) bytesLeft() int64 {
+	s := &w.state
+	if w.Bytes == 0 || len(s.inFlight) == len(s.settlements) {
+		return w.Bytes
+	}
+	left := w.Bytes
+	for one := range s.inFlight {
+		if one.Job != nil {
+			left -= int64(len(one.Job.Body))
+		}
+	}
+	for i := range s.settlements {
+		if j := s.settlements[i].Claimed.Job; j != nil {
+			left += int64(len(j.Body))
+		}
+	}
+	if left < minBytes/2 {
+		return -1 // not even one of the largest fits
+	}
+	return left
 }
 
 // exchange settles what has ended and claims up to the free capacity, in one round trip.
@@ -159,6 +184,7 @@ func (w *Worker) exchange(ctx context.Context, now time.Time, draining bool) {
 	if claim != nil {
 		w.claimed(ctx, claim)
 	}
+	w.noteReadOnly(err)
 	if err != nil {
 		s.failures++
 		s.answering = time.Time{}
@@ -169,6 +195,16 @@ func (w *Worker) exchange(ctx context.Context, now time.Time, draining bool) {
 	s.failures = 0
 	if s.answering.IsZero() {
 		s.answering = time.Now()
+	}
+}
+
+// noteReadOnly remembers since when the queue has answered that it takes no writes. That it could not be reached meanwhile changes nothing.
+func (w *Worker) noteReadOnly(err error) {
+	switch {
+	case err == nil:
+		w.readOnly.Store(0)
+	case errors.Is(err, queue.ErrReadOnly):
+		w.readOnly.CompareAndSwap(0, time.Now().UnixNano())
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"math"
 	"sync/atomic"
 	"time"
 
@@ -63,6 +64,7 @@ type Options struct {
 	Log      *slog.Logger
 	Tracer   trace.Tracer    // nil: no tracing
 	Budget   *pricing.Budget // what the daily caps leave; nil: no caps
+	Bytes    int64           // what the bodies of the jobs in flight may add up to, see Bytes; 0: no bound
 }
 
 const (
@@ -79,7 +81,29 @@ const (
 	callTimeout = 4 * time.Second
 	// settleTimeout is how long a worker that stops tries to settle what it sent.
 	settleTimeout = 10 * time.Second
+	// readOnlyPatience is how long a queue may answer that it takes no writes: longer than a failover takes. By then the worker holds on to the wrong
+	// server, and a new one asks anew who is the right one.
+	readOnlyPatience = 2 * time.Minute
 )
+
+const (
+	// baseMemory is a worker without jobs: code, templates, connections.
+	baseMemory = 40 << 20
+	// bodyFactor is how much memory one byte of a job's body takes at most: Redis's answer, the body, the event, the message, and garbage.
+	bodyFactor = 8
+	// minBytes is room for two of the largest webhooks.
+	minBytes = 2 << 20
+	// defaultMemory is assumed where neither GOMEMLIMIT nor a cgroup limits the memory.
+	defaultMemory = 512 << 20
+)
+
+// Bytes returns what the bodies of the jobs in flight may add up to in a program that may use so much memory, both in bytes; math.MaxInt64 where it is not limited.
+func Bytes(memory int64) int64 {
+	if memory == math.MaxInt64 {
+		memory = defaultMemory
+	}
+	return max(minBytes, (memory-baseMemory)/bodyFactor)
+}
 
 // Worker claims, handles and settles the jobs of one queue.
 type Worker struct {
@@ -87,6 +111,7 @@ type Worker struct {
 	pool     *pool
 	state    state
 	lastTick atomic.Int64 // Unix ns of the loop's last sign of life
+	readOnly atomic.Int64 // Unix ns since when the queue takes no writes; 0 while it does
 }
 
 // New returns a worker; Run starts it.
@@ -97,11 +122,14 @@ func New(o Options) *Worker {
 }
 
 // Live reports whether the loop gets on: it claims, or has proved the queue empty, or waits for jobs that are bounded. A queue that cannot be
-// reached is no reason to restart a worker, and does not count against it.
+// reached is no reason to restart a worker, and does not count against it; one that has taken no writes for two minutes does (queue.ErrReadOnly).
 func (w *Worker) Live() error {
 	still := time.Since(time.Unix(0, w.lastTick.Load()))
 	if limit := w.Config.SendTimeout + w.Lease; still > limit {
 		return fmt.Errorf("the loop has not turned for %s", still.Round(time.Second))
+	}
+	if since := w.readOnly.Load(); since > 0 && time.Since(time.Unix(0, since)) > readOnlyPatience {
+		return fmt.Errorf("no writes to Redis for more than %s: it is a replica, or there is another master by now", readOnlyPatience)
 	}
 	return nil
 }

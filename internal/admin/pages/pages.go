@@ -4,6 +4,7 @@ package pages
 
 import (
 	"embed"
+	"fmt"
 	"io/fs"
 	"net/http"
 	"strconv"
@@ -12,6 +13,7 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"ringup.dev/ringup/internal/admin"
+	"ringup.dev/ringup/internal/message"
 )
 
 //go:embed static
@@ -156,7 +158,9 @@ func (p *pages) search(w http.ResponseWriter, r *http.Request) {
 		p.failed(w, r, err)
 		return
 	}
-	at.Data = found
+	if at.Data = found; len(found.Unavailable) > 0 {
+		at.Problem = unavailable(found.Unavailable)
+	}
 	p.show(w, r, http.StatusOK, "search", at)
 }
 
@@ -166,5 +170,14 @@ func (p *pages) auditLog(w http.ResponseWriter, r *http.Request) {
 		p.failed(w, r, err)
 		return
 	}
-	p.show(w, r, http.StatusOK, "audit", page{Title: "Audit log", Section: "audit", Data: log.Entries})
+	at := page{Title: "Audit log", Section: "audit", Data: log.Entries}
+	if len(log.Unavailable) > 0 {
+		at.Problem = unavailable(log.Unavailable)
+	}
+	p.show(w, r, http.StatusOK, "audit", at)
+}
+
+// unavailable says that a page lacks what is on some channels.
+func unavailable(channels []message.Channel) string {
+	return fmt.Sprintf("Redis does not answer for %v: what is on these channels is missing here.", channels)
 }

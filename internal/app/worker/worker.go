@@ -236,7 +236,7 @@ func New(ctx context.Context, c Config, env envconfig.Lookuper, log *slog.Logger
 	o.Breakers, o.Metrics, o.Log, o.Tracer = worker.NewBreakers(names, metrics, log), metrics, log, traces.Tracer()
 	loop := worker.New(worker.Options{
 		ID: app.ProcessID(), Config: c.Worker, Lease: c.Consumer.Lease, Queue: store.Consumer(channel, c.Consumer, names), Handler: worker.NewDeliver(o),
-		Breakers: o.Breakers, Metrics: metrics, Log: log, Tracer: o.Tracer, Budget: o.Budget,
+		Breakers: o.Breakers, Metrics: metrics, Log: log, Tracer: o.Tracer, Budget: o.Budget, Bytes: worker.Bytes(app.BoundMemory()),
 	})
 	operators, err := opsserver.New(opsserver.Options{Config: c.Ops, Gatherer: registry, Live: loop.Live, Checks: checks})
 	if err != nil {

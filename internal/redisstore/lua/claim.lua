@@ -1,25 +1,20 @@
 -- claim does the housekeeping (due jobs and ended leases go back to their lists), then takes up to max jobs under a lease.
--- ARGV  max 0: housekeeping alone; rate (tokens per second) 0: no limit.
+-- ARGV  max 0: housekeeping alone; bytes: what the jobs' shared bodies may add up to (0: no limit; below 0: not even the first job may be of one); rate (tokens per second) 0: no limit.
 -- Answers jobs; bodies, the shared ones, as key, body, …; provider, counted from 0, or -1; probe, the provider that the first job tries, or
 --       -1; wait, ms until there is something to do (-1: nothing known); halted, why nothing may be claimed; throttled, when the rate limit
---       left jobs waiting; promoted, reaped and set_aside, how many due jobs, ended leases and given-up jobs were moved; evicted, the failed jobs that
+--       left jobs waiting; full, when bytes did; promoted, reaped and set_aside, how many due jobs, ended leases and given-up jobs were moved; evicted, the failed jobs that
 --       fell off; listed, whether anybody is on the suppression list, so that the recipients have to be looked up (recipients.lua).
 local now = clock()
 local promoted, reaped, set_aside, evicted = 0, 0, 0, {}
 local want = max -- shrinks to what the rate limit and a probe allow
 
--- Due jobs go to the head of their lists, the earliest first in line: they are older than the jobs there.
+-- Due jobs go back to their lists.
 for _, from in ipairs({held_key, retry_key}) do
   local due = call('ZRANGEBYSCORE', from, '-inf', now, 'LIMIT', 0, 500)
   if #due > 0 then
     ours('LLEN', KEYS[queue_at + 1], KEYS[queue_at + 2], KEYS[queue_at + 3], KEYS[queue_at + 4])
     call('ZREM', from, unpack(due))
-    local lists = {{}, {}, {}, {}}
-    for i = #due, 1, -1 do
-      local list = lists[priority(due[i])]
-      list[#list + 1] = due[i]
-    end
-    for p = 1, 4 do push('LPUSH', KEYS[queue_at + p], lists[p]) end
+    come_back_all(KEYS, queue_at, due)
     promoted = promoted + #due
   end
 end
@@ -32,7 +27,8 @@ if reap then
     ours('ZCARD', failed_key)
     call('ZREM', inflight_key, unpack(ended))
   end
-  for i = #ended, 1, -1 do
+  local back = {}
+  for i = 1, #ended do
     local e = ended[i]
     local give_up = nil
     if readable(e) then
@@ -50,12 +46,13 @@ if reap then
       give_up = ''
     end
     if give_up then
-      call('ZADD', failed_key, ended_at(now, e), with_error(e, give_up))
+      call('ZADD', failed_key, ended_at(failed_key, now, e), with_error(e, give_up))
       set_aside = set_aside + 1
     else
-      call('LPUSH', KEYS[queue_at + priority(e)], e)
+      back[#back + 1] = e
     end
   end
+  come_back_all(KEYS, queue_at, back)
   reaped = #ended
   if set_aside > 0 then evicted = trim(base, failed_key, keep_failed) end
 end
@@ -142,6 +139,31 @@ while n < want do
   end
   look(from)
 end
+-- What the bodies add up to: jobs beyond that stand at the heads of their lists again. Bodies inside of jobs are small.
+local full, taken, read = false, 0, {}
+local function body_of(key)
+  if not read[key] then
+    local body = redis.pcall('HGET', key, 'b')
+    read[key] = type(body) == 'string' and body or ''
+  end
+  return read[key]
+end
+if bytes ~= 0 then
+  for i = 1, n do
+    local key = (byte(jobs[i], 5) or 0) % 2 == 1 and body_key(base, jobs[i])
+    if key then taken = taken + #body_of(key) end
+    if key and taken > bytes and (i > 1 or bytes < 0) then
+      for back = n, i, -1 do
+        local p = priority(jobs[back])
+        call('LPUSH', KEYS[queue_at + p], jobs[back])
+        look(p)
+        jobs[back] = nil
+      end
+      full, n = true, i - 1
+      break
+    end
+  end
+end
 local left = heads[1] or heads[2] or heads[3] or heads[4]
 
 local bodies, have = {}, {}
@@ -154,8 +176,7 @@ if n > 0 then
     if key and not have[key] then
       have[key] = true
       bodies[#bodies + 1] = key
-      local body = redis.pcall('HGET', key, 'b')
-      bodies[#bodies + 1] = type(body) == 'string' and body or ''
+      bodies[#bodies + 1] = body_of(key)
     end
   end
   for i = 1, n * 2, 1000 do call('ZADD', inflight_key, unpack(leases, i, math.min(i + 999, n * 2))) end
@@ -177,6 +198,7 @@ end
 if n == 0 then probe = -1 end
 
 local claimed = {jobs = jobs, bodies = bodies, provider = provider, probe = probe, wait = -1, listed = n > 0 and call('EXISTS', suppressed_key) == 1}
+claimed.full = full
 if not left then return finish(claimed) end
 if throttled then
   claimed.throttled, claimed.wait = true, math.max(1, math.ceil((1 - tokens) * 1000 / rate))

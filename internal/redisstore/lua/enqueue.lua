@@ -11,8 +11,13 @@
 local now = clock()
 if was_accepted then goes_on_when_full(base .. ':inflight') end
 local generation = floor(now / period)
-local current = base .. ':seen:' .. string.format('%.0f', generation) .. ':'
-local previous = base .. ':seen:' .. string.format('%.0f', generation - 1) .. ':'
+local function generation_of(n) return base .. ':seen:' .. string.format('%.0f', n) .. ':' end
+local current, earlier = generation_of(generation), {}
+for g = generation - 1, generation - back, -1 do earlier[#earlier + 1] = generation_of(g) end
+if former ~= period then
+  -- 0.1.0 divided the time by its own setting.
+  for g = floor(now / former), floor(now / former) - 1, -1 do earlier[#earlier + 1] = generation_of(g) end
+end
 
 local depth, added, lists = {}, {}, {}
 for c = 1, #KEYS / 5 do
@@ -64,6 +69,15 @@ local function look(known, record)
   return nil, base, others, used, latest
 end
 
+-- recall returns what the latest of the earlier generations has of an id: it has whatever of those before it counted then. False for nothing.
+local function recall(bucket, field)
+  for i = 1, #earlier do
+    local record = call('HGET', earlier[i] .. bucket, field)
+    if record then return record end
+  end
+  return false
+end
+
 local out, at = {}, webhook_at + 1
 for w = 1, webhooks do
   local field, bucket, record, shape = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
@@ -72,7 +86,7 @@ for w = 1, webhooks do
   if place > 0 then record = part(record, place) end
   -- What was there before in this generation; false where nothing was.
   local stale = call('HSETNX', key, field, record) == 0 and call('HGET', key, field)
-  local known, result = stale or call('HGET', previous .. bucket, field), nil
+  local known, result = stale or recall(bucket, field), nil
   if known then
     local seen, base, others, used, latest = look(known, ARGV[at - 2])
     if seen then
@@ -100,7 +114,8 @@ for w = 1, webhooks do
     out[w] = full
   else
     -- By its distance, and not by its end: so no more rights are needed than PEXPIRE's.
-    if call('HLEN', key) == 1 then call('PEXPIRE', key, string.format('%.0f', (generation + 2) * period - now)) end
+    -- Where records are kept for longer than they were, the first one of the hash may have come before that.
+    if back > 1 or call('HLEN', key) == 1 then call('PEXPIRE', key, string.format('%.0f', (generation + 1 + back) * period - now)) end
     for p = 2, #shape, 4 do
       local c, shared, high, low = byte(shape, p, p + 3)
       local jobs = high * 256 + low

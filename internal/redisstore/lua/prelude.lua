@@ -77,9 +77,12 @@ end
 
 -- ended_at is the score of a job that ended. Bytes that cannot be read, as a job of a newer version, get one that trim never comes to:
 -- restore.lua takes them back once a program runs that can read them.
-local function ended_at(now, e)
-  if readable(e) then return now end
-  return now + 1e15
+-- No job is said to have ended before those that are in the set: where Redis's clock has gone back, trim would take the newest for the oldest.
+local function ended_at(key, now, e)
+  if not readable(e) then return string.format('%.0f', now + 1e15) end
+  local latest = call('ZRANGE', key, '(1e15', '-inf', 'BYSCORE', 'REV', 'LIMIT', 0, 1, 'WITHSCORES')[2]
+  latest = tonumber(latest or 0)
+  return string.format('%.0f', latest > now and latest + 1 or now)
 end
 
 -- trim keeps the newest of a bounded set and lets go of the others; returns the evicted.
@@ -152,6 +155,45 @@ local function push(command, key, values)
   for i = 1, #values, 1000 do
     call(command, key, unpack(values, i, math.min(i + 999, #values)))
   end
+end
+
+-- come_back puts jobs back into a priority list where they were, by their age: behind the older ones, of which up to 5,000 are passed, and before the
+-- others. Nearly always that is the head, since jobs are claimed by their age; where many come back in blocks, the older blocks are there already.
+local function come_back(key, jobs)
+  if #jobs == 0 then return end
+  local ages = {}
+  for i, e in ipairs(jobs) do ages[e] = accepted(e) end
+  table.sort(jobs, function(a, b) return ages[a] < ages[b] or ages[a] == ages[b] and a < b end)
+  local youngest, length = ages[jobs[#jobs]], call('LLEN', key)
+  if length > 0 and accepted(call('LINDEX', key, -1)) < ages[jobs[1]] then
+    push('RPUSH', key, jobs)
+    return
+  end
+  local low, high = 0, math.min(length, 5000)
+  while low < high do
+    local middle = floor((low + high) / 2)
+    if accepted(call('LINDEX', key, middle)) < youngest then low = middle + 1 else high = middle end
+  end
+  local older = low > 0 and call('LPOP', key, low) or {}
+  local back, i, j = {}, #older, #jobs
+  while i > 0 or j > 0 do -- from the last one on, as LPUSH takes them
+    if j == 0 or i > 0 and accepted(older[i]) >= ages[jobs[j]] then
+      back[#back + 1], i = older[i], i - 1
+    else
+      back[#back + 1], j = jobs[j], j - 1
+    end
+  end
+  push('LPUSH', key, back)
+end
+
+-- come_back_all puts jobs back into the priority lists, the keys behind the position given.
+local function come_back_all(keys, at, jobs)
+  local lists = {{}, {}, {}, {}}
+  for i = 1, #jobs do
+    local list = lists[priority(jobs[i])]
+    list[#list + 1] = jobs[i]
+  end
+  for p = 1, 4 do come_back(keys[at + p], lists[p]) end
 end
 
 -- wake leaves one token for an idle worker, unless there is one.

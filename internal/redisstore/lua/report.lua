@@ -124,7 +124,7 @@ for i = 1, report_n do
         local lines = string.format('{"t":%.0f,"s":"failed","e":"%s"}\n', now, err)
         if moved ~= '' and moved ~= '-' then lines = lines .. string.format('{"t":%.0f,"s":"moved","c":"%s"}\n', now, moved) end
         append(key, field, lines)
-        call('ZADD', failed_key, string.format('%.0f', now), copy)
+        call('ZADD', failed_key, ended_at(failed_key, now, copy), copy)
         failed, result = true, 'failed'
       end
     end

@@ -114,7 +114,7 @@ for i = 1, ended_n do
       put(held, now + tonumber(delay), job)
     elseif outcome == 'fail' then
       counter = 'f'
-      put(failed, ended_at(now, job), job)
+      put(failed, ended_at(failed_key, now, job), job)
     elseif outcome == 'release' then
       local list = back[priority(raw)]
       list[#list + 1] = job
