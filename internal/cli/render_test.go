@@ -116,7 +116,7 @@ func TestRender(t *testing.T) {
 func TestRenderCannot(t *testing.T) {
 	t.Parallel()
 	broken := t.TempDir()
-	if err := os.WriteFile(filepath.Join(broken, "pos_save.sms.customer.en.txt"), []byte("{{.Nmae}}"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(broken, "pos_save.sms.customer.en.txt"), []byte("{{.Nothing}}"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for name, tt := range map[string]struct {

@@ -212,7 +212,7 @@ func (s *switchboard) listen(t *testing.T) string {
 				_ = out.Close()
 			}()
 			go func() {
-				defer in.Close()
+				defer func() { _ = in.Close() }()
 				buffer := make([]byte, 64<<10)
 				for {
 					n, err := out.Read(buffer)
@@ -267,7 +267,7 @@ func TestDemotedMaster(t *testing.T) {
 			if err := client.ConfigSet(t.Context(), "replica-serve-stale-data", c.stale).Err(); err != nil {
 				t.Fatal(err)
 			}
-			if err := client.SlaveOf(t.Context(), "127.0.0.1", "1").Err(); err != nil {
+			if err := client.ReplicaOf(t.Context(), "127.0.0.1", "1").Err(); err != nil {
 				t.Fatal(err)
 			}
 			if err := store.Record(t.Context(), queue.AuditEntry{Channel: message.SMS}); !errors.Is(err, queue.ErrReadOnly) {

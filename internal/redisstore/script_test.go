@@ -81,7 +81,7 @@ func TestAnsweredBy(t *testing.T) {
 	t.Parallel()
 	got := answeredBy(read("claim"))
 	slices.Sort(got)
-	want := []string{"bodies", "evicted", "halted", "jobs", "listed", "probe", "promoted", "provider", "reaped", "set_aside", "throttled", "wait"}
+	want := []string{"bodies", "evicted", "full", "halted", "jobs", "listed", "probe", "promoted", "provider", "reaped", "set_aside", "throttled", "wait"}
 	if got = slices.Compact(got); !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}

@@ -72,8 +72,8 @@ func TestLive(t *testing.T) {
 		says("built in", "Luna: Hi John Doe, we have your order")
 		save(name, "Thanks, {{.CustomerName}}: a text that is longer than forty characters")
 		says("saved", "Thanks, John Doe: a text that is long...")
-		save(name, "Thanks, {{.Nmae}}")
-		redistest.Eventually(t, "the log says what is wrong", func() bool { return strings.Contains(log.String(), "Nmae") })
+		save(name, "Thanks, {{.Nothing}}")
+		redistest.Eventually(t, "the log says what is wrong", func() bool { return strings.Contains(log.String(), "Nothing") })
 		if !strings.Contains(log.String(), name) {
 			t.Errorf("strict (%t): the log does not name the file: %s", strict, log.String())
 		}

@@ -193,7 +193,7 @@ func TestTemplatesAreReadAgain(t *testing.T) {
 		text, _ := get(t, s.AdminURL()+"/outbox?channel=sms", "application/json")
 		return strings.Contains(text, "Luna Coffee: Dear John Doe, ")
 	})
-	save(`{{define "greeting"}}Dear {{.Nmae}}, {{end}}`)
+	save(`{{define "greeting"}}Dear {{.Nothing}}, {{end}}`)
 	redistest.Eventually(t, "the log names the file", func() bool { return strings.Contains(out.String(), "words.en.txt") })
 	if !shows("Dear John Doe, ") {
 		t.Error("a wrong file changes the words")
