@@ -299,9 +299,17 @@ func (h *history) order() {
 	if len(h.taken) == 0 {
 		return
 	}
-	h.claims++
 	channel := h.taken[0].channel
 	base := "{ringup:" + channel + "}:"
+	// Jobs that come back to a list pass older ones, which leave it and return to it in the same transaction.
+	h.taken = slices.DeleteFunc(h.taken, func(t taken) bool {
+		_, leased := h.sets[base+"inflight"][t.raw]
+		return !leased && slices.Contains(h.lists[base+"queue:"+strconv.Itoa(t.list)], t.raw)
+	})
+	if len(h.taken) == 0 {
+		return
+	}
+	h.claims++
 	waiting := map[int]bool{}
 	for _, t := range h.taken {
 		waiting[t.list] = true

@@ -42,13 +42,14 @@ func TestHistory(t *testing.T) {
 			"MULTI", "LPOP "+base+"queue:1 2", "ZADD "+base+"inflight "+soon+" "+first+" "+soon+" "+second, "EXEC",
 			"ZADD "+base+"inflight XX "+late+" "+first,
 			"MULTI", "ZREM "+base+"inflight "+first+" "+second, "ZADD "+base+"completed 1 "+first+" 2 "+second, "ZPOPMIN "+base+"completed 1", "EXEC"), ""},
-		"lost":                      {append(enqueue, "LPOP "+base+"queue:1"), "a:sms:1 is in 0 lists or sets"},
-		"twice":                     {append(enqueue, "ZADD "+base+"retry 5 "+first), "a:sms:1 is in 2 lists or sets"},
-		"forgotten when settled":    {append(enqueue, "ZADD "+base+"completed 1 "+last, "ZREM "+base+"completed "+last, "LPOP "+base+"queue:1"), "is in 2 lists or sets"},
-		"taken without a lease":     {append(enqueue, "LPOP "+base+"queue:4"), "without a lease"},
-		"overtaken":                 {append(enqueue, "MULTI", "LPOP "+base+"queue:4", "ZADD "+base+"inflight "+soon+" "+last, "EXEC"), "z:sms:1 (priority 4) was taken after 1s, while a:sms:1 (priority 1) was left"},
-		"overtaken after the aging": {append(enqueue, "MULTI", "LPOP "+base+"queue:4", "ZADD "+base+"inflight "+late+" "+last, "EXEC"), ""},
-		"by priority, part of it":   {append(enqueue, "MULTI", "LPOP "+base+"queue:1 1", "ZADD "+base+"inflight "+soon+" "+first, "EXEC"), ""},
+		"lost":                          {append(enqueue, "LPOP "+base+"queue:1"), "a:sms:1 is in 0 lists or sets"},
+		"twice":                         {append(enqueue, "ZADD "+base+"retry 5 "+first), "a:sms:1 is in 2 lists or sets"},
+		"forgotten when settled":        {append(enqueue, "ZADD "+base+"completed 1 "+last, "ZREM "+base+"completed "+last, "LPOP "+base+"queue:1"), "is in 2 lists or sets"},
+		"taken without a lease":         {append(enqueue, "LPOP "+base+"queue:4"), "without a lease"},
+		"passed by one that comes back": {append(enqueue, "MULTI", "LPOP "+base+"queue:1 1", "LPUSH "+base+"queue:1 "+first, "EXEC"), ""},
+		"overtaken":                     {append(enqueue, "MULTI", "LPOP "+base+"queue:4", "ZADD "+base+"inflight "+soon+" "+last, "EXEC"), "z:sms:1 (priority 4) was taken after 1s, while a:sms:1 (priority 1) was left"},
+		"overtaken after the aging":     {append(enqueue, "MULTI", "LPOP "+base+"queue:4", "ZADD "+base+"inflight "+late+" "+last, "EXEC"), ""},
+		"by priority, part of it":       {append(enqueue, "MULTI", "LPOP "+base+"queue:1 1", "ZADD "+base+"inflight "+soon+" "+first, "EXEC"), ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
