@@ -455,33 +455,6 @@ func TestAFewResultsAreSettled(t *testing.T) {
 	})
 }
 
-// TestAReadOnlyQueue: a worker whose queue answers for ever that it takes no writes is not live for ever, and one that can write again is.
-func TestAReadOnlyQueue(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		b := open(renderer{}, 5)
-		away := func(err error) {
-			b.queue.mu.Lock()
-			b.queue.away = err
-			b.queue.mu.Unlock()
-		}
-		away(queue.ErrReadOnly)
-		go func() {
-			for _, step := range []struct {
-				err  error
-				live bool
-			}{{queue.ErrReadOnly, true}, {queue.ErrReadOnly, false}, {queue.ErrUnavailable, false}, {nil, true}} {
-				away(step.err)
-				time.Sleep(time.Minute + 30*time.Second) //nolint:forbidigo // the bubble's clock
-				if err := b.worker.Live(); (err == nil) != step.live {
-					t.Errorf("with %v: %v", step.err, err)
-				}
-			}
-		}()
-		b.run(t, 10*time.Minute)
-	})
-}
-
 func TestAProviderThatNeverAnswers(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
