@@ -11,7 +11,7 @@ var longestFixed = sync.OnceValue(func() map[string]int {
 	longest := map[string]int{}
 	all, err := phonenumbers.MetadataCollection()
 	if err != nil {
-		return longest // it is part of the program, so there is none
+		return longest // the pattern is part of the program
 	}
 	for _, region := range all.GetMetadata() {
 		for _, length := range region.GetFixedLine().GetPossibleLength() {

@@ -126,7 +126,7 @@ var premiums = sync.OnceValue(func() map[int]*regexp.Regexp {
 	patterns := map[int][]string{}
 	all, err := phonenumbers.MetadataCollection()
 	if err != nil {
-		return nil // it is part of the program, so there is none
+		return nil // the table is part of the program
 	}
 	for _, region := range all.GetMetadata() {
 		for _, kind := range []*phonenumbers.PhoneNumberDesc{region.GetPremiumRate(), region.GetSharedCost(), region.GetPersonalNumber()} {

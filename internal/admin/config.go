@@ -91,7 +91,7 @@ func trusted(proxies []netip.Prefix, addr netip.Addr) bool {
 }
 
 // lastUntrusted is the last address of X-Forwarded-For that is no proxy's, as each proxy appends the address that it was called from; from itself
-// when there is none that can be read.
+// when no address can be read.
 func lastUntrusted(proxies []netip.Prefix, from netip.Addr, forwarded []string) netip.Addr {
 	hops := strings.Split(strings.Join(forwarded, ","), ",")
 	for i := len(hops) - 1; i >= 0; i-- {

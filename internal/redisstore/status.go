@@ -23,9 +23,6 @@ const maxInflight = 1000
 // another channel. Where some channels cannot be asked, the answer is that of the others. Errors: *queue.NotFoundError, queue.ErrUnavailable.
 func (s *Store) Notifications(ctx context.Context, webhookID string) (*queue.Notifications, error) {
 	out := &queue.Notifications{WebhookID: webhookID, Notifications: []queue.Notification{}, Skipped: []queue.Skipped{}}
-	known := func(id string) bool {
-		return slices.ContainsFunc(out.Notifications, func(n queue.Notification) bool { return n.ID == id })
-	}
 	records, inflight, err := s.recordsOf(ctx, webhookID)
 	var missing *queue.PartialError
 	if errors.As(err, &missing) {
@@ -34,22 +31,7 @@ func (s *Store) Notifications(ctx context.Context, webhookID string) (*queue.Not
 		return nil, err
 	}
 	for _, record := range records {
-		for _, part := range splitRecord(record.Val()) {
-			at := part.acceptedAt()
-			if time.Since(at) > 2*s.config.longestTTL() {
-				continue // a generation lasts for a day at least; the logs of its messages may be gone
-			}
-			if out.AcceptedAt.IsZero() || at.Before(out.AcceptedAt) {
-				out.AcceptedAt = at
-			}
-			jobs, skipped := part.decode(webhookID)
-			out.Skipped = append(out.Skipped, skipped...)
-			for _, j := range jobs {
-				if !known(j.ID) { // otherwise it is of an older generation
-					out.Notifications = append(out.Notifications, accepted(j.ID, j.Channel, j.Recipient, at))
-				}
-			}
-		}
+		s.addRecord(out, record.Val())
 	}
 	if out.AcceptedAt.IsZero() && missing != nil {
 		return nil, err
@@ -76,7 +58,7 @@ func (s *Store) Notifications(ctx context.Context, webhookID string) (*queue.Not
 		}
 		from = len(out.Notifications)
 		for _, n := range moved {
-			if !known(n.ID) {
+			if !has(out, n.ID) {
 				out.Notifications = append(out.Notifications, n)
 			}
 		}
@@ -87,6 +69,30 @@ func (s *Store) Notifications(ctx context.Context, webhookID string) (*queue.Not
 		}
 	}
 	return out, nil
+}
+
+// addRecord adds the accepted jobs and the skipped addresses of a webhook's record.
+func (s *Store) addRecord(out *queue.Notifications, record string) {
+	for _, part := range splitRecord(record) {
+		at := part.acceptedAt()
+		if time.Since(at) > 2*s.config.longestTTL() {
+			continue // a generation lasts for a day at least; the logs of its messages may be gone
+		}
+		if out.AcceptedAt.IsZero() || at.Before(out.AcceptedAt) {
+			out.AcceptedAt = at
+		}
+		jobs, skipped := part.decode(out.WebhookID)
+		out.Skipped = append(out.Skipped, skipped...)
+		for _, j := range jobs {
+			if !has(out, j.ID) { // otherwise it is of an older generation
+				out.Notifications = append(out.Notifications, accepted(j.ID, j.Channel, j.Recipient, at))
+			}
+		}
+	}
+}
+
+func has(out *queue.Notifications, id string) bool {
+	return slices.ContainsFunc(out.Notifications, func(n queue.Notification) bool { return n.ID == id })
 }
 
 // recordsOf asks every channel for a webhook's records, the latest first, and for what is in flight. Errors: queue.ErrUnavailable, *queue.PartialError.

@@ -3,6 +3,7 @@ package report
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -30,27 +31,11 @@ func EncodeJob(id string) string {
 
 // DecodeJob reads what EncodeJob wrote; "" where it is something else.
 func DecodeJob(text string) string {
-	var id strings.Builder
-	for rest := text; rest != ""; {
-		before, after, escaped := strings.Cut(rest, "_")
-		id.WriteString(before)
-		if !escaped {
-			break
-		}
-		if len(after) < 2 {
-			return ""
-		}
-		c, err := hex.DecodeString(after[:2])
-		if err != nil {
-			return ""
-		}
-		id.Write(c)
-		rest = after[2:]
-	}
-	if EncodeJob(id.String()) != text {
+	id, err := url.PathUnescape(strings.ReplaceAll(text, "_", "%"))
+	if err != nil || EncodeJob(id) != text {
 		return ""
 	}
-	return id.String()
+	return id
 }
 
 // JobOf reads the value that was sent along with a message: by EncodeJob or, as 0.1.0 did, as it is, which for every id includes a colon. It is ""

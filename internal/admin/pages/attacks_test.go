@@ -70,7 +70,7 @@ func TestGuessedTokens(t *testing.T) {
 	}
 }
 
-// TestSignOut: a session ends with it, for whoever else has its cookie, in every replica.
+// TestSignOut: a session ends with it in every replica, also for a thief of its cookie.
 func TestSignOut(t *testing.T) {
 	t.Parallel()
 	d := admintest.Open(t, admin.Config{Token: "right", ViewToken: "look"})

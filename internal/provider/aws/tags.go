@@ -1,7 +1,7 @@
 package aws
 
 import (
-	"encoding/hex"
+	"net/url"
 	"strconv"
 	"strings"
 
@@ -45,24 +45,11 @@ func DecodeTags(tags map[string][]string) string {
 // decodeVersion1 reads what 0.1.0 wrote: a byte that is not a letter, a digit, _, @ or - was a point and two hexadecimal digits. Every id has one. It
 // can go with the release after the next: SES reports for days, not for months.
 func decodeVersion1(text string) string {
-	var id strings.Builder
-	for rest := text; rest != ""; {
-		before, after, escaped := strings.Cut(rest, ".")
-		id.WriteString(before)
-		if !escaped {
-			break
-		}
-		if len(after) < 2 {
-			return ""
-		}
-		c, err := hex.DecodeString(after[:2])
-		if err != nil {
-			return ""
-		}
-		id.Write(c)
-		rest = after[2:]
+	id, err := url.PathUnescape(strings.ReplaceAll(text, ".", "%"))
+	if err != nil {
+		return ""
 	}
-	return id.String()
+	return id
 }
 
 // tagName is the name of the tag with a part of the id: ringup_job, ringup_job_2, and so on.
