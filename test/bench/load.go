@@ -44,7 +44,9 @@ func payload(prefix string, size, i int) []byte {
 	return []byte(head + customer + end)
 }
 
-var poster = &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 256}}
+// poster has a pool of connections, as an ingress has. Without a bound an open loop that falls behind opens more than MAX_CONNECTIONS; so it waits
+// here, and that time counts.
+var poster = &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 1024, MaxConnsPerHost: 1024}}
 
 // errBusy is the answer to a webhook that ingest has no capacity for. The till sends it again.
 var errBusy = errors.New("HTTP 503")
