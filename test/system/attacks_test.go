@@ -30,10 +30,10 @@ import (
 
 const attackedSecret = "a secret of more than sixteen bytes"
 
-// podLimits returns what the manifests give a pod of ingest: its memory in bytes, and GOMEMLIMIT.
-func podLimits(t *testing.T) (memory int, goLimit string) {
+// podLimits returns what the manifests give a pod of a program: its memory in bytes, and GOMEMLIMIT.
+func podLimits(t *testing.T, program string) (memory int, goLimit string) {
 	t.Helper()
-	text, err := os.ReadFile("../../k8s/base/ingest/ingest.yaml")
+	text, err := os.ReadFile(filepath.Join("../../k8s/base", program, program+".yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,18 +94,23 @@ func cgroup(t *testing.T, limit int) string {
 type attack struct {
 	*system
 	limit int
+
+	mu   sync.Mutex
+	open []net.Conn
 }
 
 func attacked(t *testing.T, env ...string) *attack {
 	t.Helper()
 	files(t)
-	limit, goLimit := podLimits(t)
+	limit, goLimit := podLimits(t, "ingest")
 	s := start(t)
 	s.stop(s.ingest)
 	s.group = cgroup(t, limit)
 	s.payload = textOnly
 	s.serve(append([]string{"GOMEMLIMIT=" + goLimit, "WEBHOOK_AUTH_TOKEN=", "WEBHOOK_SECRET=" + attackedSecret}, env...)...)
-	return &attack{s, limit}
+	a := &attack{system: s, limit: limit}
+	t.Cleanup(a.end)
+	return a
 }
 
 // files lets this process have as many files as the system allows.
@@ -131,13 +136,12 @@ func (a *attack) dial(n byte) net.Conn {
 	if err != nil {
 		return nil
 	}
-	a.Cleanup(func() { _ = conn.Close() })
 	return conn
 }
 
-// send opens n connections from 127.0.0.from, writes to each what request returns, and leaves them open. It returns when all is written, or
-// refused. Writes go on beside the test where a server does not read.
-func (a *attack) send(n int, from byte, request func(i int) string) []net.Conn {
+// send opens n connections from 127.0.0.from, writes to each what request returns, and leaves them open until the attack is over: see end. It returns when
+// all is written, or refused.
+func (a *attack) send(n int, from byte, request func(i int) string) {
 	var mu sync.Mutex
 	var conns []net.Conn
 	var all sync.WaitGroup
@@ -162,7 +166,19 @@ func (a *attack) send(n int, from byte, request func(i int) string) []net.Conn {
 	}
 	close(next)
 	all.Wait()
-	return conns
+	a.mu.Lock()
+	a.open = append(a.open, conns...)
+	a.mu.Unlock()
+}
+
+// end closes the attackers' connections.
+func (a *attack) end() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, conn := range a.open {
+		_ = conn.Close()
+	}
+	a.open = nil
 }
 
 // signature returns X-Webhook-Signature.
@@ -204,23 +220,29 @@ func (a *attack) postSigned(i int) error {
 // survived checks that ingest still runs, and was within its memory all the time.
 func (a *attack) survived() {
 	a.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", a.ingest.cmd.Process.Pid))
+	a.within("ingest", a.ingest, a.limit)
+}
+
+// within checks that a program still runs, and was within its pod's memory all the time.
+func (a *attack) within(name string, p *process, limit int) {
+	a.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
 	if errors.Is(err, fs.ErrNotExist) { // not Linux: what there is now, and not the most there was
-		text = fmt.Appendf(nil, "VmHWM: %d kB\n", memory(a.T, a.ingest)>>10)
+		text = fmt.Appendf(nil, "VmHWM: %d kB\n", memory(a.T, p)>>10)
 	} else if err != nil {
 		a.Fatal(err)
 	}
 	for line := range strings.Lines(string(text)) {
 		if value, found := strings.CutPrefix(line, "VmHWM:"); found {
 			peak := kibibytes(a.T, strings.TrimSuffix(strings.TrimSpace(value), " kB"))
-			a.Logf("at most %d MiB of %d (cgroup: %q)", peak>>20, a.limit>>20, a.group)
-			if peak > a.limit {
-				a.Errorf("ingest had %d MiB: its pod has %d", peak>>20, a.limit>>20)
+			a.Logf("%s: at most %d MiB of %d (cgroup: %q)", name, peak>>20, limit>>20, a.group)
+			if peak > limit {
+				a.Errorf("%s had %d MiB: its pod has %d", name, peak>>20, limit>>20)
 			}
 		}
 	}
-	if err := a.ingest.cmd.Process.Signal(syscall.Signal(0)); err != nil || strings.Contains(string(text), "State:\tZ") {
-		a.Fatalf("ingest has ended: %v", err)
+	if err := p.cmd.Process.Signal(syscall.Signal(0)); err != nil || strings.Contains(string(text), "State:\tZ") {
+		a.Fatalf("%s has ended: %v", name, err)
 	}
 }
 
@@ -255,10 +277,14 @@ func TestLargestWebhooksWhileRedisHangs(t *testing.T) {
 
 const callbackKeys = "WHATSAPP_APP_SECRET=an app secret of sixteen bytes or more"
 
-// TestAttacks: what strangers, and one client with a key, can do to ingest within the memory that the manifests give it. It goes on accepting
-// the webhooks of others, and is not killed.
-func TestAttacks(t *testing.T) {
-	t.Parallel()
+// stranger is an attack.
+type stranger struct {
+	name string
+	do   func(a *attack)
+}
+
+// strangers returns the attacks.
+func strangers() []stranger {
 	post := func(path string, length int) string {
 		return fmt.Sprintf("POST %s HTTP/1.1\r\nHost: ringup\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n", path, length)
 	}
@@ -277,10 +303,7 @@ func TestAttacks(t *testing.T) {
 		}
 		return b.String()
 	}()
-	for _, tt := range []struct {
-		name string
-		do   func(a *attack)
-	}{
+	return []stranger{
 		{"lengths are announced and nothing is sent", func(a *attack) {
 			a.send(400, 2, func(int) string { return post("/webhooks/pos", mebibyte) })
 		}},
@@ -316,7 +339,14 @@ func TestAttacks(t *testing.T) {
 				return line + "Host: ringup\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n" + strings.Repeat("1000\r\n"+almost(0x1001)+"\r\n", 4096)
 			})
 		}},
-	} {
+	}
+}
+
+// TestAttacks: what strangers, and one client with a key, can do to ingest within the memory that the manifests give it. It goes on accepting
+// the webhooks of others, and is not killed.
+func TestAttacks(t *testing.T) {
+	t.Parallel()
+	for _, tt := range strangers() {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			a := attacked(t, callbackKeys)
@@ -346,6 +376,7 @@ func TestTooLargeIsAnswered(t *testing.T) {
 		if conn == nil {
 			t.Fatal("no connection")
 		}
+		t.Cleanup(func() { _ = conn.Close() })
 		_ = conn.SetDeadline(time.Now().Add(time.Minute))
 		if _, err := io.WriteString(conn, request); err != nil {
 			t.Fatalf("%s: writing: %v", name, err)
