@@ -5,6 +5,8 @@ package api
 import (
 	_ "embed"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"io"
 	"net/http"
 
@@ -76,11 +78,18 @@ func (s *api) answer(w http.ResponseWriter, result any, err error) {
 func read(w http.ResponseWriter, r *http.Request, limit int64, into any) bool {
 	decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, limit))
 	decoder.DisallowUnknownFields()
-	if decoder.Decode(into) != nil || decoder.Decode(&struct{}{}) != io.EOF {
-		inbound.Malformed("the body is not the JSON that " + Path + "/openapi.yaml asks for here").Write(w)
+	err := decoder.Decode(into)
+	if err == nil {
+		if err = decoder.Decode(&struct{}{}); err == io.EOF {
+			return true
+		}
+	}
+	if large, is := errors.AsType[*http.MaxBytesError](err); is {
+		inbound.New(http.StatusRequestEntityTooLarge, inbound.OutcomeTooLarge, fmt.Sprintf("the body has more than %d KiB", large.Limit>>10)).Write(w)
 		return false
 	}
-	return true
+	inbound.Malformed("the body is not the JSON that " + Path + "/openapi.yaml asks for here").Write(w)
+	return false
 }
 
 func (s *api) queues(w http.ResponseWriter, r *http.Request) {
