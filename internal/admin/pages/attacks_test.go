@@ -461,13 +461,16 @@ func TestAuditOfNothing(t *testing.T) {
 	}
 }
 
-// TestOneValue: a body of the API is one JSON value.
+// TestOneValue: a body of the API is one JSON value that can be read in one way.
 func TestOneValue(t *testing.T) {
 	t.Parallel()
 	d := admintest.Open(t, admin.Config{Token: "right"})
 	for body, want := range map[string]int{
 		`{"action":"pause","channel":"sms"}`: 200, ` {"action":"resume","channel":"sms"} ` + "\n": 200,
 		`{"action":"resume","channel":"sms"}{"action":"purge","channel":"sms"}`: 400, `{"action":"resume","channel":"sms"} null`: 400, `{"action":"resume","channel":"sms"}]`: 400,
+		`{"action":"purge","channel":"sms","dry_run":true,"dry_run":false}`: 400, `{"action":"purge","channel":"sms","dry_run":true,"Dry_Run":false}`: 400, `{"Action":"resume","channel":"sms"}`: 400,
+		`{"action":"purge","channel":"sms","dry_run":true,"dry_r\u0075n":false}`: 400, `{"action":"pause","channel":"sms","why":"` + "\xff" + `"}`: 400, `[{"action":"resume","channel":"sms"}]`: 400,
+		`{"action":"purge","channel":"sms","priority":1e0}`: 400, `{"action":"purge","channel":"sms","priority":"4"}`: 400, `null`: 422, `{"action":"pause","channel":"sms","why":{}}`: 400,
 		`{"action":"resume","channel":"sms"}x`: 400, `{"action":"resume","channel":"sms"},`: 400, ``: 400,
 	} {
 		if w := d.Ask(http.MethodPost, "/admin/api/actions", body, admintest.Bearer...); w.Code != want {

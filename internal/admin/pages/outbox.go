@@ -54,8 +54,8 @@ func (e *outboxEntry) Head() []string {
 }
 
 // outbox serves the messages, as their recipients would see them; or JSON to a client that accepts it. Recipients are masked from whom they are
-// masked elsewhere, and cannot be searched for either. The page's form is posted, since what is searched for may be an address. Any other text leads on
-// to a link with the same names, to which a browser can come back.
+// masked elsewhere, and cannot be searched for either. The page's form is posted, since what is searched for may be a person's. An id leads on to
+// a link with the same names, to which a browser can come back.
 func (p *pages) outbox(outbox Outbox) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		q, err := form(w, r, maxForm)
@@ -67,7 +67,7 @@ func (p *pages) outbox(outbox Outbox) http.HandlerFunc {
 		switch {
 		case !posted:
 			q = r.URL.Query()
-		case !asJSON && !personal(q.Get("q")):
+		case !asJSON && isID(q.Get("q")):
 			http.Redirect(w, r, link("/outbox", "channel", q.Get("channel"), "event", q.Get("event"), "q", q.Get("q")), http.StatusSeeOther)
 			return
 		}
@@ -106,18 +106,11 @@ func (p *pages) outbox(outbox Outbox) http.HandlerFunc {
 	}
 }
 
-// personal says that a text may be an address, or a part of one.
-func personal(text string) bool {
-	letters, digits := 0, 0
-	for _, r := range text {
-		if unicode.IsLetter(r) {
-			letters++
-		}
-		if unicode.IsDigit(r) {
-			digits++
-		}
-	}
-	return strings.Contains(text, "@") || letters == 0 && digits > 4
+// isID says that a text is empty, or looks as ids do: in one word, with letters, and a digit, a colon or an underscore. Any other one may be a name or an
+// address.
+func isID(text string) bool {
+	return text == "" || !strings.ContainsAny(text, "@ ") && strings.ContainsFunc(text, unicode.IsLetter) &&
+		(strings.ContainsAny(text, ":_") || strings.ContainsFunc(text, unicode.IsDigit))
 }
 
 // newest returns the first entries, as many as one page has.
