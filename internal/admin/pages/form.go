@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
+	"unicode"
 
 	"ringup.dev/ringup/internal/inbound"
 )
@@ -31,4 +33,11 @@ func form(w http.ResponseWriter, r *http.Request, limit int64) (url.Values, erro
 		return nil, inbound.New(http.StatusUnprocessableEntity, "", "the form cannot be read to its end: nothing was done")
 	}
 	return r.PostForm, nil
+}
+
+// isID says that a text is empty, or looks as ids do: in one word, with letters, and a digit, a colon or an underscore. Any other one may be a name or an
+// address.
+func isID(text string) bool {
+	return text == "" || !strings.ContainsAny(text, "@ ") && strings.ContainsFunc(text, unicode.IsLetter) &&
+		(strings.ContainsAny(text, ":_") || strings.ContainsFunc(text, unicode.IsDigit))
 }

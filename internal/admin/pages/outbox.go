@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
 
 	"ringup.dev/ringup/internal/admin"
 	"ringup.dev/ringup/internal/event"
@@ -104,13 +103,6 @@ func (p *pages) outbox(outbox Outbox) http.HandlerFunc {
 		at.Data = v
 		p.show(w, r, http.StatusOK, "outbox", at)
 	}
-}
-
-// isID says that a text is empty, or looks as ids do: in one word, with letters, and a digit, a colon or an underscore. Any other one may be a name or an
-// address.
-func isID(text string) bool {
-	return text == "" || !strings.ContainsAny(text, "@ ") && strings.ContainsFunc(text, unicode.IsLetter) &&
-		(strings.ContainsAny(text, ":_") || strings.ContainsFunc(text, unicode.IsDigit))
 }
 
 // newest returns the first entries, as many as one page has.

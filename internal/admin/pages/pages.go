@@ -144,24 +144,37 @@ func (p *pages) logout(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, admin.LoginPage, http.StatusSeeOther)
 }
 
+// searchForm is the page before a search, and where a browser comes back to after one for an id.
 func (p *pages) searchForm(w http.ResponseWriter, r *http.Request) {
+	if text := r.URL.Query().Get("q"); text != "" && isID(text) {
+		p.showFound(w, r, page{Query: text})
+		return
+	}
 	p.show(w, r, http.StatusOK, "search", page{Title: "Search", Section: "search", Data: &admin.SearchResult{}})
 }
 
-// search takes what is searched for from a form: it may be a person's address, which does not belong into the page's.
+// search takes what is searched for from a form: it may be a person's address, which does not belong into the page's. A page of an id gets an address.
 func (p *pages) search(w http.ResponseWriter, r *http.Request) {
 	form, err := form(w, r, maxForm)
 	if err != nil {
 		p.failed(w, r, err)
 		return
 	}
-	text := form.Get("q")
-	at := page{Title: "Search", Section: "search", Query: text}
-	found, err := p.Search(r.Context(), text)
+	at := page{Query: form.Get("q")}
+	if at.Query != "" && isID(at.Query) {
+		at.Address = link("/admin/search", "q", at.Query)
+	}
+	p.showFound(w, r, at)
+}
+
+// showFound searches for a page's query, and shows what is found.
+func (p *pages) showFound(w http.ResponseWriter, r *http.Request, at page) {
+	at.Title, at.Section = "Search", "search"
+	found, err := p.Search(r.Context(), at.Query)
 	switch {
 	case admin.Refused(err):
 		found = &admin.SearchResult{}
-		if text != "" {
+		if at.Query != "" {
 			at.Problem = err.Error()
 		}
 	case err != nil:
