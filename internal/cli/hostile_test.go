@@ -8,8 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"pgregory.net/rapid"
-
 	"ringup.dev/ringup/internal/admin"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/queue"
@@ -75,6 +73,10 @@ func TestHostileAnswers(t *testing.T) {
 			answer = d
 		case path == "/search":
 			answer = one(&admin.SearchResult{})
+		case path == "/actions":
+			x := &admin.ActionResult{Jobs: 1}
+			one(x)
+			answer = x
 		case path == "/spending":
 			answer = one(&admin.Spending{More: true})
 		case path == "/suppressed/check":
@@ -89,24 +91,23 @@ func TestHostileAnswers(t *testing.T) {
 		}
 		_ = json.NewEncoder(w).Encode(answer)
 	}))
-	rapid.Check(t, func(rt *rapid.T) {
-		text = rapid.SampledFrom([]string{"=", "+", "-", "@", "a", "\u202e", "\x1b"}).Draw(rt, "first") +
-			rapid.StringOfN(rapid.SampledFrom([]rune("a=\x1b\x07\x9b\u0085\u202e\u2066\r\b")), 1, 5, -1).Draw(rt, "rest")
-		for _, args := range []string{"list", "list sms failed", "show a:sms:1", "show text", "retry a:sms:1 --yes", "drain sms --timeout 1ns", "spending", "suppress check sms +12025550143",
-			"suppress list sms", "suppress import -", "forget +12025550143"} {
+	for _, first := range []string{"=", "+", "-", "@", "a", "\u202e=", "\u200b@", "\x1b="} {
+		text = first + "a=\x1b[2J\x07\u009b\u0085\u202e\u2066\rb\b"
+		for _, args := range []string{"list", "list sms failed", "show a:sms:1", "show text", "retry a:sms:1 --yes", "pause sms", "drain sms --timeout 1ns", "spending",
+			"suppress check sms +12025550143", "suppress list sms", "suppress import -", "forget +12025550143"} {
 			out, _ := run(strings.Fields(args)...)
-			if strings.ContainsAny(out, "\x1b\x07\x9b\u0085\u202e\u2066\r\b") {
-				rt.Fatalf("%s prints %q", args, out)
+			if strings.ContainsAny(out, "\x1b\x07\u009b\u0085\u202e\u2066\r\b") {
+				t.Errorf("%s prints %q", args, out)
 			}
 			for _, line := range strings.Split(out, "\n") {
 				for _, cell := range strings.Split(line, "  ") {
-					if cell = strings.TrimSpace(cell); strings.HasPrefix(cell, "=") || strings.HasPrefix(cell, "@") {
-						rt.Fatalf("%s prints a formula: %q", args, line)
+					if strings.HasPrefix(cell, "=") || strings.HasPrefix(cell, "@") {
+						t.Errorf("%s prints a formula: %q", args, line)
 					}
 				}
 			}
 		}
-	})
+	}
 }
 
 // TestDrainOfAChannelWithoutRedis: a channel of which nothing is known is not empty.

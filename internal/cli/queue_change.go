@@ -50,10 +50,10 @@ func (c *adminClient) act(cmd *cobra.Command, action admin.Action, question stri
 	answer.Jobs = total
 	return c.show(cmd.OutOrStdout(), answer, func(w io.Writer) {
 		if question == "" {
-			_, _ = fmt.Fprintf(w, "%s: %s is done\n", answer.Channel, answer.Action)
+			_, _ = fmt.Fprintf(w, "%s: %s is done\n", cell(string(answer.Channel)), cell(answer.Action))
 			return
 		}
-		_, _ = fmt.Fprintf(w, "%s: %s is done, %s\n", answer.Channel, answer.Action, admin.Plural(answer.Jobs, "job"))
+		_, _ = fmt.Fprintf(w, "%s: %s is done, %s\n", cell(string(answer.Channel)), cell(answer.Action), admin.Plural(answer.Jobs, "job"))
 	})
 }
 
