@@ -50,13 +50,17 @@ type ActionResult struct {
 	DryRun  bool            `json:"dry_run"`
 }
 
-// Validate refuses an action that makes no sense, whatever is in the queue.
+// Validate refuses an action that makes no sense, whatever is in the queue. It also refuses one with a field that narrows other actions down, and not
+// this one: without it, it would change more than was asked for.
 func (x *Action) Validate() error {
 	if !slices.Contains(actionNames, x.Name) {
 		return refuse("there is no action %q: there are %s", x.Name, strings.Join(actionNames, ", "))
 	}
 	if _, err := message.ParseChannel(string(x.Channel)); err != nil {
 		return refuse("%v", err)
+	}
+	if name := x.unused(); name != "" {
+		return refuse("%s is nothing that %s goes by: leave it out", name, x.Name)
 	}
 	switch x.Name {
 	case ActionRetry, ActionDelete:
@@ -73,11 +77,34 @@ func (x *Action) Validate() error {
 	return nil
 }
 
+// unused is the JSON name of a field that the action would pass over; "" when it uses all that are set.
+func (x *Action) unused() string {
+	ofJobs, ofProvider := x.Name == ActionRetry || x.Name == ActionDelete, x.Name == ActionOpenBreaker || x.Name == ActionCloseBreaker
+	switch {
+	case x.IDs != nil && !ofJobs:
+		return "ids"
+	case x.State != "" && !ofJobs:
+		return "place"
+	case x.Filter != "" && !ofJobs:
+		return "filter"
+	case x.Filter != "" && x.IDs != nil:
+		return "filter beside ids"
+	case x.Priority != 0 && x.Name != ActionPurge:
+		return "priority"
+	case x.Provider != "" && !ofProvider:
+		return "provider"
+	}
+	return ""
+}
+
 // changeable are the states in which jobs can be retried and deleted.
 var changeable = []queue.State{queue.Failed, queue.Retrying, queue.Scheduled}
 
 // validateJobs checks which jobs are to be retried or deleted.
 func (x *Action) validateJobs() error {
+	if x.IDs != nil && len(x.IDs) == 0 {
+		return refuse("ids is empty: name the jobs, or leave it out")
+	}
 	for _, id := range x.IDs {
 		if _, channel, _, err := job.ParseID(id); err != nil || channel != x.Channel {
 			return refuse("%q is no job of %s", id, x.Channel)

@@ -54,12 +54,22 @@ func unavailable(err error) ([]message.Channel, error) {
 	return nil, err
 }
 
-// audit adds an entry to the log and to the queue's audit log; the operator and the time are filled in. The change has been made by then, so a
-// failure is logged and no more.
+// audit records a change. It has been made by then, so a failure is logged and no more.
 func (a *Admin) audit(ctx context.Context, e queue.AuditEntry) {
+	_ = a.record(ctx, e)
+}
+
+// record adds an entry to the log and to the queue's audit log; the operator and the time are filled in. What shows an address is recorded first,
+// and not done without an entry. Errors: queue.ErrUnavailable, which is logged.
+func (a *Admin) record(ctx context.Context, e queue.AuditEntry) error {
 	e.At, e.By, e.Target, e.Why = time.Now().UTC(), Operator(ctx), clip(e.Target, maxTarget), clip(e.Why, maxWhy)
 	a.Log.Info("operator", "by", e.By, "action", e.Action, "channel", e.Channel, "target", e.Target, "jobs", e.Count, "why", e.Why)
-	if err := a.Queues.Record(ctx, e); err != nil {
+	err := a.Queues.Record(ctx, e)
+	if err != nil {
 		a.Log.Error("audit entry not stored", "error", err)
 	}
+	return err
 }
+
+// maybe says that a change may have been made although it ended with an error: Redis may have carried it out, and the answer was lost.
+func maybe(err error) bool { return err != nil && !Refused(err) }

@@ -42,8 +42,9 @@ func (a *Admin) Channels(ctx context.Context) ([]Channel, error) {
 	}
 	for i, err := range errs {
 		if err != nil {
+			a.Log.Error("channel not read", "channel", message.Channels[i], "error", err) // which names the address of Redis
 			out[i] = Channel{Name: message.Channels[i], Currency: a.Currency, ChannelState: &queue.ChannelState{
-				Depth:    queue.Depth{Halted: queue.Halt{Kind: queue.HaltedUnknown, Why: err.Error()}},
+				Depth:    queue.Depth{Halted: queue.Halt{Kind: queue.HaltedUnknown, Why: "Redis does not answer"}},
 				Breakers: map[string]queue.BreakerState{}, Workers: []queue.WorkerState{},
 			}}
 		}

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -53,9 +54,35 @@ type importer struct {
 	now     time.Time
 }
 
+// maxImportLine bounds a line, in bytes: one of commas alone has a field for each.
+const maxImportLine = 16 << 10
+
+var errLongLine = errors.New("a line is too long")
+
+// lines reads a file, up to a line that is too long: errLongLine.
+type lines struct {
+	file io.Reader
+	size int // of the line so far
+}
+
+// Read implements io.Reader.
+func (l *lines) Read(p []byte) (int, error) {
+	n, err := l.file.Read(p)
+	for _, b := range p[:n] {
+		if l.size++; b == '\n' {
+			l.size = 0
+		}
+		if l.size > maxImportLine {
+			_, err := io.Copy(io.Discard, l.file) // a file that is too large says so first
+			return 0, cmp.Or(err, errLongLine)
+		}
+	}
+	return n, err
+}
+
 // csvReader reads a file with or without a byte order mark, and separated as its first line is.
 func csvReader(file io.Reader) *csv.Reader {
-	text := bufio.NewReader(file)
+	text := bufio.NewReader(&lines{file: file})
 	if mark, err := text.Peek(3); err == nil && string(mark) == "\ufeff" {
 		_, _ = text.Discard(len(mark)) // it was peeked at
 	}
@@ -83,6 +110,10 @@ func (im *importer) read(file io.Reader) (entries []suppress.Entry, wrong []Wron
 		switch {
 		case errors.Is(err, io.EOF):
 			return entries, wrong, nil
+		case n > maxImportLines:
+			return nil, nil, refuse("the file has more than %d lines: import it in parts", maxImportLines)
+		case errors.Is(err, errLongLine):
+			return nil, nil, refuse("a line of the file has more than %d bytes", maxImportLine)
 		case errors.As(err, &parse):
 			wrong = append(wrong, WrongLine{parse.Line, "not CSV: " + parse.Err.Error()})
 			continue
@@ -90,9 +121,6 @@ func (im *importer) read(file io.Reader) (entries []suppress.Entry, wrong []Wron
 			return nil, nil, err
 		case err != nil:
 			return nil, nil, refuse("the file cannot be read to its end")
-		}
-		if n > maxImportLines {
-			return nil, nil, refuse("the file has more than %d lines: import it in parts", maxImportLines)
 		}
 		line, _ := r.FieldPos(0)
 		if n == 0 {
@@ -192,13 +220,16 @@ func reasonList() string {
 // exported are the names of an export's columns: address is masked, and key stands for the person. An import reads all but by.
 var exported = []string{"channel", "address", "key", "why", "sender", "by", "since"}
 
-// formula are the characters with which a spreadsheet takes a cell for a formula (OWASP, CSV injection). Such a cell gets an apostrophe before it,
+// formula are the characters with which a spreadsheet takes a cell for a formula (OWASP, CSV injection), also in their wide forms. Such a cell gets an apostrophe before it,
 // and so does one that begins with an apostrophe, so that an export is read back as it was.
-const formula = "=+-@\t\r'"
+const formula = "=+-@\t\r\n＝＋－＠'"
+
+// beginsAsFormula says that a text begins with one of them.
+func beginsAsFormula(text string) bool { return text != "" && strings.IndexAny(text, formula) == 0 }
 
 // toCell makes a text one that no spreadsheet runs.
 func toCell(text string) string {
-	if text != "" && strings.ContainsRune(formula, rune(text[0])) {
+	if beginsAsFormula(text) {
 		return "'" + text
 	}
 	return text
@@ -206,8 +237,8 @@ func toCell(text string) string {
 
 // fromCell takes away what toCell added.
 func fromCell(text string) string {
-	if len(text) > 1 && text[0] == '\'' && strings.ContainsRune(formula, rune(text[1])) {
-		return text[1:]
+	if rest, found := strings.CutPrefix(text, "'"); found && beginsAsFormula(rest) {
+		return rest
 	}
 	return text
 }

@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"encoding/csv"
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
+
+	"pgregory.net/rapid"
 
 	"ringup.dev/ringup/internal/address"
 	"ringup.dev/ringup/internal/message"
@@ -153,6 +156,42 @@ func FuzzImport(f *testing.F) {
 			if strings.Contains(w.Problem, "@") || w.Line < 1 {
 				t.Errorf("line %d: %s", w.Line, w.Problem)
 			}
+		}
+	})
+}
+
+// TestHostileFiles: no file of the largest size becomes many times that in memory, and what is named of it is bounded.
+func TestHostileFiles(t *testing.T) { //nolint:paralleltest // it measures the memory of the process
+	for name, tt := range map[string]struct {
+		file    string
+		refused string // in the refusal; "" for none
+	}{
+		"commas alone": {strings.Repeat(",", MaxImportBytes), "a line"}, "separators alone": {"a;b\n" + strings.Repeat(";", MaxImportBytes), "a line"},
+		"no end of a line": {strings.Repeat("1", MaxImportBytes), "a line"}, "an open quote": {`"` + strings.Repeat("x\n", MaxImportBytes/2-1), ""},
+		"quotes in every line": {strings.Repeat("1\"\n", MaxImportBytes/3), "more than 100000 lines"}, "wrong lines": {strings.Repeat("sms,\n", MaxImportBytes/5), "more than 100000 lines"},
+	} {
+		im := importer{channel: message.SMS, region: "US", now: noon}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, wrong, err := im.read(strings.NewReader(tt.file))
+		runtime.ReadMemStats(&after)
+		if (tt.refused != "") != Refused(err) || err != nil && !strings.Contains(err.Error(), tt.refused) || len(wrong) > 1 {
+			t.Errorf("%s: %d wrong lines, %v", name, len(wrong), err)
+		}
+		if size := after.TotalAlloc - before.TotalAlloc; tt.refused == "a line" && size > 4<<20 {
+			t.Errorf("%s: %d KiB of memory", name, size>>10)
+		}
+	}
+}
+
+// TestCellsOfAnExport: a cell that a spreadsheet would run gets an apostrophe, in every form of the characters, and comes back without.
+func TestCellsOfAnExport(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		text := rapid.StringMatching("[=+\\-@\t\r\n＝＋－＠'a]{0,4}").Draw(t, "text")
+		cell := toCell(text)
+		if strings.IndexAny(cell, "=+-@\t\r\n＝＋－＠") == 0 || fromCell(cell) != text {
+			t.Fatalf("%q is written as %q and read as %q", text, cell, fromCell(cell))
 		}
 	})
 }

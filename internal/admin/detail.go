@@ -32,7 +32,7 @@ func (a *Admin) Detail(ctx context.Context, id string) (*Detail, error) {
 	return d, err
 }
 
-// Reveal returns the same, and the recipient's whole address, and records it in the audit log. It is refused where addresses stay masked, and
+// Reveal returns the same, and the recipient's whole address, and records it in the audit log first. It is refused where addresses stay masked, and
 // for a job that is not in the queue.
 func (a *Admin) Reveal(ctx context.Context, id string) (d *Detail, address string, err error) {
 	d, k, err := a.detail(ctx, id)
@@ -45,7 +45,9 @@ func (a *Admin) Reveal(ctx context.Context, id string) (d *Detail, address strin
 	if k == nil || k.Job == nil {
 		return nil, "", refuse("job %s is not in the queue any more, and its address went with it", id)
 	}
-	a.audit(ctx, queue.AuditEntry{Action: auditReveal, Channel: k.Channel, Target: id, Count: 1})
+	if err := a.record(ctx, queue.AuditEntry{Action: auditReveal, Channel: k.Channel, Target: id, Count: 1}); err != nil {
+		return nil, "", err
+	}
 	return d, k.Job.Recipient.Reveal(), nil
 }
 

@@ -38,8 +38,10 @@ func (a *Admin) Do(ctx context.Context, x *Action) (n int, more bool, err error)
 		} else {
 			n, err = a.Queues.Delete(ctx, jobs, by)
 		}
+		changed = maybe(err)
 	case ActionPurge:
 		n, more, err = a.purge(ctx, x, by)
+		changed = maybe(err)
 	case ActionPause:
 		changed, err = a.pause(ctx, x, by)
 	case ActionResume:
@@ -149,7 +151,8 @@ func (a *Admin) purge(ctx context.Context, x *Action, by string) (n int, more bo
 	return n, false, nil
 }
 
-// pause pauses a channel, unless it is paused by the same operator for the same reason.
+// pause pauses a channel, unless it is paused by the same operator for the same reason. As with all changes, changed is true with an error where
+// the change may have been made.
 func (a *Admin) pause(ctx context.Context, x *Action, by string) (changed bool, err error) {
 	state, err := a.Queues.State(ctx, x.Channel)
 	if err != nil {
@@ -159,8 +162,7 @@ func (a *Admin) pause(ctx context.Context, x *Action, by string) (changed bool, 
 	if h := state.Halted; h.Kind == queue.HaltedPause && strings.HasPrefix(h.Why, "by "+by+" at ") && (why == "" || strings.HasSuffix(h.Why, ": "+why)) {
 		return false, nil
 	}
-	err = a.Queues.Pause(ctx, x.Channel, by, why)
-	return err == nil, err
+	return true, a.Queues.Pause(ctx, x.Channel, by, why)
 }
 
 // resume resumes a channel that is paused.
@@ -169,8 +171,7 @@ func (a *Admin) resume(ctx context.Context, x *Action) (changed bool, err error)
 	if err != nil || state.Halted.Kind != queue.HaltedPause {
 		return false, err
 	}
-	err = a.Queues.Resume(ctx, x.Channel)
-	return err == nil, err
+	return true, a.Queues.Resume(ctx, x.Channel)
 }
 
 // breaker opens or closes a provider's breaker, unless it is as asked for: a breaker that opened by itself is not, since it would close by itself.
@@ -188,8 +189,7 @@ func (a *Admin) breaker(ctx context.Context, x *Action, by string) (changed bool
 		if !known {
 			return false, nil
 		}
-		err = a.Queues.CloseBreaker(ctx, x.Channel, x.Provider)
-		return err == nil, err
+		return true, a.Queues.CloseBreaker(ctx, x.Channel, x.Provider)
 	}
 	if b.State == queue.BreakerOpen && b.Reason == "opened by "+by {
 		return false, nil
@@ -198,8 +198,7 @@ func (a *Admin) breaker(ctx context.Context, x *Action, by string) (changed bool
 		b, known := state.Breakers[name]
 		return name == x.Provider || known && b.State == queue.BreakerOpen
 	})
-	err = a.Queues.OpenBreaker(ctx, x.Channel, x.Provider, by, len(others) == 0)
-	return err == nil, err
+	return true, a.Queues.OpenBreaker(ctx, x.Channel, x.Provider, by, len(others) == 0)
 }
 
 // ChangesScheduled says whether an action is about scheduled jobs, which the gate looks at again.

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"ringup.dev/ringup/internal/job"
 	"ringup.dev/ringup/internal/message"
@@ -22,6 +24,8 @@ type longQueue struct {
 	jobs    []queue.Stored
 	waiting int
 	broken  error
+
+	recorded []string // actions
 }
 
 func (q *longQueue) List(_ context.Context, _ message.Channel, _ queue.State, _, offset, limit int) ([]queue.Stored, error) {
@@ -43,7 +47,10 @@ func (q *longQueue) Purge(_ context.Context, _ message.Channel, _ int, _ string)
 	return n, q.broken
 }
 
-func (q *longQueue) Record(context.Context, queue.AuditEntry) error { return q.broken }
+func (q *longQueue) Record(_ context.Context, e queue.AuditEntry) error {
+	q.recorded = append(q.recorded, e.Action)
+	return q.broken
+}
 
 func (q *longQueue) Suppress(context.Context, []suppress.Entry) (int, error) { return 0, q.broken }
 
@@ -105,7 +112,9 @@ func TestBrokenOff(t *testing.T) {
 	a := over(&longQueue{jobs: make([]queue.Stored, 1), broken: fmt.Errorf("%w: gone", queue.ErrUnavailable)})
 	x, change := &Action{Channel: message.SMS, State: queue.Failed}, &SuppressionChange{Channel: message.SMS, Address: "+15550104242"}
 	do := func(name string) error {
-		x.Name = name
+		if x.Name = name; name == ActionPurge {
+			x = &Action{Name: name, Channel: message.SMS}
+		}
 		_, _, err := a.Do(t.Context(), x)
 		return err
 	}
@@ -132,5 +141,92 @@ func TestBrokenOff(t *testing.T) {
 		if p.Status != http.StatusServiceUnavailable || strings.Contains(p.Detail, "in part: look") != tt.change || strings.Contains(p.Detail, "Nothing was") {
 			t.Errorf("%s: %d %s", name, p.Status, p.Detail)
 		}
+	}
+}
+
+// lossyQueue carries changes out, and its answers are lost.
+type lossyQueue struct {
+	*longQueue
+
+	state queue.ChannelState
+}
+
+func (q *lossyQueue) State(context.Context, message.Channel) (*queue.ChannelState, error) {
+	return &q.state, nil
+}
+func (q *lossyQueue) Pause(context.Context, message.Channel, string, string) error { return q.broken }
+func (q *lossyQueue) Resume(context.Context, message.Channel) error                { return q.broken }
+func (q *lossyQueue) OpenBreaker(context.Context, message.Channel, string, string, bool) error {
+	return q.broken
+}
+func (q *lossyQueue) CloseBreaker(context.Context, message.Channel, string) error { return q.broken }
+func (q *lossyQueue) Retry(context.Context, []queue.Stored, string) (int, error)  { return 0, q.broken }
+func (q *lossyQueue) Delete(context.Context, []queue.Stored, string) (int, error) { return 0, q.broken }
+func (q *lossyQueue) Purge(context.Context, message.Channel, int, string) (int, error) {
+	return 0, q.broken
+}
+
+// TestLostAnswersAreRecorded: a change that may have been made is in the audit log, also where Redis did not say so.
+func TestLostAnswersAreRecorded(t *testing.T) {
+	t.Parallel()
+	paused := queue.ChannelState{Depth: queue.Depth{Halted: queue.Halt{Kind: queue.HaltedPause, Why: "by bob at noon"}}, Breakers: map[string]queue.BreakerState{"aws": {State: queue.BreakerHalfOpen}}}
+	for _, x := range []Action{
+		{Name: ActionRetry, State: queue.Failed}, {Name: ActionDelete, State: queue.Failed}, {Name: ActionPurge}, {Name: ActionPause}, {Name: ActionResume},
+		{Name: ActionOpenBreaker, Provider: "aws"}, {Name: ActionCloseBreaker, Provider: "aws"},
+	} {
+		q := &lossyQueue{&longQueue{jobs: make([]queue.Stored, 1), broken: queue.ErrUnavailable}, paused}
+		x.Channel = message.SMS
+		if _, _, err := New(Options{Queues: q, Log: slog.New(slog.DiscardHandler)}).Do(t.Context(), &x); !errors.Is(err, queue.ErrUnavailable) || !slices.Equal(q.recorded, []string{x.Name}) {
+			t.Errorf("%s: %v, recorded are %q", x.Name, err, q.recorded)
+		}
+	}
+	for name, do := range map[string]func(*Admin) error{
+		auditSuppress: func(a *Admin) error {
+			_, err := a.Suppress(t.Context(), &SuppressionChange{Channel: message.SMS, Address: "+15550104242"})
+			return err
+		},
+		auditUnsuppress: func(a *Admin) error {
+			_, err := a.Unsuppress(t.Context(), &SuppressionChange{Channel: message.SMS, Address: "+15550104242"})
+			return err
+		},
+		auditImport: func(a *Admin) error {
+			_, err := a.Import(t.Context(), strings.NewReader("+15550104242"), ImportOptions{Channel: "sms"})
+			return err
+		},
+		auditForget: func(a *Admin) error {
+			_, err := a.Forget(t.Context(), &ForgetRequest{Who: "+15550104242"})
+			return err
+		},
+	} {
+		q := &longQueue{broken: queue.ErrUnavailable}
+		if err := do(over(q)); !errors.Is(err, queue.ErrUnavailable) || !slices.Equal(q.recorded, []string{name}) {
+			t.Errorf("%s: %v, recorded are %q", name, err, q.recorded)
+		}
+	}
+}
+
+// halfQueue answers for one channel alone.
+type halfQueue struct{ longQueue }
+
+func (q *halfQueue) State(_ context.Context, channel message.Channel) (*queue.ChannelState, error) {
+	if channel != message.SMS {
+		return nil, fmt.Errorf("%w: dial tcp 10.20.30.40:6379: refused", queue.ErrUnavailable)
+	}
+	return &queue.ChannelState{}, nil
+}
+
+func (q *halfQueue) Spending(context.Context, message.Channel, time.Time) (map[string]int64, error) {
+	return nil, nil
+}
+
+func (q *halfQueue) CountSuppressed(context.Context, message.Channel) (int64, error) { return 0, nil }
+
+// TestAChannelWithoutRedis: what operators see of it does not name where Redis is; the log does.
+func TestAChannelWithoutRedis(t *testing.T) {
+	t.Parallel()
+	var log strings.Builder
+	channels, err := New(Options{Queues: &halfQueue{}, Log: slog.New(slog.NewTextHandler(&log, nil))}).Channels(t.Context())
+	if err != nil || channels[1].Halted.Kind != queue.HaltedUnknown || strings.Contains(fmt.Sprint(channels[1].Halted), "10.20") || !strings.Contains(log.String(), "10.20.30.40") {
+		t.Errorf("%+v, %v, %s", channels, err, log.String())
 	}
 }

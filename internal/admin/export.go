@@ -17,7 +17,7 @@ type ExportRequest struct {
 	Why     string          `json:"why,omitempty"` // for the audit log
 }
 
-// ServeExport answers with the lists as CSV, addresses masked and with the persons' keys, and records it in the audit log. An error means that nothing was written: it is
+// ServeExport answers with the lists as CSV, addresses masked and with the persons' keys, and records it in the audit log first. An error means that nothing was written: it is
 // refused where addresses stay masked. An export that breaks off cuts the connection (it panics with http.ErrAbortHandler), so that nobody
 // takes the part for the whole.
 func (a *Admin) ServeExport(w http.ResponseWriter, r *http.Request, x ExportRequest) error {
@@ -40,7 +40,9 @@ func (a *Admin) ServeExport(w http.ResponseWriter, r *http.Request, x ExportRequ
 		if n == 0 {
 			continue
 		}
-		a.audit(r.Context(), queue.AuditEntry{Action: auditExport, Channel: channel, Target: Plural(int(n), "address"), Why: x.Why})
+		if err := a.record(r.Context(), queue.AuditEntry{Action: auditExport, Channel: channel, Target: Plural(int(n), "address"), Why: x.Why}); err != nil {
+			return err
+		}
 	}
 	w.Header().Set("Content-Type", "text/csv; charset=utf-8; header=present")
 	w.Header().Set("Content-Disposition", `attachment; filename="ringup-suppressed.csv"`)

@@ -21,13 +21,14 @@ const (
 	overallWait = 10 * time.Second
 )
 
-// The outcomes of a refused sign-in or token.
+// The outcomes of a refused request.
 const (
 	outcomeWrong   = "wrong"
 	outcomeLimited = "limited"
+	outcomeDenied  = "denied"
 )
 
-// guard is the one place that refuses a sign-in or a token. It logs, counts and slows the clients that guess.
+// guard is the one place that refuses a sign-in, a token, or a request that its operator may not make. It logs, counts, and slows the clients that guess.
 type guard struct {
 	log     *slog.Logger
 	refused *prometheus.CounterVec
@@ -36,13 +37,16 @@ type guard struct {
 	mu      sync.Mutex // locked while a token is compared, so that no burst gets past a limit
 	clients map[netip.Prefix]*rate.Limiter
 	all     *rate.Limiter
+	swept   time.Time     // when clients were last looked through
+	denials *rate.Limiter // of lines in the log
 }
 
 func newGuard(log *slog.Logger, registerer prometheus.Registerer) *guard {
 	g := &guard{log: log, now: time.Now, clients: map[netip.Prefix]*rate.Limiter{}, all: rate.NewLimiter(allRate, allBurst),
+		denials: rate.NewLimiter(allRate, allBurst),
 		refused: promauto.With(registerer).NewCounterVec(prometheus.CounterOpts{Name: "ringup_admin_refused_total",
-			Help: "Sign-ins and tokens that admin refused: wrong, or limited, because there were too many wrong ones."}, []string{"outcome"})}
-	for _, outcome := range []string{outcomeWrong, outcomeLimited} {
+			Help: "Requests that admin refused: with a wrong token; limited, because there were too many wrong ones; or denied, because the operator or the page they come from may not make them."}, []string{"outcome"})}
+	for _, outcome := range []string{outcomeWrong, outcomeLimited, outcomeDenied} {
 		g.refused.WithLabelValues(outcome)
 	}
 	return g
@@ -76,12 +80,24 @@ func (g *guard) ask(from netip.Addr, name string, compare func() role) (r role, 
 	return nobody, 0
 }
 
-// remember begins to count a client's wrong tokens. When there are too many clients, those go that have not been wrong for a while, and then any.
+// deny logs and counts a request that is not let through although its client gave no wrong token.
+func (g *guard) deny(from netip.Addr, name, method, path string) {
+	g.refused.WithLabelValues(outcomeDenied).Inc()
+	if g.denials.AllowN(g.now(), 1) {
+		g.log.Warn("request denied", "from", from, "name", name, "method", method, "path", path)
+	}
+}
+
+// remember begins to count a client's wrong tokens. When there are too many clients, those go that have not been wrong for a while, looked for once a
+// second at most, and then any.
 func (g *guard) remember(key netip.Prefix, now time.Time) *rate.Limiter {
 	if len(g.clients) >= maxClients {
-		for other, l := range g.clients {
-			if l.TokensAt(now) >= clientBurst {
-				delete(g.clients, other)
+		if now.Sub(g.swept) >= time.Second {
+			g.swept = now
+			for other, l := range g.clients {
+				if l.TokensAt(now) >= clientBurst {
+					delete(g.clients, other)
+				}
 			}
 		}
 		for other := range g.clients {

@@ -2,8 +2,11 @@ package admin
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"strings"
 	"testing"
@@ -148,5 +151,58 @@ func TestLastUntrusted(t *testing.T) {
 	}
 	if err := (&Config{Token: "the-same-in-both-places", ViewToken: "the-same-in-both-places"}).Validate(); err == nil || strings.Contains(err.Error(), "the-same") {
 		t.Errorf("two tokens of one value: %v", err)
+	}
+}
+
+// TestTokenOfTheMoment: whoever signs in with a token while it is replaced gets a session of that token, which has ended, and none of the new one.
+func TestTokenOfTheMoment(t *testing.T) {
+	t.Parallel()
+	q := &sessions{}
+	a := New(Options{Config: Config{Token: "the-old-token-of-ann"}, Queues: q, Log: slog.New(slog.DiscardHandler)})
+	q.before = func() {
+		if err := a.Use(Config{Token: "the-new-token-of-ann"}); err != nil {
+			t.Error(err)
+		}
+	}
+	w := httptest.NewRecorder()
+	r := httptest.NewRequest(http.MethodPost, "http://localhost/admin/login", nil)
+	r.AddCookie(&http.Cookie{Name: secureCookie, Value: "x"})
+	if err := a.SignIn(w, r, "ann", "the-old-token-of-ann"); err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Del("Cookie")
+	r.AddCookie(w.Result().Cookies()[0])
+	if a.SignedIn(r) {
+		t.Error("a token that counts no more has made a session")
+	}
+}
+
+// sessions is a SessionStore, and does something before the first call.
+type sessions struct {
+	Queues
+
+	before func()
+	names  map[string]string
+}
+
+func (s *sessions) SaveSession(_ context.Context, id, name string, _ time.Duration) error {
+	s.names = map[string]string{id: name}
+	return nil
+}
+
+func (s *sessions) Session(_ context.Context, id string) (string, error) { return s.names[id], nil }
+
+func (s *sessions) EndSession(context.Context, string) error {
+	s.before()
+	return nil
+}
+
+// TestOperatorName: a name in which there is nothing to see is none.
+func TestOperatorName(t *testing.T) {
+	t.Parallel()
+	for given, want := range map[string]string{"": "unnamed", "  ": "unnamed", "\u202e\n": "unnamed", "\t ann \u2066": "ann", "ann\nbob": "ann bob", strings.Repeat("x", 100): strings.Repeat("x", maxName)} {
+		if got := operatorName(given, "unnamed"); got != want {
+			t.Errorf("%q: %q", given, got)
+		}
 	}
 }

@@ -98,7 +98,7 @@ func (a *Admin) addImported(ctx context.Context, entries []suppress.Entry, why s
 				break
 			}
 		}
-		if ofChannel > 0 {
+		if ofChannel > 0 || maybe(err) {
 			a.audit(ctx, queue.AuditEntry{Action: auditImport, Channel: channel, Target: fmt.Sprintf("%d of %d addresses were new", ofChannel, end), Why: why})
 		}
 		added += ofChannel

@@ -59,15 +59,15 @@ func newCredentials(c *Config) credentials {
 	return out
 }
 
-// role is what a token allows; nobody's for any other text.
-func (c credentials) role(token string) role {
-	got, r := sha256.Sum256([]byte(token)), nobody
+// find returns the credential of a token; one of nobody's role for any other text.
+func (c credentials) find(token string) (found credential) {
+	got := sha256.Sum256([]byte(token))
 	for i := range c {
 		if subtle.ConstantTimeCompare(got[:], c[i].sum[:]) == 1 {
-			r = c[i].role
+			found = c[i]
 		}
 	}
-	return r
+	return found
 }
 
 // sign is the signature of a text by a token.
@@ -140,13 +140,23 @@ func (a *Admin) session(r *http.Request) (operator, error) {
 
 // SignOut ends the session of a request, wherever its cookie has been copied to. Errors: queue.ErrUnavailable; the session goes on then.
 func (a *Admin) SignOut(w http.ResponseWriter, r *http.Request) error {
-	if cookie, err := r.Cookie(a.cookieName()); err == nil {
-		for _, c := range *a.credentials.Load() {
-			if err := a.Queues.EndSession(r.Context(), c.sessionID(cookie.Value)); err != nil {
-				return err
-			}
-		}
+	if err := a.endSession(r); err != nil {
+		return err
 	}
 	a.setCookie(w, "")
+	return nil
+}
+
+// endSession ends the session of a request, if it has one.
+func (a *Admin) endSession(r *http.Request) error {
+	cookie, err := r.Cookie(a.cookieName())
+	if err != nil {
+		return nil //nolint:nilerr // http.ErrNoCookie
+	}
+	for _, c := range *a.credentials.Load() {
+		if err := a.Queues.EndSession(r.Context(), c.sessionID(cookie.Value)); err != nil {
+			return err
+		}
+	}
 	return nil
 }

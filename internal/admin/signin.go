@@ -80,7 +80,7 @@ func (a *Admin) Use(c Config) error {
 
 // lookingPosts are the paths that are posted to without a change, since an address or a payload does not belong into a URL.
 var lookingPosts = map[string]bool{
-	"/admin/search": true, "/admin/api/search": true, "/admin/suppressed": true, "/admin/api/suppressed/check": true, "/admin/preview": true, "/admin/api/preview": true,
+	"/outbox": true, "/admin/search": true, "/admin/api/search": true, "/admin/suppressed": true, "/admin/api/suppressed/check": true, "/admin/preview": true, "/admin/api/preview": true,
 }
 
 // RequireSignIn passes requests on that come with a token, in a header or by a session, or from a proxy that signs operators in. A browser without
@@ -94,20 +94,31 @@ func (a *Admin) RequireSignIn(next http.Handler) http.Handler {
 		case err != nil:
 			a.Problem(err).Write(w)
 		case o.role == nobody && a.Open():
-			inbound.New(http.StatusForbidden, "", "without ADMIN_TOKEN only this machine is let in, as localhost").Write(w)
+			a.deny(w, r, o, "without ADMIN_TOKEN only this machine is let in, as localhost")
 		case o.role == nobody && r.Method == http.MethodGet && strings.Contains(r.Header.Get("Accept"), "text/html") && r.Header.Get("Authorization") == "":
 			http.Redirect(w, r, LoginPage+"?next="+url.QueryEscape(r.URL.RequestURI()), http.StatusSeeOther)
 		case o.role == nobody:
 			w.Header().Set("WWW-Authenticate", `Basic realm="ringup", charset="UTF-8"`)
 			inbound.New(http.StatusUnauthorized, "", "sign in with ADMIN_TOKEN, as a bearer token or as the password of any name").Write(w)
 		case o.ambient && !reads && !fromThisSite(r):
-			inbound.New(http.StatusForbidden, "", "a change has to come from a page of this site, as a browser says by Origin; programs sign in with a bearer token").Write(w)
+			a.deny(w, r, o, "a change has to come from a page of this site, as a browser says by Origin; programs sign in with a bearer token")
 		case o.role == viewer && !reads && !lookingPosts[r.URL.Path]:
-			inbound.New(http.StatusForbidden, "", "ADMIN_VIEW_TOKEN shows, and changes and reveals nothing: sign in with ADMIN_TOKEN").Write(w)
+			a.deny(w, r, o, "ADMIN_VIEW_TOKEN shows, and changes and reveals nothing: sign in with ADMIN_TOKEN")
 		default:
 			next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), operatorKey{}, o)))
 		}
 	})
+}
+
+// deny answers 403, and logs and counts the request.
+func (a *Admin) deny(w http.ResponseWriter, r *http.Request, o operator, detail string) {
+	a.guard.deny(a.client(r), o.name, r.Method, clip(r.URL.Path, maxTarget))
+	inbound.New(http.StatusForbidden, "", detail).Write(w)
+}
+
+// DenyElsewhere answers a request that a page of another site has a browser send.
+func (a *Admin) DenyElsewhere(w http.ResponseWriter, r *http.Request) {
+	a.deny(w, r, operator{}, "this request comes from a page of another site")
 }
 
 var crossOrigin = http.NewCrossOriginProtection()
@@ -136,29 +147,45 @@ func (a *Admin) identify(r *http.Request) (operator, error) {
 	}
 	if trusted(a.proxies, peer(r)) {
 		// As oauth2-proxy passes them on (--pass-user-headers). An Authorization beside them may be the proxy's own (--pass-authorization-header).
-		if name := cmp.Or(r.Header.Get("X-Forwarded-Email"), r.Header.Get("X-Forwarded-User")); strings.TrimSpace(name) != "" {
-			return operator{name: operatorName(name, ""), role: actor, ambient: true}, nil
+		if name := proven(r.Header); name != "" {
+			return operator{name: name, role: actor, ambient: true}, nil
 		}
 	}
 	if token, found := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); found {
-		return a.byToken(r, operatorName(r.Header.Get("X-Operator"), "API"), token)
+		o, _, err := a.byToken(r, operatorName(r.Header.Get("X-Operator"), "API"), token)
+		return o, err
 	}
 	if name, password, found := r.BasicAuth(); found {
-		return a.byToken(r, operatorName(name, "unnamed"), password)
+		o, _, err := a.byToken(r, operatorName(name, "unnamed"), password)
+		return o, err
 	}
 	return a.session(r)
 }
 
-// byToken returns the operator with a token; nobody with a wrong one. Errors: a refusal, when there were too many wrong ones.
-func (a *Admin) byToken(r *http.Request, name, token string) (operator, error) {
-	got, wait := a.guard.ask(a.client(r), name, func() role { return a.credentials.Load().role(token) })
+// proven is the name that a proxy has proven; "" when there is none. Where a header comes more than once, one of its values may be the client's, so that
+// none counts.
+func proven(h http.Header) string {
+	email, user := h.Values("X-Forwarded-Email"), h.Values("X-Forwarded-User")
+	if len(email) > 1 || len(user) > 1 {
+		return ""
+	}
+	return operatorName(strings.Join(email, ""), operatorName(strings.Join(user, ""), ""))
+}
+
+// byToken returns the operator with a token, and its credential; nobody with a wrong one. Errors: a refusal, when there were too many wrong ones.
+func (a *Admin) byToken(r *http.Request, name, token string) (operator, credential, error) {
+	var c credential
+	got, wait := a.guard.ask(a.client(r), name, func() role {
+		c = a.credentials.Load().find(token)
+		return c.role
+	})
 	if wait > 0 {
 		wait = time.Duration(math.Ceil(wait.Seconds())) * time.Second
 		p := inbound.New(http.StatusTooManyRequests, "", fmt.Sprintf("too many wrong tokens: try again in %s", wait))
 		p.RetryAfter = wait
-		return operator{}, p
+		return operator{}, c, p
 	}
-	return operator{name: name, role: got}, nil
+	return operator{name: name, role: got}, c, nil
 }
 
 // peer is the address that a request's connection comes from; the zero Addr when it cannot be read.
@@ -185,27 +212,31 @@ func local(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// operatorName is a name as it is recorded.
+// operatorName is a name as it is recorded; otherwise another one, for one in which there is nothing to see.
 func operatorName(given, otherwise string) string {
-	return clip(cmp.Or(strings.TrimSpace(given), otherwise), maxName)
+	return cmp.Or(strings.TrimSpace(clip(strings.TrimSpace(given), maxName)), otherwise)
 }
 
-// SignIn starts a session for an operator with a right token, by a cookie on the answer. Errors: a refusal, also where a browser would not take
+// SignIn starts a session for an operator with a right token, by a cookie on the answer, and ends the one that the browser had. Errors: a refusal, also where a browser would not take
 // the cookie; queue.ErrUnavailable.
 func (a *Admin) SignIn(w http.ResponseWriter, r *http.Request, name, token string) error {
 	if origin, err := url.Parse(r.Header.Get("Origin")); err == nil && origin.Scheme == "http" && !local(r.Host) && !a.Config.InsecureCookies {
 		return inbound.New(http.StatusForbidden, "", "Browsers stay signed in only over https, or at localhost: open this page by https or through a port-forward. "+
 			"ADMIN_INSECURE_COOKIES=true allows http, where nobody else sees the traffic.")
 	}
-	o, err := a.byToken(r, operatorName(name, "unnamed"), token)
+	o, c, err := a.byToken(r, operatorName(name, "unnamed"), token)
 	if err != nil {
 		return err
 	}
-	for _, c := range *a.credentials.Load() {
-		if c.role == o.role {
-			a.Log.Info("signed in", "name", o.name, "from", a.client(r))
-			return a.startSession(w, r, &c, o.name)
-		}
+	if o.role == nobody {
+		return inbound.New(http.StatusUnauthorized, "", "That is not the token. It is the value of ADMIN_TOKEN, or of ADMIN_VIEW_TOKEN.")
 	}
-	return inbound.New(http.StatusUnauthorized, "", "That is not the token. It is the value of ADMIN_TOKEN, or of ADMIN_VIEW_TOKEN.")
+	if err := a.endSession(r); err != nil {
+		return err
+	}
+	if err := a.startSession(w, r, &c, o.name); err != nil {
+		return err
+	}
+	a.Log.Info("signed in", "name", o.name, "from", a.client(r))
+	return nil
 }

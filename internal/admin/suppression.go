@@ -183,7 +183,7 @@ func (a *Admin) Suppress(ctx context.Context, x *SuppressionChange) (bool, error
 		return false, err
 	}
 	n, err := a.Queues.Suppress(ctx, []suppress.Entry{{Channel: x.Channel, Address: to, Why: suppress.Operator, By: Operator(ctx), At: time.Now()}})
-	if n > 0 {
+	if n > 0 || maybe(err) {
 		a.audit(ctx, queue.AuditEntry{Action: auditSuppress, Channel: x.Channel, Target: to.String(), Why: x.Why})
 	}
 	return n > 0, brokeOff(err)
@@ -199,7 +199,7 @@ func (a *Admin) Unsuppress(ctx context.Context, x *SuppressionChange) (bool, err
 		return false, err
 	}
 	removed, err := a.Queues.Unsuppress(ctx, x.Channel, to)
-	if removed {
+	if removed || maybe(err) {
 		a.audit(ctx, queue.AuditEntry{Action: auditUnsuppress, Channel: x.Channel, Target: to.String(), Why: x.Why})
 	}
 	return removed, brokeOff(err)

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"regexp"
 	"strings"
 	"unicode"
 )
@@ -23,8 +24,16 @@ func cell(s string) string {
 	return s
 }
 
-// masked is a cell with a masked address, as +•••4242: no formula, although it begins like one.
-func masked(s string) string { return strings.TrimPrefix(cell(s), "'") }
+// maskedNumber is no formula, although it begins like one.
+var maskedNumber = regexp.MustCompile(`^\+•••[0-9]{4}$`)
+
+// masked is a cell with a masked address, as +•••4242.
+func masked(s string) string {
+	if maskedNumber.MatchString(s) {
+		return s
+	}
+	return cell(s)
+}
 
 // plain does the same to a text of several lines outside of tables. It leaves format characters that emoji and scripts need.
 func plain(s string) string {

@@ -107,7 +107,7 @@ func (c *adminClient) request(ctx context.Context, method, path, mediaType strin
 	}
 	resp, err := http.DefaultClient.Do(r)
 	if err != nil {
-		return nil, fmt.Errorf("the admin program does not answer at %s (--url; in a cluster: kubectl port-forward service/ringup-admin 8080): %w", c.url, err)
+		return nil, fmt.Errorf("the admin program does not answer at %s (--url; in a cluster: kubectl port-forward service/ringup-admin 8080:80): %w", c.url, err)
 	}
 	return resp, nil
 }
@@ -122,9 +122,9 @@ func (c *adminClient) refused(status int, text []byte) error {
 	case status == http.StatusUnauthorized:
 		return errors.New("ADMIN_TOKEN is not the admin program's: export the value that it was started with")
 	case status == http.StatusNotFound && problem.Detail != "":
-		return &ExitError{ExitNothing, errors.New(problem.Detail)}
+		return &ExitError{ExitNothing, errors.New(plain(problem.Detail))}
 	case problem.Detail != "":
-		return errors.New(problem.Detail)
+		return errors.New(plain(problem.Detail))
 	}
 	return fmt.Errorf("%s answered HTTP %d: is the admin program there?", c.url, status)
 }

@@ -14,7 +14,7 @@ import (
 )
 
 // notForgotten is the data that forgetting leaves, and why.
-const notForgotten = `Not deleted: the address on the suppression list; the record that keeps a repeated webhook from
+const notForgotten = `Not deleted: the entry on the suppression list (a keyed hash, the masked address); the record that keeps a repeated webhook from
 sending twice, with masked addresses, for DEDUPE_TTL; backups of Redis; the data at the providers and the POS.`
 
 // Forget returns the command that deletes a person's data.

@@ -129,7 +129,7 @@ func printJobs(w io.Writer, jobs []admin.Job) {
 	}
 	_, _ = fmt.Fprintln(w, "JOB\tSTATE\tTO\tEVENT\tATTEMPTS\tACCEPTED\tLAST ERROR")
 	for _, j := range jobs {
-		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%s\t%s\n", cell(j.ID), admin.StateName(j.State), masked(j.Recipient), j.Event, j.Attempts,
+		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%s\t%s\n", cell(j.ID), admin.StateName(j.State), masked(j.Recipient), cell(j.Event), j.Attempts,
 			j.AcceptedAt.UTC().Format(time.DateTime), cell(j.LastError))
 	}
 }
@@ -169,7 +169,7 @@ func printDetail(w io.Writer, d *admin.Detail) {
 			if e.What == "moved" {
 				last = admin.MovedTo(n)
 			}
-			_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", e.At.UTC().Format(time.DateTime), cell(admin.EventName(e.What)), e.Provider, cell(e.MessageID), cell(last))
+			_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", e.At.UTC().Format(time.DateTime), cell(admin.EventName(e.What)), cell(e.Provider), cell(e.MessageID), cell(last))
 		}
 	}
 	if d.Message != nil && d.Message.Text != "" {

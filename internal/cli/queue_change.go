@@ -12,6 +12,7 @@ import (
 	"ringup.dev/ringup/internal/admin"
 	"ringup.dev/ringup/internal/job"
 	"ringup.dev/ringup/internal/message"
+	"ringup.dev/ringup/internal/queue"
 )
 
 // act asks for an action. With a question, which has a %s for the number of jobs, it asks first how many there are, and for a yes. An action
@@ -49,10 +50,10 @@ func (c *adminClient) act(cmd *cobra.Command, action admin.Action, question stri
 	answer.Jobs = total
 	return c.show(cmd.OutOrStdout(), answer, func(w io.Writer) {
 		if question == "" {
-			_, _ = fmt.Fprintf(w, "%s: %s is done\n", answer.Channel, answer.Action)
+			_, _ = fmt.Fprintf(w, "%s: %s is done\n", cell(string(answer.Channel)), cell(answer.Action))
 			return
 		}
-		_, _ = fmt.Fprintf(w, "%s: %s is done, %s\n", answer.Channel, answer.Action, admin.Plural(answer.Jobs, "job"))
+		_, _ = fmt.Fprintf(w, "%s: %s is done, %s\n", cell(string(answer.Channel)), cell(answer.Action), admin.Plural(answer.Jobs, "job"))
 	})
 }
 
@@ -130,11 +131,13 @@ func (c *adminClient) drain() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			deadline := time.Now().Add(limit)
 			for {
-				left, err := c.drained(cmd, message.Channel(args[0]))
-				if left == 0 || err != nil {
+				left, known, err := c.drained(cmd, message.Channel(args[0]))
+				switch {
+				case err != nil, known && left == 0:
 					return err
-				}
-				if time.Now().After(deadline) {
+				case time.Now().After(deadline) && !known:
+					return fmt.Errorf("it is not known how many jobs are left after %s", limit)
+				case time.Now().After(deadline):
 					return fmt.Errorf("%d jobs are left after %s", left, limit)
 				}
 				select {
@@ -149,15 +152,19 @@ func (c *adminClient) drain() *cobra.Command {
 	return cmd
 }
 
-// drained counts the jobs that are left on a channel, and prints how far it is.
-func (c *adminClient) drained(cmd *cobra.Command, name message.Channel) (left int64, err error) {
+// drained counts the jobs that are left on a channel, and prints how far it is. They are not known while the channel's Redis does not answer.
+func (c *adminClient) drained(cmd *cobra.Command, name message.Channel) (left int64, known bool, err error) {
 	answer, err := c.queues(cmd)
 	if err != nil {
-		return 0, err
+		return 0, false, err
 	}
-	channel, known := answer[name]
-	if !known {
-		return 0, usage("there is no channel %q: there are sms, email, whatsapp", name)
+	channel, exists := answer[name]
+	if !exists {
+		return 0, false, usage("there is no channel %q: there are sms, email, whatsapp", name)
+	}
+	if channel.Halted.Kind == queue.HaltedUnknown {
+		_, _ = fmt.Fprintf(cmd.ErrOrStderr(), "%s: %s\n", name, cell(channel.Halted.String()))
+		return 0, false, nil
 	}
 	left = channel.Inflight + channel.Retry
 	for _, n := range channel.Waiting {
@@ -170,8 +177,8 @@ func (c *adminClient) drained(cmd *cobra.Command, name message.Channel) (left in
 	case left == 0:
 		text = string(name) + " is empty"
 	case halted != "":
-		text += ", " + halted
+		text += ", " + cell(halted)
 	}
 	_, _ = fmt.Fprintln(cmd.ErrOrStderr(), text)
-	return left, nil
+	return left, true, nil
 }

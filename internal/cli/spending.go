@@ -34,14 +34,14 @@ func Spending(env envconfig.Lookuper) *cobra.Command {
 }
 
 func printSpending(w io.Writer, s *admin.Spending) {
-	_, _ = fmt.Fprintf(w, "DAY\tSMS\tEMAIL\tWHATSAPP\tTOTAL, %s\n", s.Currency)
+	_, _ = fmt.Fprintf(w, "DAY\tSMS\tEMAIL\tWHATSAPP\tTOTAL, %s\n", cell(s.Currency))
 	for _, one := range s.Days {
-		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", one.Day, one.Channels["sms"], one.Channels["email"], one.Channels["whatsapp"], one.Total)
+		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", cell(one.Day), cell(one.Channels["sms"]), cell(one.Channels["email"]), cell(one.Channels["whatsapp"]), cell(one.Total))
 	}
 	if len(s.By) > 0 {
-		_, _ = fmt.Fprintf(w, "\nCHANNEL\tEVENT\tSOURCE\t%s\n", s.Currency)
+		_, _ = fmt.Fprintf(w, "\nCHANNEL\tEVENT\tSOURCE\t%s\n", cell(s.Currency))
 		for _, one := range s.By {
-			_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", one.Channel, cell(one.Event), cell(one.Source), one.Amount)
+			_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", cell(string(one.Channel)), cell(one.Event), cell(one.Source), cell(one.Amount))
 		}
 		if s.More {
 			_, _ = fmt.Fprintln(w, "and more that cost less")
@@ -50,7 +50,7 @@ func printSpending(w io.Writer, s *admin.Spending) {
 	if len(s.Caps) > 0 {
 		_, _ = fmt.Fprintf(w, "\nCAP\tSPENT TODAY\tOF\tUSED\n")
 		for _, one := range s.Caps {
-			_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%d%%\n", cell(one.Name), one.Spent, one.Most, one.Percent)
+			_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%d%%\n", cell(one.Name), cell(one.Spent), cell(one.Most), one.Percent)
 		}
 	}
 }

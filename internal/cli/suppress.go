@@ -78,7 +78,7 @@ func printEntries(w io.Writer, entries []admin.Suppression) {
 	}
 	_, _ = fmt.Fprintln(w, "CHANNEL\tADDRESS\tWHY\tSINCE\tBY\tSENDER ACCOUNT")
 	for _, e := range entries {
-		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", e.Channel, masked(e.Address), e.Why, e.Since.UTC().Format(time.DateTime), cell(e.By), cell(e.Sender))
+		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", cell(string(e.Channel)), masked(e.Address), cell(string(e.Why)), e.Since.UTC().Format(time.DateTime), cell(e.By), cell(e.Sender))
 	}
 }
 

@@ -63,7 +63,7 @@ func (c *adminClient) importFile(cmd *cobra.Command, file io.Reader, query url.V
 	var answer admin.ImportResult
 	_ = json.Unmarshal(text, &answer) // a refusal names wrong lines too; read tells whether it is JSON
 	for _, line := range answer.Wrong {
-		_, _ = fmt.Fprintf(cmd.ErrOrStderr(), "line %d: %s\n", line.Line, line.Problem)
+		_, _ = fmt.Fprintf(cmd.ErrOrStderr(), "line %d: %s\n", line.Line, plain(line.Problem))
 	}
 	if err := c.read(resp.StatusCode, text, &answer); err != nil {
 		return err
@@ -76,7 +76,7 @@ func (c *adminClient) importFile(cmd *cobra.Command, file io.Reader, query url.V
 func (c *adminClient) suppressExport() *cobra.Command {
 	var channel, why string
 	cmd := &cobra.Command{
-		Use: "export", Short: "Write the lists as CSV, addresses in full (ADMIN_REVEAL)", Args: cobra.NoArgs,
+		Use: "export", Short: "Write the lists as CSV, addresses masked and with the persons' keys (ADMIN_REVEAL)", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			body, err := json.Marshal(admin.ExportRequest{Channel: message.Channel(channel), Why: why})
 			if err != nil {

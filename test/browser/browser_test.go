@@ -263,6 +263,16 @@ func TestOperator(t *testing.T) {
 	v.sees("hook_7:sms:1")
 	v.looks("search")
 	v.press("hook_7:sms:1")
+	v.sees("Hi John Doe")
+	_, err := chromedp.Run(v.ctx, chromedp.Evaluate[int](`history.back(); 0`))
+	v.must(err)
+	v.sees("Jobs with that text")
+	at, err := chromedp.Run(v.ctx, chromedp.Evaluate[string](`location.search`))
+	if v.must(err); at != "?q=TXN_4711" { // and so nothing is posted again
+		t.Errorf("back at %q", at)
+	}
+	v.run(chromedp.Navigate(s.AdminURL() + "/admin/search" + at)) // chromedp loses the nodes of a page that was left
+	v.press("hook_7:sms:1")
 	v.sees("permanent: invalid_recipient")
 	v.sees("Hi John Doe")
 	v.looks("job")

@@ -93,6 +93,7 @@ func TestOutbox(t *testing.T) {
 	v.sees("first:whatsapp:1")
 	v.press("Headers")
 	v.sees("Auto-Submitted: auto-generated")
+	v.sees("Subject: ")
 	post(t, s, `{"id":"second","event_type":"order_update","data":{"locale":"de"}}`)
 	v.sees("second:sms:1") // without a reload
 	v.sees("second:email:1")
@@ -109,6 +110,23 @@ func TestOutbox(t *testing.T) {
 	v.sees("History")
 	v.press("in the outbox")
 	v.sees("The newest 1 of 1.")
+	_, err := chromedp.Run(v.ctx, chromedp.Evaluate[int](`history.go(-2); 0`)) // past the job, to what was found
+	v.must(err)
+	v.sees("The newest 1 of 1.")
+
+	// An address is searched for without being in the page's own, and the page goes on to show what comes.
+	v.run(chromedp.Navigate(s.AdminURL()+"/outbox"), chromedp.SendKeys(chromedp.CSS(`main input[name=q]`), "JOHN.doe@example.com\r"))
+	v.sees("The newest 2 of 2.")
+	v.press("HTML source")
+	post(t, s, `{"id":"third","event_type":"pos_save"}`)
+	v.sees("third:email:1")
+	v.sees("The newest 3 of 3.")
+	v.sees("<!doctype html")
+	at, err := chromedp.Run(v.ctx, chromedp.Evaluate[string](`location.href + " " + document.body.innerText.includes("third:sms:1")`))
+	v.must(err)
+	if at != s.AdminURL()+"/outbox false" {
+		t.Errorf("the page is %s", at)
+	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	for _, m := range v.messages {

@@ -4,11 +4,12 @@ package api
 
 import (
 	_ "embed"
-	"encoding/json"
-	"io"
+	"errors"
+	"fmt"
 	"net/http"
 
 	"github.com/go-chi/chi/v5"
+	"github.com/go-json-experiment/json"
 
 	"ringup.dev/ringup/internal/admin"
 	"ringup.dev/ringup/internal/inbound"
@@ -71,16 +72,19 @@ func (s *api) answer(w http.ResponseWriter, result any, err error) {
 	inbound.WriteJSON(w, http.StatusOK, inbound.JSON, result)
 }
 
-// read reads a body of one JSON value whose fields are all known. It answers a body that is invalid, and never quotes it: there may be addresses
-// in it.
+// read reads a body of one JSON value whose names are all known, and each there once: of two dry_run, one would be passed over. It answers a body that is
+// invalid, and never quotes it: there may be addresses in it.
 func read(w http.ResponseWriter, r *http.Request, limit int64, into any) bool {
-	decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, limit))
-	decoder.DisallowUnknownFields()
-	if decoder.Decode(into) != nil || decoder.Decode(&struct{}{}) != io.EOF {
-		inbound.Malformed("the body is not the JSON that " + Path + "/openapi.yaml asks for here").Write(w)
+	err := json.UnmarshalRead(http.MaxBytesReader(w, r.Body, limit), into, json.RejectUnknownMembers(true))
+	if err == nil {
+		return true
+	}
+	if large, is := errors.AsType[*http.MaxBytesError](err); is {
+		inbound.New(http.StatusRequestEntityTooLarge, inbound.OutcomeTooLarge, fmt.Sprintf("the body has more than %d KiB", large.Limit>>10)).Write(w)
 		return false
 	}
-	return true
+	inbound.Malformed("the body is not the JSON that " + Path + "/openapi.yaml asks for here").Write(w)
+	return false
 }
 
 func (s *api) queues(w http.ResponseWriter, r *http.Request) {

@@ -1,6 +1,7 @@
 package pages_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -18,6 +19,7 @@ import (
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/provider/sandbox"
 	"ringup.dev/ringup/internal/queue"
+	"ringup.dev/ringup/internal/suppress"
 )
 
 // signIn signs ann in, and returns her cookie.
@@ -251,6 +253,8 @@ func TestViewToken(t *testing.T) {
 		switch path {
 		case "/admin/search", "/admin/suppressed", "/admin/preview", "/admin/api/search":
 			want = http.StatusOK
+		case "/outbox":
+			want = http.StatusSeeOther
 		case "/admin/api/preview":
 			want, object = http.StatusOK, `{}`
 		case "/admin/api/suppressed/check":
@@ -352,7 +356,7 @@ func TestSearchIsNoOracle(t *testing.T) {
 	d.Want(http.StatusUnprocessableEntity, w, "by the form")
 	d.Want(http.StatusOK, d.Ask(http.MethodPost, "/admin/confirm", "action=retry&channel=sms&place=failed&filter=TXN_1", admintest.Bearer...), "Retry 1 job")
 	d.Want(http.StatusMethodNotAllowed, d.Ask(http.MethodGet, "/admin/api/search?q=TXN_1", "", admintest.Bearer...))
-	for _, page := range []string{"/admin/queues", "/admin/search", "/admin/queues/sms/failed"} {
+	for _, page := range []string{"/admin/queues", "/admin/search", "/admin/queues/sms/failed", "/outbox", "/admin/suppressed"} {
 		body := d.Ask(http.MethodGet, page, "", "Authorization", "Bearer right").Body.String()
 		for _, form := range strings.Split(body, "<form")[1:] {
 			if tag, _, _ := strings.Cut(form, ">"); !strings.Contains(tag, `method="post"`) {
@@ -457,17 +461,141 @@ func TestAuditOfNothing(t *testing.T) {
 	}
 }
 
-// TestOneValue: a body of the API is one JSON value.
+// TestOneValue: a body of the API is one JSON value that can be read in one way.
 func TestOneValue(t *testing.T) {
 	t.Parallel()
 	d := admintest.Open(t, admin.Config{Token: "right"})
 	for body, want := range map[string]int{
 		`{"action":"pause","channel":"sms"}`: 200, ` {"action":"resume","channel":"sms"} ` + "\n": 200,
 		`{"action":"resume","channel":"sms"}{"action":"purge","channel":"sms"}`: 400, `{"action":"resume","channel":"sms"} null`: 400, `{"action":"resume","channel":"sms"}]`: 400,
+		`{"action":"purge","channel":"sms","dry_run":true,"dry_run":false}`: 400, `{"action":"purge","channel":"sms","dry_run":true,"Dry_Run":false}`: 400, `{"Action":"resume","channel":"sms"}`: 400,
+		`{"action":"purge","channel":"sms","dry_run":true,"dry_r\u0075n":false}`: 400, `{"action":"pause","channel":"sms","why":"` + "\xff" + `"}`: 400, `[{"action":"resume","channel":"sms"}]`: 400,
+		`{"action":"purge","channel":"sms","priority":1e0}`: 400, `{"action":"purge","channel":"sms","priority":"4"}`: 400, `null`: 422, `{"action":"pause","channel":"sms","why":{}}`: 400,
 		`{"action":"resume","channel":"sms"}x`: 400, `{"action":"resume","channel":"sms"},`: 400, ``: 400,
 	} {
 		if w := d.Ask(http.MethodPost, "/admin/api/actions", body, admintest.Bearer...); w.Code != want {
 			t.Errorf("%s: HTTP %d, want %d", body, w.Code, want)
 		}
+	}
+}
+
+// TestFormsOfWhichAPartIsMissing: what narrows a change down is read, or nothing is changed; also where the action would pass it over.
+func TestFormsOfWhichAPartIsMissing(t *testing.T) {
+	t.Parallel()
+	d := admintest.Open(t, admin.Config{Token: "right"})
+	d.Failed("a", "TXN_1", "x")
+	d.Failed("b", "TXN_2", "y")
+	_, err := d.Producer.Enqueue(t.Context(), &queue.Submission{Priority: 1, AcceptedAt: time.Now(), Event: &event.Event{ID: "waits", Store: event.DefaultStore, Sender: event.SenderPOS, Type: event.PaymentComplete},
+		Channels: []queue.ChannelSubmission{{Channel: message.SMS, Recipients: []message.Recipient{{Address: admintest.Customer, Audience: message.Customer}}}}})
+	d.Must(err)
+	for _, body := range []string{
+		"action=delete&channel=sms&place=failed&filter=100%", "action=delete&channel=sms&place=failed&filter=a;b", "action=delete&channel=sms&place=failed&fil%ter=x",
+		"action=purge&channel=sms&priority=4x", "action=purge&channel=sms&priority=%34%", "action=purge&channel=sms&priority= 4", "action=purge&channel=sms&filter=TXN_9",
+		"action=purge&channel=sms&place=failed", "action=purge&channel=sms&id=b:sms:1", "action=purge&channel=sms&provider=aws", "action=delete&channel=sms&place=failed&priority=4",
+		"action=delete&id=a:sms:1&filter=TXN_9", "action=pause&channel=sms&filter=x", "action=delete&channel=sms&place=failed&filter=" + strings.Repeat("x", 70<<10),
+	} {
+		for _, path := range []string{"/admin/do", "/admin/confirm"} {
+			if w := d.Ask(http.MethodPost, path, body, admintest.Bearer...); w.Code != http.StatusUnprocessableEntity && w.Code != http.StatusRequestEntityTooLarge {
+				t.Errorf("%s %.80s: HTTP %d", path, body, w.Code)
+			}
+		}
+	}
+	for _, body := range []string{
+		`{"action":"delete","channel":"sms","place":"failed","ids":[]}`, `{"action":"delete","channel":"sms","ids":[]}`, `{"action":"purge","channel":"sms","filter":"TXN_9"}`,
+		`{"action":"purge","channel":"sms","ids":["b:sms:1"]}`, `{"action":"purge","channel":"sms","place":"failed"}`, `{"action":"delete","channel":"sms","place":"failed","priority":4}`,
+		`{"action":"delete","channel":"sms","ids":["a:sms:1"],"filter":"TXN_9"}`, `{"action":"delete","channel":"sms","place":"failed","provider":"aws"}`,
+		`{"action":"purge","channel":"sms","priority":"4"}`, `{"action":"delete","channel":"sms","place":"failed","filters":"TXN_9"}`,
+	} {
+		for _, dry := range []string{"", `,"dry_run":true`} {
+			if w := d.Ask(http.MethodPost, "/admin/api/actions", strings.TrimSuffix(body, "}")+dry+"}", admintest.Bearer...); w.Code != http.StatusUnprocessableEntity && w.Code != http.StatusBadRequest {
+				t.Errorf("%s: HTTP %d %s", body, w.Code, w.Body)
+			}
+		}
+	}
+	if s, err := d.Store.State(t.Context(), message.SMS); err != nil || s.Failed != 2 || s.Waiting[0] != 1 || s.Halted.Kind != queue.NotHalted {
+		t.Errorf("something was changed: %+v, %v", s, err)
+	}
+	d.Want(http.StatusRequestEntityTooLarge, d.Ask(http.MethodPost, "/admin/api/search", `{"text":"`+strings.Repeat("x", 70<<10)+`"}`, admintest.Bearer...), "64 KiB")
+}
+
+// silentLog is a queue whose audit log cannot be written.
+type silentLog struct{ admin.Queues }
+
+func (silentLog) Record(context.Context, queue.AuditEntry) error { return queue.ErrUnavailable }
+
+// TestNothingIsShownUnrecorded: what shows addresses or keys is recorded first, or it does not happen.
+func TestNothingIsShownUnrecorded(t *testing.T) {
+	t.Parallel()
+	d := admintest.Open(t, admin.Config{Token: "right", Reveal: true})
+	d.Failed("a", "TXN_1", "x")
+	_, err := d.Store.Suppress(t.Context(), []suppress.Entry{{Channel: message.SMS, Address: admintest.Customer, Why: suppress.StopWord, At: time.Now()}})
+	d.Must(err)
+	ask := map[string]string{"/admin/job/reveal": "id=a:sms:1", "/admin/suppressed/export": "channel=sms", "/admin/api/suppressed/export": "{}"}
+	for path, body := range ask {
+		d.Want(http.StatusOK, d.Ask(http.MethodPost, path, body, admintest.Bearer...))
+	}
+	d.Admin.Queues = silentLog{d.Store}
+	for path, body := range ask {
+		w := d.Ask(http.MethodPost, path, body, admintest.Bearer...)
+		d.Want(http.StatusServiceUnavailable, w)
+		if strings.Contains(w.Body.String(), "4242") {
+			t.Errorf("%s: %s", path, w.Body)
+		}
+	}
+}
+
+// TestSignInAgain: a session that a browser had before is none after it, and no value that it chose becomes one.
+func TestSignInAgain(t *testing.T) {
+	t.Parallel()
+	d := admintest.Open(t, admin.Config{Token: "right", ViewToken: "look"})
+	first := signIn(d, "right")
+	d.Cookies = []*http.Cookie{first}
+	second := signIn(d, "look")
+	chosen := &http.Cookie{Name: first.Name, Value: "chosen"}
+	d.Cookies = []*http.Cookie{chosen}
+	third := signIn(d, "right")
+	for c, want := range map[*http.Cookie]int{first: http.StatusSeeOther, second: http.StatusOK, chosen: http.StatusSeeOther, third: http.StatusOK} {
+		d.Cookies = []*http.Cookie{c}
+		d.Want(want, d.Ask(http.MethodGet, "/admin/queues", ""))
+	}
+}
+
+// TestHeadersThatComeTwice: where a proxy adds its header to the client's, neither counts.
+func TestHeadersThatComeTwice(t *testing.T) {
+	t.Parallel()
+	d := admintest.Open(t, admin.Config{TrustedProxy: []string{"10.0.3.1"}})
+	for _, headers := range []http.Header{
+		{"X-Forwarded-Email": {"eve@example.com", "ann@example.com"}}, {"X-Forwarded-User": {"eve", "ann"}}, {"X-Forwarded-Email": {"", "ann@example.com"}},
+		{"X-Forwarded-Email": {"eve@example.com", "ann@example.com"}, "X-Forwarded-User": {"ann"}}, {"X-Forwarded-Email": {" \u202e"}}, {},
+	} {
+		r := httptest.NewRequest(http.MethodGet, "http://localhost:8080/admin/api/queues", nil)
+		r.RemoteAddr, r.Header = "10.0.3.1:4242", headers
+		w := httptest.NewRecorder()
+		d.Handler.ServeHTTP(w, r)
+		d.Want(http.StatusUnauthorized, w)
+	}
+}
+
+// TestDeniedRequestsAreLogged: a change that an operator may not make, and one from another site, leave a line with who and where from; a flood of them
+// does not fill the log.
+func TestDeniedRequestsAreLogged(t *testing.T) {
+	t.Parallel()
+	for name, headers := range map[string][]string{
+		"an operator who may look": {"Authorization", "Bearer look", "X-Operator", "eve"},
+		"another site":             {"Sec-Fetch-Site", "cross-site"},
+	} {
+		d := admintest.Open(t, admin.Config{Token: "right", ViewToken: "look"})
+		for range 1000 {
+			d.Want(http.StatusForbidden, d.Ask(http.MethodPost, "/admin/do?to=%2B15550104242", "action=pause&channel=sms", headers...))
+		}
+		log := d.Log.String()
+		if n := strings.Count(log, "request denied"); n < 100 || n > 300 || !strings.Contains(log, "from=192.0.2.1") || !strings.Contains(log, "path=/admin/do ") && !strings.Contains(log, "path=/admin/do\n") || strings.Contains(log, "5550104242") {
+			t.Errorf("%s: %d lines: %.300s", name, n, log)
+		}
+	}
+	// A token that a proxy adds makes no exception for the pages in front of the sign-in.
+	d := admintest.Open(t, admin.Config{Token: "right"})
+	for _, path := range []string{"/admin/login", "/admin/logout"} {
+		d.Want(http.StatusForbidden, d.Ask(http.MethodPost, path, "name=ann&token=right", "Sec-Fetch-Site", "cross-site", "Authorization", "Bearer the-proxy's"))
 	}
 }

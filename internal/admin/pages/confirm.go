@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"ringup.dev/ringup/internal/admin"
+	"ringup.dev/ringup/internal/inbound"
 	"ringup.dev/ringup/internal/job"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/queue"
@@ -20,8 +21,8 @@ type confirmView struct {
 	Nothing  bool // there is no job to change
 }
 
-// readAction reads an action from a page's form or link.
-func readAction(get func(string) string) *admin.Action {
+// readAction reads an action from a page's form or link. A priority that is no number is refused: without it, all would be meant.
+func readAction(get func(string) string) (*admin.Action, error) {
 	x := &admin.Action{
 		Name: get("action"), Channel: message.Channel(get("channel")), State: queue.State(get("place")), Filter: get("filter"), Provider: get("provider"), Why: get("why"),
 	}
@@ -31,21 +32,34 @@ func readAction(get func(string) string) *admin.Action {
 			_, x.Channel, _, _ = job.ParseID(id)
 		}
 	}
-	x.Priority, _ = strconv.Atoi(get("priority"))
-	return x
+	if text := get("priority"); text != "" {
+		var err error
+		if x.Priority, err = strconv.Atoi(text); err != nil {
+			return nil, inbound.New(http.StatusUnprocessableEntity, "", "priority is 1 to 4, or 0 for all")
+		}
+	}
+	return x, nil
 }
 
 // confirm asks about an action. A filter, which may be an address, comes in a form and never in the page's address.
 func (p *pages) confirm(w http.ResponseWriter, r *http.Request) {
-	get := r.URL.Query().Get
-	if r.Method == http.MethodPost {
-		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
-		get = r.PostFormValue
-	} else if get("filter") != "" {
-		p.fail(w, r, http.StatusUnprocessableEntity, "a filter is sent by the form of the list")
+	form, err := form(w, r, maxForm)
+	if err != nil {
+		p.failed(w, r, err)
 		return
 	}
-	x := readAction(get)
+	get := form.Get
+	if r.Method != http.MethodPost {
+		if get = r.URL.Query().Get; get("filter") != "" {
+			p.fail(w, r, http.StatusUnprocessableEntity, "a filter is sent by the form of the list")
+			return
+		}
+	}
+	x, err := readAction(get)
+	if err != nil {
+		p.failed(w, r, err)
+		return
+	}
 	n, more, err := p.Count(r.Context(), x)
 	if err != nil {
 		p.failed(w, r, err)
@@ -88,14 +102,22 @@ func question(x *admin.Action, n int, more bool) string {
 }
 
 func (p *pages) do(w http.ResponseWriter, r *http.Request) {
-	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
-	x := readAction(r.PostFormValue)
+	form, err := form(w, r, maxForm)
+	if err != nil {
+		p.failed(w, r, err)
+		return
+	}
+	x, err := readAction(form.Get)
+	if err != nil {
+		p.failed(w, r, err)
+		return
+	}
 	n, more, err := p.Do(r.Context(), x)
 	if err != nil {
 		p.failed(w, r, err)
 		return
 	}
-	back, err := url.Parse(onThisSite(r.PostFormValue("back")))
+	back, err := url.Parse(onThisSite(form.Get("back")))
 	if err != nil {
 		back = &url.URL{Path: admin.FirstPage}
 	}

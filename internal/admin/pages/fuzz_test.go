@@ -133,6 +133,9 @@ func FuzzPages(f *testing.F) {
 	f.Add("/admin/confirm", "action=retry&channel=sms&place=failed&filter=%3Cb%3E", "x")
 	f.Add("/admin/../x", "a;b", "x")
 	f.Add("/admin/suppressed", "channel=sms&address=%2B15550104242", `<img src=x>`)
+	f.Add("/outbox", "q=%40&channel=%3Cb%3E", `<img src=x onerror=alert(1)>@`)
+	f.Add("/outbox", "q=a;b%zz", "@")
+	f.Add("/admin/confirm", "action=purge&channel=sms&priority=4x&back=/.//evil.example", "x")
 	f.Add("/admin/suppressed/sms", "offset=-1", `=HYPERLINK("https://evil.example")`)
 	f.Add("/admin/spending", "days=-1", `"><script>`)
 	f.Add("/admin/preview", "event=pos_save&channel=email&locale=%3Cb%3E", "x")
@@ -154,7 +157,7 @@ func FuzzPages(f *testing.F) {
 		a := admin.New(admin.Options{Region: "US", Store: directory.All()[0], Queues: &hostileQueue{text: text}, Renderer: renderer, Log: slog.New(slog.DiscardHandler)})
 		handler := pages.Handler(a, hostileOutbox{text}, api.Path, api.Handler(a))
 		for _, tt := range []struct{ method, accept string }{{http.MethodGet, "text/html"}, {http.MethodGet, "application/json"}, {http.MethodPost, "text/html"}} {
-			if tt.method == http.MethodPost && path != "/admin/search" && path != "/admin/confirm" && path != "/admin/preview" {
+			if tt.method == http.MethodPost && path != "/admin/search" && path != "/admin/confirm" && path != "/admin/preview" && path != "/outbox" {
 				continue // it may change things
 			}
 			r := httptest.NewRequest(tt.method, "http://localhost:8080/", strings.NewReader(query))

@@ -31,8 +31,12 @@ func (p *pages) reveal(w http.ResponseWriter, r *http.Request) {
 		p.fail(w, r, http.StatusForbidden, err.Error())
 		return
 	}
-	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
-	d, address, err := p.Reveal(r.Context(), r.PostFormValue("id"))
+	form, err := form(w, r, maxForm)
+	if err != nil {
+		p.failed(w, r, err)
+		return
+	}
+	d, address, err := p.Reveal(r.Context(), form.Get("id"))
 	if err != nil {
 		p.failed(w, r, err)
 		return

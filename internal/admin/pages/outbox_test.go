@@ -1,9 +1,12 @@
 package pages_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -11,6 +14,8 @@ import (
 
 	"ringup.dev/ringup/internal/admin"
 	"ringup.dev/ringup/internal/admin/admintest"
+	"ringup.dev/ringup/internal/admin/api"
+	"ringup.dev/ringup/internal/admin/pages"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/provider/sandbox"
 	"ringup.dev/ringup/internal/queue"
@@ -86,6 +91,84 @@ func TestOutboxOfJob(t *testing.T) {
 		d.Want(http.StatusOK, w, provider)
 		if links := strings.Contains(w.Body.String(), `<a href="/outbox?q=`+id+`%3Asms%3A1">`); links != (provider == "sandbox") {
 			t.Errorf("%s: a link (%t)", provider, links)
+		}
+	}
+}
+
+// TestOutboxForm: an address or a name that is searched for is in no URL; an id is, so that a browser can come back to what it found.
+func TestOutboxForm(t *testing.T) {
+	t.Parallel()
+	d := admintest.Open(t, admin.Config{Reveal: true})
+	d.Must(d.Store.Outbox(10).Put(t.Context(), sandbox.Entry{Channel: message.SMS, To: admintest.Customer.Reveal(), Text: "Hi Jane", JobID: "a:sms:1", SentAt: time.Unix(0, 0)}))
+	d.Must(d.Store.Outbox(10).Put(t.Context(), sandbox.Entry{Channel: message.Email, To: "jane@example.com", Text: "two", JobID: "a:email:1", SentAt: time.Unix(0, 0)}))
+	for text, found := range map[string]string{"+15550104242": "a:sms:1", "(555) 010-4242": "a:sms:1", "555 010": "", "5550104": "a:sms:1", "Jane@Example.com": "a:email:1", "@example": "a:email:1", "jane@": "a:email:1", "Hi Jane": "a:sms:1", "4242": "a:sms:1", "TXN 1": "", "-": ""} {
+		w := d.Ask(http.MethodPost, "/outbox", url.Values{"q": {text}}.Encode())
+		d.Want(http.StatusOK, w, "data-live-form", "/admin/static/live.js")
+		if n := strings.Count(w.Body.String(), "<article"); (n == 1) != (found != "") || !strings.Contains(w.Body.String(), url.QueryEscape(found)) {
+			t.Errorf("%q finds %d messages, want %q", text, n, found)
+		}
+	}
+	for body, to := range map[string]string{"q=TXN_1&channel=sms": "/outbox?channel=sms&q=TXN_1", "q=a:sms:1": "/outbox?q=a%3Asms%3A1", "q=W4242": "/outbox?q=W4242", "event=pos_save": "/outbox?event=pos_save", "": "/outbox?"} {
+		w := d.Ask(http.MethodPost, "/outbox", body)
+		d.Want(http.StatusSeeOther, w)
+		if got := w.Header().Get("Location"); got != to {
+			t.Errorf("%q leads to %s, want %s", body, got, to)
+		}
+		if w := d.Ask(http.MethodGet, to, ""); strings.Contains(w.Body.String(), "data-live-form") {
+			t.Errorf("%s is fetched again as a form", to)
+		}
+	}
+}
+
+// TestOutboxOfAnEMail: its head and its source are there.
+func TestOutboxOfAnEMail(t *testing.T) {
+	t.Parallel()
+	d := admintest.Open(t, admin.Config{Reveal: true})
+	d.Must(d.Store.Outbox(10).Put(t.Context(), sandbox.Entry{Channel: message.Email, To: "jane@example.com", Subject: "Thanks <b>", HTML: "<p onclick=x>rich &amp; &lt;</p>", Text: "plain", JobID: "a:email:1",
+		Headers: []string{"List-Unsubscribe: <https://x.example/u>"}, SentAt: time.Unix(0, 0)}))
+	w := d.Ask(http.MethodGet, "/outbox", "")
+	d.Want(http.StatusOK, w, "To: jane@example.com\n", "Subject: Thanks <b>\n", "Date: Thu, 01 Jan 1970 00:00:00 +0000\n", "List-Unsubscribe: <https://x.example/u>\n",
+		`<pre class="message source">&lt;p onclick=x&gt;rich &amp;amp; &amp;lt;&lt;/p&gt;</pre>`)
+	if found := scripts(w.Body.String()); len(found) != 0 {
+		t.Errorf("%q is run", found)
+	}
+}
+
+// TestLargeOutbox: a page has a bounded size, and the newest message however large it is.
+func TestLargeOutbox(t *testing.T) {
+	t.Parallel()
+	d := admintest.Open(t, admin.Config{})
+	for i, size := range []int{900 << 10, 900 << 10, 900 << 10, 3 << 20} {
+		d.Must(d.Store.Outbox(100).Put(t.Context(), sandbox.Entry{Channel: message.Email, To: "x", Subject: "s", HTML: strings.Repeat("x", size), JobID: fmt.Sprintf("w%d:email:1", i), SentAt: time.Unix(int64(i), 0)}))
+		want := []int{1, 2, 2, 1}[i]
+		if w := d.Ask(http.MethodGet, "/outbox", ""); strings.Count(w.Body.String(), "<article") != want {
+			t.Errorf("after %d messages the page has %d, want %d", i+1, strings.Count(w.Body.String(), "<article"), want)
+		} else {
+			d.Want(http.StatusOK, w, fmt.Sprintf("The newest %d of %d.", want, i+1))
+		}
+	}
+}
+
+// partialOutbox has what two channels have.
+type partialOutbox struct{ hostileOutbox }
+
+func (o partialOutbox) List(ctx context.Context) ([]sandbox.Entry, error) {
+	entries, _ := o.hostileOutbox.List(ctx)
+	return entries, &queue.PartialError{Channels: []message.Channel{message.Email}, Err: queue.ErrUnavailable}
+}
+
+// TestOutboxOfSomeChannels: where one channel's Redis is away, the page has the others', and says so.
+func TestOutboxOfSomeChannels(t *testing.T) {
+	t.Parallel()
+	a := admin.New(admin.Options{Queues: &hostileQueue{}, Log: slog.New(slog.DiscardHandler)})
+	handler := pages.Handler(a, partialOutbox{hostileOutbox{"a text"}}, api.Path, api.Handler(a))
+	for accept, want := range map[string]int{"text/html": http.StatusOK, "application/json": http.StatusServiceUnavailable} {
+		r := httptest.NewRequest(http.MethodGet, "http://localhost:8080/outbox", nil)
+		r.Header.Set("Accept", accept)
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, r)
+		if w.Code != want || want == http.StatusOK && (!strings.Contains(w.Body.String(), "what is on these channels is missing here") || !strings.Contains(w.Body.String(), "<article")) {
+			t.Errorf("%s: HTTP %d %s", accept, w.Code, w.Body)
 		}
 	}
 }

@@ -19,8 +19,8 @@ import (
 //go:embed static
 var staticFiles embed.FS
 
-// maxForm bounds the body of a form without a file.
-const maxForm = 64 << 10
+// logoutPath is what the button of every page posts to.
+const logoutPath = "/admin/logout"
 
 type pages struct{ *admin.Admin }
 
@@ -28,15 +28,16 @@ type pages struct{ *admin.Admin }
 func Handler(a *admin.Admin, outbox Outbox, apiPath string, api http.Handler) http.Handler {
 	p := pages{a}
 	r := chi.NewRouter()
-	r.Use(secureHeaders, fromElsewhere)
+	r.Use(secureHeaders, p.fromElsewhere)
 	r.Method(http.MethodGet, "/", http.RedirectHandler(admin.FirstPage, http.StatusFound))
 	r.Handle("/admin/static/*", static())
 	r.Get(admin.LoginPage, p.loginForm)
 	r.Post(admin.LoginPage, p.login)
-	r.Post("/admin/logout", p.logout)
+	r.Post(logoutPath, p.logout)
 	r.Group(func(r chi.Router) {
 		r.Use(a.RequireSignIn)
 		r.Get("/outbox", p.outbox(outbox))
+		r.Post("/outbox", p.outbox(outbox))
 		r.Method(http.MethodGet, "/admin", http.RedirectHandler(admin.FirstPage, http.StatusFound))
 		r.Get("/admin/queues", p.overview)
 		r.Get("/admin/queues/{channel}/{state}", p.list)
@@ -79,11 +80,13 @@ func secureHeaders(next http.Handler) http.Handler {
 }
 
 // fromElsewhere refuses what a page of another site has a browser send. No browser adds a bearer token by itself; where a proxy does,
-// RequireSignIn looks once more.
-func fromElsewhere(next http.Handler) http.Handler {
-	protected := http.NewCrossOriginProtection().Handler(next)
+// RequireSignIn looks once more, and pages that it does not stand before make no exception.
+func (p *pages) fromElsewhere(next http.Handler) http.Handler {
+	protection := http.NewCrossOriginProtection()
+	protection.SetDenyHandler(http.HandlerFunc(p.DenyElsewhere))
+	protected := protection.Handler(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasPrefix(r.Header.Get("Authorization"), "Bearer ") {
+		if strings.HasPrefix(r.Header.Get("Authorization"), "Bearer ") && r.URL.Path != admin.LoginPage && r.URL.Path != logoutPath {
 			next.ServeHTTP(w, r)
 			return
 		}
@@ -117,9 +120,12 @@ func (p *pages) loginForm(w http.ResponseWriter, r *http.Request) {
 }
 
 func (p *pages) login(w http.ResponseWriter, r *http.Request) {
-	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
-	next := r.PostFormValue("next")
-	if err := p.SignIn(w, r, r.PostFormValue("name"), r.PostFormValue("token")); err != nil {
+	form, err := form(w, r, maxForm)
+	next := form.Get("next")
+	if err == nil {
+		err = p.SignIn(w, r, form.Get("name"), form.Get("token"))
+	}
+	if err != nil {
 		problem := p.Problem(err)
 		if problem.RetryAfter > 0 {
 			w.Header().Set("Retry-After", strconv.Itoa(int(problem.RetryAfter.Seconds())))
@@ -138,20 +144,37 @@ func (p *pages) logout(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, admin.LoginPage, http.StatusSeeOther)
 }
 
+// searchForm is the page before a search, and where a browser comes back to after one for an id.
 func (p *pages) searchForm(w http.ResponseWriter, r *http.Request) {
+	if text := r.URL.Query().Get("q"); text != "" && isID(text) {
+		p.showFound(w, r, page{Query: text})
+		return
+	}
 	p.show(w, r, http.StatusOK, "search", page{Title: "Search", Section: "search", Data: &admin.SearchResult{}})
 }
 
-// search takes what is searched for from a form: it may be a person's address, which does not belong into the page's.
+// search takes what is searched for from a form: it may be a person's address, which does not belong into the page's. A page of an id gets an address.
 func (p *pages) search(w http.ResponseWriter, r *http.Request) {
-	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
-	text := r.PostFormValue("q")
-	at := page{Title: "Search", Section: "search", Query: text}
-	found, err := p.Search(r.Context(), text)
+	form, err := form(w, r, maxForm)
+	if err != nil {
+		p.failed(w, r, err)
+		return
+	}
+	at := page{Query: form.Get("q")}
+	if at.Query != "" && isID(at.Query) {
+		at.Address = link("/admin/search", "q", at.Query)
+	}
+	p.showFound(w, r, at)
+}
+
+// showFound searches for a page's query, and shows what is found.
+func (p *pages) showFound(w http.ResponseWriter, r *http.Request, at page) {
+	at.Title, at.Section = "Search", "search"
+	found, err := p.Search(r.Context(), at.Query)
 	switch {
 	case admin.Refused(err):
 		found = &admin.SearchResult{}
-		if text != "" {
+		if at.Query != "" {
 			at.Problem = err.Error()
 		}
 	case err != nil:

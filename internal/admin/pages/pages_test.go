@@ -217,3 +217,22 @@ func TestSpending(t *testing.T) {
 	free.Handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "http://localhost/admin/spending", nil))
 	free.Want(http.StatusServiceUnavailable, w)
 }
+
+// TestBackToASearch: a search for an id has an address to come back to; one for a name or an address has none, and is not made for a link.
+func TestBackToASearch(t *testing.T) {
+	t.Parallel()
+	d := admintest.Open(t, admin.Config{})
+	d.Failed("hook_7", "TXN_42", "x")
+	for text, has := range map[string]bool{"TXN_42": true, "hook_7:sms:1": true, "John": false, "John Doe": false, "+15550104242": false, "5550104242": false, "jo3@example.com": false} {
+		found, at := d.Ask(http.MethodPost, "/admin/search", url.Values{"q": {text}}.Encode()), "/admin/search?"+url.Values{"q": {text}}.Encode()
+		d.Want(http.StatusOK, found)
+		if got := strings.Contains(found.Body.String(), ` data-address="`+at+`"`) && strings.Contains(found.Body.String(), "address.js"); got != has {
+			t.Errorf("%q has an address: %t", text, got)
+		}
+		w := d.Ask(http.MethodGet, at, "")
+		d.Want(http.StatusOK, w)
+		if got := strings.Contains(w.Body.String(), "hook_7:sms:1"); got != has || strings.Contains(w.Body.String(), "data-address") {
+			t.Errorf("%s finds the job: %t", at, got)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package pages
 
 import (
 	"cmp"
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -46,13 +47,16 @@ func (p *pages) previewSample(w http.ResponseWriter, r *http.Request) {
 
 // previewPayload shows a payload that was typed.
 func (p *pages) previewPayload(w http.ResponseWriter, r *http.Request) {
-	r.Body = http.MaxBytesReader(w, r.Body, maxPreviewForm)
-	if err := r.ParseForm(); err != nil {
+	form, err := form(w, r, maxPreviewForm)
+	if _, is := errors.AsType[*http.MaxBytesError](err); is {
 		p.fail(w, r, http.StatusRequestEntityTooLarge, "the payload is larger than this form takes: use ringup render")
 		return
 	}
-	p.showPreview(w, r, preview.Request{Channel: r.PostForm.Get("channel"), Audience: r.PostForm.Get("audience"), Locale: r.PostForm.Get("locale"),
-		Payload: strings.TrimSpace(r.PostForm.Get("payload"))})
+	if err != nil {
+		p.failed(w, r, err)
+		return
+	}
+	p.showPreview(w, r, preview.Request{Channel: form.Get("channel"), Audience: form.Get("audience"), Locale: form.Get("locale"), Payload: strings.TrimSpace(form.Get("payload"))})
 }
 
 func (p *pages) showPreview(w http.ResponseWriter, r *http.Request, asked preview.Request) {

@@ -3,7 +3,6 @@ package pages
 import (
 	"cmp"
 	"context"
-	"errors"
 	"io"
 	"net/http"
 	"net/url"
@@ -62,13 +61,17 @@ func (p *pages) suppressions(w http.ResponseWriter, r *http.Request) {
 
 // checkSuppressed is the list, with the entry of an address that was looked up.
 func (p *pages) checkSuppressed(w http.ResponseWriter, r *http.Request) {
-	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+	form, err := form(w, r, maxForm)
+	if err != nil {
+		p.failed(w, r, err)
+		return
+	}
 	v, err := p.viewSuppressions(r)
 	if err != nil {
 		p.failed(w, r, err)
 		return
 	}
-	x := admin.SuppressionChange{Channel: v.Channel, Address: r.PostFormValue("address")}
+	x := admin.SuppressionChange{Channel: v.Channel, Address: form.Get("address")}
 	at := page{}
 	v.Found, err = p.CheckSuppressed(r.Context(), &x)
 	switch {
@@ -127,8 +130,12 @@ func (p *pages) unsuppress(w http.ResponseWriter, r *http.Request) {
 }
 
 func (p *pages) change(w http.ResponseWriter, r *http.Request, do func(context.Context, *admin.SuppressionChange) (bool, error), changed, unchanged string) {
-	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
-	x := admin.SuppressionChange{Channel: message.Channel(r.PostFormValue("channel")), Address: r.PostFormValue("address"), Why: r.PostFormValue("why")}
+	form, err := form(w, r, maxForm)
+	if err != nil {
+		p.failed(w, r, err)
+		return
+	}
+	x := admin.SuppressionChange{Channel: message.Channel(form.Get("channel")), Address: form.Get("address"), Why: form.Get("why")}
 	did, err := do(r.Context(), &x)
 	if err != nil {
 		p.failed(w, r, err)
@@ -141,15 +148,19 @@ func (p *pages) change(w http.ResponseWriter, r *http.Request, do func(context.C
 }
 
 func (p *pages) importFile(w http.ResponseWriter, r *http.Request) {
-	r.Body = http.MaxBytesReader(w, r.Body, admin.MaxImportBytes+maxForm)
-	file, err := importedFile(r)
+	form, err := form(w, r, admin.MaxImportBytes+maxForm)
 	if err != nil {
 		p.failed(w, r, err)
 		return
 	}
-	defer func() { _ = errors.Join(file.Close(), r.MultipartForm.RemoveAll()) }()
-	channel := cmp.Or(r.PostFormValue("channel"), string(message.SMS))
-	result, err := p.Import(r.Context(), file, admin.ImportOptions{Channel: channel, Why: r.PostFormValue("why"), Partial: r.PostFormValue("partial") == "true"})
+	file, err := importedFile(r, form.Get("text"))
+	if err != nil {
+		p.failed(w, r, err)
+		return
+	}
+	defer func() { _ = file.Close() }()
+	channel := cmp.Or(form.Get("channel"), string(message.SMS))
+	result, err := p.Import(r.Context(), file, admin.ImportOptions{Channel: channel, Why: form.Get("why"), Partial: form.Get("partial") == "true"})
 	if err != nil {
 		p.failed(w, r, err)
 		return
@@ -172,33 +183,28 @@ func (p *pages) importFile(w http.ResponseWriter, r *http.Request) {
 	p.showSuppressions(w, r, at, v)
 }
 
-// importedFile is the file of a form, or the text that was typed instead. Errors: a refusal, *http.MaxBytesError.
-func importedFile(r *http.Request) (io.ReadCloser, error) {
-	refuse := func(text string) error { return inbound.New(http.StatusUnprocessableEntity, "", text) }
-	if err := r.ParseMultipartForm(1 << 20); err != nil { //nolint:gosec // the body is bounded
-		var large *http.MaxBytesError
-		if errors.As(err, &large) {
-			return nil, err
-		}
-		return nil, refuse("the form is invalid")
+// importedFile is the text that was typed, or else the file of a form that has been read. Errors: a refusal.
+func importedFile(r *http.Request, typed string) (io.ReadCloser, error) {
+	if r.MultipartForm == nil {
+		return nil, inbound.New(http.StatusUnprocessableEntity, "", "the form is invalid")
 	}
-	typed := r.PostFormValue("text")
-	file, _, err := r.FormFile("file")
-	switch {
-	case errors.Is(err, http.ErrMissingFile):
+	if strings.TrimSpace(typed) != "" || len(r.MultipartForm.File["file"]) == 0 {
 		return io.NopCloser(strings.NewReader(typed)), nil
-	case err != nil:
-		return nil, refuse("the file cannot be read")
-	case strings.TrimSpace(typed) != "":
-		_ = file.Close()
-		return io.NopCloser(strings.NewReader(typed)), nil
+	}
+	file, err := r.MultipartForm.File["file"][0].Open()
+	if err != nil {
+		return nil, inbound.New(http.StatusUnprocessableEntity, "", "the file cannot be read")
 	}
 	return file, nil
 }
 
 func (p *pages) export(w http.ResponseWriter, r *http.Request) {
-	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
-	x := admin.ExportRequest{Channel: message.Channel(r.PostFormValue("channel")), Why: r.PostFormValue("why")}
+	form, err := form(w, r, maxForm)
+	if err != nil {
+		p.failed(w, r, err)
+		return
+	}
+	x := admin.ExportRequest{Channel: message.Channel(form.Get("channel")), Why: form.Get("why")}
 	if err := p.ServeExport(w, r, x); err != nil {
 		p.failed(w, r, err)
 	}

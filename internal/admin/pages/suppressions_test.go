@@ -122,3 +122,16 @@ func TestImportAndExport(t *testing.T) {
 		t.Errorf("an address is in the log: %s", log)
 	}
 }
+
+// TestImportNeedsNoDisk: the pods' file systems are read-only, so a file of any size that is allowed is imported without one.
+func TestImportNeedsNoDisk(t *testing.T) {
+	d := admintest.Open(t, admin.Config{})
+	t.Setenv("TMPDIR", "/nowhere/to/write")
+	line := "+1 (555) 010-4242" + strings.Repeat(" ", 40) + "\n"
+	for _, lines := range []int{1, 20_000, 100_000} { // 1 to 6 MB
+		body, kind := form(t, map[string]string{"channel": "sms"}, strings.Repeat(line, lines))
+		d.Want(http.StatusSeeOther, d.Ask(http.MethodPost, "/admin/suppressed/import", body, "Content-Type", kind))
+	}
+	body, kind := form(t, nil, strings.Repeat(" ", admin.MaxImportBytes+128<<10))
+	d.Want(http.StatusRequestEntityTooLarge, d.Ask(http.MethodPost, "/admin/suppressed/import", body, "Content-Type", kind), "8 MiB")
+}

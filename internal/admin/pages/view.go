@@ -61,6 +61,7 @@ type page struct {
 	SignedIn, ReadOnly, Can bool // Can: change things
 	Live                    bool // fetched again every few seconds, where scripts run
 	Query                   string
+	Address                 string // that a browser comes back to, where the page came for a form; "" for none
 	Data                    any
 }
 

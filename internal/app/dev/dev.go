@@ -36,6 +36,7 @@ type Server struct {
 	programs []program // ingest and admin among them
 	token    string
 	host     string
+	real     []string // channels whose messages go out, with their providers
 }
 
 // program is one of the programs that dev stands for.
@@ -70,26 +71,8 @@ const Loopback = "127.0.0.1"
 // New builds everything and binds the ports at a host; an empty one means all interfaces. Missing variables have defaults that work on a laptop.
 func New(ctx context.Context, env envconfig.Lookuper, host string, out io.Writer) (*Server, error) {
 	s := &Server{out: out, host: host}
-	values := map[string]string{}
-	set := func(name, otherwise string) {
-		if value, _ := env.Lookup(name); value == "" {
-			values[name] = otherwise
-		}
-	}
-	for _, name := range []string{"WEBHOOK_AUTH_TOKEN", "WEBHOOK_SECRET"} {
-		if path, _ := env.Lookup(name + "_FILE"); path == "" {
-			set(name, strings.ToLower(rand.Text()))
-		}
-	}
-	set("TEST_ENDPOINTS", "true")
-	set("ADMIN_REVEAL", "true") // of a sandbox
-	set("LOG_FORMAT", "text")
-	set("LOG_LEVEL", "warn")
-	set("BUSINESS_NAME", "Luna Coffee")
-	set("ALLOWED_COUNTRIES", "*") // the sandbox sends nothing
-	for _, name := range []string{"SMS_PROVIDER", "EMAIL_PROVIDER", "WHATSAPP_PROVIDER"} {
-		set(name, "sandbox")
-	}
+	values, real := defaults(env)
+	s.real = real
 	if url, _ := env.Lookup("REDIS_URL"); url == "" {
 		embedded, err := miniredis.Run()
 		if err != nil {
@@ -104,6 +87,41 @@ func New(ctx context.Context, env envconfig.Lookuper, host string, out io.Writer
 	}
 	return s, nil
 }
+
+// defaults are the values of missing variables that work on a laptop. real are the channels whose messages do go out, each with its providers, as
+// "sms through twilio".
+func defaults(env envconfig.Lookuper) (values map[string]string, real []string) {
+	values = map[string]string{}
+	set := func(name, otherwise string) {
+		if value, _ := env.Lookup(name); value == "" {
+			values[name] = otherwise
+		}
+	}
+	for _, name := range []string{"WEBHOOK_AUTH_TOKEN", "WEBHOOK_SECRET"} {
+		if path, _ := env.Lookup(name + "_FILE"); path == "" {
+			set(name, strings.ToLower(rand.Text()))
+		}
+	}
+	set("TEST_ENDPOINTS", "true")
+	set("LOG_FORMAT", "text")
+	set("LOG_LEVEL", "warn")
+	set("BUSINESS_NAME", "Luna Coffee")
+	for _, channel := range message.Channels {
+		name := strings.ToUpper(string(channel)) + "_PROVIDER"
+		if providers, _ := env.Lookup(name); providers != "" && providers != sandboxName {
+			real = append(real, string(channel)+" through "+providers)
+		}
+		set(name, sandboxName)
+	}
+	if len(real) == 0 {
+		set("ADMIN_REVEAL", "true")
+		set("ALLOWED_COUNTRIES", "*")
+	}
+	return values, real
+}
+
+// sandboxName is the provider that sends nothing.
+const sandboxName = "sandbox"
 
 // build builds the programs. Ingest has the operators' port; the others take free ones.
 func (s *Server) build(ctx context.Context, env overlay) error {
@@ -196,7 +214,11 @@ func (s *Server) greet() {
 	if s.embedded == nil {
 		redis = "the one of REDIS_URL"
 	}
-	_, _ = fmt.Fprintf(s.out, `ringup is running, with sandbox providers: nothing leaves this machine.
+	what := ", with sandbox providers: nothing leaves this machine."
+	if len(s.real) > 0 {
+		what = ". Messages are sent, and cost money: " + strings.Join(s.real, "; ") + "."
+	}
+	_, _ = fmt.Fprintf(s.out, `ringup is running%[6]s
 
   webhooks  %[1]s/webhooks/pos
   samples   %[1]s/test/webhook-sample
@@ -212,7 +234,7 @@ Paste this, and look at the outbox:
 
 Ctrl-C ends it.
 
-`, s.IngestURL(), s.AdminURL(), local(s.ingest.OpsAddr()), redis, s.Curl())
+`, s.IngestURL(), s.AdminURL(), local(s.ingest.OpsAddr()), redis, s.Curl(), what)
 }
 
 // tick moves the embedded Redis's clock, by which its keys expire.

@@ -206,3 +206,32 @@ func TestTemplatesAreReadAgain(t *testing.T) {
 		t.Errorf("the log names the file %d times: %s", n, out.String())
 	}
 }
+
+// TestRealProviders: with a provider that sends, dev says so, and lets no more be seen and written to than the programs do.
+func TestRealProviders(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		env  map[string]string
+		real string
+	}{
+		"none": {nil, ""}, "the sandbox by name": {map[string]string{"SMS_PROVIDER": "sandbox"}, ""},
+		"one": {map[string]string{"SMS_PROVIDER": "twilio"}, "sms through twilio"}, "two": {map[string]string{"SMS_PROVIDER": "twilio,aws", "EMAIL_PROVIDER": "sendgrid"}, "sms through twilio,aws; email through sendgrid"},
+		"one behind the sandbox": {map[string]string{"WHATSAPP_PROVIDER": "sandbox,business"}, "whatsapp through sandbox,business"},
+	} {
+		values, real := defaults(envconfig.MapLookuper(tt.env))
+		if got := strings.Join(real, "; "); got != tt.real || (values["ADMIN_REVEAL"] == "true") != (got == "") || (values["ALLOWED_COUNTRIES"] == "*") != (got == "") {
+			t.Errorf("%s: %q, %v", name, got, values)
+		}
+	}
+	var out output
+	s, err := New(t.Context(), envconfig.MapLookuper(map[string]string{"PORT": "0", "ADMIN_PORT": "0", "OPS_PORT": "0", "SMS_PROVIDER": "twilio", "TWILIO_ACCOUNT_SID": "AC" + strings.Repeat("0", 32),
+		"TWILIO_AUTH_TOKEN": strings.Repeat("0", 32), "TWILIO_SMS_FROM": "+12025550143"}), Loopback, &out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.close)
+	s.greet()
+	if text := out.String(); strings.Contains(text, "nothing leaves this machine") || !strings.Contains(text, "Messages are sent, and cost money: sms through twilio.") {
+		t.Errorf("%s", text)
+	}
+}

@@ -5,10 +5,14 @@
   const status = document.getElementById("live-status");
   if (!document.querySelector("[data-live], [data-live-list]")) return;
   if (status) status.textContent = "live";
+  // A page that came for a form is asked for with what the form had then, and not by its address alone.
+  const form = document.querySelector("form[data-live-form]");
+  const address = form ? form.action : location.href;
+  const asked = form ? { method: "POST", body: new URLSearchParams(new FormData(form)) } : {};
   const update = async () => {
     if (!document.hidden) {
       try {
-        const response = await fetch(location.href, { headers: { Accept: "text/html" }, redirect: "error" });
+        const response = await fetch(address, { ...asked, headers: { Accept: "text/html" }, redirect: "error" });
         if (response.ok) {
           const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
           for (const part of document.querySelectorAll("[data-live]")) {
