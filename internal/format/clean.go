@@ -17,6 +17,8 @@ const (
 	emojiStyle         = '\ufe0f'
 	keycap             = '\u20e3'
 	blankBraille       = '\u2800' // a symbol without ink
+	// maxMarks is how many marks stand on a letter at most; no orthography needs more. A text with fifty on each is there to spoil what it stands in.
+	maxMarks = 8
 	blackFlag          = '\U0001f3f4'
 	cancelTag          = '\U000e007f'
 
@@ -33,7 +35,7 @@ func Clean(s string, limit int) string {
 	}
 	var b strings.Builder
 	var before rune // the last character written, 0 at the start and behind a space
-	space := false
+	space, marks := false, 0
 	for written := 0; s != "" && written <= limit; {
 		r, size := utf8.DecodeRuneInString(s)
 		n := size
@@ -47,6 +49,11 @@ func Clean(s string, limit int) string {
 			space, before = b.Len() > 0, 0
 			continue
 		case isInvisible(r) && !isPart(before, r, rest), before == 0 && unicode.Is(unicode.M, r): // a mark needs something to stand on
+			continue
+		}
+		if !unicode.Is(unicode.M, r) {
+			marks = 0
+		} else if marks++; marks > maxMarks {
 			continue
 		}
 		if space {
@@ -190,6 +197,9 @@ func Isolate(s string, rtl bool) string {
 	}
 	return string(firstStrongIsolate) + s + string(popIsolate)
 }
+
+// Unisolated returns a value without what Isolate put around it, for a program to read.
+func Unisolated(s string) string { return strings.Map(withoutControls, s) }
 
 // withoutControls is for strings.Map.
 func withoutControls(r rune) rune {

@@ -144,6 +144,17 @@ func number(d *apd.Decimal, l Locale, least, most uint8, symbol string) string {
 	return strings.TrimRight(strings.TrimLeft(f.Format(a), "\u00a0\u200f"), "\u00a0\u200e\u200f")
 }
 
+// Sum returns the sum of decimal numbers, exactly, as a plain decimal number. Texts that are not numbers are passed over.
+func Sum(literals []string) string {
+	var sum apd.Decimal
+	for _, literal := range literals {
+		if d, ok := parse(literal); ok {
+			_, _ = exact.Add(&sum, &sum, d) // it fails beyond the exponents alone, and parse rules them out
+		}
+	}
+	return sum.Text('f')
+}
+
 // LineTotal returns quantity × unit price, exactly, as a plain decimal number; "" if one of them is not a number.
 func LineTotal(quantity, unitPrice string) string {
 	q, ok := parse(quantity)
