@@ -91,6 +91,24 @@ func TestFunctions(t *testing.T) {
 	}
 }
 
+// TestFunctionsFromRightToLeft: they read what .Field gives, also where it is isolated from its text, or shown with other marks.
+func TestFunctionsFromRightToLeft(t *testing.T) {
+	t.Parallel()
+	const text = `{{money . (.Field "deposit")}}|{{quantity $ (.Field "weight")}}|{{date . (.Field "pickup")}}|{{date . (.Field "local")}}|{{date . (.Field "day")}}`
+	extra := `{"deposit":"-5.5","weight":-1.25,"pickup":"2024-07-01T12:00:00Z","local":"2024-07-01 12:00:00","day":"2024-07-02"}`
+	for _, locale := range []string{"en", "ar", "ar-EG", "de"} {
+		for _, channel := range []message.Channel{message.SMS, message.WhatsApp} {
+			r := renderer(t, folder(t, map[string]string{"pos_save." + string(channel) + ".customer." + locale + ".txt": text}), luna)
+			m := rendered(t, r, channel, message.Customer, sample(event.POSSave, func(e *event.Event) { e.Extra, e.Customer.Locale = extra, locale }))
+			for i, part := range strings.Split(m.Text, "|") {
+				if strings.TrimSpace(part) == "" {
+					t.Errorf("%s, %s: value %d is missing: %q", locale, channel, i+1, m.Text)
+				}
+			}
+		}
+	}
+}
+
 // TestFilesOfVersion1: the files that 0.1.0 had make the messages that they made there, its layout too.
 func TestFilesOfVersion1(t *testing.T) {
 	t.Parallel()

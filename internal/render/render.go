@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"unicode"
 	"unicode/utf16"
 	"unicode/utf8"
 
@@ -97,20 +98,38 @@ func (r *Renderer) Render(j *job.Job) (message.Message, error) {
 	return m, err
 }
 
-// fit renders a message with as many items as fit: all of them, or else the most, found by halving.
+// fit renders a message that is as long as its provider takes. What gives way are items of the list, then the link to the receipt, which is shown whole or not at
+// all, and then the end of the text.
 func (r *Renderer) fit(m *message.Message, s *set, v *view) error {
+	fits, err := r.mostItems(m, s, v)
+	if !fits && err == nil && v.Receipt != "" && m.Channel != message.Email {
+		v.Receipt = ""
+		fits, err = r.mostItems(m, s, v)
+	}
+	if fits || err != nil || m.Channel == message.Email {
+		return err
+	}
+	m.Text = cut(m.Text, r.limit(m.Channel), m.Channel)
+	if m.Channel == message.SMS {
+		m.Segments = format.Segments(m.Text)
+	}
+	return nil
+}
+
+// mostItems renders a message with as many items as fit: all of them, or else the most, found by halving. It returns false when it does not fit without any.
+func (r *Renderer) mostItems(m *message.Message, s *set, v *view) (fits bool, err error) {
 	all := v.Items
 	defer func() { v.Items = all }()
-	fits, err := r.parts(m, s, v)
-	if fits || err != nil {
-		return err
+	v.More = ""
+	if fits, err = r.parts(m, s, v); fits || err != nil {
+		return fits, err
 	}
 	least, most := 0, len(all) // most does not fit
 	for most-least > 1 {
 		n := (least + most) / 2
 		v.list(all, n)
 		if fits, err = r.parts(m, s, v); err != nil {
-			return err
+			return false, err
 		}
 		if fits {
 			least = n
@@ -120,20 +139,12 @@ func (r *Renderer) fit(m *message.Message, s *set, v *view) error {
 	}
 	if len(all) > 0 {
 		v.list(all, least)
-		if fits, err = r.parts(m, s, v); err != nil {
-			return err
-		}
+		fits, err = r.parts(m, s, v)
 	}
-	if !fits && m.Channel != message.Email {
-		m.Text = cut(m.Text, r.limit(m.Channel), m.Channel)
-		if m.Channel == message.SMS {
-			m.Segments = format.Segments(m.Text)
-		}
-	}
-	return nil
+	return fits, err
 }
 
-// cut shortens a text that is too long without any item.
+// cut shortens a text that is too long without any item. A link at its end goes as a whole.
 func cut(s string, limit int, channel message.Channel) string {
 	if channel == message.SMS {
 		limit -= len("...") - len("…")/3 // the GSM alphabet has no "…"
@@ -144,11 +155,23 @@ func cut(s string, limit int, channel message.Channel) string {
 			n -= max(1, over/2) // a character has at most two units, so this takes away no more than is over
 			continue
 		}
+		short = withoutPartOfLink(s, short)
 		if channel == message.SMS {
 			short = format.GSM7(short)
 		}
 		return short
 	}
+}
+
+// withoutPartOfLink returns a shortened text without the link that it was cut in.
+func withoutPartOfLink(s, short string) string {
+	kept := strings.TrimSuffix(short, "…")
+	word := kept[strings.LastIndexFunc(kept, unicode.IsSpace)+1:]
+	next, _ := utf8.DecodeRuneInString(strings.TrimPrefix(s, kept))
+	if !strings.Contains(word, "://") || unicode.IsSpace(next) {
+		return short
+	}
+	return strings.TrimRightFunc(strings.TrimSuffix(kept, word), unicode.IsSpace) + "…"
 }
 
 // limit is how long a text may be on a channel, in UTF-16 code units; 0 for any length.
@@ -176,13 +199,16 @@ func (r *Renderer) parts(m *message.Message, s *set, v *view) (fits bool, err er
 		if m.Subject, err = s.parts["subject"].execute(v); err != nil {
 			return false, err
 		}
-		m.Subject = format.Clean(m.Subject, maxSubject)
+		// One line. The values in it are clean, and the marks of their direction stay.
+		m.Subject = format.Shorten(strings.Join(strings.FieldsFunc(m.Subject, endsWord), " "), maxSubject)
 		m.HTML, err = s.parts["html"].execute(v)
 		return len(m.HTML) <= maxHTML, err
 	}
 	limit := r.limit(m.Channel)
 	return limit == 0 || len(m.Text) <= limit || units(m.Text) <= limit, err
 }
+
+func endsWord(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }
 
 // units counts the UTF-16 code units of a text, in which Twilio counts; no provider counts more.
 func units(s string) int {
@@ -278,8 +304,8 @@ func (r *Renderer) choose(q request) (choice, error) {
 	r.building.Lock()
 	defer r.building.Unlock()
 	c, err := r.find(q)
-	if err != nil {
-		return choice{}, err
+	if err != nil || len(q.locale) > maxRemembered {
+		return c, err
 	}
 	q.locale = strings.Clone(q.locale)
 	return r.chosen.keep(q, c), nil
