@@ -17,13 +17,14 @@ const (
 	emojiStyle         = '\ufe0f'
 	keycap             = '\u20e3'
 	blankBraille       = '\u2800' // a symbol without ink
-	// maxMarks is how many marks stand on a letter at most; no orthography needs more. A text with fifty on each is there to spoil what it stands in.
-	maxMarks = 8
 	blackFlag          = '\U0001f3f4'
 	cancelTag          = '\U000e007f'
 
 	firstStrongIsolate = '\u2068'
 	popIsolate         = '\u2069'
+
+	// maxMarks is how many marks a letter has at most. No orthography needs more: a text with fifty on each letter covers the lines around it.
+	maxMarks = 8
 )
 
 // Clean makes a text from a till fit to be shown: one line, at most limit characters (as Shorten counts them), nothing in it that is not

@@ -37,7 +37,9 @@ func NewSources(c *Caps) *Sources {
 }
 
 // labelOf is a source's own label: metrics take no other text than UTF-8.
-func labelOf(source string) string { return strings.ToValidUTF8(source[:min(len(source), maxLabel)], "") }
+func labelOf(source string) string {
+	return strings.ToValidUTF8(source[:min(len(source), maxLabel)], "")
+}
 
 // Label is the source itself for the first hundred that come by, "other" for those after, and "none" for a webhook without one.
 func (s *Sources) Label(source string) string {

@@ -262,7 +262,7 @@ func (v *view) receipt(e *event.Event, about occasion, items bool) {
 // same returns a figure as it is.
 func same(literal string) string { return literal }
 
-// returned says that the lines of a refund come to less than zero, as the till gave what comes back a minus. A discount among the lines alone does not.
+// returned says that the lines of a refund come to less than zero, as the till gave returned goods a minus. One discount among the lines does not make it so.
 func (v *view) returned(e *event.Event) bool {
 	if !slices.ContainsFunc(e.Items, func(item event.Item) bool {
 		return negative(item.Total) || negative(item.Quantity) || negative(item.UnitPrice)
