@@ -1,6 +1,7 @@
 package render
 
 import (
+	"cmp"
 	"io/fs"
 	"maps"
 	"regexp"
@@ -63,7 +64,7 @@ var occasionsOf = map[event.Type]byOutcome{
 	event.PaymentComplete: {paymentComplete, paymentPending, paymentFailed, paymentVoided, paymentVoided, refundComplete, orderUpdate, orderUpdate},
 	event.RefundComplete:  {refundComplete, refundPending, refundFailed, refundComplete, refundComplete, refundComplete, refundComplete, orderUpdate},
 	event.POSSave:         {posSave, orderUpdate, paymentFailed, paymentVoided, orderCancel, refundComplete, orderUpdate, orderUpdate},
-	event.OrderCreate:     {orderCreate, orderCreate, orderUpdate, orderCancel, orderCancel, refundComplete, orderUpdate, orderUpdate},
+	event.OrderCreate:     {orderCreate, orderCreate, orderUpdate, orderCancel, orderCancel, refundComplete, orderUpdate, orderCreate},
 	event.OrderUpdate:     {orderUpdate, orderUpdate, orderUpdate, orderCancel, orderCancel, refundComplete, orderUpdate, orderUpdate},
 	event.OrderCancel:     {orderCancel, orderCancel, orderCancel, orderCancel, orderCancel, orderCancel, orderCancel, orderCancel},
 }
@@ -145,7 +146,7 @@ func (all *statuses) read(text string) status {
 // readStatus reads a status. One that is known as it is is not taken apart.
 func readStatus(text string) status {
 	s := status{key: format.StatusKey(text), readable: format.Readable(format.Clean(text, maxField))}
-	for key, about := s.key, aboutSale; ; {
+	for key, about := cmp.Or(s.key, strings.ToLower(s.readable)), aboutSale; ; {
 		if word, known := wordOf(key); known {
 			s.about, s.word, s.is = about, word, outcomeOf(about, key, word)
 			return s
@@ -173,7 +174,7 @@ func outcomeOf(about subject, key, word string) outcome {
 	is := outcomes[word]
 	switch {
 	case about == aboutSale:
-	case is == settled && (underWay[word] && key != "received" || about == aboutRefund && word == "confirmed"):
+	case (is == settled || word == "on_hold") && (underWay[word] && key != "received" || about == aboutRefund && word == "confirmed"):
 		return pending
 	case about == aboutRefund && (is == canceled || is == voided):
 		return failed
@@ -196,6 +197,7 @@ func inside(key string) outcome {
 			is = unclear
 		case strings.HasPrefix(part, "refund") && is == settled || part == "refund":
 			is = returned // not how far the refund is
+		case part == "pago": // paid in Portuguese, payment in Spanish
 		case known && is == settled && found == settled && !underWay[word]:
 			return settled
 		}
@@ -225,7 +227,7 @@ var doubts = func() map[string]bool {
 // outcomes are those of words whose outcome is not settled.
 var outcomes = map[string]outcome{
 	"pending": pending, "authorized": pending, "failed": failed, "declined": failed, "expired": failed, "voided": voided, "cancelled": canceled,
-	"refunded": refunded, "partially_refunded": refunded, "returned": returned,
+	"refunded": refunded, "partially_refunded": refunded, "returned": returned, "on_hold": unclear,
 }
 
 // wordOf returns the word of a status key.
@@ -251,7 +253,7 @@ var spoken = sync.OnceValue(func() map[string]string {
 	for _, name := range files {
 		text, _ := builtIn.ReadFile(name)
 		for _, found := range statusBlock.FindAllStringSubmatch(string(text), -1) {
-			for _, key := range genders(format.StatusKey(found[2])) {
+			for _, key := range genders(cmp.Or(format.StatusKey(found[2]), found[2])) { // without the letters a to z, the text is its own key
 				if other, known := all[key]; !known || other == found[1] || outcomes[found[1]] == canceled && outcomes[other] == voided {
 					all[key] = found[1]
 				} else if outcomes[other] != outcomes[found[1]] && outcomes[other] != canceled {
@@ -260,7 +262,7 @@ var spoken = sync.OnceValue(func() map[string]string {
 			}
 		}
 	}
-	maps.DeleteFunc(all, func(key, word string) bool { return key == "" || word == "" })
+	maps.DeleteFunc(all, func(_, word string) bool { return word == "" })
 	return all
 })
 
@@ -322,7 +324,7 @@ var aliases = func() map[string]string {
 
 // methods are the means of payment that have words, by what tills write.
 var methods = map[string]string{
-	"cash": "cash", "card": "card", "credit_card": "card", "debit_card": "card", "credit": "card", "debit": "card", "external_credit": "card",
+	"cash": "cash", "card": "card", "credit_card": "card", "debit_card": "card", "credit": "card", "debit": "card", "external_credit": "card", "card_present": "card",
 	"gift_card": "gift_card", "giftcard": "gift_card", "square_gift_card": "gift_card", "bank_transfer": "bank_transfer", "bank": "bank_transfer",
 	"bank_account": "bank_transfer", "transfer": "bank_transfer", "wire": "bank_transfer", "store_credit": "store_credit",
 }

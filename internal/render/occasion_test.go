@@ -55,8 +55,9 @@ func TestOccasions(t *testing.T) {
 		{p, "abgelehnt", "20", paymentFailed}, {p, "Zahlung fehlgeschlagen", "20", paymentFailed}, {p, "storniert", "20", paymentVoided}, {s, "Storniert", "20", orderCancel},
 		{p, "erstattet", "20", refundComplete}, {p, "nicht bezahlt", "20", orderUpdate}, {p, "bezahlt", "20", paymentComplete}, {p, "annulé", "20", paymentVoided},
 		{s, "Annulée", "20", orderCancel}, {p, "refusé", "20", paymentFailed}, {p, "remboursement effectué", "20", refundComplete}, {p, "échec du paiement", "20", paymentFailed}, {s, "cancelada", "20", orderCancel}, {p, "cancelado", "20", paymentVoided},
-		{p, "rechazada", "20", paymentFailed}, {p, "no pagado", "20", orderUpdate}, {p, "pendiente", "20", paymentPending}, {p, "rimborsato", "20", refundComplete},
-		{p, "geweigerd", "20", paymentFailed}, {p, "reembolsado", "20", refundComplete}, {u, "versandt", "20", orderUpdate},
+		{p, "rechazada", "20", paymentFailed}, {p, "no pagado", "20", orderUpdate}, {p, "Pago rechazado", "20", paymentFailed}, {p, "pago", "20", paymentComplete}, {p, "Pago pendiente", "20", paymentPending},
+		{s, "ON_HOLD", "20", orderUpdate}, {p, "on-hold", "20", orderUpdate}, {c, "on hold", "20", orderCreate}, {c, "not paid", "20", orderCreate}, {p, "pendiente", "20", paymentPending}, {p, "rimborsato", "20", refundComplete},
+		{p, "geweigerd", "20", paymentFailed}, {p, "reembolsado", "20", refundComplete}, {u, "versandt", "20", orderUpdate}, {p, "キャンセル済み", "20", paymentVoided}, {p, "已退款", "20", refundComplete}, {s, "تم الإلغاء", "20", orderCancel}, {p, "تم الرفض", "20", paymentFailed},
 		{x, "", "20", orderCancel}, {x, "refunded", "20", orderCancel}, {x, "ready", "-20", orderCancel}, {x, "refund_pending", "20", refundPending},
 	} {
 		e := &event.Event{Type: tt.kind, Sale: event.Sale{Status: tt.status, Total: tt.total}}

@@ -67,6 +67,12 @@ Questions: +1 202 555 0100`
 	if got := receiptOf(t, r, e); !strings.Contains(got, "Date: Jul 1, 2024 9:30") || !strings.Contains(got, "Payment method: cash\n") {
 		t.Error(got)
 	}
+	for brand, want := range map[string]string{"AMERICAN_EXPRESS": "American Express", "apple_pay": "Apple Pay", "VISA": "VISA", "PayPal": "PayPal", "CARD_PRESENT": "card"} {
+		e.Sale.Payment = event.Payment{Brand: brand}
+		if got := receiptOf(t, r, e); !strings.Contains(got, "Payment method: "+want+"\n") {
+			t.Errorf("%s: %s", brand, got)
+		}
+	}
 	e.Sale.Payment = event.Payment{LastFour: "4242 4242 4242 4242"}
 	if got := receiptOf(t, r, e); !strings.Contains(got, "Payment method: card ending in 4242\n") || strings.Contains(got, "4242 ") {
 		t.Error(got)

@@ -15,7 +15,7 @@ func Clean(e *event.Event) {
 	e.Sale.OrderID, e.Sale.TransactionID, e.Sale.Status = Name(e.Sale.OrderID), Name(e.Sale.TransactionID), Name(e.Sale.Status)
 	e.Sale.Payment.Brand = Name(e.Sale.Payment.Brand)
 	hideNumber(&e.Sale.Payment)
-	e.Customer.Name = Name(e.Customer.Name)
+	e.Customer.Name = Name(given(e.Customer.Name))
 	if isOneOf(strangers, e.Customer.Name) {
 		e.Customer.Name = ""
 	}
@@ -26,6 +26,14 @@ func Clean(e *event.Event) {
 			e.Items[i].Options[j] = Name(option)
 		}
 	}
+}
+
+// given returns the parts of a customer's name that a till had: "Zoe undefined" is a first name and no last name. Null is a name, null is not.
+func given(name string) string {
+	for _, missing := range []string{"undefined", "null"} {
+		name = strings.TrimSuffix(strings.TrimPrefix(name, missing+" "), " "+missing)
+	}
+	return name
 }
 
 // minCardNumber is how many digits a card's number has at least (ISO/IEC 7812).

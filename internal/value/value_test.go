@@ -208,7 +208,13 @@ func TestClean(t *testing.T) {
 			t.Errorf("%q is a name", name)
 		}
 	}
-	for _, name := range []string{"Christopher Guest", "Jo Customer", "Nan", "True Love"} {
+	for name, want := range map[string]string{"Zoe undefined": "Zoe", "undefined Roe": "Roe", "Zoe null": "Zoe", "null Roe": "Roe", "null undefined": "", "undefined": ""} {
+		e := &event.Event{Customer: event.Customer{Name: name}}
+		if Clean(e); e.Customer.Name != want {
+			t.Errorf("%q became %q", name, e.Customer.Name)
+		}
+	}
+	for _, name := range []string{"Jennifer Null", "Zoe Undefined", "Christopher Guest", "Jo Customer", "Nan", "True Love"} {
 		e := &event.Event{Customer: event.Customer{Name: name}}
 		if Clean(e); e.Customer.Name != name {
 			t.Errorf("%q became %q", name, e.Customer.Name)
