@@ -93,7 +93,10 @@ func amount(literal, code string, l Locale, digits uint8, symbolOf func(string, 
 		least = plainDigits
 	}
 	text := number(d, l, least, max(least, digits), symbol)
-	if l.rtl && strings.HasSuffix(text, symbol) && strings.ContainsAny(symbol, latin) && !strings.ContainsAny(symbol[len(symbol)-1:], latin) {
+	if !l.rtl {
+		return strings.TrimSuffix(text, ".") // "20,00 kr." would end a sentence, and have a second full stop at its end
+	}
+	if strings.HasSuffix(text, symbol) && strings.ContainsAny(symbol, latin) && !strings.ContainsAny(symbol[len(symbol)-1:], latin) {
 		text += leftToRight // or the sign would change places with the letters: $US
 	}
 	return text

@@ -128,7 +128,7 @@ func TestTextMessagesAreOneSegment(t *testing.T) {
 		t.Fatal(errs)
 	}
 	languages := f.locales()
-	figures := []string{"en", "en-GB", "de", "de-CH", "fr", "fr-CH", "fr-CA", "es", "es-MX", "pt-BR", "it", "nl", "pl", "sv", "nb", "da", "fi", "cs", "tr", "ar", "ja", "zh-Hans", "ru", "he", "hi"}
+	figures := []string{"en", "en-GB", "de", "de-CH", "fr", "fr-CH", "fr-CA", "es", "es-MX", "pt-BR", "it", "nl", "pl", "sv", "nb", "da", "fi", "cs", "tr", "ar", "ja", "zh-Hans", "ru", "he", "hi", "bg", "mk"}
 	for _, words := range languages {
 		r := renderer(t, Config{}, luna)
 		for _, about := range occasions {
@@ -147,6 +147,9 @@ func TestTextMessagesAreOneSegment(t *testing.T) {
 							}
 						}
 						m := rendered(t, r, message.SMS, audience, e)
+						if strings.Contains(m.Text, "..") {
+							t.Errorf("%s, %s, %s, %s: two full stops: %q", about, audience, code, locale, m.Text)
+						}
 						if m.Segments != 1 {
 							t.Errorf("%s, %s, %s, %s: %d segments: %q", about, audience, code, locale, m.Segments, m.Text)
 						}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -109,6 +110,9 @@ func (r *Renderer) fit(m *message.Message, s *set, v *view) error {
 	if fits || err != nil || m.Channel == message.Email {
 		return err
 	}
+	if m.Template != nil {
+		shortenParameters(m.Template.Parameters)
+	}
 	m.Text = cut(m.Text, r.limit(m.Channel), m.Channel)
 	if m.Channel == message.SMS {
 		m.Segments = format.Segments(m.Text)
@@ -165,6 +169,9 @@ func cut(s string, limit int, channel message.Channel) string {
 
 // withoutPartOfLink returns a shortened text without the link that it was cut in.
 func withoutPartOfLink(s, short string) string {
+	if short == s {
+		return s
+	}
 	kept := strings.TrimSuffix(short, "…")
 	word := kept[strings.LastIndexFunc(kept, unicode.IsSpace)+1:]
 	next, _ := utf8.DecodeRuneInString(strings.TrimPrefix(s, kept))
@@ -187,6 +194,7 @@ func (r *Renderer) parts(m *message.Message, s *set, v *view) (fits bool, err er
 	if m.Text, err = s.parts["txt"].execute(v); err != nil {
 		return false, err
 	}
+	m.Text = oneStop(m.Text)
 	switch m.Channel {
 	case message.SMS:
 		if m.Segments = 1; !isPlainSegment(m.Text) {
@@ -194,21 +202,38 @@ func (r *Renderer) parts(m *message.Message, s *set, v *view) (fits bool, err er
 			m.Segments = format.Segments(m.Text)
 		}
 	case message.WhatsApp:
-		m.Template, err = r.approved(s, v)
+		if m.Template, err = r.approved(s, v); err != nil || m.Template != nil && length(m.Template.Parameters) > maxParameters {
+			return false, err
+		}
 	case message.Email:
 		if m.Subject, err = s.parts["subject"].execute(v); err != nil {
 			return false, err
 		}
 		// One line. The values in it are clean, and the marks of their direction stay.
-		m.Subject = format.Shorten(strings.Join(strings.FieldsFunc(m.Subject, endsWord), " "), maxSubject)
+		m.Subject = format.Shorten(oneStop(oneLine(m.Subject)), maxSubject)
 		m.HTML, err = s.parts["html"].execute(v)
+		m.HTML = strings.ReplaceAll(strings.ReplaceAll(m.HTML, ".</bdi>.", ".</bdi>"), ".\u2069</bdi>.", ".\u2069</bdi>")
 		return len(m.HTML) <= maxHTML, err
 	}
 	limit := r.limit(m.Channel)
 	return limit == 0 || len(m.Text) <= limit || units(m.Text) <= limit, err
 }
 
-func endsWord(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }
+// doubleStop is a full stop behind a value that ends with its own: "from Acme Inc..".
+var doubleStop = regexp.MustCompile(`([^.])\.([\x{2069}\x{200e}\x{200f}]*)\.(\s|$)`)
+
+// oneStop returns a text without the second of two full stops. Three of them stay.
+func oneStop(s string) string {
+	if !strings.Contains(s, "..") && !strings.ContainsAny(s, "\u2069\u200e\u200f") {
+		return s
+	}
+	return doubleStop.ReplaceAllString(s, "$1.$2$3")
+}
+
+// oneLine returns a text with a single space for each row of spaces, line breaks and control characters, and none at its ends.
+func oneLine(s string) string {
+	return strings.Join(strings.FieldsFunc(s, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }), " ")
+}
 
 // units counts the UTF-16 code units of a text, in which Twilio counts; no provider counts more.
 func units(s string) int {
@@ -241,6 +266,26 @@ func isPlainSegment(s string) bool {
 	return len(s) > 0 && len(s) <= segment
 }
 
+// maxParameters is how long the parameters of an approved template are together, in UTF-16 code units. With the template's own text they may have 1,024 characters
+// (developers.facebook.com, message templates; error 132005).
+const maxParameters = 900
+
+// length is that of all parameters together.
+func length(parameters []string) int {
+	n := 0
+	for _, p := range parameters {
+		n += units(p)
+	}
+	return n
+}
+
+// shortenParameters gives each parameter its share of maxParameters, where they are too long without any item.
+func shortenParameters(parameters []string) {
+	for i, p := range parameters {
+		parameters[i] = cut(p, maxParameters/len(parameters), message.WhatsApp)
+	}
+}
+
 // missing takes the place of an empty parameter of an approved template, which no provider takes.
 const missing = "–"
 
@@ -255,7 +300,8 @@ func (r *Renderer) approved(s *set, v *view) (*message.Template, error) {
 		return nil, fmt.Errorf("template %s: %w", c.name, err)
 	}
 	for i, p := range t.Parameters {
-		if strings.TrimSpace(p) == "" {
+		// WhatsApp refuses a parameter with line breaks, tabs or more than four spaces in a row, too (131008 and 132018).
+		if t.Parameters[i] = oneLine(p); t.Parameters[i] == "" {
 			t.Parameters[i] = missing
 			s.warn.Do(func() {
 				if r.Log != nil {
