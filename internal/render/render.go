@@ -232,6 +232,10 @@ func oneStop(s string) string {
 
 // oneLine returns a text with a single space for each row of spaces, line breaks and control characters, and none at its ends.
 func oneLine(s string) string {
+	odd := func(r rune) bool { return r != ' ' && (unicode.IsSpace(r) || unicode.IsControl(r)) }
+	if !strings.ContainsFunc(s, odd) && !strings.Contains(s, "  ") {
+		return strings.Trim(s, " ") // most are
+	}
 	return strings.Join(strings.FieldsFunc(s, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }), " ")
 }
 
