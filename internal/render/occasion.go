@@ -215,8 +215,8 @@ func inside(key string) outcome {
 // doubts are words that turn what stands beside them around, or that stand for trouble without saying how it ends.
 var doubts = func() map[string]bool {
 	all := map[string]bool{}
-	for word := range strings.FieldsSeq("not no non never without unable cannot cant didnt wasnt request requested requests requires required awaiting incomplete " +
-		"chargeback chargebacks chargedback charged " +
+	for word := range strings.FieldsSeq("not no non never without unable cannot cant didnt wasnt request requested requests requires required incomplete " +
+		"chargeback chargebacks chargedback back " +
 		"nicht kein keine ohne pas ne sans sin niet geen nie nao sem degil dispute disputed disputes reversal overdue uncaptured insufficient invalid blocked " +
 		"abandoned fraud fraudulent suspected bounced retry retrying") {
 		all[word] = true
