@@ -22,6 +22,9 @@ const (
 
 	firstStrongIsolate = '\u2068'
 	popIsolate         = '\u2069'
+
+	// maxMarks is how many marks a letter has at most. No orthography needs more: a text with fifty on each letter covers the lines around it.
+	maxMarks = 8
 )
 
 // Clean makes a text from a till fit to be shown: one line, at most limit characters (as Shorten counts them), nothing in it that is not
@@ -33,7 +36,7 @@ func Clean(s string, limit int) string {
 	}
 	var b strings.Builder
 	var before rune // the last character written, 0 at the start and behind a space
-	space := false
+	space, marks := false, 0
 	for written := 0; s != "" && written <= limit; {
 		r, size := utf8.DecodeRuneInString(s)
 		n := size
@@ -47,6 +50,11 @@ func Clean(s string, limit int) string {
 			space, before = b.Len() > 0, 0
 			continue
 		case isInvisible(r) && !isPart(before, r, rest), before == 0 && unicode.Is(unicode.M, r): // a mark needs something to stand on
+			continue
+		}
+		if !unicode.Is(unicode.M, r) {
+			marks = 0
+		} else if marks++; marks > maxMarks {
 			continue
 		}
 		if space {
@@ -190,6 +198,9 @@ func Isolate(s string, rtl bool) string {
 	}
 	return string(firstStrongIsolate) + s + string(popIsolate)
 }
+
+// Unisolated returns a value without what Isolate put around it, for a program to read.
+func Unisolated(s string) string { return strings.Map(withoutControls, s) }
 
 // withoutControls is for strings.Map.
 func withoutControls(r rune) rune {

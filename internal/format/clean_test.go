@@ -52,6 +52,7 @@ func TestClean(t *testing.T) {
 		{"\u0301\u0302", ""},
 		{" \u0301x", "x"},
 		{"e\u0301", "e\u0301"},
+		{"Z" + strings.Repeat("\u0301", 100) + "oe", "Z" + strings.Repeat("\u0301", maxMarks) + "oe"},
 		{"\xff\xfe\ufffd\ufffc", ""},
 		{"O\xffK", "OK"},
 		{"", ""},

@@ -93,7 +93,10 @@ func amount(literal, code string, l Locale, digits uint8, symbolOf func(string, 
 		least = plainDigits
 	}
 	text := number(d, l, least, max(least, digits), symbol)
-	if l.rtl && strings.HasSuffix(text, symbol) && strings.ContainsAny(symbol, latin) && !strings.ContainsAny(symbol[len(symbol)-1:], latin) {
+	if !l.rtl {
+		return strings.TrimSuffix(text, ".") // "20,00 kr." would end a sentence, and have a second full stop at its end
+	}
+	if strings.HasSuffix(text, symbol) && strings.ContainsAny(symbol, latin) && !strings.ContainsAny(symbol[len(symbol)-1:], latin) {
 		text += leftToRight // or the sign would change places with the letters: $US
 	}
 	return text
@@ -142,6 +145,17 @@ func number(d *apd.Decimal, l Locale, least, most uint8, symbol string) string {
 	f.CurrencyDisplay = currency.DisplayNone
 	// What patterns have around a symbol stays there without one. A mark before a minus is the minus's own.
 	return strings.TrimRight(strings.TrimLeft(f.Format(a), "\u00a0\u200f"), "\u00a0\u200e\u200f")
+}
+
+// Sum returns the sum of decimal numbers, exactly, as a plain decimal number. Texts that are not numbers are passed over.
+func Sum(literals []string) string {
+	var sum apd.Decimal
+	for _, literal := range literals {
+		if d, ok := parse(literal); ok {
+			_, _ = exact.Add(&sum, &sum, d) // it fails beyond the exponents alone, and parse rules them out
+		}
+	}
+	return sum.Text('f')
 }
 
 // LineTotal returns quantity × unit price, exactly, as a plain decimal number; "" if one of them is not a number.

@@ -67,11 +67,11 @@ func pages(text string, alone, each int, places func(rune) int) int {
 
 // gsm7Equals are the marks that the GSM alphabet has another one for. Letters are not among them.
 var gsm7Equals = func() map[rune]string {
-	equals := map[rune]string{'…': "...", '×': "x", '￥': "¥", '￡': "£", '＄': "$"}
+	equals := map[rune]string{'…': "...", '⋯': "...", '‥': "..", '×': "x", '⁄': "/", '∕': "/", '￥': "¥", '￡': "£", '＄': "$"}
 	for equal, marks := range map[string]string{
-		"'":  "‘’‚‛‹›′ʼ`´",
-		`"`:  "“”„‟«»″",
-		"-":  "‐‑‒–—―−﹣－•‣◦▪▫●○∙⁃■□◆",
+		"'":  "‘’‚‛‹›′‵ʼʻ`´＇❛❜",
+		`"`:  "“”„‟«»″‶＂❝❞〝〞〟",
+		"-":  "‐‑‒–—―−﹘﹣－⸺⸻•‣◦▪▫●○∙⁃■□◆",
 		"\n": "\u2028\u2029\u0085\v",
 		" ":  "\t",
 	} {

@@ -143,3 +143,24 @@ func FuzzGSM7(f *testing.F) {
 		}
 	})
 }
+
+// TestPunctuationOfLatinTexts: every quotation mark, dash, ellipsis and space that Latin texts have costs no second segment.
+func TestPunctuationOfLatinTexts(t *testing.T) {
+	t.Parallel()
+	checked := 0
+	for r := range unicode.MaxRune {
+		latin := unicode.Is(unicode.Common, r) && (r < 0x2e00 || r > 0x30ff) && (r < 0xfe30 || r > 0xfe4f) // medieval and Asian marks
+		switch {
+		case unicode.Is(unicode.Zs, r), latin && unicode.In(r, unicode.Pd, unicode.Pi, unicode.Pf), strings.ContainsRune("…‥⋯ʼʻ′″´`•·", r):
+		default:
+			continue
+		}
+		checked++
+		if got := GSM7("a" + string(r) + " b"); !isGSM7(got) {
+			t.Errorf("%U becomes %q", r, got)
+		}
+	}
+	if checked < 40 {
+		t.Errorf("%d marks", checked)
+	}
+}

@@ -9,7 +9,7 @@ import (
 
 // Clean returns an address as it was typed, without the characters that a paste brings along. Characters have their plain form (NFKC: full-width letters,
 // digits, + and @ are ASCII), and digits of any script are ASCII digits. Format characters (bidi marks, byte order marks, zero-width
-// characters), variation selectors and the frames of keycaps are left out; line breaks, control characters and spaces of all kinds are spaces, of
+// characters), fillers, variation selectors and the frames of keycaps are left out; line breaks, control characters and spaces of all kinds are spaces, of
 // which none stands at either end.
 func Clean(address string) string {
 	plain := func(r rune) bool { return r < ' ' || r >= 0x7f }
@@ -22,7 +22,7 @@ func Clean(address string) string {
 			return ' '
 		case unicode.Is(unicode.Nd, r):
 			return asciiDigit(r)
-		case unicode.In(r, unicode.Cf, unicode.Me, unicode.Variation_Selector):
+		case unicode.In(r, unicode.Cf, unicode.Me, unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point):
 			return -1
 		}
 		return r

@@ -1,7 +1,9 @@
 package pricing
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -113,5 +115,20 @@ func TestBudgetIsShared(t *testing.T) {
 	wg.Wait()
 	if fit.Load() != 100 {
 		t.Errorf("%d fit, want 100", fit.Load())
+	}
+}
+
+// TestEachCapCountsItsSource: also where more sources have caps than there are labels for other sources.
+func TestEachCapCountsItsSource(t *testing.T) {
+	t.Parallel()
+	var caps []string
+	for i := range 3 * maxSources {
+		caps = append(caps, fmt.Sprintf("sms/kiosk-%d=1", i))
+	}
+	b, now := budget(t, strings.Join(caps, ",")), time.Now()
+	for i := range caps {
+		if reached, over := b.Reserve(fmt.Sprintf("kiosk-%d", i), 1_000_000, now); over {
+			t.Fatalf("kiosk-%d: %s is reached by other sources", i, reached.Name())
+		}
 	}
 }

@@ -21,7 +21,7 @@ type Sources struct {
 	seen map[string]string // each label by itself: its own copy, since the caller's string may be a piece of a whole payload
 }
 
-// NewSources returns labels, of which sources with caps of their own take theirs first.
+// NewSources returns labels. Sources with caps of their own have theirs, however many they are: a cap counts what one source spends.
 func NewSources(c *Caps) *Sources {
 	s := &Sources{seen: map[string]string{}}
 	if c == nil {
@@ -29,10 +29,16 @@ func NewSources(c *Caps) *Sources {
 	}
 	for _, ofChannel := range c.sources {
 		for source := range ofChannel {
-			s.Label(source)
+			label := labelOf(source)
+			s.seen[label] = label
 		}
 	}
 	return s
+}
+
+// labelOf is a source's own label: metrics take no other text than UTF-8.
+func labelOf(source string) string {
+	return strings.ToValidUTF8(source[:min(len(source), maxLabel)], "")
 }
 
 // Label is the source itself for the first hundred that come by, "other" for those after, and "none" for a webhook without one.
@@ -40,8 +46,7 @@ func (s *Sources) Label(source string) string {
 	if source == "" {
 		return noSource
 	}
-	// Metrics take no other text.
-	label := strings.ToValidUTF8(source[:min(len(source), maxLabel)], "")
+	label := labelOf(source)
 	s.mu.RLock()
 	own, known := s.seen[label]
 	full := len(s.seen) >= maxSources

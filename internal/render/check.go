@@ -167,6 +167,7 @@ func (r *Renderer) try(s *store.Store, locale string, about occasion, channel me
 			}
 		}
 		if c := texts.parts["template.json"]; c != nil {
+			v.Unsubscribe, v.More = "", "" // no WhatsApp message has the one, and few have the other
 			if err := r.tryApproved(c, v); err != nil {
 				return []error{err}
 			}

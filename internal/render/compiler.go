@@ -142,8 +142,8 @@ func (c compiler) branch(b *parse.BranchNode, dot reflect.Type) (step, bool) {
 	}, true
 }
 
-// value is a value in a template: its type, and how a step gets it.
-type value struct {
+// term is a value in a template: its type, and how a step gets it.
+type term struct {
 	typ reflect.Type
 	of  func(dot reflect.Value) reflect.Value
 }
@@ -151,22 +151,22 @@ type value struct {
 var stringType = reflect.TypeFor[string]()
 
 // command is a single operand, or "or" and its operands, all of them strings: the first that is not empty, or else the last.
-func command(c *parse.CommandNode, dot reflect.Type) (value, bool) {
+func command(c *parse.CommandNode, dot reflect.Type) (term, bool) {
 	if len(c.Args) == 1 {
 		return operand(c.Args[0], dot)
 	}
 	if name, is := c.Args[0].(*parse.IdentifierNode); !is || name.Ident != "or" {
-		return value{}, false
+		return term{}, false
 	}
-	var choices []value
+	var choices []term
 	for _, arg := range c.Args[1:] {
 		v, ok := operand(arg, dot)
 		if !ok || v.typ != stringType {
-			return value{}, false
+			return term{}, false
 		}
 		choices = append(choices, v)
 	}
-	return value{stringType, func(dot reflect.Value) (chosen reflect.Value) {
+	return term{stringType, func(dot reflect.Value) (chosen reflect.Value) {
 		for _, v := range choices {
 			if chosen = v.of(dot); chosen.Len() > 0 {
 				break
@@ -178,25 +178,25 @@ func command(c *parse.CommandNode, dot reflect.Type) (value, bool) {
 
 // operand is the dot, a string constant, or an exported field of the dot. A field that is promoted from an embedded struct, and a field of a
 // field, are left to the library: it follows pointers there, and fails if one is nil.
-func operand(node parse.Node, dot reflect.Type) (value, bool) {
+func operand(node parse.Node, dot reflect.Type) (term, bool) {
 	switch n := node.(type) {
 	case *parse.DotNode:
-		return value{dot, func(dot reflect.Value) reflect.Value { return dot }}, true
+		return term{dot, func(dot reflect.Value) reflect.Value { return dot }}, true
 	case *parse.StringNode:
 		text := reflect.ValueOf(n.Text)
-		return value{stringType, func(reflect.Value) reflect.Value { return text }}, true
+		return term{stringType, func(reflect.Value) reflect.Value { return text }}, true
 	case *parse.FieldNode:
 		if len(n.Ident) != 1 || dot.Kind() != reflect.Struct {
-			return value{}, false
+			return term{}, false
 		}
 		field, found := dot.FieldByName(n.Ident[0])
 		if !found || !field.IsExported() || len(field.Index) != 1 {
-			return value{}, false
+			return term{}, false
 		}
 		i := field.Index[0]
-		return value{field.Type, func(dot reflect.Value) reflect.Value { return dot.Field(i) }}, true
+		return term{field.Type, func(dot reflect.Value) reflect.Value { return dot.Field(i) }}, true
 	}
-	return value{}, false
+	return term{}, false
 }
 
 // maxNodes bounds a template with its includes in their places. A template that includes itself exceeds it.

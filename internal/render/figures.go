@@ -1,10 +1,12 @@
 package render
 
 import (
+	"cmp"
 	"strings"
 	"sync"
 	"time"
 
+	"ringup.dev/ringup/internal/event"
 	"ringup.dev/ringup/internal/format"
 	"ringup.dev/ringup/internal/message"
 )
@@ -27,8 +29,12 @@ func (v *view) moneyKind() figureKind {
 	return amountKind
 }
 
-// maxMemo bounds a memo: what a shop has comes again and again.
-const maxMemo = 4096
+const (
+	// maxMemo bounds a memo: what a shop has comes again and again.
+	maxMemo = 4096
+	// maxRemembered bounds the texts of a memo's key, in bytes. A text from a till may be as large as its webhook, and 4,096 of them would fill the memory.
+	maxRemembered = 128
+)
 
 // memo remembers values that cost as much as the rest of a text message to make. The zero memo is ready for use, by several goroutines.
 type memo[K comparable, V any] struct {
@@ -70,29 +76,45 @@ func (f *figures) get(kind figureKind, literal, code string, locale format.Local
 	if literal == "" {
 		return ""
 	}
+	if len(literal)+len(code) > maxRemembered {
+		return written(kind, literal, code, locale)
+	}
 	key := figure{kind, literal, code, locale.String()}
 	if text, known := f.numbers.find(key); known {
 		return text
 	}
-	var text string
-	switch kind {
-	case smsKind:
-		text = format.SMSMoney(literal, code, locale)
-	case unitKind:
-		text = format.UnitPrice(literal, code, locale)
-	case quantityKind:
-		text = format.Quantity(literal, locale)
-	default:
-		text = format.Money(literal, code, locale)
-	}
 	key.literal, key.code = strings.Clone(literal), strings.Clone(code)
-	return f.numbers.keep(key, text)
+	return f.numbers.keep(key, written(kind, literal, code, locale))
 }
 
-// product is a line's total, as a literal.
+// written formats a figure.
+func written(kind figureKind, literal, code string, locale format.Locale) string {
+	switch kind {
+	case smsKind:
+		return format.SMSMoney(literal, code, locale)
+	case unitKind:
+		return format.UnitPrice(literal, code, locale)
+	case quantityKind:
+		return format.Quantity(literal, locale)
+	}
+	return format.Money(literal, code, locale)
+}
+
+// total is a line's total, as a literal: the sender's, or else quantity × unit price, or else the unit price. It is "" where there is none of them.
+func (f *figures) total(item *event.Item) string {
+	if item.Total != "" || item.Quantity == "" {
+		return cmp.Or(item.Total, item.UnitPrice)
+	}
+	return cmp.Or(f.product(item.Quantity, item.UnitPrice), item.UnitPrice)
+}
+
+// product is quantity × unit price, as a literal.
 func (f *figures) product(quantity, price string) string {
-	if one(quantity) {
+	switch {
+	case one(quantity):
 		return price
+	case len(quantity)+len(price) > maxRemembered:
+		return format.LineTotal(quantity, price)
 	}
 	if total, known := f.totals.find([2]string{quantity, price}); known {
 		return total

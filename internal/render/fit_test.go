@@ -128,7 +128,7 @@ func TestTextMessagesAreOneSegment(t *testing.T) {
 		t.Fatal(errs)
 	}
 	languages := f.locales()
-	figures := []string{"en", "en-GB", "de", "de-CH", "fr", "fr-CH", "fr-CA", "es", "es-MX", "pt-BR", "it", "nl", "pl", "sv", "nb", "da", "fi", "cs", "tr", "ar", "ja", "zh-Hans", "ru", "he", "hi"}
+	figures := []string{"en", "en-GB", "de", "de-CH", "fr", "fr-CH", "fr-CA", "es", "es-MX", "pt-BR", "it", "nl", "pl", "sv", "nb", "da", "fi", "cs", "tr", "ar", "ja", "zh-Hans", "ru", "he", "hi", "bg", "mk"}
 	for _, words := range languages {
 		r := renderer(t, Config{}, luna)
 		for _, about := range occasions {
@@ -147,6 +147,9 @@ func TestTextMessagesAreOneSegment(t *testing.T) {
 							}
 						}
 						m := rendered(t, r, message.SMS, audience, e)
+						if strings.Contains(m.Text, "..") {
+							t.Errorf("%s, %s, %s, %s: two full stops: %q", about, audience, code, locale, m.Text)
+						}
 						if m.Segments != 1 {
 							t.Errorf("%s, %s, %s, %s: %d segments: %q", about, audience, code, locale, m.Segments, m.Text)
 						}
@@ -175,6 +178,94 @@ func TestNothingOfAnEventIsKept(t *testing.T) {
 			if item != (line{}) {
 				t.Fatalf("after %d items: line %d is %+v", items, i, item)
 			}
+		}
+	}
+}
+
+// TestLinksAreWhole: a link that is shown is shown whole, however long it is and wherever a shop's own text has it. One that leaves no room goes, and not the list.
+func TestLinksAreWhole(t *testing.T) {
+	t.Parallel()
+	own := renderer(t, folder(t, map[string]string{
+		"pos_save.sms.customer.en.txt":      `Your order: {{link . "tracking"}} {{range .Items}}{{.Name}} {{end}}{{.Receipt}}`,
+		"pos_save.whatsapp.customer.en.txt": "{{range .Items}}{{.Name}}\n{{end}}{{.Receipt}}\n{{link . \"tracking\"}}.",
+	}), luna)
+	for name, r := range map[string]*Renderer{"built in": renderer(t, Config{}, luna), "own": own} {
+		for _, length := range []int{30, 800, 1300, 1500, 1590, 1600, 1700, 2000} {
+			for _, items := range []int{0, 1, 40} {
+				for _, channel := range []message.Channel{message.SMS, message.WhatsApp} {
+					link := "https://till.example.com/"
+					link += strings.Repeat("r", length-len(link))
+					e := order(items, "Latte")
+					e.Sale.ReceiptURL, e.Extra = link+"1", `{"tracking":"`+link+`2"}`
+					m := rendered(t, r, channel, message.Customer, e)
+					if n := units(m.Text); n > 1600 {
+						t.Errorf("%s, %s: %d units", name, channel, n)
+					}
+					for _, word := range strings.Fields(m.Text) {
+						if strings.Contains(word, "http") && strings.TrimRight(word, ".…12") != link {
+							t.Errorf("%s, %s, a link of %d characters, %d items: a part of it is in %q", name, channel, length, items, m.Text)
+						}
+					}
+					if name == "built in" && channel == message.WhatsApp && (!strings.Contains(m.Text, "Total: $125.50") || items > 0 && length >= 1600 && !strings.Contains(m.Text, "• Latte")) {
+						t.Errorf("a link of %d characters, %d items: %q", length, items, m.Text)
+					}
+				}
+			}
+		}
+	}
+}
+
+// TestOneItemIsListed: an item fits, however many options it has.
+func TestOneItemIsListed(t *testing.T) {
+	t.Parallel()
+	r := renderer(t, Config{}, luna)
+	e := sample(event.POSSave, func(e *event.Event) {
+		e.Items = e.Items[:1]
+		for i := range event.MaxOptions {
+			e.Items[0].Options = append(e.Items[0].Options, fmt.Sprintf("an option with a long name, number %d", i))
+		}
+	})
+	if m := rendered(t, r, message.WhatsApp, message.Customer, e); !strings.Contains(m.Text, "• Espresso (an option") || !strings.Contains(m.Text, "…): 2 × $3.25 = $6.50") || units(m.Text) > 1600 {
+		t.Errorf("%q", m.Text)
+	}
+	if m := rendered(t, r, message.Email, message.Customer, e); !strings.Contains(m.Text, "number 99") || !strings.Contains(m.HTML, "number 99") {
+		t.Errorf("%q", m.Text)
+	}
+}
+
+// TestLongTextsAreNotRemembered: a till's texts may be as large as its webhooks, and what is remembered of them is bounded.
+func TestLongTextsAreNotRemembered(t *testing.T) {
+	t.Parallel()
+	r := renderer(t, Config{}, luna)
+	for i := range 3 {
+		long := strings.Repeat(fmt.Sprint(i+1), 5000)
+		e := sample(event.POSSave, func(e *event.Event) {
+			e.Sale = event.Sale{OrderID: long, Status: long, Currency: long, Total: long, Tax: "1", Payment: event.Payment{Brand: long}}
+			e.Customer.Locale, e.Customer.TimeZone = "de-"+long, long
+			e.Items = []event.Item{{Name: long, Quantity: long, UnitPrice: long}, {Name: long, Quantity: "2", UnitPrice: long}}
+		})
+		for _, channel := range message.Channels {
+			rendered(t, r, channel, message.Customer, e)
+		}
+	}
+	for text := range r.statuses.known.seen {
+		if len(text) > maxRemembered {
+			t.Errorf("a status of %d bytes", len(text))
+		}
+	}
+	for q := range r.chosen.seen {
+		if len(q.locale) > maxRemembered {
+			t.Errorf("a locale of %d bytes", len(q.locale))
+		}
+	}
+	for f := range r.figures.numbers.seen {
+		if len(f.literal)+len(f.code) > maxRemembered {
+			t.Errorf("a number of %d bytes", len(f.literal)+len(f.code))
+		}
+	}
+	for pair := range r.figures.totals.seen {
+		if len(pair[0])+len(pair[1]) > maxRemembered {
+			t.Errorf("a product of %d bytes", len(pair[0])+len(pair[1]))
 		}
 	}
 }

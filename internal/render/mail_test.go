@@ -96,6 +96,49 @@ func TestDirections(t *testing.T) {
 	}
 }
 
+// TestFiguresHaveDirections: an amount or a date in a locale that is written in the other direction than the words changes nothing around it.
+func TestFiguresHaveDirections(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		store, customer, currency string
+		isolated                  bool
+	}{
+		{"en", "fa-AF", "AFN", true}, {"en", "he", "ILS", false}, {"ar", "sv", "SEK", true}, {"ar", "ru", "RUB", true}, {"ar", "hi", "INR", true},
+		{"ar", "ar-EG", "EGP", false}, {"en", "sv", "SEK", false},
+	} {
+		r := renderer(t, Config{}, shop(func(s *store.Store) { s.Locale = tt.store }))
+		for _, channel := range []message.Channel{message.WhatsApp, message.Email} {
+			m := rendered(t, r, channel, message.Customer, sample(event.POSSave, func(e *event.Event) {
+				e.Customer.Locale, e.Sale.Currency, e.Customer.Name, e.Sale.OrderID, e.Sale.TransactionID = tt.customer, tt.currency, "", "", ""
+			}))
+			// Each line of an item has two amounts, or one, and the total is there twice.
+			if n := strings.Count(m.Text, "\u2068"); (n >= 5) != tt.isolated {
+				t.Errorf("%s in the words of %s, %s: %d isolated: %q", tt.customer, tt.store, channel, n, m.Text)
+			}
+		}
+	}
+}
+
+// TestSubjectsHaveDirections: a value that runs against its subject changes nothing around it, and a subject is one line.
+func TestSubjectsHaveDirections(t *testing.T) {
+	t.Parallel()
+	r := renderer(t, folder(t, map[string]string{"order_cancel.email.customer.en.subject": "a\n{{.Order}}\t\u2028b\r\nc\u00a0\u202fd"}), luna)
+	for _, tt := range []struct {
+		kind          event.Type
+		locale, order string
+		want          string
+	}{
+		{event.OrderUpdate, "en", "طلب 5", "Your order \u2068طلب 5\u2069: ready"},
+		{event.OrderUpdate, "ar", "ORD-5", "طلبك \u2068ORD-5\u2069: جاهز"},
+		{event.OrderCancel, "en", "טל 5", "a \u2068טל 5\u2069 b c d"},
+	} {
+		e := sample(tt.kind, func(e *event.Event) { e.Customer.Locale, e.Sale.OrderID = tt.locale, tt.order })
+		if m := rendered(t, r, message.Email, message.Customer, e); m.Subject != tt.want {
+			t.Errorf("%q, want %q", m.Subject, tt.want)
+		}
+	}
+}
+
 // TestColors: the text on a color has the contrast of WCAG 2.2, level AA, for large text at least (3 to 1), whatever the color.
 func TestColors(t *testing.T) {
 	t.Parallel()

@@ -40,6 +40,34 @@ func TestEveryTextReadsWell(t *testing.T) {
 	}
 }
 
+// TestOneFullStop: a sentence has one at its end, also behind a value with its own.
+func TestOneFullStop(t *testing.T) {
+	t.Parallel()
+	r := renderer(t, Config{}, luna)
+	for _, about := range occasions {
+		for _, locale := range []string{"en", "de", "fr", "pt-BR", "ar", "tr"} {
+			for _, channel := range message.Channels {
+				for _, audience := range message.Audiences {
+					e := sampleOf(about)
+					e.Customer.Locale, e.Customer.Name, e.Sale.OrderID = locale, "Acme Inc.", "No. 5."
+					m := rendered(t, r, channel, audience, e)
+					for _, text := range []string{m.Text, m.Subject, strings.ReplaceAll(textOf(m.HTML), "\n", "")} {
+						if plain := strings.NewReplacer("\u2069", "", "\u2068", "").Replace(text); strings.Contains(plain, "..") {
+							t.Errorf("%s, %s, %s, %s: %q", about, locale, channel, audience, plain)
+						}
+					}
+				}
+			}
+		}
+	}
+	e := sample(event.POSSave, func(e *event.Event) {
+		e.Sale.ReceiptURL, e.Sale.Place, e.Customer.Name = "https://till.example.com/a/../b..c", "wait... and see", "Jo...."
+	})
+	if m := rendered(t, r, message.WhatsApp, message.Customer, e); !strings.Contains(m.Text, "/a/../b..c") || !strings.Contains(m.Text, "wait... and see") || !strings.Contains(m.Text, "Jo....,") {
+		t.Errorf("%s", m.Text)
+	}
+}
+
 func TestTexts(t *testing.T) {
 	t.Parallel()
 	r := renderer(t, Config{}, shop(func(s *store.Store) { s.ReplyTo = "hello@example.com" }))

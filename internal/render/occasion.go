@@ -1,7 +1,12 @@
 package render
 
 import (
+	"cmp"
+	"io/fs"
+	"maps"
+	"regexp"
 	"strings"
+	"sync"
 
 	"ringup.dev/ringup/internal/event"
 	"ringup.dev/ringup/internal/format"
@@ -48,22 +53,24 @@ const (
 	voided                  // taken back before money moved
 	canceled                // of an order; of a payment it is as voided
 	refunded                // paid back, whole or in part
+	returned                // goods that came back, or money
+	unclear                 // not settled, and nothing that there is a sentence for: the message shows the status
 )
 
 // byOutcome are the occasions of the events of a type.
-type byOutcome [6]occasion
+type byOutcome [unclear + 1]occasion
 
 var occasionsOf = map[event.Type]byOutcome{
-	event.PaymentComplete: {paymentComplete, paymentPending, paymentFailed, paymentVoided, paymentVoided, refundComplete},
-	event.RefundComplete:  {refundComplete, refundPending, refundFailed, refundComplete, refundComplete, refundComplete},
-	event.POSSave:         {posSave, orderUpdate, paymentFailed, paymentVoided, orderCancel, refundComplete},
-	event.OrderCreate:     {orderCreate, orderCreate, orderUpdate, orderCancel, orderCancel, refundComplete},
-	event.OrderUpdate:     {orderUpdate, orderUpdate, orderUpdate, orderCancel, orderCancel, refundComplete},
-	event.OrderCancel:     {orderCancel, orderCancel, orderCancel, orderCancel, orderCancel, orderCancel},
+	event.PaymentComplete: {paymentComplete, paymentPending, paymentFailed, paymentVoided, paymentVoided, refundComplete, orderUpdate, orderUpdate},
+	event.RefundComplete:  {refundComplete, refundPending, refundFailed, refundComplete, refundComplete, refundComplete, refundComplete, orderUpdate},
+	event.POSSave:         {posSave, orderUpdate, paymentFailed, paymentVoided, orderCancel, refundComplete, orderUpdate, orderUpdate},
+	event.OrderCreate:     {orderCreate, orderCreate, orderUpdate, orderCancel, orderCancel, refundComplete, orderUpdate, orderCreate},
+	event.OrderUpdate:     {orderUpdate, orderUpdate, orderUpdate, orderCancel, orderCancel, refundComplete, orderUpdate, orderUpdate},
+	event.OrderCancel:     {orderCancel, orderCancel, orderCancel, orderCancel, orderCancel, orderCancel, orderCancel, orderCancel},
 }
 
 // ofNegative are the occasions of a payment or a sale with a negative total: money that goes back.
-var ofNegative = byOutcome{refundComplete, refundPending, refundFailed, paymentVoided, paymentVoided, refundComplete}
+var ofNegative = byOutcome{refundComplete, refundPending, refundFailed, paymentVoided, paymentVoided, refundComplete, refundComplete, orderUpdate}
 
 // occasionOf returns the occasion of an event with a status; false for an event type that is not known.
 func occasionOf(e *event.Event, s status) (occasion, bool) {
@@ -79,10 +86,14 @@ func occasionOf(e *event.Event, s status) (occasion, bool) {
 	if !known || !e.Type.Known() {
 		return "", false
 	}
+	is := s.is
+	if s.word == "" && kind != event.OrderUpdate {
+		is = s.inside // the message of an update shows the status itself
+	}
 	if (kind == event.PaymentComplete || kind == event.POSSave) && negative(e.Sale.Total) {
 		all = ofNegative
 	}
-	return all[s.is], true
+	return all[is], true
 }
 
 // subject is what a status is about, where it says so: "payment_failed", "Order ready".
@@ -110,15 +121,19 @@ type status struct {
 	about    subject
 	word     string // the name of the block status.<word>; "" when the status is not known
 	is       outcome
-	readable string // for when there are no words
+	inside   outcome // of a status that is not known: as its words say
+	readable string  // for when there are no words
 }
 
 // statuses remembers what statuses mean.
 type statuses struct{ known memo[string, status] }
 
 func (all *statuses) read(text string) status {
-	if text == "" {
+	switch {
+	case text == "":
 		return status{}
+	case len(text) > maxRemembered:
+		return readStatus(text)
 	}
 	s, known := all.known.find(text)
 	if !known {
@@ -131,9 +146,9 @@ func (all *statuses) read(text string) status {
 // readStatus reads a status. One that is known as it is is not taken apart.
 func readStatus(text string) status {
 	s := status{key: format.StatusKey(text), readable: format.Readable(format.Clean(text, maxField))}
-	for key, about := s.key, aboutSale; ; {
+	for key, about := cmp.Or(s.key, strings.ToLower(s.readable)), aboutSale; ; {
 		if word, known := wordOf(key); known {
-			s.about, s.word, s.is = about, word, outcomes[word]
+			s.about, s.word, s.is = about, word, outcomeOf(about, key, word)
 			return s
 		}
 		rest := key
@@ -146,16 +161,73 @@ func readStatus(text string) status {
 			}
 		}
 		if rest == key {
+			s.inside = inside(s.key)
 			return s
 		}
 		key = rest
 	}
 }
 
+// outcomeOf returns the outcome of a known status. Where it says that it is about a payment or a refund, the words for the progress of an order say that this
+// is under way; a refund that was cancelled is not made.
+func outcomeOf(about subject, key, word string) outcome {
+	is := outcomes[word]
+	switch {
+	case about == aboutSale:
+	case (is == settled || word == "on_hold") && (underWay[word] && key != "received" || about == aboutRefund && word == "confirmed"):
+		return pending
+	case about == aboutRefund && (is == canceled || is == voided):
+		return failed
+	}
+	return is
+}
+
+// underWay are the words for an order that has come in, and is not ready. A payment that is said to be received is made.
+var underWay = map[string]bool{"received": true, "scheduled": true, "preparing": true, "on_hold": true, "delayed": true}
+
+// inside returns what the words of a status say together that is not known as a whole: "DECLINED: do not honor", "cancelled by customer". What they say after a
+// word for something that is settled is about something else: "paid, pickup pending". Words that say different things, or one of doubts, are unclear.
+func inside(key string) outcome {
+	found := settled
+	for part := range strings.SplitSeq(key, "_") {
+		word, known := wordOf(part)
+		is := outcomes[word]
+		switch {
+		case doubts[part] && found != failed: // "declined: do not honor" is clear
+			is = unclear
+		case strings.HasPrefix(part, "refund") && is == settled || part == "refund":
+			is = returned // not how far the refund is
+		case part == "pago": // paid in Portuguese, payment in Spanish
+		case known && is == settled && found == settled && !underWay[word]:
+			return settled
+		}
+		switch {
+		case is == settled:
+		case found == settled:
+			found = is
+		case found != is:
+			return unclear
+		}
+	}
+	return found
+}
+
+// doubts are words that turn what stands beside them around, or that stand for trouble without saying how it ends.
+var doubts = func() map[string]bool {
+	all := map[string]bool{}
+	for word := range strings.FieldsSeq("not no non never without unable cannot cant didnt wasnt request requested requests requires required incomplete " +
+		"chargeback chargebacks chargedback back " +
+		"nicht kein keine ohne pas ne sans sin niet geen nie nao sem degil dispute disputed disputes reversal overdue uncaptured insufficient invalid blocked " +
+		"abandoned fraud fraudulent suspected bounced retry retrying") {
+		all[word] = true
+	}
+	return all
+}()
+
 // outcomes are those of words whose outcome is not settled.
 var outcomes = map[string]outcome{
 	"pending": pending, "authorized": pending, "failed": failed, "declined": failed, "expired": failed, "voided": voided, "cancelled": canceled,
-	"refunded": refunded, "partially_refunded": refunded,
+	"refunded": refunded, "partially_refunded": refunded, "returned": returned, "on_hold": unclear,
 }
 
 // wordOf returns the word of a status key.
@@ -163,8 +235,48 @@ func wordOf(key string) (string, bool) {
 	if word, found := aliases[key]; found {
 		return word, true
 	}
-	_, found := statusWords[key]
-	return key, found
+	if _, found := statusWords[key]; found {
+		return key, true
+	}
+	word, found := spoken()[key]
+	return word, found
+}
+
+// statusBlock is a status word in a file of words.
+var statusBlock = regexp.MustCompile(`\{\{define "status\.([a-z_]+)"\}\}([^{]*)\{\{end\}\}`)
+
+// spoken are the words of statuses by what the built-in languages call them: a till in Germany writes "abgelehnt". What two languages use for two things that
+// differ is left out.
+var spoken = sync.OnceValue(func() map[string]string {
+	all := map[string]string{}
+	files, _ := fs.Glob(builtIn, "templates/words.*.txt") // the pattern is valid
+	for _, name := range files {
+		text, _ := builtIn.ReadFile(name)
+		for _, found := range statusBlock.FindAllStringSubmatch(string(text), -1) {
+			for _, key := range genders(cmp.Or(format.StatusKey(found[2]), found[2])) { // without the letters a to z, the text is its own key
+				if other, known := all[key]; !known || other == found[1] || outcomes[found[1]] == canceled && outcomes[other] == voided {
+					all[key] = found[1]
+				} else if outcomes[other] != outcomes[found[1]] && outcomes[other] != canceled {
+					all[key] = ""
+				}
+			}
+		}
+	}
+	maps.DeleteFunc(all, func(_, word string) bool { return word == "" })
+	return all
+})
+
+// genders returns a participle as Romance languages write it of a payment and of an order: cancelado and cancelada, annulé and annulée.
+func genders(key string) []string {
+	switch {
+	case strings.HasSuffix(key, "ee"):
+		return []string{key, key[:len(key)-1]}
+	case strings.HasSuffix(key, "o"):
+		return []string{key, key[:len(key)-1] + "a"}
+	case strings.HasSuffix(key, "a"):
+		return []string{key, key[:len(key)-1] + "o"}
+	}
+	return []string{key}
 }
 
 // statusWords are the names of the built-in status words, with the keys that mean the same: as Square, Shopify, Toast, Clover and WooCommerce write
@@ -212,7 +324,7 @@ var aliases = func() map[string]string {
 
 // methods are the means of payment that have words, by what tills write.
 var methods = map[string]string{
-	"cash": "cash", "card": "card", "credit_card": "card", "debit_card": "card", "credit": "card", "debit": "card", "external_credit": "card",
+	"cash": "cash", "card": "card", "credit_card": "card", "debit_card": "card", "credit": "card", "debit": "card", "external_credit": "card", "card_present": "card",
 	"gift_card": "gift_card", "giftcard": "gift_card", "square_gift_card": "gift_card", "bank_transfer": "bank_transfer", "bank": "bank_transfer",
 	"bank_account": "bank_transfer", "transfer": "bank_transfer", "wire": "bank_transfer", "store_credit": "store_credit",
 }

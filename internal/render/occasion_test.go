@@ -36,6 +36,29 @@ func TestOccasions(t *testing.T) {
 		{u, "ready", "20", orderUpdate}, {u, "paid", "20", orderUpdate}, {u, "failed", "20", orderUpdate}, {u, "payment failed", "20", paymentFailed},
 		{u, "Order cancelled", "20", orderCancel}, {u, "CANCELLED", "20", orderCancel}, {u, "payment_voided", "20", paymentVoided}, {u, "refunded", "20", refundComplete},
 		{u, "refund_pending", "20", refundPending}, {u, "whatever", "20", orderUpdate}, {u, "payment_received", "20", orderUpdate},
+		// Whatever a till adds to a known word.
+		{p, "DECLINED: do not honor", "20", paymentFailed}, {p, "payment_failed_insufficient_funds", "20", paymentFailed}, {p, "processor_declined", "20", paymentFailed},
+		{p, "Error 51", "20", paymentFailed}, {s, "voided by cashier", "20", paymentVoided}, {s, "Cancelled by customer", "20", orderCancel}, {p, "pending review", "20", paymentPending},
+		{p, "refunded to card", "20", refundComplete}, {p, "auto_cancelled", "20", paymentVoided}, {c, "cancelled by customer", "20", orderCancel},
+		{p, "paid, pickup pending", "20", paymentComplete}, {p, "completed, no tip", "20", paymentComplete}, {s, "ready, not cut", "20", posSave}, {p, "processing", "20", paymentComplete},
+		{p, "not paid", "20", orderUpdate}, {p, "not_cancelled", "20", orderUpdate}, {p, "authorization_failed", "20", orderUpdate}, {p, "chargeback", "20", orderUpdate}, {p, "charged back", "20", orderUpdate}, {p, "charged", "20", paymentComplete},
+		{p, "Awaiting Fulfillment", "20", paymentComplete}, {p, "Awaiting Payment", "20", paymentPending},
+		{s, "cancellation requested", "20", orderUpdate}, {p, "cancelled and refunded", "20", orderUpdate}, {p, "requires_payment_method", "20", orderUpdate},
+		{p, "returned", "20", orderUpdate}, {s, "returned", "20", orderUpdate}, {p, "returned", "-20", refundComplete}, {p, "refund processed", "20", orderUpdate},
+		{u, "Cancelled items replaced", "20", orderUpdate}, {u, "not paid", "20", orderUpdate}, {u, "returned", "20", orderUpdate}, {x, "not paid", "20", orderCancel},
+		// How far a payment or a refund is.
+		{p, "payment_processing", "20", paymentPending}, {p, "payment_initiated", "20", paymentPending}, {p, "payment_on_hold", "20", paymentPending}, {p, "payment_received", "20", paymentComplete},
+		{p, "payment_confirmed", "20", paymentComplete}, {u, "payment_in_progress", "20", paymentPending},
+		{r, "refund_in_progress", "", refundPending}, {r, "refund_approved", "", refundPending}, {u, "refund_scheduled", "20", refundPending}, {p, "refund_initiated", "20", refundPending},
+		{r, "refund_cancelled", "", refundFailed}, {u, "refund_voided", "20", refundFailed}, {r, "refund_completed", "", refundComplete}, {r, "refund_processed", "", refundComplete},
+		{r, "refund_requested", "", orderUpdate}, {r, "not refunded", "", orderUpdate}, {r, "returned", "", refundComplete}, {r, "refunded to card", "", refundComplete},
+		// The words of the built-in languages.
+		{p, "abgelehnt", "20", paymentFailed}, {p, "Zahlung fehlgeschlagen", "20", paymentFailed}, {p, "storniert", "20", paymentVoided}, {s, "Storniert", "20", orderCancel},
+		{p, "erstattet", "20", refundComplete}, {p, "nicht bezahlt", "20", orderUpdate}, {p, "bezahlt", "20", paymentComplete}, {p, "annulé", "20", paymentVoided},
+		{s, "Annulée", "20", orderCancel}, {p, "refusé", "20", paymentFailed}, {p, "remboursement effectué", "20", refundComplete}, {p, "échec du paiement", "20", paymentFailed}, {s, "cancelada", "20", orderCancel}, {p, "cancelado", "20", paymentVoided},
+		{p, "rechazada", "20", paymentFailed}, {p, "no pagado", "20", orderUpdate}, {p, "Pago rechazado", "20", paymentFailed}, {p, "pago", "20", paymentComplete}, {p, "Pago pendiente", "20", paymentPending},
+		{s, "ON_HOLD", "20", orderUpdate}, {p, "on-hold", "20", orderUpdate}, {c, "on hold", "20", orderCreate}, {c, "not paid", "20", orderCreate}, {p, "pendiente", "20", paymentPending}, {p, "rimborsato", "20", refundComplete},
+		{p, "geweigerd", "20", paymentFailed}, {p, "reembolsado", "20", refundComplete}, {u, "versandt", "20", orderUpdate}, {p, "キャンセル済み", "20", paymentVoided}, {p, "已退款", "20", refundComplete}, {s, "تم الإلغاء", "20", orderCancel}, {p, "تم الرفض", "20", paymentFailed},
 		{x, "", "20", orderCancel}, {x, "refunded", "20", orderCancel}, {x, "ready", "-20", orderCancel}, {x, "refund_pending", "20", refundPending},
 	} {
 		e := &event.Event{Type: tt.kind, Sale: event.Sale{Status: tt.status, Total: tt.total}}
@@ -95,6 +118,9 @@ func TestTextsSayWhatThePayloadSays(t *testing.T) {
 						}
 						if strings.Contains(all, "received") && readStatus(status).word != "received" && about != paymentComplete {
 							t.Errorf("%s, %q, %q: %s", kind, status, total, m.Text)
+						}
+						if (about == refundPending || about == refundFailed) && (strings.Contains(m.Text, "Refunded") || strings.Contains(m.HTML, "Refunded")) {
+							t.Errorf("%s, %q, %q: refunded by a %s: %s", kind, status, total, about, m.Text)
 						}
 						if about.refunds() != strings.Contains(all, "refund of") && total == "-20.00" || about.refunds() && strings.Contains(all, "-$") {
 							t.Errorf("%s, %q, %q: %s", kind, status, total, m.Text)

@@ -91,6 +91,24 @@ func TestFunctions(t *testing.T) {
 	}
 }
 
+// TestFunctionsFromRightToLeft: they read what .Field gives, also where it is isolated from its text, or shown with other marks.
+func TestFunctionsFromRightToLeft(t *testing.T) {
+	t.Parallel()
+	const text = `{{money . (.Field "deposit")}}|{{quantity $ (.Field "weight")}}|{{date . (.Field "pickup")}}|{{date . (.Field "local")}}|{{date . (.Field "day")}}`
+	extra := `{"deposit":"-5.5","weight":-1.25,"pickup":"2024-07-01T12:00:00Z","local":"2024-07-01 12:00:00","day":"2024-07-02"}`
+	for _, locale := range []string{"en", "ar", "ar-EG", "de"} {
+		for _, channel := range []message.Channel{message.SMS, message.WhatsApp} {
+			r := renderer(t, folder(t, map[string]string{"pos_save." + string(channel) + ".customer." + locale + ".txt": text}), luna)
+			m := rendered(t, r, channel, message.Customer, sample(event.POSSave, func(e *event.Event) { e.Extra, e.Customer.Locale = extra, locale }))
+			for i, part := range strings.Split(m.Text, "|") {
+				if strings.TrimSpace(part) == "" {
+					t.Errorf("%s, %s: value %d is missing: %q", locale, channel, i+1, m.Text)
+				}
+			}
+		}
+	}
+}
+
 // TestFilesOfVersion1: the files that 0.1.0 had make the messages that they made there, its layout too.
 func TestFilesOfVersion1(t *testing.T) {
 	t.Parallel()
@@ -232,7 +250,7 @@ func TestChannels(t *testing.T) {
 func TestEmptyParameters(t *testing.T) {
 	t.Parallel()
 	const name = "pos_save.whatsapp.customer.en.template.json"
-	for _, field := range []string{".CustomerName", ".Order", ".Amount", `(.Field "points")`, `(print " " .Status)`} {
+	for _, field := range []string{".CustomerName", ".Order", ".Amount", `(.Field "points")`, `(print " " .Status)`, ".More", ".Unsubscribe"} {
 		c := folder(t, map[string]string{name: `{"name":"receipt","language":"en","parameters":["Luna",{{json ` + field + `}}]}`})
 		if _, err := New(c, luna); err == nil || !strings.Contains(err.Error(), name) || !strings.Contains(err.Error(), "parameter 2") {
 			t.Errorf("%s: %v", field, err)
@@ -250,6 +268,31 @@ func TestEmptyParameters(t *testing.T) {
 	for _, text := range []string{"{}", "x", `{"name":"x","parameters":[{{.CustomerName}}]}`} {
 		if _, err := New(folder(t, map[string]string{name: text}), luna); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
+
+// TestParametersAreTaken: WhatsApp takes no parameter of several lines or with rows of spaces, and no long ones. What is shortened is the list.
+func TestParametersAreTaken(t *testing.T) {
+	t.Parallel()
+	r := renderer(t, folder(t, map[string]string{"pos_save.whatsapp.customer.en.template.json": `{"name":"receipt","language":"en","parameters":[` +
+		`"{{range .Items}}{{.Name}}\n\t      {{.Total}}\r\n{{end}}{{with .More}}… and {{.}} more{{end}} .",{{json .Business}},{{json (or (link . "tracking") "-")}}]}`,
+	}), luna)
+	for _, items := range []int{1, 20, 300} {
+		for _, link := range []string{"", "https://t.example.com/" + strings.Repeat("x", 300), "https://t.example.com/" + strings.Repeat("x", 1500)} {
+			e := order(items, "Latte")
+			e.Extra = `{"tracking":"` + link + `"}`
+			m := rendered(t, r, message.WhatsApp, message.Customer, e)
+			all := strings.Join(m.Template.Parameters, "|")
+			if strings.ContainsAny(all, "\n\r\t") || strings.Contains(all, "  ") || units(all) > 1000 || !strings.Contains(all, "|Luna Coffee|") {
+				t.Errorf("%d items, a link of %d: %q", items, len(link), m.Template.Parameters)
+			}
+			if shown := m.Template.Parameters[2]; strings.Contains(shown, "http") && shown != link {
+				t.Errorf("a part of a link: %q", shown)
+			}
+			if len(link) < 1000 && !strings.HasPrefix(all, "Latte 0 $6.50 ") || items == 300 && len(link) < 1000 && !andMore.MatchString(all) {
+				t.Errorf("%d items, a link of %d: %q", items, len(link), all)
+			}
 		}
 	}
 }

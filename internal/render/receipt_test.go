@@ -1,6 +1,9 @@
 package render
 
 import (
+	"fmt"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -64,6 +67,12 @@ Questions: +1 202 555 0100`
 	if got := receiptOf(t, r, e); !strings.Contains(got, "Date: Jul 1, 2024 9:30") || !strings.Contains(got, "Payment method: cash\n") {
 		t.Error(got)
 	}
+	for brand, want := range map[string]string{"AMERICAN_EXPRESS": "American Express", "apple_pay": "Apple Pay", "VISA": "VISA", "PayPal": "PayPal", "CARD_PRESENT": "card"} {
+		e.Sale.Payment = event.Payment{Brand: brand}
+		if got := receiptOf(t, r, e); !strings.Contains(got, "Payment method: "+want+"\n") {
+			t.Errorf("%s: %s", brand, got)
+		}
+	}
 	e.Sale.Payment = event.Payment{LastFour: "4242 4242 4242 4242"}
 	if got := receiptOf(t, r, e); !strings.Contains(got, "Payment method: card ending in 4242\n") || strings.Contains(got, "4242 ") {
 		t.Error(got)
@@ -79,13 +88,23 @@ func TestReturns(t *testing.T) {
 		want  []string
 	}{
 		"a negative total": {&event.Event{Type: event.PaymentComplete, Sale: event.Sale{Total: "-20", Tax: "-1.50", Currency: "USD"}, Items: []event.Item{{Name: "Mug", Quantity: "-1", UnitPrice: "20"}}},
-			[]string{"- 1 × Mug: $20.00\n", "Tax: $1.50\n", "Refunded: $20.00"}},
+			[]string{"- 1 × Mug: $20.00\n", "Tax: $1.50\n", "Refund: $20.00"}},
 		"a negative price": {&event.Event{Type: event.POSSave, Sale: event.Sale{Total: "-20", Currency: "USD"}, Items: []event.Item{{Name: "Mug", Quantity: "1", UnitPrice: "-20", Total: "-20"}}},
-			[]string{"- 1 × Mug: $20.00\n", "Refunded: $20.00"}},
+			[]string{"- 1 × Mug: $20.00\n", "Refund: $20.00"}},
+		"a negative total alone": {&event.Event{Type: event.POSSave, Sale: event.Sale{Total: "-20", Currency: "USD"}, Items: []event.Item{{Name: "Mug", Quantity: "1", UnitPrice: "20"}}},
+			[]string{"- 1 × Mug: $20.00\n", "Refund: $20.00"}},
+		"a discount among the lines": {&event.Event{Type: event.RefundComplete, Sale: event.Sale{Refunded: "20", Currency: "USD"}, Items: []event.Item{{Name: "Mug", Quantity: "1", UnitPrice: "25"},
+			{Name: "Coupon", Quantity: "1", UnitPrice: "-5"}}}, []string{"- 1 × Mug: $25.00\n", "- 1 × Coupon: -$5.00\n", "Refund: $20.00"}},
+		"a discount among returned lines": {&event.Event{Type: event.RefundComplete, Sale: event.Sale{Refunded: "20", Currency: "USD"}, Items: []event.Item{{Name: "Mug", Quantity: "-2", UnitPrice: "12.50"},
+			{Name: "Coupon", Total: "5"}}}, []string{"- Mug: 2 × $12.50 = $25.00\n", "- Coupon: -$5.00\n", "Refund: $20.00"}},
+		"a sale with a discount that was refunded": {&event.Event{Type: event.POSSave, Sale: event.Sale{Status: "refunded", Total: "20", Currency: "USD"}, Items: []event.Item{{Name: "Mug", UnitPrice: "25"},
+			{Name: "Coupon", UnitPrice: "-5"}}}, []string{"- Mug: $25.00\n", "- Coupon: -$5.00\n", "Total: $20.00"}},
+		"a void": {&event.Event{Type: event.PaymentComplete, Sale: event.Sale{Status: "voided", Total: "-20", Currency: "USD"}, Items: []event.Item{{Name: "Mug", Quantity: "-1", UnitPrice: "20"}}},
+			[]string{"- 1 × Mug: $20.00\n", "Total: $20.00"}},
 		"an exchange": {&event.Event{Type: event.POSSave, Sale: event.Sale{Total: "-5", Currency: "USD"}, Items: []event.Item{{Name: "Mug", Quantity: "-1", UnitPrice: "20"}, {Name: "Cup", Quantity: "1", UnitPrice: "15"}}},
-			[]string{"- 1 × Mug: $20.00\n", "Cup: -$15.00\n", "Refunded: $5.00"}},
+			[]string{"- 1 × Mug: $20.00\n", "Cup: -$15.00\n", "Refund: $5.00"}},
 		"a refund of a part": {&event.Event{Type: event.RefundComplete, Sale: event.Sale{Total: "125.50", Refunded: "-5.50", Currency: "USD"}, Items: []event.Item{{Name: "Mug", Quantity: "1", UnitPrice: "5.50"}}},
-			[]string{"- 1 × Mug: $5.50\n", "Total: $125.50\n", "Refunded: $5.50"}},
+			[]string{"- 1 × Mug: $5.50\n", "Total: $125.50\n", "Refund: $5.50"}},
 	} {
 		m := rendered(t, r, message.Email, message.Customer, withType(tt.event))
 		for _, want := range tt.want {
@@ -234,4 +253,45 @@ func TestCurrencyOfTheShop(t *testing.T) {
 			t.Errorf("%q: %s", currency, m.Text)
 		}
 	}
+}
+
+// TestLinesOfARefundAddUp: whichever sign a till gave to what comes back, and whatever discounts are among the lines, the column comes to the refund.
+func TestLinesOfARefundAddUp(t *testing.T) {
+	t.Parallel()
+	r := renderer(t, Config{}, luna)
+	lineEnd := regexp.MustCompile(`(?m)^- .*?(-?)\$([0-9]+)\.00$`)
+	rapid.Check(t, func(t *rapid.T) {
+		sign := rapid.SampledFrom([]int{1, -1}).Draw(t, "sign")
+		e := &event.Event{Type: rapid.SampledFrom([]event.Type{event.RefundComplete, event.PaymentComplete, event.POSSave}).Draw(t, "type"), Sender: event.SenderPOS, Sale: event.Sale{Currency: "USD"}}
+		sum := 0
+		for i := range rapid.IntRange(1, 6).Draw(t, "lines") {
+			quantity, price := rapid.IntRange(1, 3).Draw(t, "quantity"), rapid.IntRange(-5, 30).Draw(t, "price")
+			sum += quantity * price
+			item := event.Item{Name: fmt.Sprint("Item ", string(rune('a'+i))), Quantity: strconv.Itoa(quantity), UnitPrice: strconv.Itoa(sign * price)}
+			if sign < 0 && price > 0 && rapid.Bool().Draw(t, "negative quantity") {
+				item.Quantity, item.UnitPrice = strconv.Itoa(-quantity), strconv.Itoa(price)
+			}
+			if rapid.Bool().Draw(t, "total") {
+				item.Total = strconv.Itoa(sign * quantity * price)
+			}
+			e.Items = append(e.Items, item)
+		}
+		if sum <= 0 {
+			t.Skip("nothing comes back")
+		}
+		if e.Type == event.RefundComplete {
+			e.Sale.Refunded = strconv.Itoa(sum)
+		} else {
+			e.Sale.Total = strconv.Itoa(-sum)
+		}
+		text := rendered(testingOf(t), r, message.Email, message.Customer, e).Text
+		shown := 0
+		for _, line := range lineEnd.FindAllStringSubmatch(text, -1) {
+			n, _ := strconv.Atoi(line[1] + line[2])
+			shown += n
+		}
+		if shown != sum || !strings.Contains(text, fmt.Sprintf("Refund: $%d.00", sum)) {
+			t.Fatalf("the lines come to %d, and not to %d:\n%s", shown, sum, text)
+		}
+	})
 }

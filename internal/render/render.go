@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
+	"unicode"
 	"unicode/utf16"
 	"unicode/utf8"
 
@@ -97,20 +99,41 @@ func (r *Renderer) Render(j *job.Job) (message.Message, error) {
 	return m, err
 }
 
-// fit renders a message with as many items as fit: all of them, or else the most, found by halving.
+// fit renders a message that is as long as its provider takes. What gives way are items of the list, then the link to the receipt, which is shown whole or not at
+// all, and then the end of the text.
 func (r *Renderer) fit(m *message.Message, s *set, v *view) error {
+	fits, err := r.mostItems(m, s, v)
+	if !fits && err == nil && v.Receipt != "" && m.Channel != message.Email {
+		v.Receipt = ""
+		fits, err = r.mostItems(m, s, v)
+	}
+	if fits || err != nil || m.Channel == message.Email {
+		return err
+	}
+	if m.Template != nil {
+		shortenParameters(m.Template.Parameters)
+	}
+	m.Text = cut(m.Text, r.limit(m.Channel), m.Channel)
+	if m.Channel == message.SMS {
+		m.Segments = format.Segments(m.Text)
+	}
+	return nil
+}
+
+// mostItems renders a message with as many items as fit: all of them, or else the most, found by halving. It returns false when it does not fit without any.
+func (r *Renderer) mostItems(m *message.Message, s *set, v *view) (fits bool, err error) {
 	all := v.Items
 	defer func() { v.Items = all }()
-	fits, err := r.parts(m, s, v)
-	if fits || err != nil {
-		return err
+	v.More = ""
+	if fits, err = r.parts(m, s, v); fits || err != nil {
+		return fits, err
 	}
 	least, most := 0, len(all) // most does not fit
 	for most-least > 1 {
 		n := (least + most) / 2
 		v.list(all, n)
 		if fits, err = r.parts(m, s, v); err != nil {
-			return err
+			return false, err
 		}
 		if fits {
 			least = n
@@ -120,20 +143,12 @@ func (r *Renderer) fit(m *message.Message, s *set, v *view) error {
 	}
 	if len(all) > 0 {
 		v.list(all, least)
-		if fits, err = r.parts(m, s, v); err != nil {
-			return err
-		}
+		fits, err = r.parts(m, s, v)
 	}
-	if !fits && m.Channel != message.Email {
-		m.Text = cut(m.Text, r.limit(m.Channel), m.Channel)
-		if m.Channel == message.SMS {
-			m.Segments = format.Segments(m.Text)
-		}
-	}
-	return nil
+	return fits, err
 }
 
-// cut shortens a text that is too long without any item.
+// cut shortens a text that is too long without any item. A link at its end goes as a whole.
 func cut(s string, limit int, channel message.Channel) string {
 	if channel == message.SMS {
 		limit -= len("...") - len("…")/3 // the GSM alphabet has no "…"
@@ -144,11 +159,26 @@ func cut(s string, limit int, channel message.Channel) string {
 			n -= max(1, over/2) // a character has at most two units, so this takes away no more than is over
 			continue
 		}
+		short = withoutPartOfLink(s, short)
 		if channel == message.SMS {
 			short = format.GSM7(short)
 		}
 		return short
 	}
+}
+
+// withoutPartOfLink returns a shortened text without the link that it was cut in.
+func withoutPartOfLink(s, short string) string {
+	if short == s {
+		return s
+	}
+	kept := strings.TrimSuffix(short, "…")
+	word := kept[strings.LastIndexFunc(kept, unicode.IsSpace)+1:]
+	next, _ := utf8.DecodeRuneInString(strings.TrimPrefix(s, kept))
+	if !strings.Contains(word, "://") || unicode.IsSpace(next) {
+		return short
+	}
+	return strings.TrimRightFunc(strings.TrimSuffix(kept, word), unicode.IsSpace) + "…"
 }
 
 // limit is how long a text may be on a channel, in UTF-16 code units; 0 for any length.
@@ -164,6 +194,7 @@ func (r *Renderer) parts(m *message.Message, s *set, v *view) (fits bool, err er
 	if m.Text, err = s.parts["txt"].execute(v); err != nil {
 		return false, err
 	}
+	m.Text = oneStop(m.Text)
 	switch m.Channel {
 	case message.SMS:
 		if m.Segments = 1; !isPlainSegment(m.Text) {
@@ -171,17 +202,41 @@ func (r *Renderer) parts(m *message.Message, s *set, v *view) (fits bool, err er
 			m.Segments = format.Segments(m.Text)
 		}
 	case message.WhatsApp:
-		m.Template, err = r.approved(s, v)
+		if m.Template, err = r.approved(s, v); err != nil || m.Template != nil && length(m.Template.Parameters) > maxParameters {
+			return false, err
+		}
 	case message.Email:
 		if m.Subject, err = s.parts["subject"].execute(v); err != nil {
 			return false, err
 		}
-		m.Subject = format.Clean(m.Subject, maxSubject)
+		// One line. The values in it are clean, and the marks of their direction stay.
+		m.Subject = format.Shorten(oneStop(oneLine(m.Subject)), maxSubject)
 		m.HTML, err = s.parts["html"].execute(v)
+		m.HTML = strings.ReplaceAll(strings.ReplaceAll(m.HTML, ".</bdi>.", ".</bdi>"), ".\u2069</bdi>.", ".\u2069</bdi>")
 		return len(m.HTML) <= maxHTML, err
 	}
 	limit := r.limit(m.Channel)
 	return limit == 0 || len(m.Text) <= limit || units(m.Text) <= limit, err
+}
+
+// doubleStop is a full stop behind a value that ends with its own: "from Acme Inc..".
+var doubleStop = regexp.MustCompile(`([^.])\.([\x{2069}\x{200e}\x{200f}]*)\.(\s|$)`)
+
+// oneStop returns a text without the second of two full stops. Three of them stay.
+func oneStop(s string) string {
+	if !strings.Contains(s, "..") && !strings.ContainsAny(s, "\u2069\u200e\u200f") {
+		return s
+	}
+	return doubleStop.ReplaceAllString(s, "$1.$2$3")
+}
+
+// oneLine returns a text with a single space for each row of spaces, line breaks and control characters, and none at its ends.
+func oneLine(s string) string {
+	odd := func(r rune) bool { return r != ' ' && (unicode.IsSpace(r) || unicode.IsControl(r)) }
+	if !strings.ContainsFunc(s, odd) && !strings.Contains(s, "  ") {
+		return strings.Trim(s, " ") // most are
+	}
+	return strings.Join(strings.FieldsFunc(s, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }), " ")
 }
 
 // units counts the UTF-16 code units of a text, in which Twilio counts; no provider counts more.
@@ -215,6 +270,26 @@ func isPlainSegment(s string) bool {
 	return len(s) > 0 && len(s) <= segment
 }
 
+// maxParameters is how long the parameters of an approved template are together, in UTF-16 code units. With the template's own text they may have 1,024 characters
+// (developers.facebook.com, message templates; error 132005).
+const maxParameters = 900
+
+// length is that of all parameters together.
+func length(parameters []string) int {
+	n := 0
+	for _, p := range parameters {
+		n += units(p)
+	}
+	return n
+}
+
+// shortenParameters gives each parameter its share of maxParameters, where they are too long without any item.
+func shortenParameters(parameters []string) {
+	for i, p := range parameters {
+		parameters[i] = cut(p, maxParameters/len(parameters), message.WhatsApp)
+	}
+}
+
 // missing takes the place of an empty parameter of an approved template, which no provider takes.
 const missing = "–"
 
@@ -229,7 +304,8 @@ func (r *Renderer) approved(s *set, v *view) (*message.Template, error) {
 		return nil, fmt.Errorf("template %s: %w", c.name, err)
 	}
 	for i, p := range t.Parameters {
-		if strings.TrimSpace(p) == "" {
+		// WhatsApp refuses a parameter with line breaks, tabs or more than four spaces in a row, too (131008 and 132018).
+		if t.Parameters[i] = oneLine(p); t.Parameters[i] == "" {
 			t.Parameters[i] = missing
 			s.warn.Do(func() {
 				if r.Log != nil {
@@ -278,8 +354,8 @@ func (r *Renderer) choose(q request) (choice, error) {
 	r.building.Lock()
 	defer r.building.Unlock()
 	c, err := r.find(q)
-	if err != nil {
-		return choice{}, err
+	if err != nil || len(q.locale) > maxRemembered {
+		return c, err
 	}
 	q.locale = strings.Clone(q.locale)
 	return r.chosen.keep(q, c), nil

@@ -1,6 +1,7 @@
 package render
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -11,6 +12,7 @@ import (
 	"ringup.dev/ringup/internal/job"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/store"
+	"ringup.dev/ringup/internal/value"
 )
 
 // view is what templates see. Every text in it is formatted, clean and fit for its channel; one that is missing is "". The comments of the fields are
@@ -129,6 +131,8 @@ const (
 	maxField = 80
 	// maxSubject bounds an e-mail's subject.
 	maxSubject = 200
+	// maxOptions bounds an item's options in other messages than e-mails, where one item could be longer than the message may be.
+	maxOptions = 200
 )
 
 // text makes a text that was typed at a till fit for the message's channel.
@@ -171,7 +175,7 @@ func (r *Renderer) fill(v *view, j *job.Job, e *event.Event, s *store.Store, abo
 	}
 	v.Business, v.Address, v.TaxNumber, v.Support = format.Isolate(s.Name, v.isolates), s.Address, format.Isolate(s.TaxNumber, v.isolates), format.Isolate(s.Support, v.isolates)
 	v.Color, v.TextColor = colors(s.Color)
-	v.Source, v.CustomerName, v.Place = v.text(e.Source), v.text(e.Customer.Name), v.text(e.Sale.Place)
+	v.Source, v.CustomerName, v.Place = v.text(value.Name(e.Source)), v.text(e.Customer.Name), v.text(e.Sale.Place)
 	v.OrderID, v.TransactionID, v.Status = v.text(e.Sale.OrderID), v.text(e.Sale.TransactionID), words.status(v, is)
 	if v.Order = v.text(e.Sale.OrderName); v.Order == "" {
 		v.Order = v.OrderID
@@ -179,12 +183,25 @@ func (r *Renderer) fill(v *view, j *job.Job, e *event.Event, s *store.Store, abo
 		v.OrderNumber = v.OrderID
 	}
 	v.zone = r.zones.of(e.Customer.TimeZone, s.TimeZone, e.At.Location())
-	v.Date = r.figures.time(e.At.In(v.zone), locale)
+	v.Date = v.directed(r.figures.time(e.At.In(v.zone), locale))
 	v.payment(&e.Sale.Payment, words, r.statuses.read(e.Sale.Payment.Brand).key)
 	if v.currency = e.Sale.Currency; v.currency == "" {
 		v.currency = s.Currency
 	}
 	v.receipt(e, about, texts.items)
+}
+
+// figure formats a figure, as directed has it.
+func (v *view) figure(kind figureKind, literal, code string) string {
+	return v.directed(v.figures.get(kind, literal, code, v.locale))
+}
+
+// directed isolates what is formatted in a locale that is written in the other direction than the words.
+func (v *view) directed(text string) string {
+	if v.locale.RTL() == v.isolates {
+		return text
+	}
+	return format.Isolate(text, v.isolates)
 }
 
 // payment fills in how a sale was paid. However much of a card's number was sent, the last four digits are shown.
@@ -206,13 +223,13 @@ func (v *view) payment(p *event.Payment, words *language, key string) {
 func (v *view) receipt(e *event.Event, about occasion, items bool) {
 	s := &e.Sale
 	as, sum := same, same
-	if about.refunds() {
+	if about.refunds() || about == paymentVoided {
 		sum = absolute
-		if returned(e) {
+		if items && v.returned(e) {
 			as = negated
 		}
 	}
-	money := func(literal string) string { return v.figures.get(v.moneyKind(), literal, v.currency, v.locale) }
+	money := func(literal string) string { return v.figure(v.moneyKind(), literal, v.currency) }
 	v.Subtotal, v.Tax = money(sum(s.Subtotal)), money(sum(s.Tax))
 	if !zero(s.Discount) {
 		v.Discount = money("-" + absolute(s.Discount))
@@ -245,40 +262,31 @@ func (v *view) receipt(e *event.Event, about occasion, items bool) {
 // same returns a figure as it is.
 func same(literal string) string { return literal }
 
-// returned says that the lines of a refund have a minus, as its total or one of them has; the lines of an exchange have none then.
-func returned(e *event.Event) bool {
-	if negative(e.Sale.Total) {
-		return true
+// returned says that the lines of a refund come to less than zero, as the till gave returned goods a minus. One discount among the lines does not make it so.
+func (v *view) returned(e *event.Event) bool {
+	if !slices.ContainsFunc(e.Items, func(item event.Item) bool {
+		return negative(item.Total) || negative(item.Quantity) || negative(item.UnitPrice)
+	}) {
+		return false
 	}
+	totals := make([]string, len(e.Items))
 	for i := range e.Items {
-		if item := &e.Items[i]; negative(item.Total) || negative(item.Quantity) || negative(item.UnitPrice) {
-			return true
-		}
+		totals[i] = v.figures.total(&e.Items[i])
 	}
-	return false
+	return negative(format.Sum(totals))
 }
 
 // line makes the line of an item; as gives a figure the sign that it has in the message. The only figure that is computed is the line's total.
 func (v *view) line(item *event.Item, as func(string) string) line {
-	quantity, total := item.Quantity, item.Total
+	quantity, price, total := item.Quantity, item.UnitPrice, as(v.figures.total(item))
 	// In a return either the quantity or the price has the minus.
-	price := item.UnitPrice
 	if negative(quantity) {
 		quantity = as(quantity)
 	} else {
 		price = as(price)
 	}
-	switch {
-	case total != "":
-		total = as(total)
-	case quantity != "":
-		total = v.figures.product(quantity, price)
-	}
-	if total == "" {
-		total = price
-	}
-	l := line{Name: v.text(item.Name), Quantity: v.figures.get(quantityKind, quantity, "", v.locale), End: v.End,
-		Price: v.figures.get(unitKind, price, v.currency, v.locale), Total: v.figures.get(v.moneyKind(), total, v.currency, v.locale)}
+	l := line{Name: v.text(item.Name), Quantity: v.figure(quantityKind, quantity, ""), End: v.End,
+		Price: v.figure(unitKind, price, v.currency), Total: v.figure(v.moneyKind(), total, v.currency)}
 	if l.Quantity != "" && l.Price != "" && !one(quantity) {
 		l.Each = l.Quantity + " × " + l.Price
 	}
@@ -289,6 +297,9 @@ func (v *view) line(item *event.Item, as func(string) string) line {
 			}
 			l.Options += option
 		}
+	}
+	if v.channel != message.Email {
+		l.Options = format.Shorten(l.Options, maxOptions)
 	}
 	return l
 }

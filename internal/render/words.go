@@ -5,6 +5,8 @@ import (
 	"strings"
 	"text/template"
 	"text/template/parse"
+	"unicode"
+	"unicode/utf8"
 
 	"ringup.dev/ringup/internal/format"
 )
@@ -62,7 +64,20 @@ func (l *language) method(v *view, brand, key string) string {
 	if word := l.methods[methods[key]]; word != "" {
 		return word
 	}
+	if strings.Contains(brand, "_") { // AMERICAN_EXPRESS, apple_pay
+		brand = capitalized(format.Readable(brand))
+	}
 	return v.text(brand)
+}
+
+// capitalized returns a text with a capital letter at the beginning of each word.
+func capitalized(text string) string {
+	words := strings.Fields(text)
+	for i, word := range words {
+		first, size := utf8.DecodeRuneInString(word)
+		words[i] = string(unicode.ToUpper(first)) + word[size:]
+	}
+	return strings.Join(words, " ")
 }
 
 // language makes the plain words of a locale.
@@ -101,7 +116,7 @@ func (w words) addTo(t *template.Template) (*template.Template, error) {
 }
 
 // formatted are the fields whose texts are not typed by anybody: they are not isolated in HTML.
-var formatted = []string{"Locale", "Direction", "Start", "End", "Staff", "Event", "Occasion", "Emoji", "Status", "Subtotal", "Discount", "Tax", "Tip", "Amount", "Refunded", "Paid", "Brand",
+var formatted = []string{"Locale", "Direction", "Start", "End", "Staff", "Event", "Occasion", "Emoji", "Subtotal", "Discount", "Tax", "Tip", "Amount", "Refunded", "Paid",
 	"LastFour", "Date", "Receipt", "More", "Logo", "Color", "TextColor", "Unsubscribe"}
 
 // forHTML returns a copy of a block for HTML: its text is escaped, and, with bdi, each typed value is within <bdi>, so that its direction changes nothing

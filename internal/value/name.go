@@ -9,9 +9,13 @@ import (
 	"ringup.dev/ringup/internal/event"
 )
 
-// Clean cleans the names of an event: Name says how. A customer's name that is a placeholder of a till is left out, too. Every sender calls it last.
+// Clean cleans the names of an event, and its other texts that people read: Name says how. A customer's name that is a placeholder of a till is left out,
+// too. Every sender calls it last.
 func Clean(e *event.Event) {
-	e.Customer.Name = Name(e.Customer.Name)
+	e.Sale.OrderID, e.Sale.TransactionID, e.Sale.Status = Name(e.Sale.OrderID), Name(e.Sale.TransactionID), Name(e.Sale.Status)
+	e.Sale.Payment.Brand = Name(e.Sale.Payment.Brand)
+	hideNumber(&e.Sale.Payment)
+	e.Customer.Name = Name(given(e.Customer.Name))
 	if isOneOf(strangers, e.Customer.Name) {
 		e.Customer.Name = ""
 	}
@@ -22,6 +26,34 @@ func Clean(e *event.Event) {
 			e.Items[i].Options[j] = Name(option)
 		}
 	}
+}
+
+// given returns the parts of a customer's name that a till had: "Zoe undefined" is a first name and no last name. Null is a name, null is not.
+func given(name string) string {
+	for _, missing := range []string{"undefined", "null"} {
+		name = strings.TrimSuffix(strings.TrimPrefix(name, missing+" "), " "+missing)
+	}
+	return name
+}
+
+// minCardNumber is how many digits a card's number has at least (ISO/IEC 7812).
+const minCardNumber = 12
+
+// hideNumber leaves of a card's number that stands with its brand the last four digits.
+func hideNumber(p *event.Payment) {
+	digits := 0
+	for i := range len(p.Brand) {
+		if '0' <= p.Brand[i] && p.Brand[i] <= '9' {
+			digits++
+		}
+	}
+	if digits < minCardNumber {
+		return
+	}
+	if p.LastFour == "" {
+		p.LastFour, _ = LastFour(p.Brand)
+	}
+	p.Brand = strings.Join(strings.FieldsFunc(p.Brand, func(r rune) bool { return !unicode.IsLetter(r) }), " ")
 }
 
 // noValue are the words by which programs write that there is no value, in small letters. A name of which each word is one of them is no name:

@@ -188,13 +188,14 @@ func TestName(t *testing.T) {
 func TestClean(t *testing.T) {
 	t.Parallel()
 	got := &event.Event{
-		Sale:     event.Sale{OrderName: "null", Place: "Bar &amp; Grill", Status: "null"},
+		Sale: event.Sale{OrderName: "null", Place: "Bar &amp; Grill", Status: "Pr&ecirc;t", OrderID: "undefined", TransactionID: "N/A",
+			Payment: event.Payment{Brand: "null", LastFour: "4242"}},
 		Customer: event.Customer{Name: " Walk-In Customer", Email: "O&#039;Brien@example.com"},
 		Items:    []event.Item{{Name: "Guest"}, {Name: "Mac &amp; Cheese", Options: []string{"none", "Jalape&ntilde;o"}}, {Name: "undefined"}},
 	}
 	Clean(got)
 	want := &event.Event{
-		Sale:     event.Sale{Place: "Bar & Grill", Status: "null"},
+		Sale:     event.Sale{Place: "Bar & Grill", Status: "Prêt", Payment: event.Payment{LastFour: "4242"}},
 		Customer: event.Customer{Email: "O&#039;Brien@example.com"},
 		Items:    []event.Item{{Name: "Guest"}, {Name: "Mac & Cheese", Options: []string{"", "Jalapeño"}}, {}},
 	}
@@ -207,11 +208,35 @@ func TestClean(t *testing.T) {
 			t.Errorf("%q is a name", name)
 		}
 	}
-	for _, name := range []string{"Christopher Guest", "Jo Customer", "Nan", "True Love"} {
+	for name, want := range map[string]string{"Zoe undefined": "Zoe", "undefined Roe": "Roe", "Zoe null": "Zoe", "null Roe": "Roe", "null undefined": "", "undefined": ""} {
+		e := &event.Event{Customer: event.Customer{Name: name}}
+		if Clean(e); e.Customer.Name != want {
+			t.Errorf("%q became %q", name, e.Customer.Name)
+		}
+	}
+	for _, name := range []string{"Jennifer Null", "Zoe Undefined", "Christopher Guest", "Jo Customer", "Nan", "True Love"} {
 		e := &event.Event{Customer: event.Customer{Name: name}}
 		if Clean(e); e.Customer.Name != name {
 			t.Errorf("%q became %q", name, e.Customer.Name)
 		}
+	}
+}
+
+// TestCardNumbersAreHidden: what a message says of how it was paid has at most four digits of a card's number.
+func TestCardNumbersAreHidden(t *testing.T) {
+	t.Parallel()
+	for brand, want := range map[string]event.Payment{
+		"Visa 4242 4242 4242 4242": {Brand: "Visa", LastFour: "4242"}, "4111111111111111": {LastFour: "1111"}, "American Express: 3782-822463-10005": {Brand: "American Express", LastFour: "0005"},
+		"Maestro (676770838968)": {Brand: "Maestro", LastFour: "8968"}, "Visa ****1234": {Brand: "Visa ****1234"}, "Visa 4242": {Brand: "Visa 4242"}, "Carte bleue": {Brand: "Carte bleue"},
+	} {
+		e := &event.Event{Sale: event.Sale{Payment: event.Payment{Brand: brand}}}
+		if Clean(e); e.Sale.Payment != want {
+			t.Errorf("%q: %+v", brand, e.Sale.Payment)
+		}
+	}
+	e := &event.Event{Sale: event.Sale{Payment: event.Payment{Brand: "Visa 4242424242424242", LastFour: "1881"}}}
+	if Clean(e); e.Sale.Payment != (event.Payment{Brand: "Visa", LastFour: "1881"}) {
+		t.Errorf("%+v", e.Sale.Payment)
 	}
 }
 
