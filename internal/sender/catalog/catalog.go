@@ -1,0 +1,64 @@
+// Package catalog has every sender that ringup knows, with its settings.
+package catalog
+
+import (
+	"sync/atomic"
+
+	"ringup.dev/ringup/internal/config/secret"
+	"ringup.dev/ringup/internal/event"
+	"ringup.dev/ringup/internal/sender"
+	"ringup.dev/ringup/internal/sender/shopify"
+)
+
+// Config has the settings of every sender of the store "default". A sender is on when its key is set.
+type Config struct {
+	Shopify shopify.Config
+}
+
+// Senders are the senders of the stores. They are safe for concurrent use, also while their keys are replaced.
+type Senders struct {
+	byName atomic.Pointer[map[string]sender.Sender]
+}
+
+// New returns the senders of a configuration.
+func New(c Config) *Senders {
+	s := &Senders{}
+	_ = s.Use(c)
+	return s
+}
+
+// Use replaces the keys for the webhooks that come from now on. It does not fail; config.Follow wants the error.
+func (s *Senders) Use(c Config) error {
+	byName := map[string]sender.Sender{}
+	if keys := bytesOf(c.Shopify.Secrets); len(keys) > 0 {
+		byName[shopify.Name] = shopify.New(event.DefaultStore, keys)
+	}
+	s.byName.Store(&byName)
+	return nil
+}
+
+// Get returns a store's sender by its name; false where the store is not known, or the sender is not on.
+func (s *Senders) Get(store, name string) (sender.Sender, bool) {
+	if store != event.DefaultStore {
+		return nil, false
+	}
+	one, found := (*s.byName.Load())[name]
+	return one, found
+}
+
+// Names returns the names of the senders that are on.
+func (s *Senders) Names() []string {
+	var names []string
+	for name := range *s.byName.Load() {
+		names = append(names, name)
+	}
+	return names
+}
+
+func bytesOf(keys secret.Keys) [][]byte {
+	out := make([][]byte, len(keys))
+	for i, key := range keys {
+		out[i] = []byte(key.Reveal())
+	}
+	return out
+}
