@@ -177,6 +177,7 @@ func Text(reading *sender.Reading, err error) string {
 		line("subtotal", e.Sale.Subtotal)
 		line("discount", e.Sale.Discount)
 		line("tax", e.Sale.Tax)
+		line("tax included", e.Sale.TaxIncluded)
 		line("tip", e.Sale.Tip)
 		line("total", e.Sale.Total)
 		line("refunded", e.Sale.Refunded)
@@ -194,6 +195,7 @@ func Text(reading *sender.Reading, err error) string {
 			line("item", fmt.Sprintf("%s x %s at %s = %s %v", item.Quantity, item.Name, item.UnitPrice, item.Total, item.Options))
 		}
 		line("extra", e.Extra)
+		line("lookup", e.Lookup)
 	}
 	return b.String()
 }

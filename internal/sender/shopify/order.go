@@ -18,6 +18,7 @@ type order struct {
 	UpdatedAt         fields.Text                   `json:"updated_at"`
 	ProcessedAt       fields.Text                   `json:"processed_at"`
 	CancelledAt       fields.Text                   `json:"cancelled_at"`
+	TaxesIncluded     fields.Flag                   `json:"taxes_included"`
 	Test              fields.Flag                   `json:"test"`
 	Currency          fields.Text                   `json:"currency"`
 	Presentment       fields.Text                   `json:"presentment_currency"`
@@ -130,6 +131,7 @@ func (o *order) describe(e *event.Event) {
 		Discount:      m.amount(o.Discounts, o.DiscountsSet),
 		Tax:           m.amount(o.Tax, o.TaxSet),
 		ReceiptURL:    o.StatusURL.String(),
+		TaxIncluded:   bool(o.TaxesIncluded),
 		Test:          bool(o.Test),
 	}
 	if !m.presented {
