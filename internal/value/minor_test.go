@@ -37,3 +37,14 @@ func TestMinorIsExact(t *testing.T) {
 		}
 	})
 }
+
+func TestSum(t *testing.T) {
+	t.Parallel()
+	for want, amounts := range map[string][]string{
+		"": {"", "ten"}, "29.35": {"27.50", "1.85"}, "0.30": {"0.1", "0.20"}, "-5": {"10", "-15"}, "3.25": {"3.25", "", "x"}, "0.00": {"0.00"},
+	} {
+		if got := value.Sum(amounts...); got != want {
+			t.Errorf("%q: %q, want %q", amounts, got, want)
+		}
+	}
+}

@@ -8,11 +8,13 @@ import (
 	"ringup.dev/ringup/internal/event"
 	"ringup.dev/ringup/internal/sender"
 	"ringup.dev/ringup/internal/sender/shopify"
+	"ringup.dev/ringup/internal/sender/woocommerce"
 )
 
 // Config has the settings of every sender of the store "default". A sender is on when its key is set.
 type Config struct {
-	Shopify shopify.Config
+	Shopify     shopify.Config
+	WooCommerce woocommerce.Config
 }
 
 // Senders are the senders of the stores. They are safe for concurrent use, also while their keys are replaced.
@@ -32,6 +34,9 @@ func (s *Senders) Use(c Config) error {
 	byName := map[string]sender.Sender{}
 	if keys := bytesOf(c.Shopify.Secrets); len(keys) > 0 {
 		byName[shopify.Name] = shopify.New(event.DefaultStore, keys)
+	}
+	if keys := bytesOf(c.WooCommerce.Secrets); len(keys) > 0 {
+		byName[woocommerce.Name] = woocommerce.New(event.DefaultStore, keys)
 	}
 	s.byName.Store(&byName)
 	return nil

@@ -1,7 +1,6 @@
 package shopify
 
 import (
-	"math/big"
 	"strings"
 	"time"
 
@@ -259,21 +258,18 @@ type refunds struct {
 }
 
 func (o *order) refunds() refunds {
-	total, places, r := new(big.Rat), 0, refunds{shown: true}
+	r := refunds{shown: true}
 	currency := o.moneyOf().currency
 	for _, one := range o.Refunds {
 		for _, t := range one.Transactions {
-			plain := t.Amount.Number()
-			amount, ok := new(big.Rat).SetString(plain)
-			if !ok || !strings.EqualFold(t.Kind.String(), "refund") || !strings.EqualFold(t.Status.String(), "success") {
+			amount := t.Amount.Number()
+			if amount == "" || !strings.EqualFold(t.Kind.String(), "refund") || !strings.EqualFold(t.Status.String(), "success") {
 				continue
 			}
 			if given, ok := value.Currency(t.Currency.String()); ok && given != currency {
 				r.shown = false
 			}
-			_, fraction, _ := strings.Cut(plain, ".")
-			places = max(places, len(fraction))
-			r.sum = total.Add(total, amount).FloatString(places)
+			r.sum = value.Sum(r.sum, amount)
 			if at := one.CreatedAt.Time(time.UTC); at.After(r.latest) {
 				r.latest = at
 			}
