@@ -8,6 +8,7 @@ import (
 	"ringup.dev/ringup/internal/event"
 	"ringup.dev/ringup/internal/sender"
 	"ringup.dev/ringup/internal/sender/shopify"
+	"ringup.dev/ringup/internal/sender/stripe"
 	"ringup.dev/ringup/internal/sender/woocommerce"
 )
 
@@ -15,6 +16,7 @@ import (
 type Config struct {
 	Shopify     shopify.Config
 	WooCommerce woocommerce.Config
+	Stripe      stripe.Config
 }
 
 // Senders are the senders of the stores. They are safe for concurrent use, also while their keys are replaced.
@@ -37,6 +39,9 @@ func (s *Senders) Use(c Config) error {
 	}
 	if keys := bytesOf(c.WooCommerce.Secrets); len(keys) > 0 {
 		byName[woocommerce.Name] = woocommerce.New(event.DefaultStore, keys)
+	}
+	if keys := bytesOf(c.Stripe.Secrets); len(keys) > 0 {
+		byName[stripe.Name] = stripe.New(stripe.Options{Store: event.DefaultStore, Keys: keys, PaymentIntents: c.Stripe.PaymentIntents})
 	}
 	s.byName.Store(&byName)
 	return nil
