@@ -91,7 +91,7 @@ func NewHandler(o Options) (http.Handler, error) {
 			Name: "ringup_webhook_notes_total", Help: "Values of webhooks that could not be read and were left out, by field.",
 		}, []string{"field"}),
 		deliveries: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "ringup_sender_webhooks_total", Help: "Webhooks of the senders with a form of their own, by sender and what became of them.",
+			Name: "ringup_sender_webhooks_total", Help: "Webhooks of the senders with a form of their own, by sender and outcome.",
 		}, []string{"sender", "outcome"}),
 	}
 	o.Registerer.MustRegister(h.webhooks, h.seconds, h.skipped, h.notes, h.deliveries)

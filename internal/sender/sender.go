@@ -46,10 +46,10 @@ type Skip string
 
 // The reasons.
 const (
-	SkipPing    Skip = "ping"     // a handshake, or a test of the connection
-	SkipTopic   Skip = "topic"    // a topic that is not known, or that says nothing to a customer
-	SkipState   Skip = "state"    // a sale in a state that says nothing to a customer, as one that is not paid yet
-	SkipOldNews Skip = "old_news" // what it says happened longer ago than NewsWindow: the sale was edited since
+	SkipPing   Skip = "ping"   // a handshake, or a test of the connection
+	SkipTopic  Skip = "topic"  // a topic that is not known, or that says nothing to a customer
+	SkipState  Skip = "state"  // a sale in a state that says nothing to a customer, as one that is not paid yet
+	SkipRepeat Skip = "repeat" // it happened longer ago than RecentWindow: the sale was edited since
 )
 
 // UnauthorizedError is the refusal of a delivery. Its text says which step failed, and nothing about a key.
@@ -62,14 +62,14 @@ type MalformedError struct{ Detail string }
 
 func (e *MalformedError) Error() string { return e.Detail }
 
-// NewsWindow is how long after it happened a state of a sale is taken for news. Senders post a sale again with each edit, paid or refunded as it is;
-// deduplication alone would take it for news once DEDUPE_TTL is over. Their own repeats after an outage are within hours: Shopify's four, Square's
+// RecentWindow is how long after it happened a state of a sale is told to its customer. Senders post a sale again with each edit, paid or refunded as it is;
+// deduplication alone would let it through once DEDUPE_TTL is over. Their own repeats after an outage are within hours: Shopify's four, Square's
 // most within six.
-const NewsWindow = 6 * time.Hour
+const RecentWindow = 6 * time.Hour
 
-// News reports whether what happened at a time is news in a delivery. A time that is not known is: deduplication is all there is then.
-func (d *Delivery) News(happened time.Time) bool {
-	return happened.IsZero() || d.At.Sub(happened) < NewsWindow
+// Recent reports whether something happened within RecentWindow of a delivery. What has no time did: deduplication is all there is then.
+func (d *Delivery) Recent(happened time.Time) bool {
+	return happened.IsZero() || d.At.Sub(happened) < RecentWindow
 }
 
 // hashedID is how many bytes of a hash end an id that is too long.

@@ -9,6 +9,7 @@ import (
 	"ringup.dev/ringup/internal/sender"
 	"ringup.dev/ringup/internal/sender/shopify"
 	"ringup.dev/ringup/internal/sender/stripe"
+	"ringup.dev/ringup/internal/sender/toast"
 	"ringup.dev/ringup/internal/sender/woocommerce"
 )
 
@@ -17,6 +18,7 @@ type Config struct {
 	Shopify     shopify.Config
 	WooCommerce woocommerce.Config
 	Stripe      stripe.Config
+	Toast       toast.Config
 }
 
 // Senders are the senders of the stores. They are safe for concurrent use, also while their keys are replaced.
@@ -42,6 +44,9 @@ func (s *Senders) Use(c Config) error {
 	}
 	if keys := bytesOf(c.Stripe.Secrets); len(keys) > 0 {
 		byName[stripe.Name] = stripe.New(stripe.Options{Store: event.DefaultStore, Keys: keys, PaymentIntents: c.Stripe.PaymentIntents})
+	}
+	if keys := bytesOf(c.Toast.Secrets); len(keys) > 0 {
+		byName[toast.Name] = toast.New(event.DefaultStore, keys)
 	}
 	s.byName.Store(&byName)
 	return nil

@@ -158,3 +158,13 @@ func Join(texts ...Text) string {
 	}
 	return strings.Join(parts, " ")
 }
+
+// FirstTime returns the first time that is known; the zero time where none is.
+func FirstTime(times ...time.Time) time.Time {
+	for _, t := range times {
+		if !t.IsZero() {
+			return t
+		}
+	}
+	return time.Time{}
+}

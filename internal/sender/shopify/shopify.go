@@ -95,22 +95,22 @@ func (s *shopify) Decode(d *sender.Delivery) (*sender.Reading, error) {
 
 // event returns the event of a topic, its ID being what happened to the order; nil where it says nothing to a customer.
 func (o *order) event(topic string, d *sender.Delivery) (*event.Event, sender.Skip) {
-	state, meaning, at := o.news(topic)
+	state, meaning, at := o.changes(topic)
 	if state == "" {
 		return nil, sender.SkipState
 	}
 	triggered, _ := value.Time(header(d, timeHeader, newTimeHeader), time.UTC)
-	if topic == "updated" && !d.News(at) {
-		return nil, sender.SkipOldNews
+	if topic == "updated" && !d.Recent(at) {
+		return nil, sender.SkipRepeat
 	}
-	e := &event.Event{ID: meaning, Type: state, At: firstTime(triggered, at, o.UpdatedAt.Time(time.UTC), d.At)}
+	e := &event.Event{ID: meaning, Type: state, At: fields.FirstTime(triggered, at, o.UpdatedAt.Time(time.UTC), d.At)}
 	o.describe(e)
 	return e, ""
 }
 
-// news returns what a topic says of the order, and when that happened; "" for nothing. orders/updated comes with each edit, and with whatever the
+// changes returns what a topic says of the order, and when that happened; "" for nothing. orders/updated comes with each edit, and with whatever the
 // other topics say: it is taken for what it says last.
-func (o *order) news(topic string) (state event.Type, meaning string, at time.Time) {
+func (o *order) changes(topic string) (state event.Type, meaning string, at time.Time) {
 	paid := strings.EqualFold(o.FinancialStatus.String(), "paid")
 	switch topic {
 	case "create":
@@ -160,13 +160,4 @@ func (o *order) fulfilledAt() (latest time.Time) {
 		}
 	}
 	return latest
-}
-
-func firstTime(times ...time.Time) time.Time {
-	for _, t := range times {
-		if !t.IsZero() {
-			return t
-		}
-	}
-	return time.Time{}
 }

@@ -67,31 +67,31 @@ type card struct {
 	LastFour fields.Text `json:"last4"`
 }
 
-// news is what an event says.
-type news struct {
+// change is what an event says.
+type change struct {
 	state   event.Type
 	meaning string
 	status  string
 }
 
-// news returns what an event of a type says of its object; why it says nothing otherwise. A sale by Checkout makes a session, a charge and a payment intent, and one at
+// changes returns what an event of a type says of its object; why it says nothing otherwise. A sale by Checkout makes a session, a charge and a payment intent, and one at
 // a Terminal the last two: of each kind of sale one event is taken, the one that knows the customer.
-func (s *stripe) news(typ string, o *object) (n news, skip sender.Skip) {
+func (s *stripe) changes(typ string, o *object) (n change, skip sender.Skip) {
 	switch typ {
 	case "checkout.session.completed":
 		return o.completed()
 	case "checkout.session.async_payment_succeeded":
-		return news{event.PaymentComplete, "paid", "paid"}, ""
+		return change{event.PaymentComplete, "paid", "paid"}, ""
 	case "checkout.session.async_payment_failed":
-		return news{event.OrderUpdate, "failed", "failed"}, ""
+		return change{event.OrderUpdate, "failed", "failed"}, ""
 	case "charge.succeeded":
 		if kind := o.Method.Members.Type.String(); kind == "card_present" || kind == "interac_present" {
-			return news{event.PaymentComplete, "paid", "paid"}, ""
+			return change{event.PaymentComplete, "paid", "paid"}, ""
 		}
 		return n, sender.SkipTopic
 	case "payment_intent.succeeded":
 		if s.PaymentIntents {
-			return news{event.PaymentComplete, "paid", "paid"}, ""
+			return change{event.PaymentComplete, "paid", "paid"}, ""
 		}
 		return n, sender.SkipTopic
 	case "charge.refunded": // refund.* say the same without a customer
@@ -100,22 +100,22 @@ func (s *stripe) news(typ string, o *object) (n news, skip sender.Skip) {
 		if back == o.Amount.Number() {
 			status = "refunded"
 		}
-		return news{event.RefundComplete, "refunded/" + back, status}, ""
+		return change{event.RefundComplete, "refunded/" + back, status}, ""
 	}
 	return n, sender.SkipTopic
 }
 
 // completed returns what the end of a session says: one that waits for the bank is an order.
-func (o *object) completed() (n news, skip sender.Skip) {
+func (o *object) completed() (n change, skip sender.Skip) {
 	switch {
 	case o.Mode.String() == "setup":
 		return n, sender.SkipState
 	case o.PaymentStatus.String() == "unpaid":
-		return news{event.OrderCreate, "created", "pending"}, ""
+		return change{event.OrderCreate, "created", "pending"}, ""
 	case o.PaymentStatus.String() == "no_payment_required":
-		return news{event.OrderCreate, "created", "confirmed"}, ""
+		return change{event.OrderCreate, "created", "confirmed"}, ""
 	}
-	return news{event.PaymentComplete, "paid", "paid"}, ""
+	return change{event.PaymentComplete, "paid", "paid"}, ""
 }
 
 // sale returns what names the sale in all of its events.

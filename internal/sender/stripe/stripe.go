@@ -123,7 +123,7 @@ func (s *stripe) Decode(d *sender.Delivery) (*sender.Reading, error) {
 		reading.Account = s.Store // only Connect's events name the account
 	}
 	o := &e.Data.Members.Object.Members
-	n, skip := s.news(e.Type.String(), o)
+	n, skip := s.changes(e.Type.String(), o)
 	if skip == "" && o.ID.String() == "" {
 		return nil, &sender.MalformedError{Detail: "the event's object has no id"}
 	}
@@ -131,7 +131,7 @@ func (s *stripe) Decode(d *sender.Delivery) (*sender.Reading, error) {
 		reading.Skip = skip
 		return reading, nil
 	}
-	at := e.Created.Time(time.UTC) // not compared with NewsWindow: Stripe's are events, and it repeats one for three days
+	at := e.Created.Time(time.UTC) // not compared with RecentWindow: Stripe's are events, and it repeats one for three days
 	if at.IsZero() {
 		at = d.At
 	}

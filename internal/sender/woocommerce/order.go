@@ -72,55 +72,55 @@ type charge struct {
 	TotalTax fields.Text `json:"total_tax"`
 }
 
-// news is something that happened to the order.
-type news struct {
+// change is something that happened to the order.
+type change struct {
 	state   event.Type
 	meaning string
 	status  string
 	at      time.Time
 }
 
-// drafts are the statuses of orders that are none yet, or no more.
+// drafts are the statuses of orders that are not placed yet, or are deleted.
 var drafts = map[string]bool{"checkout-draft": true, "auto-draft": true, "draft": true, "trash": true, "": true}
 
 // oneAct is how long after it was paid an order is completed by the same act, as a download is. Then the receipt says it all.
 const oneAct = time.Minute
 
-// news returns what an order says that its customer does not know yet; where there is nothing, why. order.updated comes with each edit, and for new orders,
-// too. A refund, a cancellation and a status of a plug-in have no times of their own: their ids are all that tells an edit from news.
-func (o *order) news(created bool, d *sender.Delivery) ([]news, sender.Skip) {
+// changes returns what an order says that its customer does not know yet; where there is nothing, why. order.updated comes with each edit, and for new orders,
+// too. A refund, a cancellation and a status of a plug-in have no times of their own: their ids are all that tells an edit from a change.
+func (o *order) changes(created bool, d *sender.Delivery) ([]change, sender.Skip) {
 	status := o.status()
 	if drafts[status] {
 		return nil, sender.SkipState
 	}
 	paid, completed := o.PaidAt.Time(time.UTC), o.CompletedAt.Time(time.UTC)
 	if sum := o.refunded(); sum != "" && !created {
-		return []news{{event.RefundComplete, "refunded/" + sum, status, o.modified()}}, ""
+		return []change{{event.RefundComplete, "refunded/" + sum, status, o.modified()}}, ""
 	}
 	switch status {
 	case "cancelled":
-		return []news{{event.OrderCancel, "cancelled", status, o.modified()}}, ""
+		return []change{{event.OrderCancel, "cancelled", status, o.modified()}}, ""
 	case "failed", "on-hold", "pending", "processing", "completed", "refunded":
 	default: // a plug-in's own
-		return []news{{event.OrderUpdate, "status/" + status, status, o.modified()}}, ""
+		return []change{{event.OrderUpdate, "status/" + status, status, o.modified()}}, ""
 	}
-	var out []news
-	if !paid.IsZero() && d.News(paid) && status != "failed" && status != "refunded" {
-		out = append(out, news{event.PaymentComplete, "paid", "paid", paid})
+	var out []change
+	if !paid.IsZero() && d.Recent(paid) && status != "failed" && status != "refunded" {
+		out = append(out, change{event.PaymentComplete, "paid", "paid", paid})
 	}
 	switch {
-	case status == "completed" && !completed.IsZero() && d.News(completed) && (paid.IsZero() || completed.Sub(paid) > oneAct):
-		out = append(out, news{event.OrderUpdate, "completed", status, completed})
+	case status == "completed" && !completed.IsZero() && d.Recent(completed) && (paid.IsZero() || completed.Sub(paid) > oneAct):
+		out = append(out, change{event.OrderUpdate, "completed", status, completed})
 	case created && paid.IsZero() && status != "failed":
-		out = append(out, news{event.OrderCreate, "created", status, o.CreatedAt.Time(time.UTC)})
+		out = append(out, change{event.OrderCreate, "created", status, o.CreatedAt.Time(time.UTC)})
 	case !created && paid.IsZero() && (status == "processing" || status == "on-hold" || status == "failed"):
-		out = append(out, news{event.OrderUpdate, "status/" + status, status, o.modified()})
+		out = append(out, change{event.OrderUpdate, "status/" + status, status, o.modified()})
 	}
 	switch {
 	case len(out) > 0:
 		return out, ""
 	case !paid.IsZero():
-		return nil, sender.SkipOldNews
+		return nil, sender.SkipRepeat
 	}
 	return nil, sender.SkipState
 }

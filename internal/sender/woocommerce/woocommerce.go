@@ -90,12 +90,12 @@ func (s *woocommerce) Decode(d *sender.Delivery) (*sender.Reading, error) {
 	if o.ID.String() == "" {
 		return nil, &sender.MalformedError{Detail: "the order has no id"}
 	}
-	news, skip := o.news(reading.Topic == "order.created", d)
-	if len(news) == 0 {
+	changes, skip := o.changes(reading.Topic == "order.created", d)
+	if len(changes) == 0 {
 		reading.Skip = skip
 		return reading, nil
 	}
-	for _, n := range news {
+	for _, n := range changes {
 		e := o.event(n, d)
 		e.ID = sender.ID(Name, reading.Account, o.ID.String(), n.meaning)
 		e.Store, e.Sender, e.Source = s.store, Name, reading.Account
@@ -114,8 +114,8 @@ func account(source string) string {
 	return strings.TrimSuffix(parsed.Host+parsed.Path, "/")
 }
 
-// event returns the event of a piece of news, with the order's sale, customer and items.
-func (o *order) event(n news, d *sender.Delivery) *event.Event {
+// event returns the event of a change, with the order's sale, customer and items.
+func (o *order) event(n change, d *sender.Delivery) *event.Event {
 	e := &event.Event{Type: n.state, At: n.at}
 	if e.At.IsZero() {
 		e.At = o.modified()
