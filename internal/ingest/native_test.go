@@ -35,11 +35,15 @@ func natives(t *testing.T, config Config) (string, *fakeQueue, *prometheus.Regis
 	if err != nil {
 		t.Fatal(err)
 	}
+	senders, err := catalog.New(catalog.Config{Shopify: shopify.Config{Secrets: keys}, WooCommerce: woocommerce.Config{Secrets: keys}})
+	if err != nil {
+		t.Fatal(err)
+	}
 	registry, took := prometheus.NewRegistry(), &fakeQueue{}
 	config.MaxBodyBytes = 1 << 20
 	h, err := NewHandler(Options{
 		Config: config, Store: shop(message.Channels...), Verifier: verifier, Enqueuer: took, Notifier: took, Registerer: registry, Log: slog.New(slog.DiscardHandler),
-		Senders: catalog.New(catalog.Config{Shopify: shopify.Config{Secrets: keys}, WooCommerce: woocommerce.Config{Secrets: keys}}),
+		Senders: senders,
 	})
 	if err != nil {
 		t.Fatal(err)

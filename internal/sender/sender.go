@@ -46,10 +46,11 @@ type Skip string
 
 // The reasons.
 const (
-	SkipPing   Skip = "ping"   // a handshake, or a test of the connection
-	SkipTopic  Skip = "topic"  // a topic that is not known, or that says nothing to a customer
-	SkipState  Skip = "state"  // a sale in a state that says nothing to a customer, as one that is not paid yet
-	SkipRepeat Skip = "repeat" // it happened longer ago than RecentWindow: the sale was edited since
+	SkipPing   Skip = "ping"     // a handshake, or a test of the connection
+	SkipTopic  Skip = "topic"    // a topic that is not known, or that says nothing to a customer
+	SkipState  Skip = "state"    // a sale in a state that says nothing to a customer, as one that is not paid yet
+	SkipIDs    Skip = "ids_only" // only ids, and the store has no key to fetch the rest with
+	SkipRepeat Skip = "repeat"   // it happened longer ago than RecentWindow: the sale was edited since
 )
 
 // UnauthorizedError is the refusal of a delivery. Its text says which step failed, and nothing about a key.
@@ -63,13 +64,13 @@ type MalformedError struct{ Detail string }
 func (e *MalformedError) Error() string { return e.Detail }
 
 // RecentWindow is how long after it happened a state of a sale is told to its customer. Senders post a sale again with each edit, paid or refunded as it is;
-// deduplication alone would let it through once DEDUPE_TTL is over. Their own repeats after an outage are within hours: Shopify's four, Square's
-// most within six.
+// deduplication alone would let it through once DEDUPE_TTL is over.
 const RecentWindow = 6 * time.Hour
 
-// Recent reports whether something happened within RecentWindow of a delivery. What has no time did: deduplication is all there is then.
-func (d *Delivery) Recent(happened time.Time) bool {
-	return happened.IsZero() || d.At.Sub(happened) < RecentWindow
+// Recent reports whether something had happened within RecentWindow when the sender said so. That is the time of the webhook or of the edit, and not of its
+// delivery: a delivery may be repeated for days. What has no time is recent: deduplication is all there is then.
+func Recent(happened, said time.Time) bool {
+	return happened.IsZero() || said.Sub(happened) < RecentWindow
 }
 
 // hashedID is how many bytes of a hash end an id that is too long.

@@ -44,13 +44,13 @@ func TestAnyIDIsValid(t *testing.T) {
 
 func TestRecent(t *testing.T) {
 	t.Parallel()
-	d := &sender.Delivery{At: time.Date(2026, 11, 20, 18, 0, 0, 0, time.UTC)}
+	said := time.Date(2026, 11, 20, 18, 0, 0, 0, time.UTC)
 	for ago, want := range map[time.Duration]bool{0: true, sender.RecentWindow - time.Second: true, sender.RecentWindow: false, -time.Hour: true, 1000 * time.Hour: false} {
-		if d.Recent(d.At.Add(-ago)) != want {
+		if sender.Recent(said.Add(-ago), said) != want {
 			t.Errorf("%s ago: %t", ago, !want)
 		}
 	}
-	if !d.Recent(time.Time{}) {
+	if !sender.Recent(time.Time{}, said) {
 		t.Error("no time")
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"ringup.dev/ringup/internal/event"
 	"ringup.dev/ringup/internal/sender"
 	"ringup.dev/ringup/internal/sender/shopify"
+	"ringup.dev/ringup/internal/sender/square"
 	"ringup.dev/ringup/internal/sender/stripe"
 	"ringup.dev/ringup/internal/sender/toast"
 	"ringup.dev/ringup/internal/sender/woocommerce"
@@ -19,7 +20,11 @@ type Config struct {
 	WooCommerce woocommerce.Config
 	Stripe      stripe.Config
 	Toast       toast.Config
+	Square      square.Config
 }
+
+// Validate reports every setting that cannot work, each with its variable.
+func (c *Config) Validate() error { return c.Square.Validate() }
 
 // Senders are the senders of the stores. They are safe for concurrent use, also while their keys are replaced.
 type Senders struct {
@@ -27,14 +32,16 @@ type Senders struct {
 }
 
 // New returns the senders of a configuration.
-func New(c Config) *Senders {
+func New(c Config) (*Senders, error) {
 	s := &Senders{}
-	_ = s.Use(c)
-	return s
+	return s, s.Use(c)
 }
 
-// Use replaces the keys for the webhooks that come from now on. It does not fail; config.Follow wants the error.
+// Use replaces the keys for the webhooks that come from now on. With a configuration that is invalid it returns the problem, and changes nothing.
 func (s *Senders) Use(c Config) error {
+	if err := c.Validate(); err != nil {
+		return err
+	}
 	byName := map[string]sender.Sender{}
 	if keys := bytesOf(c.Shopify.Secrets); len(keys) > 0 {
 		byName[shopify.Name] = shopify.New(event.DefaultStore, keys)
@@ -47,6 +54,9 @@ func (s *Senders) Use(c Config) error {
 	}
 	if keys := bytesOf(c.Toast.Secrets); len(keys) > 0 {
 		byName[toast.Name] = toast.New(event.DefaultStore, keys)
+	}
+	if keys := bytesOf(c.Square.Keys); len(keys) > 0 {
+		byName[square.Name] = square.New(square.Options{Store: event.DefaultStore, Keys: keys, NotificationURL: c.Square.NotificationURL})
 	}
 	s.byName.Store(&byName)
 	return nil

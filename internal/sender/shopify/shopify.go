@@ -100,10 +100,11 @@ func (o *order) event(topic string, d *sender.Delivery) (*event.Event, sender.Sk
 		return nil, sender.SkipState
 	}
 	triggered, _ := value.Time(header(d, timeHeader, newTimeHeader), time.UTC)
-	if topic == "updated" && !d.Recent(at) {
+	said := fields.FirstTime(triggered, o.UpdatedAt.Time(time.UTC), d.At)
+	if topic == "updated" && !sender.Recent(at, said) {
 		return nil, sender.SkipRepeat
 	}
-	e := &event.Event{ID: meaning, Type: state, At: fields.FirstTime(triggered, at, o.UpdatedAt.Time(time.UTC), d.At)}
+	e := &event.Event{ID: meaning, Type: state, At: fields.FirstTime(triggered, at, said)}
 	o.describe(e)
 	return e, ""
 }

@@ -102,13 +102,13 @@ type change struct {
 
 // changes returns what an order says that its customers do not know yet; where there is nothing, why. Toast posts the whole order with each change of it, and has no
 // topic for a new one: the first sight of it is that.
-func (o *order) changes(d *sender.Delivery) (all []change, skip sender.Skip) {
+func (o *order) changes(said time.Time) (all []change, skip sender.Skip) {
 	switch {
 	case bool(o.Deleted):
 		return nil, sender.SkipState
 	case bool(o.Voided), strings.EqualFold(o.Approval.String(), "NOT_APPROVED"):
 		at := fields.FirstTime(o.VoidDate.Time(time.UTC), o.Modified.Time(time.UTC))
-		if !d.Recent(at) {
+		if !sender.Recent(at, said) {
 			return nil, sender.SkipRepeat
 		}
 		return []change{{state: event.OrderCancel, object: o.GUID.String(), meaning: "cancelled", status: "cancelled", at: at, check: o.only()}}, ""
@@ -121,7 +121,7 @@ func (o *order) changes(d *sender.Delivery) (all []change, skip sender.Skip) {
 			continue
 		}
 		paid = true
-		if n, found := c.changes(d); found {
+		if n, found := c.changes(said); found {
 			all = append(all, n)
 		} else {
 			skip = sender.SkipRepeat
@@ -131,7 +131,7 @@ func (o *order) changes(d *sender.Delivery) (all []change, skip sender.Skip) {
 	switch {
 	case paid:
 		return distinct(all), skip
-	case !d.Recent(created):
+	case !sender.Recent(created, said):
 		return nil, sender.SkipRepeat
 	}
 	return []change{{state: event.OrderCreate, object: o.GUID.String(), meaning: "created", status: "received", at: created, check: o.only()}}, ""
@@ -167,12 +167,12 @@ func (c *check) isPaid() bool {
 }
 
 // changes returns the last of what happened to a check that is paid, if it is recent.
-func (c *check) changes(d *sender.Delivery) (n change, found bool) {
+func (c *check) changes(said time.Time) (n change, found bool) {
 	if sum, at := c.refunded(); sum != "" {
-		return change{event.RefundComplete, c.GUID.String(), "refunded/" + sum, "refunded", at, c}, d.Recent(at)
+		return change{event.RefundComplete, c.GUID.String(), "refunded/" + sum, "refunded", at, c}, sender.Recent(at, said)
 	}
 	at := c.PaidDate.Time(time.UTC)
-	return change{event.PaymentComplete, c.GUID.String(), "paid", "paid", at, c}, d.Recent(at)
+	return change{event.PaymentComplete, c.GUID.String(), "paid", "paid", at, c}, sender.Recent(at, said)
 }
 
 // refunded returns how much of a check was paid back so far, and when last; "" for nothing.

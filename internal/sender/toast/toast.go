@@ -79,7 +79,7 @@ func (s *toast) Decode(d *sender.Delivery) (*sender.Reading, error) {
 	if o.GUID.String() == "" {
 		return nil, &sender.MalformedError{Detail: "the order has no guid"}
 	}
-	all, skip := o.changes(d)
+	all, skip := o.changes(fields.FirstTime(body.Timestamp.Time(time.UTC), o.Modified.Time(time.UTC), d.At))
 	if len(all) == 0 {
 		reading.Skip = skip
 		return reading, nil

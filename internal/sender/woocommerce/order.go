@@ -93,6 +93,7 @@ func (o *order) changes(created bool, d *sender.Delivery) ([]change, sender.Skip
 	if drafts[status] {
 		return nil, sender.SkipState
 	}
+	said := fields.FirstTime(o.modified(), d.At)
 	paid, completed := o.PaidAt.Time(time.UTC), o.CompletedAt.Time(time.UTC)
 	if sum := o.refunded(); sum != "" && !created {
 		return []change{{event.RefundComplete, "refunded/" + sum, status, o.modified()}}, ""
@@ -105,11 +106,11 @@ func (o *order) changes(created bool, d *sender.Delivery) ([]change, sender.Skip
 		return []change{{event.OrderUpdate, "status/" + status, status, o.modified()}}, ""
 	}
 	var out []change
-	if !paid.IsZero() && d.Recent(paid) && status != "failed" && status != "refunded" {
+	if !paid.IsZero() && sender.Recent(paid, said) && status != "failed" && status != "refunded" {
 		out = append(out, change{event.PaymentComplete, "paid", "paid", paid})
 	}
 	switch {
-	case status == "completed" && !completed.IsZero() && d.Recent(completed) && (paid.IsZero() || completed.Sub(paid) > oneAct):
+	case status == "completed" && !completed.IsZero() && sender.Recent(completed, said) && (paid.IsZero() || completed.Sub(paid) > oneAct):
 		out = append(out, change{event.OrderUpdate, "completed", status, completed})
 	case created && paid.IsZero() && status != "failed":
 		out = append(out, change{event.OrderCreate, "created", status, o.CreatedAt.Time(time.UTC)})
