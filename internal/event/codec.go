@@ -26,8 +26,9 @@ const (
 	eventCustomer protowire.Number = 10
 	eventItems    protowire.Number = 11
 
-	salePayment protowire.Number = 12
-	saleTest    protowire.Number = 15
+	salePayment     protowire.Number = 12
+	saleTest        protowire.Number = 15
+	saleTaxIncluded protowire.Number = 16
 
 	itemOptions protowire.Number = 2
 )
@@ -46,6 +47,7 @@ var eventFields = []text[Event]{
 	{eventCustomer, "customer", nil},
 	{eventItems, "items", nil},
 	{12, "extra", func(e *Event) *string { return &e.Extra }},
+	{13, "lookup", func(e *Event) *string { return &e.Lookup }},
 }
 
 var saleFields = []text[Sale]{
@@ -65,6 +67,7 @@ var saleFields = []text[Sale]{
 	{13, "receipt_url", func(s *Sale) *string { return &s.ReceiptURL }},
 	{14, "place", func(s *Sale) *string { return &s.Place }},
 	{saleTest, "test", nil},
+	{saleTaxIncluded, "tax_included", nil},
 }
 
 var paymentFields = []text[Payment]{
@@ -139,6 +142,9 @@ func (s *Sale) append(dst []byte) []byte {
 	dst = appendMessage(dst, salePayment, &s.Payment, (*Payment).append)
 	if s.Test {
 		dst = appendVarint(dst, saleTest, 1)
+	}
+	if s.TaxIncluded {
+		dst = appendVarint(dst, saleTaxIncluded, 1)
 	}
 	return dst
 }

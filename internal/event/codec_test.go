@@ -45,6 +45,7 @@ func goldenEvents() map[string]*Event {
 	return map[string]*Event{
 		"empty":  {},
 		"full":   full(),
+		"later":  {Sale: Sale{TaxIncluded: true}, Lookup: "orders/1"}, // fields that came after full's
 		"1970":   {At: time.Unix(0, 0).UTC()},
 		"before": {At: time.Date(1, 1, 1, 0, 0, 1, 0, time.FixedZone("", -12*60*60))},
 		"long":   {Sale: Sale{Status: strings.Repeat("x", 20_000)}},
@@ -96,11 +97,11 @@ func TestGolden(t *testing.T) {
 func drawEvent(t *rapid.T) *Event {
 	text := func(name string) string { return rapid.String().Draw(t, name) }
 	e := &Event{
-		ID: text("id"), Store: text("store"), Sender: text("sender"), Type: Type(text("type")), Source: text("source"), Extra: text("extra"),
+		ID: text("id"), Store: text("store"), Sender: text("sender"), Type: Type(text("type")), Source: text("source"), Extra: text("extra"), Lookup: text("lookup"),
 		Sale: Sale{
 			TransactionID: text("transaction"), OrderID: text("order"), OrderName: text("order name"), Status: text("status"), Currency: text("currency"),
 			Subtotal: text("subtotal"), Discount: text("discount"), Tax: text("tax"), Tip: text("tip"), Total: text("total"), Refunded: text("refunded"),
-			Payment: Payment{Brand: text("brand"), LastFour: text("last four")}, ReceiptURL: text("receipt"), Place: text("place"), Test: rapid.Bool().Draw(t, "test"),
+			Payment: Payment{Brand: text("brand"), LastFour: text("last four")}, ReceiptURL: text("receipt"), Place: text("place"), Test: rapid.Bool().Draw(t, "test"), TaxIncluded: rapid.Bool().Draw(t, "tax included"),
 		},
 		Customer: Customer{Name: text("name"), Phone: text("phone"), Region: text("region"), Email: text("email"), Locale: text("locale"), TimeZone: text("zone")},
 	}

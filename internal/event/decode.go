@@ -76,6 +76,8 @@ func (s *Sale) read(from scanner) error {
 			from.err = readTexts(from.message(), paymentFields, &s.Payment)
 		case from.is(saleTest, protowire.VarintType):
 			s.Test = from.varint != 0
+		case from.is(saleTaxIncluded, protowire.VarintType):
+			s.TaxIncluded = from.varint != 0
 		default:
 			readText(&from, saleFields, s)
 		}

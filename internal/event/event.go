@@ -36,6 +36,8 @@ type Event struct {
 	Items    []Item // at most MaxItems
 	// Extra is a JSON object with the fields that ringup does not know, for templates; "" when there are none.
 	Extra string
+	// Lookup is what has to be fetched from the sender before the event is whole, in the sender's own terms; "" for nothing.
+	Lookup string
 }
 
 // Key names the event among those of all stores and senders, together with its type: tills use an order's number as the id of all its events. For DefaultStore and SenderPOS it is the id alone, as ringup 0.1.0 had it: a
@@ -57,6 +59,7 @@ type Sale struct {
 	Subtotal      string
 	Discount      string
 	Tax           string
+	TaxIncluded   bool // the lines, the discount and the subtotal have the tax in them
 	Tip           string
 	Total         string
 	Refunded      string // of RefundComplete: how much was paid back

@@ -12,7 +12,7 @@ import (
 
 // Body says which bodies an endpoint reads.
 type Body struct {
-	// MediaTypes that are taken, each without parameters. Text has to be UTF-8, whatever its type.
+	// MediaTypes that are taken, each without parameters. Text has to be UTF-8, whatever its type. Without any, the type is not looked at.
 	MediaTypes []string
 	// Limit is the size of the largest body, in bytes.
 	Limit int64
@@ -26,8 +26,7 @@ const preallocated = 32 << 10
 // Read returns the body of a request; empty for an empty one. A body that is announced too large is refused before any of it is read, and of
 // one that turns out too large no more than Limit is. Errors: *Problem, also one that the request's Body returns.
 func (b *Body) Read(r *http.Request) ([]byte, error) {
-	kind, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil || !slices.Contains(b.MediaTypes, kind) || !isUTF8(params["charset"]) {
+	if !b.takes(r.Header.Get("Content-Type")) {
 		return nil, New(http.StatusUnsupportedMediaType, OutcomeMediaType, "send Content-Type: "+strings.Join(b.MediaTypes, " or ")+", in UTF-8")
 	}
 	if encoding := r.Header.Get("Content-Encoding"); encoding != "" && encoding != "identity" {
@@ -48,6 +47,15 @@ func (b *Body) Read(r *http.Request) ([]byte, error) {
 		return nil, Malformed("the body ended before it was whole, or came too slowly")
 	}
 	return body, nil
+}
+
+// takes reports whether a body of a type is read.
+func (b *Body) takes(contentType string) bool {
+	if len(b.MediaTypes) == 0 {
+		return true
+	}
+	kind, params, err := mime.ParseMediaType(contentType)
+	return err == nil && slices.Contains(b.MediaTypes, kind) && isUTF8(params["charset"])
 }
 
 // read reads all of a body whose length is announced, -1 where it is not. The memory grows with what has arrived, and not beyond the length.

@@ -37,6 +37,7 @@ type Options struct {
 	Config     Config
 	Store      *store.Store
 	Verifier   *generic.Verifier
+	Senders    Senders // those with a form of their own; nil for none
 	Enqueuer   Enqueuer
 	Notifier   Notifier
 	Registerer prometheus.Registerer
@@ -49,14 +50,16 @@ type Options struct {
 // handler answers the public endpoints.
 type handler struct {
 	Options
-	body     inbound.Body
-	sources  *inbound.Rates
-	logged   *inbound.Rates // refusals in the log, by client
-	webhooks *prometheus.CounterVec
-	seconds  prometheus.Histogram
-	skipped  *prometheus.CounterVec
-	notes    *prometheus.CounterVec
-	zone     *time.Location // of the store
+	body       inbound.Body
+	anyBody    inbound.Body // whatever type it says it is
+	sources    *inbound.Rates
+	logged     *inbound.Rates // refusals in the log, by client
+	webhooks   *prometheus.CounterVec
+	seconds    prometheus.Histogram
+	skipped    *prometheus.CounterVec
+	notes      *prometheus.CounterVec
+	deliveries *prometheus.CounterVec
+	zone       *time.Location // of the store
 }
 
 // NewHandler returns the public endpoints. Errors are of the configuration.
@@ -71,6 +74,7 @@ func NewHandler(o Options) (http.Handler, error) {
 	h := &handler{
 		Options: o, zone: zone,
 		body:    inbound.Body{MediaTypes: []string{inbound.JSON}, Limit: o.Config.MaxBodyBytes, Setting: "MAX_BODY_BYTES"},
+		anyBody: inbound.Body{Limit: o.Config.MaxBodyBytes, Setting: "MAX_BODY_BYTES"},
 		sources: inbound.NewRates(o.Config.SourceRateLimit, o.Config.SourceRateBurst),
 		logged:  inbound.NewRates(refusalRate, refusalBurst),
 		webhooks: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -86,14 +90,21 @@ func NewHandler(o Options) (http.Handler, error) {
 		notes: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "ringup_webhook_notes_total", Help: "Values of webhooks that could not be read and were left out, by field.",
 		}, []string{"field"}),
+		deliveries: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "ringup_sender_webhooks_total", Help: "Webhooks of the senders with a form of their own, by sender and outcome.",
+		}, []string{"sender", "outcome"}),
 	}
-	o.Registerer.MustRegister(h.webhooks, h.seconds, h.skipped, h.notes)
+	o.Registerer.MustRegister(h.webhooks, h.seconds, h.skipped, h.notes, h.deliveries)
 	r := chi.NewRouter()
 	r.NotFound(func(w http.ResponseWriter, _ *http.Request) {
 		inbound.New(http.StatusNotFound, "", "there is nothing here").Write(w)
 	})
 	r.MethodNotAllowed(notAllowed)
 	r.Post("/webhooks/pos", h.serve(true))
+	if o.Senders != nil {
+		r.Post("/webhooks/{sender}/{store}", h.native)
+		r.Post("/webhooks/{sender}/{store}/{key}", h.native)
+	}
 	r.Get("/v1/notifications/{id}", h.notifications)
 	for _, add := range o.Routes {
 		add(r)

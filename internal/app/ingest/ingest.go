@@ -25,6 +25,7 @@ import (
 	"ringup.dev/ringup/internal/opsserver"
 	"ringup.dev/ringup/internal/provider/callbacks"
 	"ringup.dev/ringup/internal/redisstore"
+	"ringup.dev/ringup/internal/sender/catalog"
 	"ringup.dev/ringup/internal/sender/generic"
 	shops "ringup.dev/ringup/internal/store"
 	"ringup.dev/ringup/internal/store/envstore"
@@ -56,6 +57,7 @@ func (s *Server) DrainTime() time.Duration {
 type Config struct {
 	Server    Server
 	Auth      generic.Config
+	Senders   catalog.Config
 	Ingest    ingest.Config
 	Staff     envstore.Recipients
 	Address   address.Config
@@ -75,7 +77,7 @@ type Config struct {
 func Load(ctx context.Context, env envconfig.Lookuper) (Config, error) {
 	c := Config{env: env}
 	// A variable that cannot be read has its default below, so that everything else is checked too.
-	errs := []error{config.Read(ctx, env, &c.Server, &c.Auth, &c.Ingest, &c.Staff, &c.Address, &c.Countries, &c.Redis, &c.Ops, &c.Log, &c.Tracing, &c.Callbacks, &c.Links, &c.Brand)}
+	errs := []error{config.Read(ctx, env, &c.Server, &c.Auth, &c.Senders, &c.Ingest, &c.Staff, &c.Address, &c.Countries, &c.Redis, &c.Ops, &c.Log, &c.Tracing, &c.Callbacks, &c.Links, &c.Brand)}
 	if c.Server.Port < 0 || c.Server.Port > 65535 {
 		errs = append(errs, fmt.Errorf("PORT is %d: set a port, as 3000", c.Server.Port))
 	}
@@ -84,7 +86,7 @@ func Load(ctx context.Context, env envconfig.Lookuper) (Config, error) {
 			c.Server.ShutdownDelay, c.Server.ShutdownTimeout))
 	}
 	region := c.Address.Validate()
-	errs = append(errs, c.Auth.Validate(), region, c.Countries.Validate(), c.Ingest.Validate(), c.Redis.Validate(), c.Ops.Validate(), c.Log.Validate(), c.Tracing.Validate(), c.Callbacks.Validate(), c.Links.Validate(), c.Brand.Validate())
+	errs = append(errs, c.Auth.Validate(), c.Senders.Validate(), region, c.Countries.Validate(), c.Ingest.Validate(), c.Redis.Validate(), c.Ops.Validate(), c.Log.Validate(), c.Tracing.Validate(), c.Callbacks.Validate(), c.Links.Validate(), c.Brand.Validate())
 	if region == nil {
 		_, err := c.Staff.Store(c.Address.DefaultRegion, address.Read)
 		errs = append(errs, err)
@@ -105,6 +107,7 @@ type Ingest struct {
 	public     *ingest.Server
 	traces     *otlp.Tracing
 	verifier   *generic.Verifier
+	senders    *catalog.Senders
 	draining   atomic.Bool
 }
 
@@ -124,6 +127,10 @@ func New(c Config, log *slog.Logger) (*Ingest, error) {
 	if err != nil {
 		return nil, err
 	}
+	senders, err := catalog.New(c.Senders)
+	if err != nil {
+		return nil, err
+	}
 	shop, err := shop(c, log)
 	if err != nil {
 		return nil, err
@@ -137,7 +144,7 @@ func New(c Config, log *slog.Logger) (*Ingest, error) {
 		return nil, err
 	}
 	handler, err := ingest.NewHandler(ingest.Options{
-		Config: c.Ingest, Store: shop, Verifier: verifier, Enqueuer: producer, Notifier: store, Registerer: registry, Log: log,
+		Config: c.Ingest, Store: shop, Verifier: verifier, Senders: senders, Enqueuer: producer, Notifier: store, Registerer: registry, Log: log,
 		Tracer: traces.Tracer(), Routes: routes,
 	})
 	if err != nil {
@@ -153,7 +160,7 @@ func New(c Config, log *slog.Logger) (*Ingest, error) {
 	if err != nil {
 		return nil, errors.Join(err, operators.Close())
 	}
-	i := &Ingest{config: c, log: log, store: store, producer: producer, sweeper: sweeper, deliveries: deliveries, traces: traces, verifier: verifier, ops: operators}
+	i := &Ingest{config: c, log: log, store: store, producer: producer, sweeper: sweeper, deliveries: deliveries, traces: traces, verifier: verifier, senders: senders, ops: operators}
 	limits := c.Ingest.Limits(app.BoundMemory())
 	log.Info("limits", "memory", limits.Memory, "max_connections", limits.Connections, "max_inflight_bytes", limits.Inflight)
 	if limits.Worst() > limits.Memory {
@@ -240,6 +247,7 @@ func (i *Ingest) Run(ctx context.Context) error {
 	go i.store.LogWarnings(background)
 	if i.config.env != nil {
 		go config.Follow(background, i.config.env, i.log, i.config.Auth, i.verifier.Use)
+		go config.Follow(background, i.config.env, i.log, i.config.Senders, i.senders.Use)
 	}
 	i.log.Info("ingest serves", "port", i.Addr(), "ops", i.OpsAddr(), "channels", i.config.Staff.Channels)
 	err := app.RunUntil(ctx, i.ops.Serve, func() error { return app.Serve(i.public.Server, i.listener) })

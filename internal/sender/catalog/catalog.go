@@ -1,0 +1,89 @@
+// Package catalog has every sender that ringup knows, with its settings.
+package catalog
+
+import (
+	"sync/atomic"
+
+	"ringup.dev/ringup/internal/config/secret"
+	"ringup.dev/ringup/internal/event"
+	"ringup.dev/ringup/internal/sender"
+	"ringup.dev/ringup/internal/sender/shopify"
+	"ringup.dev/ringup/internal/sender/square"
+	"ringup.dev/ringup/internal/sender/stripe"
+	"ringup.dev/ringup/internal/sender/toast"
+	"ringup.dev/ringup/internal/sender/woocommerce"
+)
+
+// Config has the settings of every sender of the store "default". A sender is on when its key is set.
+type Config struct {
+	Shopify     shopify.Config
+	WooCommerce woocommerce.Config
+	Stripe      stripe.Config
+	Toast       toast.Config
+	Square      square.Config
+}
+
+// Validate reports every setting that cannot work, each with its variable.
+func (c *Config) Validate() error { return c.Square.Validate() }
+
+// Senders are the senders of the stores. They are safe for concurrent use, also while their keys are replaced.
+type Senders struct {
+	byName atomic.Pointer[map[string]sender.Sender]
+}
+
+// New returns the senders of a configuration.
+func New(c Config) (*Senders, error) {
+	s := &Senders{}
+	return s, s.Use(c)
+}
+
+// Use replaces the keys for the webhooks that come from now on. With a configuration that is invalid it returns the problem, and changes nothing.
+func (s *Senders) Use(c Config) error {
+	if err := c.Validate(); err != nil {
+		return err
+	}
+	byName := map[string]sender.Sender{}
+	if keys := bytesOf(c.Shopify.Secrets); len(keys) > 0 {
+		byName[shopify.Name] = shopify.New(event.DefaultStore, keys)
+	}
+	if keys := bytesOf(c.WooCommerce.Secrets); len(keys) > 0 {
+		byName[woocommerce.Name] = woocommerce.New(event.DefaultStore, keys)
+	}
+	if keys := bytesOf(c.Stripe.Secrets); len(keys) > 0 {
+		byName[stripe.Name] = stripe.New(stripe.Options{Store: event.DefaultStore, Keys: keys, PaymentIntents: c.Stripe.PaymentIntents})
+	}
+	if keys := bytesOf(c.Toast.Secrets); len(keys) > 0 {
+		byName[toast.Name] = toast.New(event.DefaultStore, keys)
+	}
+	if keys := bytesOf(c.Square.Keys); len(keys) > 0 {
+		byName[square.Name] = square.New(square.Options{Store: event.DefaultStore, Keys: keys, NotificationURL: c.Square.NotificationURL})
+	}
+	s.byName.Store(&byName)
+	return nil
+}
+
+// Get returns a store's sender by its name; false where the store is not known, or the sender is not on.
+func (s *Senders) Get(store, name string) (sender.Sender, bool) {
+	if store != event.DefaultStore {
+		return nil, false
+	}
+	one, found := (*s.byName.Load())[name]
+	return one, found
+}
+
+// Names returns the names of the senders that are on.
+func (s *Senders) Names() []string {
+	var names []string
+	for name := range *s.byName.Load() {
+		names = append(names, name)
+	}
+	return names
+}
+
+func bytesOf(keys secret.Keys) [][]byte {
+	out := make([][]byte, len(keys))
+	for i, key := range keys {
+		out[i] = []byte(key.Reveal())
+	}
+	return out
+}
