@@ -48,7 +48,7 @@ func (r *reader) onChannel(c store.Channel) queue.ChannelSubmission {
 	if raw != "" {
 		to, err := r.address(c.Name, raw)
 		if err != nil {
-			part.Skipped = append(part.Skipped, queue.Skipped{Channel: c.Name, Address: message.Mask(message.Clean(raw)), Reason: err.Error()})
+			part.Skipped = append(part.Skipped, queue.Skipped{Channel: c.Name, Address: mask(raw), Reason: err.Error()})
 		} else {
 			customer = to.Key()
 			part.Recipients = append(part.Recipients, message.Recipient{Address: to, Audience: message.Customer})
@@ -60,6 +60,14 @@ func (r *reader) onChannel(c store.Channel) queue.ChannelSubmission {
 		}
 	}
 	return part
+}
+
+// mask masks a text that is no address.
+func mask(raw string) string {
+	if len(raw) > address.MaxRaw {
+		return message.Mask("")
+	}
+	return message.Mask(message.Clean(raw))
 }
 
 // address returns the customer's address on a channel. Errors: those of package address, and the store's MayWrite.
