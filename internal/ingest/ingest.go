@@ -81,7 +81,7 @@ func NewHandler(o Options) (http.Handler, error) {
 			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .5, 1, 5}, NativeHistogramBucketFactor: 1.1,
 		}),
 		skipped: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "ringup_skipped_total", Help: "Messages not sent because the customer's address is invalid.",
+			Name: "ringup_skipped_total", Help: "Messages not sent because the customer's address cannot be used: it is invalid, a placeholder, or of a country that is not allowed.",
 		}, []string{"channel"}),
 		notes: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "ringup_webhook_notes_total", Help: "Values of webhooks that could not be read and were left out, by field.",
@@ -210,11 +210,14 @@ func (h *handler) accept(ctx context.Context, body []byte) (*accepted, *event.Ev
 	if err != nil {
 		return nil, nil, invalid(err)
 	}
+	if !fits(ctx, memoryOf(e)) {
+		return nil, e, busy()
+	}
 	if !h.sources.Allow(e.Source) {
 		return nil, e, inbound.New(http.StatusTooManyRequests, "rate_limited", "this source sends more than it may (SOURCE_RATE_LIMIT)")
 	}
 	answer := &accepted{ID: e.ID, Status: statusTest}
-	if !e.Sale.Test || h.Config.SendTestOrders {
+	if h.sends(e) {
 		if answer, err = h.enqueue(ctx, e); err != nil {
 			return nil, e, err
 		}
@@ -225,6 +228,9 @@ func (h *handler) accept(ctx context.Context, body []byte) (*accepted, *event.Ev
 	answer.Notes = notes
 	return answer.complete(), e, nil
 }
+
+// sends says whether messages are sent for an event: not for a test order, unless SEND_TEST_ORDERS is set.
+func (h *handler) sends(e *event.Event) bool { return !e.Sale.Test || h.Config.SendTestOrders }
 
 var index = regexp.MustCompile(`\[[0-9]+\]`)
 
