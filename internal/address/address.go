@@ -170,7 +170,7 @@ func divide(text string, read func(one string) (message.Address, error)) []strin
 	return parts
 }
 
-// otherwise returns what may be the number of a text that is none as a whole, and has none between its marks: what is in front of a note, groups of digits with
+// otherwise returns what may be the number of a text that is not one as a whole, and has none between its marks: what is in front of a note, groups of digits with
 // other marks between than the numbering plans have (06,12,34,56,78 and 202_555_0143), and what is in front of a space.
 func otherwise(text string) []string {
 	var out []string

@@ -79,7 +79,7 @@ type conn struct {
 	weight  int64      // what the request takes beside its bytes, counted as bytes of a body
 	line    int        // bytes of the head's last line, so far
 	first   byte       // of that line
-	begun   bool       // the head has a line that is not empty: net/http passes over empty ones in front
+	started bool       // the head has a line that is not empty: net/http passes over empty ones in front
 	blind   bool       // the head began among other bytes, so where it ends cannot be seen
 	charged int64
 	closed  bool
@@ -126,10 +126,10 @@ func (c *conn) count(p []byte) {
 		}
 		length := c.line + end
 		empty := length == 0 || length == 1 && c.first == '\r'
-		if empty && c.begun && !c.blind {
+		if empty && c.started && !c.blind {
 			c.phase = inBody
 		}
-		c.begun, c.line = c.begun || !empty, 0
+		c.started, c.line = c.started || !empty, 0
 		c.head += int64(end) + 1
 		p = p[end+1:]
 	}
@@ -196,7 +196,7 @@ func (c *conn) end(length int64) {
 	defer c.mu.Unlock()
 	c.give(c.charged)
 	c.client = c.from
-	c.phase, c.head, c.rest, c.weight, c.line, c.begun = inHead, max(0, c.rest-max(0, length)), 0, 0, 0, false
+	c.phase, c.head, c.rest, c.weight, c.line, c.started = inHead, max(0, c.rest-max(0, length)), 0, 0, 0, false
 	c.blind = c.head > 0
 	if c.blind {
 		c.charge(c.share) // the next read is refused where this is

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"regexp"
+	"runtime"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -56,6 +57,7 @@ type handler struct {
 	seconds  prometheus.Histogram
 	skipped  *prometheus.CounterVec
 	notes    *prometheus.CounterVec
+	decoding chan struct{}  // as many at a time as there are processors: a payload takes up to a hundred times its bytes meanwhile
 	zone     *time.Location // of the store
 }
 
@@ -69,7 +71,7 @@ func NewHandler(o Options) (http.Handler, error) {
 		return nil, fmt.Errorf("time zone of the store: %w", err)
 	}
 	h := &handler{
-		Options: o, zone: zone,
+		Options: o, zone: zone, decoding: make(chan struct{}, runtime.GOMAXPROCS(0)),
 		body:    inbound.Body{MediaTypes: []string{inbound.JSON}, Limit: o.Config.MaxBodyBytes, Setting: "MAX_BODY_BYTES"},
 		sources: inbound.NewRates(o.Config.SourceRateLimit, o.Config.SourceRateBurst),
 		logged:  inbound.NewRates(refusalRate, refusalBurst),
@@ -206,12 +208,9 @@ func (h *handler) verify(r *http.Request, real bool) ([]byte, error) {
 
 // accept takes a webhook or says why not. Errors: *inbound.Problem, and any other for a fault of ours.
 func (h *handler) accept(ctx context.Context, body []byte) (*accepted, *event.Event, error) {
-	e, notes, err := generic.Decode(body, h.zone, time.Now())
+	e, notes, err := h.decode(ctx, body)
 	if err != nil {
-		return nil, nil, invalid(err)
-	}
-	if !fits(ctx, memoryOf(e)) {
-		return nil, e, busy()
+		return nil, e, err
 	}
 	if !h.sources.Allow(e.Source) {
 		return nil, e, inbound.New(http.StatusTooManyRequests, "rate_limited", "this source sends more than it may (SOURCE_RATE_LIMIT)")
@@ -227,6 +226,20 @@ func (h *handler) accept(ctx context.Context, body []byte) (*accepted, *event.Ev
 	}
 	answer.Notes = notes
 	return answer.complete(), e, nil
+}
+
+// decode decodes a webhook, and charges its request for the event. Errors: *inbound.Problem.
+func (h *handler) decode(ctx context.Context, body []byte) (*event.Event, []value.Note, error) {
+	h.decoding <- struct{}{}
+	defer func() { <-h.decoding }()
+	e, notes, err := generic.Decode(body, h.zone, time.Now())
+	if err != nil {
+		return nil, nil, invalid(err)
+	}
+	if !fits(ctx, memoryOf(e)) {
+		return e, nil, busy()
+	}
+	return e, notes, nil
 }
 
 // sends says whether messages are sent for an event: not for a test order, unless SEND_TEST_ORDERS is set.
