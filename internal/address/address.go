@@ -23,11 +23,14 @@ type Config struct {
 
 // Validate reports a region that does not exist.
 func (c *Config) Validate() error {
-	if phonenumbers.GetCountryCodeForRegion(c.DefaultRegion) == 0 {
+	if !HasNumbers(c.DefaultRegion) {
 		return fmt.Errorf("DEFAULT_REGION is %q: set a country by ISO 3166-1, as US or DE", c.DefaultRegion)
 	}
 	return nil
 }
+
+// HasNumbers says whether a country, by ISO 3166-1, has phone numbers of its own.
+func HasNumbers(region string) bool { return phonenumbers.GetCountryCodeForRegion(region) != 0 }
 
 // The errors of a text that is no address of a person; answers and records show them.
 var (

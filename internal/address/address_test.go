@@ -272,6 +272,7 @@ func TestEmail(t *testing.T) {
 		{"jo＠example．com", "jo@example.com"}, {"jo٢@example.com", "jo2@example.com"}, {"mailto:jo@example.com", "jo@example.com"}, {"Mailto:jo@example.com", "jo@example.com"},
 		{"", ""}, {"john", ""}, {"john@", ""}, {"john@localhost", ""}, {"John <john@example.com>", ""}, {"a@b.c, d@e.f", ""},
 		{"a@example.com\r\nBcc: b@example.com", ""}, {"a@exa mple.com", ""}, {"jö@example.com", ""}, {"a@example.com.", ""}, {"mailto:", ""},
+		{"jo@1.2.3.4", ""}, {"jo@example.123", ""}, {"jo@1and1.com", "jo@1and1.com"}, {"jo@" + strings.Repeat("ü.", 80) + "com", ""},
 		{strings.Repeat("a", 65) + "@example.com", ""}, {strings.Repeat("a", 250) + "@example.com", ""},
 	} {
 		got, err := Email(tt.raw)

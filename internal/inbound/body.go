@@ -30,7 +30,7 @@ func (b *Body) Read(r *http.Request) ([]byte, error) {
 	if err != nil || !slices.Contains(b.MediaTypes, kind) || !isUTF8(params["charset"]) {
 		return nil, New(http.StatusUnsupportedMediaType, OutcomeMediaType, "send Content-Type: "+strings.Join(b.MediaTypes, " or ")+", in UTF-8")
 	}
-	if encoding := r.Header.Get("Content-Encoding"); encoding != "" && encoding != "identity" {
+	if encoding := r.Header.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
 		return nil, New(http.StatusUnsupportedMediaType, OutcomeMediaType, "send the body without Content-Encoding")
 	}
 	if r.ContentLength > b.Limit {

@@ -79,7 +79,7 @@ func (r *reader) address(channel message.Channel, raw string) (message.Address, 
 		return r.number, r.err
 	}
 	region := r.event.Customer.Region
-	if region == "" {
+	if !address.HasNumbers(region) { // there is none, or it is Antarctica
 		region = r.store.Region
 	}
 	r.read = true

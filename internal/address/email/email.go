@@ -42,8 +42,11 @@ func Parse(text string) (message.Address, error) {
 	at := strings.LastIndexByte(text, '@')
 	local, domain := text[:at], text[at+1:]
 	ascii, err := idna.Lookup.ToASCII(domain)
-	if err != nil || !strings.Contains(strings.Trim(ascii, "."), ".") || strings.HasSuffix(ascii, ".") || len(local) > maxLocal {
+	if err != nil || !strings.Contains(strings.Trim(ascii, "."), ".") || strings.HasSuffix(ascii, ".") || len(local) > maxLocal || len(local)+len("@")+len(ascii) > message.MaxAddress {
 		return "", Err
+	}
+	if top := ascii[strings.LastIndexByte(ascii, '.')+1:]; isDigit(top[0]) {
+		return "", Err // an IP address
 	}
 	if strings.ContainsFunc(local, func(r rune) bool { return r > unicode.MaxASCII }) {
 		return "", Err // SMTPUTF8, which none of the providers takes
@@ -59,3 +62,5 @@ func ParseHeader(text string) (message.Address, error) {
 	}
 	return Parse(text)
 }
+
+func isDigit(c byte) bool { return '0' <= c && c <= '9' }
