@@ -345,6 +345,26 @@ func TestManyItems(t *testing.T) {
 	}
 }
 
+// TestTrailers: fields behind a chunked body are not kept.
+func TestTrailers(t *testing.T) {
+	t.Parallel()
+	kept := make(chan int, 1)
+	p := serve(t, testConfig(), &fakeQueue{}, nil)
+	p.next = http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		body := r.Body.(*pacedBody)
+		_, _ = io.Copy(io.Discard, body)
+		kept <- len(body.request.Trailer) + len(r.Trailer)
+	})
+	for _, declared := range []string{"", "Trailer: X0\r\n"} {
+		if resp, _ := p.ask(t, testLine+declared+"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\nX0: a\r\nX1: b\r\n\r\n"); resp.StatusCode != http.StatusOK {
+			t.Errorf("HTTP %d", resp.StatusCode)
+		}
+		if n := <-kept; n != 0 {
+			t.Errorf("%d fields are kept", n)
+		}
+	}
+}
+
 // TestShares: clients never hold more than there is, nor one of them more than its share; a client that holds nothing gets something as long
 // as the others are few.
 func TestShares(t *testing.T) {
