@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/nyaruka/phonenumbers"
 
@@ -22,11 +23,14 @@ type Config struct {
 
 // Validate reports a region that does not exist.
 func (c *Config) Validate() error {
-	if phonenumbers.GetCountryCodeForRegion(c.DefaultRegion) == 0 {
+	if !HasNumbers(c.DefaultRegion) {
 		return fmt.Errorf("DEFAULT_REGION is %q: set a country by ISO 3166-1, as US or DE", c.DefaultRegion)
 	}
 	return nil
 }
+
+// HasNumbers says whether a country, by ISO 3166-1, has phone numbers of its own.
+func HasNumbers(region string) bool { return phonenumbers.GetCountryCodeForRegion(region) != 0 }
 
 // The errors of a text that is no address of a person; answers and records show them.
 var (
@@ -57,16 +61,20 @@ const (
 	minDigits, maxDigits = 7, 15
 	// maxText is the length of the longest text that the library reads, and maxNumbers how many numbers of a text are tried.
 	maxText, maxNumbers = 250, 8
+	// MaxRaw is the length of the longest text that is looked at, in bytes: what is longer is no address, and cleaning it may take ten times its length.
+	MaxRaw = 4 * maxText
+	// maxGroup is how many digits stand together in a number that is written in groups, and minWhole how many in one that is written without any.
+	maxGroup, minWhole = 4, 9
 )
 
 // Phone returns a number in E.164.
 //
 // One with its country's code (behind +, 00 or 011) has to have a length that the country's numbers have; behind a + other numbers of 7 to 15 digits are
 // taken as they were typed. Any other number is one of the region, and has to be valid there with its area code: otherwise it would be a
-// stranger's. A zero in brackets behind the country's code is dropped where the country does. An extension, a label in front (tel:) and a
-// note behind the number are passed over. Of several numbers the first that can be used counts. Errors: ErrPhone, ErrPlaceholder.
+// stranger's. A zero in brackets behind the country's code is dropped where the country does, and one that the country never dials as well. An extension, a
+// label in front (tel:) and a note behind the number are passed over. Of several numbers the first that can be used counts. Errors: ErrPhone, ErrPlaceholder.
 func Phone(raw, region string) (message.Address, error) {
-	text := message.Clean(raw)
+	text := clean(raw)
 	if digits := digitsOf(text); digits != sample && isPlaceholder(digits) {
 		return "", ErrPlaceholder
 	}
@@ -74,11 +82,14 @@ func Phone(raw, region string) (message.Address, error) {
 		parsed := parse(one, region, func(p *phonenumbers.PhoneNumber) bool {
 			return phonenumbers.IsValidNumber(p) && !mayLackAreaCode(p, digitsOf(one), region)
 		})
-		switch {
-		case parsed == nil:
-			return "", ErrPhone
-		case isPlaceholder(phonenumbers.GetNationalSignificantNumber(parsed)):
+		if parsed != nil && isPlaceholder(phonenumbers.GetNationalSignificantNumber(parsed)) {
 			return "", ErrPlaceholder
+		}
+		if parsed == nil || keepsZero(parsed) {
+			parsed = correct(one, region)
+		}
+		if parsed == nil {
+			return "", ErrPhone
 		}
 		return e164(parsed)
 	}
@@ -89,15 +100,27 @@ func Phone(raw, region string) (message.Address, error) {
 	return number, err
 }
 
+// clean returns a text as message.Clean does; "" for one that is too long to be an address.
+func clean(raw string) string {
+	if len(raw) > MaxRaw {
+		return ""
+	}
+	return message.Clean(raw)
+}
+
 // Possible returns the address that a text may stand for. It is for finding a person whose address is written somewhere, by an older release
-// too, and not for writing to them: a national number needs only a possible length, and an address may be a placeholder. Errors: ErrPhone, ErrEmail.
+// too, and not for writing to them: where Phone finds no number, a national number needs only a possible length, and an address may be a placeholder.
+// Errors: ErrPhone, ErrEmail.
 func Possible(channel message.Channel, raw, region string) (message.Address, error) {
 	if channel == message.Email {
 		return email.Parse(raw)
 	}
-	text := message.Clean(raw)
+	if number, err := Phone(raw, region); err == nil {
+		return number, nil
+	}
+	text := clean(raw)
 	read := func(one string) (message.Address, error) {
-		if parsed := parse(one, region, phonenumbers.IsPossibleNumber); parsed != nil {
+		if parsed := parse(one, region, phonenumbers.IsPossibleNumber); parsed != nil && !keepsZero(parsed) {
 			return e164(parsed)
 		}
 		return "", ErrPhone
@@ -119,7 +142,7 @@ func first(text string, read func(one string) (message.Address, error)) (message
 	if refused == nil {
 		return number, nil
 	}
-	for _, one := range divide(text, read) {
+	for _, one := range append(divide(text, read), otherwise(text)...) {
 		number, err := read(trim(one))
 		if err == nil {
 			return number, nil
@@ -150,6 +173,32 @@ func divide(text string, read func(one string) (message.Address, error)) []strin
 	return parts
 }
 
+// otherwise returns what may be the number of a text that is not one as a whole, and has none between its marks: what is in front of a note, groups of digits with
+// other marks between than the numbering plans have (06,12,34,56,78 and 202_555_0143), and what is in front of a space.
+func otherwise(text string) []string {
+	var out []string
+	number := strings.TrimLeftFunc(text, func(r rune) bool { return !isDigit(r) && r != '+' })
+	if end := strings.IndexFunc(number, isLetter); end >= 0 && isNote(number[end:]) {
+		out = append(out, number[:end])
+	}
+	groups := strings.FieldsFunc(number, func(r rune) bool { return !isDigit(r) && !isLetter(r) && r != '+' && r != '(' && r != ')' })
+	if !slices.ContainsFunc(groups, func(group string) bool { return len(digitsOf(group)) > maxGroup }) {
+		out = append(out, strings.Join(groups, " "))
+	}
+	for one := range strings.FieldsSeq(number) {
+		if len(digitsOf(one)) >= minWhole && len(out) < maxNumbers {
+			out = append(out, one)
+		}
+	}
+	return out
+}
+
+// isNote says whether a text that begins with a letter is a note, and not the rest of a number in which a letter was typed for a digit (O123).
+func isNote(text string) bool {
+	letters := strings.IndexFunc(text+" ", func(r rune) bool { return !isLetter(r) })
+	return utf8.RuneCountInString(text[:letters]) > 1
+}
+
 // parse reads one number with the numbering plans; national says whether one without its country's code is taken. It returns nil where there is no
 // number.
 func parse(text, region string, national func(*phonenumbers.PhoneNumber) bool) *phonenumbers.PhoneNumber {
@@ -175,23 +224,33 @@ func parse(text, region string, national func(*phonenumbers.PhoneNumber) bool) *
 	return nil
 }
 
-// e164 returns a number as it is sent to. Errors: ErrPhone, for one that is shorter than the plans' shortest, or keeps a zero behind the country's code that no
-// number there has.
+// e164 returns a number as it is sent to. Errors: ErrPhone, for one that is shorter than the plans' shortest.
 func e164(parsed *phonenumbers.PhoneNumber) (message.Address, error) {
 	number, valid := message.ParseE164(phonenumbers.Format(parsed, phonenumbers.E164))
-	if !valid || parsed.GetItalianLeadingZero() && !phonenumbers.IsValidNumber(parsed) {
+	if !valid {
 		return "", ErrPhone
 	}
 	return number, nil
 }
 
-// hidesLetters says whether the digits of a number were made of letters, as those of 1-800-FLOWERS: so would be those of a name behind a number.
-// The letters of an extension make none.
+// keepsZero says whether a number has a zero behind the country's code that no number there has: it is dialled at home, or nowhere.
+func keepsZero(parsed *phonenumbers.PhoneNumber) bool {
+	return parsed.GetItalianLeadingZero() && !phonenumbers.IsValidNumber(parsed)
+}
+
+// hidesLetters says whether the digits of a number were made of letters, as those of 1-800-FLOWERS, or have one among them, as 2O2: so would be those of a
+// name behind a number. The letters of an extension make none.
 func hidesLetters(text string, parsed *phonenumbers.PhoneNumber) bool {
-	if !strings.ContainsFunc(text, unicode.IsLetter) {
+	if !strings.ContainsFunc(text, isLetter) {
 		return false
 	}
-	return !strings.Contains(digitsOf(text), phonenumbers.GetNationalSignificantNumber(parsed))
+	written := strings.Map(func(r rune) rune {
+		if isDigit(r) || isLetter(r) {
+			return r
+		}
+		return -1
+	}, text)
+	return !strings.Contains(written, phonenumbers.GetNationalSignificantNumber(parsed))
 }
 
 // asTyped returns a number behind a + by its digits, which the numbering plans do not know: they are younger than the plans, or samples. Errors:
@@ -215,6 +274,9 @@ func asTyped(text string, read func(one string) (message.Address, error)) (messa
 }
 
 func isDigit(r rune) bool { return r >= '0' && r <= '9' }
+
+// isLetter says whether a character is a letter, and not Japan's long-vowel mark, which stands for a dash.
+func isLetter(r rune) bool { return unicode.IsLetter(r) && r != 'ー' }
 
 // digitsOf returns the digits of a clean text.
 func digitsOf(text string) string {

@@ -131,8 +131,15 @@ func TestPasted(t *testing.T) {
 		{raw: "Tel. 415-555-2671", region: "US", want: "+14155552671"}, {raw: "415-555-2671 (home)", region: "US", want: "+14155552671"}, {raw: "415-555-2671 John", region: "US", want: "+14155552671"},
 		{raw: "whatsapp:+4915123456789", region: "US", want: "+4915123456789"},
 		{raw: "2025550143@example.com", region: "US"}, {raw: "+12025550143@example.com", region: "US"},
+		{raw: "415-555-2671 (after 5pm)", region: "US", want: "+14155552671"}, {raw: "0151 23456789 ab 18 Uhr", region: "DE", want: "+4915123456789"}, {raw: "11 15 2345-6789 casa", region: "AR", want: "+5491123456789"},
+		{raw: "03-1234-5678 内線12", region: "JP", want: "+81312345678"}, {raw: "090ー1234ー5678", region: "JP", want: "+819012345678"}, {raw: "9 1234 567 apt 5", region: "US"},
+		// Marks that the numbering plans do not have.
+		{raw: "202_555_0143", region: "US", want: "+12025550143"}, {raw: "202·555·0143", region: "US", want: "+12025550143"}, {raw: "06,12,34,56,78", region: "FR", want: "+33612345678"},
+		{raw: "06'12'34'56'78", region: "FR", want: "+33612345678"}, {raw: "+41’79’123’45’67", region: "US", want: "+41791234567"}, {raw: "(202)_555_0143", region: "US", want: "+12025550143"},
+		{raw: "5551,2345", region: "DE"}, {raw: "+1 415 555 2671 <jo@example.com>", region: "US", want: "+14155552671"},
 		// A name makes no digits.
 		{raw: "415555 John", region: "US"}, {raw: "1-800-FLOWERS", region: "US"}, {raw: "415 JOE 2671", region: "US"}, {raw: "apt 5 415 555 2671", region: "US"},
+		{raw: "030 12345O78", region: "DE"}, {raw: "030 12345 O78", region: "DE"}, {raw: "+1 2O2 555 0143", region: "US"},
 	})
 }
 
@@ -146,15 +153,59 @@ func TestSeveral(t *testing.T) {
 		{raw: "2025550143\n+2025550144", region: "US", want: "+12025550143"}, {raw: "5551234 / 2025550143", region: "US", want: "+12025550143"},
 		{raw: "030/123456 / 0151/23456789", region: "DE", want: "+4930123456"}, {raw: "0000000000 / 2025550143", region: "US", want: "+12025550143"},
 		{raw: "jo99@example.com / 202 555 0143", region: "US", want: "+12025550143"}, {raw: "5551234 / 5551235", region: "US"}, {raw: strings.Repeat("5551234 / ", 300), region: "US"},
+		{raw: "2025550143 2025550144", region: "US", want: "+12025550143"}, {raw: "+12025550143 12025550144", region: "US", want: "+12025550143"},
+		{raw: "202-555-0143 or 202-555-0144", region: "US", want: "+12025550143"}, {raw: "Home: 202-555-0143 Cell: 202-555-0144", region: "US", want: "+12025550143"}, {raw: "5551234 5551235", region: "US"},
 		{raw: "2025550143/2025550144", region: "US", want: "+12025550143"}, {raw: "0151/23456789/12345", region: "DE"}, {raw: "0151/2345678/0151/2345679", region: "DE"},
 	})
+}
+
+// TestTooMuch: what people write too much, in front of a number or behind its country's code.
+func TestTooMuch(t *testing.T) {
+	t.Parallel()
+	checkPhones(t, []phoneCase{
+		// A zero that the country does not dial.
+		{raw: "+39 0347 1234567", region: "US", want: "+393471234567"}, {raw: "+39 (0)347 1234567", region: "US", want: "+393471234567"}, {raw: "0039 0347 1234567", region: "DE", want: "+393471234567"},
+		{raw: "0347 1234567", region: "IT", want: "+393471234567"}, {raw: "+34 0612 345 678", region: "US", want: "+34612345678"}, {raw: "+1 0202 555 0143", region: "DE", want: "+12025550143"},
+		{raw: "0 202 555 0143", region: "US", want: "+12025550143"}, {raw: "+54 9 011 2345-6789", region: "US", want: "+5491123456789"}, {raw: "+65 09123 4567", region: "US", want: "+6591234567"},
+		// The country's code without a +.
+		{raw: "49 151 23456789", region: "DE", want: "+4915123456789"}, {raw: "39 0347 1234567", region: "IT", want: "+393471234567"}, {raw: "521 55 1234 5678", region: "MX", want: "+525512345678"},
+		{raw: "5511987654321", region: "BR", want: "+5511987654321"},
+		// A prefix of before 2019.
+		{raw: "044 55 1234 5678", region: "MX", want: "+525512345678"}, {raw: "01 55 1234 5678", region: "MX", want: "+525512345678"}, {raw: "1 55 1234 5678", region: "MX", want: "+525512345678"},
+		{raw: "+52 1 55 1234 5678", region: "US", want: "+5215512345678"}, // as typed: message.Address.Key knows that it is the same
+		// A number that is short stays one.
+		{raw: "0 5551234", region: "US"}, {raw: "49 5551234", region: "DE"}, {raw: "52 5551234", region: "MX"}, {raw: "044 5551234", region: "MX"},
+	})
+	tried := 0
+	for region := range phonenumbers.GetSupportedRegions() {
+		example := phonenumbers.GetExampleNumberForType(region, phonenumbers.MOBILE)
+		national := phonenumbers.GetNationalSignificantNumber(example)
+		if example == nil || isPlaceholder(national) {
+			continue
+		}
+		want := phonenumbers.Format(example, phonenumbers.E164)
+		for form, from := range map[string]string{want[1:]: region, strings.TrimSuffix(want, national) + "0" + national: "US"} {
+			// Where the country has such a number, as Como's 031 in Italy, it is that one.
+			asWritten, err := phonenumbers.Parse(form, from)
+			if err != nil || phonenumbers.IsValidNumber(asWritten) || form[0] == '+' && phonenumbers.IsPossibleNumber(asWritten) {
+				continue
+			}
+			tried++
+			if got, err := Phone(form, from); err != nil || got.Reveal() != want {
+				t.Errorf("%s: Phone(%q, %s) = %q, %v, want %q", region, form, from, got.Reveal(), err, want)
+			}
+		}
+	}
+	if tried < 50 {
+		t.Errorf("%d forms are no numbers as they are written", tried)
+	}
 }
 
 // TestPossible finds a number that is not written to, as an older release took it, or did not.
 func TestPossible(t *testing.T) {
 	t.Parallel()
 	for raw, want := range map[string]string{
-		"(555) 010-4242": "+15550104242", "+15550104242": "+15550104242", "0000000000": "", "+1111111111": "+1111111111", "9876543210": "+19876543210", "5551234": "+15551234", "12": "", "Jane": "",
+		"(555) 010-4242": "+15550104242", "+15550104242": "+15550104242", "0000000000": "", "+1111111111": "+1111111111", "9876543210": "+19876543210", "5551234": "+15551234", "12": "", "Jane": "", "0 202 555 0143": "+12025550143",
 	} {
 		if got, err := Possible(message.SMS, raw, "US"); got.Reveal() != want || (err == nil) != (want != "") {
 			t.Errorf("%q: %q, %v, want %q", raw, got.Reveal(), err, want)
@@ -221,6 +272,7 @@ func TestEmail(t *testing.T) {
 		{"jo＠example．com", "jo@example.com"}, {"jo٢@example.com", "jo2@example.com"}, {"mailto:jo@example.com", "jo@example.com"}, {"Mailto:jo@example.com", "jo@example.com"},
 		{"", ""}, {"john", ""}, {"john@", ""}, {"john@localhost", ""}, {"John <john@example.com>", ""}, {"a@b.c, d@e.f", ""},
 		{"a@example.com\r\nBcc: b@example.com", ""}, {"a@exa mple.com", ""}, {"jö@example.com", ""}, {"a@example.com.", ""}, {"mailto:", ""},
+		{"jo@1.2.3.4", ""}, {"jo@example.123", ""}, {"jo@1and1.com", "jo@1and1.com"}, {"jo@" + strings.Repeat("ü.", 80) + "com", ""},
 		{strings.Repeat("a", 65) + "@example.com", ""}, {strings.Repeat("a", 250) + "@example.com", ""},
 	} {
 		got, err := Email(tt.raw)

@@ -54,7 +54,7 @@ func (p Person) Owns(to message.Address, e *event.Event) bool {
 		return false
 	}
 	region := e.Customer.Region
-	if region == "" {
+	if !address.HasNumbers(region) { // as plan.Plan reads it
 		region = p.region
 	}
 	return p.is(e.Customer.Phone, region) || p.is(e.Customer.Email, region)

@@ -29,7 +29,7 @@ func (b *Body) Read(r *http.Request) ([]byte, error) {
 	if !b.takes(r.Header.Get("Content-Type")) {
 		return nil, New(http.StatusUnsupportedMediaType, OutcomeMediaType, "send Content-Type: "+strings.Join(b.MediaTypes, " or ")+", in UTF-8")
 	}
-	if encoding := r.Header.Get("Content-Encoding"); encoding != "" && encoding != "identity" {
+	if encoding := r.Header.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
 		return nil, New(http.StatusUnsupportedMediaType, OutcomeMediaType, "send the body without Content-Encoding")
 	}
 	if r.ContentLength > b.Limit {

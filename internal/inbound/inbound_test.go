@@ -100,6 +100,7 @@ func TestBody(t *testing.T) {
 		"empty":                    {contentType: "application/json", body: http.NoBody},
 		"chunked":                  {contentType: "application/json", body: strings.NewReader(at), length: -1, want: at},
 		"identity":                 {contentType: "application/json", encoding: "identity", body: strings.NewReader("{}"), length: 2, want: "{}"},
+		"Identity":                 {contentType: "application/json", encoding: "Identity", body: strings.NewReader("{}"), length: 2, want: "{}"},
 		"no type":                  {body: strings.NewReader("{}"), length: 2, status: 415, outcome: "media_type"},
 		"another type":             {contentType: "text/plain", body: strings.NewReader("{}"), length: 2, status: 415, outcome: "media_type"},
 		"a type that is invalid":   {contentType: "application/json; ;", body: strings.NewReader("{}"), length: 2, status: 415, outcome: "media_type"},

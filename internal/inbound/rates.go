@@ -1,6 +1,8 @@
 package inbound
 
 import (
+	"crypto/sha256"
+	"strings"
 	"sync"
 	"time"
 
@@ -8,8 +10,11 @@ import (
 )
 
 // maxRates bounds how many keys are remembered; beyond, all new ones share one limiter, until some of the others have been quiet for long
-// enough to be forgotten.
-const maxRates = 10_000
+// enough to be forgotten. A key of more than maxKey bytes is remembered by its hash.
+const (
+	maxRates = 10_000
+	maxKey   = 64
+)
 
 // Rates are rate limits by key, as by a client's address, of one replica and in bounded memory. They are safe for concurrent use.
 type Rates struct {
@@ -34,6 +39,10 @@ func (l *Rates) Allow(key string) bool {
 	if l.perSecond == 0 {
 		return true
 	}
+	if len(key) > maxKey {
+		sum := sha256.Sum256([]byte(key))
+		key = string(sum[:])
+	}
 	return l.limiter(key).Allow()
 }
 
@@ -49,7 +58,7 @@ func (l *Rates) limiter(key string) *rate.Limiter {
 	limiter := l.limiters[key]
 	if limiter == nil {
 		limiter = rate.NewLimiter(l.perSecond, l.burst)
-		l.limiters[key] = limiter
+		l.limiters[strings.Clone(key)] = limiter // it may be a part of a large text
 	}
 	return limiter
 }

@@ -2,6 +2,7 @@ package inbound
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -26,5 +27,22 @@ func TestQuietKeysAreForgotten(t *testing.T) {
 	l.cleared = time.Time{}
 	if !l.Allow("shop 1") || l.Allow("shop 1") || !l.Allow("shop 2") || len(l.limiters) != 2 {
 		t.Errorf("%d keys are remembered; each has to have its own limiter again", len(l.limiters))
+	}
+}
+
+// TestLongKeys: a key is remembered in few bytes, however long it is, and is told apart from another that begins as it does.
+func TestLongKeys(t *testing.T) {
+	t.Parallel()
+	l := NewRates(0.001, 1)
+	for n := range 300 {
+		key := strings.Repeat("x", n+1)
+		if !l.Allow(key) || l.Allow(key) {
+			t.Errorf("a key of %d bytes", len(key))
+		}
+	}
+	for key := range l.limiters {
+		if len(key) > maxKey {
+			t.Errorf("a key of %d bytes is remembered", len(key))
+		}
 	}
 }

@@ -96,7 +96,7 @@ func (c *Callbacks) Routes(r chi.Router) {
 // serve answers the callbacks of one provider.
 func (c *Callbacks) serve(callback provider.Callback) http.HandlerFunc {
 	if callback.Read == nil {
-		return notConfigured(callback.Settings)
+		return c.notConfigured(callback.Provider, callback.Settings)
 	}
 	return func(w http.ResponseWriter, r *http.Request) {
 		reply, outcome, err := c.apply(callback, r)
@@ -107,7 +107,7 @@ func (c *Callbacks) serve(callback provider.Callback) http.HandlerFunc {
 // serveChallenge answers one provider's question whether the address is right.
 func (c *Callbacks) serveChallenge(callback provider.Callback) http.HandlerFunc {
 	if callback.Challenge.Answer == nil {
-		return notConfigured(callback.Challenge.Settings)
+		return c.notConfigured(callback.Provider, callback.Challenge.Settings)
 	}
 	return func(w http.ResponseWriter, r *http.Request) {
 		reply, err := callback.Challenge.Answer(r)
@@ -129,10 +129,13 @@ func (c *Callbacks) answer(w http.ResponseWriter, name, outcome string, reply in
 	reply.Write(w)
 }
 
-// notConfigured is the answer where a provider's settings are missing.
-func notConfigured(settings []string) http.HandlerFunc {
-	return func(w http.ResponseWriter, _ *http.Request) {
-		inbound.New(http.StatusNotFound, "", "these callbacks are not configured: set "+strings.Join(settings, " and ")).Write(w)
+// notConfigured is the answer where a provider's settings are missing. The log says which: a stranger learns no names of settings.
+func (c *Callbacks) notConfigured(name string, settings []string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if c.logged.Allow(clientOf(r)) {
+			c.log.Warn("callbacks not configured", "provider", name, "path", r.URL.Path, "set", strings.Join(settings, ", "))
+		}
+		inbound.New(http.StatusNotFound, "", "these callbacks are not configured: the log says what to set").Write(w)
 	}
 }
 

@@ -15,7 +15,7 @@ type Config struct {
 	MaxConnections int64 `env:"MAX_CONNECTIONS, default=0"`
 	// TrustedProxies are the addresses and networks of your ingress, as 10.0.0.0/8, whose X-Forwarded-For names the client. Without them, the client is the address that connects.
 	TrustedProxies []string `env:"TRUSTED_PROXIES"`
-	// TestEndpoints serves /webhooks/test, /test/webhook-sample and /test/simulate-webhook. Not for production: the last takes no token.
+	// TestEndpoints serves /webhooks/test, /test/webhook-sample and /test/simulate-webhook. Not for production: they take no token, and the last one sends messages.
 	TestEndpoints bool `env:"TEST_ENDPOINTS, default=false"`
 	// SourceRateLimit is how many webhooks a second one source may send to one replica; 0 for no limit.
 	SourceRateLimit float64 `env:"SOURCE_RATE_LIMIT, default=0"`
@@ -40,11 +40,14 @@ func (c *Config) Validate() error {
 	}
 	_, err := parseProxies(c.TrustedProxies)
 	errs = append(errs, err)
-	if c.SourceRateLimit < 0 || c.SourceRateBurst < 0 {
-		bad("SOURCE_RATE_LIMIT is %g and SOURCE_RATE_BURST %d: set 0 or more", c.SourceRateLimit, c.SourceRateBurst)
+	if !(c.SourceRateLimit >= 0 && c.SourceRateLimit <= maxRate) || c.SourceRateBurst < 0 { // NaN is neither
+		bad("SOURCE_RATE_LIMIT is %g and SOURCE_RATE_BURST %d: set 0 to %d, and 0 or more", c.SourceRateLimit, c.SourceRateBurst, int(maxRate))
 	}
 	return errors.Join(errs...)
 }
+
+// maxRate is the largest SOURCE_RATE_LIMIT: no limit, in effect.
+const maxRate = 1e6
 
 // minInflight is the smallest MAX_INFLIGHT_BYTES of which one client's share holds the largest webhook.
 func (c *Config) minInflight() int64 { return 2 * max(c.MaxBodyBytes, 2*minInflightCost) }

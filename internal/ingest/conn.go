@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"net"
 	"net/http"
@@ -75,7 +76,11 @@ type conn struct {
 	client  netip.Addr // whom charges go to: the other end, or whom a trusted proxy names
 	head    int64      // bytes of the head
 	rest    int64      // bytes that came after the head
+	weight  int64      // what the request takes beside its bytes, counted as bytes of a body
 	line    int        // bytes of the head's last line, so far
+	first   byte       // of that line
+	started bool       // the head has a line that is not empty: net/http passes over empty ones in front
+	blind   bool       // the head began among other bytes, so where it ends cannot be seen
 	charged int64
 	closed  bool
 }
@@ -107,19 +112,24 @@ func (c *conn) Read(p []byte) (int, error) {
 	return 0, problem
 }
 
-// count adds bytes to the head, up to the empty line that ends it, and to the rest.
+// count adds bytes to the head, up to the empty line that ends it, and to the rest. A head counts for more, so what may be one counts as one.
 func (c *conn) count(p []byte) {
 	for c.phase == inHead && len(p) > 0 {
+		if c.line == 0 {
+			c.first = p[0]
+		}
 		end := bytes.IndexByte(p, '\n')
 		if end < 0 {
 			c.line += len(p)
 			c.head += int64(len(p))
 			return
 		}
-		if c.line == 0 && (end == 0 || end == 1 && p[0] == '\r') || c.line == 1 && end == 0 {
+		length := c.line + end
+		empty := length == 0 || length == 1 && c.first == '\r'
+		if empty && c.started && !c.blind {
 			c.phase = inBody
 		}
-		c.line = 0
+		c.started, c.line = c.started || !empty, 0
 		c.head += int64(end) + 1
 		p = p[end+1:]
 	}
@@ -128,7 +138,7 @@ func (c *conn) count(p []byte) {
 
 // charge brings the charge up to what has arrived.
 func (c *conn) charge(share int64) bool {
-	more := max(minInflightCost, headCost*c.head+c.rest) - c.charged
+	more := max(minInflightCost, headCost*c.head+c.rest+c.weight) - c.charged
 	if more <= 0 {
 		return true
 	}
@@ -158,29 +168,47 @@ func (c *conn) admitted() bool {
 	return c.server.bytes.within(c.client, bodyShare)
 }
 
-// discard gives the charge back: from here on bytes are thrown away.
+// weigh charges for what the request has become: memory bytes beside its own bytes. It reports whether there is room for them.
+func (c *conn) weigh(memory int64) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.weight = memory / bodyFactor
+	return c.charge(bodyShare)
+}
+
+// fits charges a request, by its context, for memory bytes beside its own, and reports whether there is room for them. Under another server there is.
+func fits(ctx context.Context, memory int64) bool {
+	c, is := ctx.Value(connKey{}).(*conn)
+	return !is || c.weigh(memory)
+}
+
+// discard gives the charge of the body back: from here on its bytes are thrown away. The head is there until the end, and charged.
 func (c *conn) discard() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.phase = discarding
-	c.give()
+	c.phase, c.weight = discarding, 0
+	c.give(c.charged - max(minInflightCost, headCost*c.head))
 }
 
 // end is called when a request with a body of length bytes was answered. Further bytes are the next one's head.
 func (c *conn) end(length int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.give()
+	c.give(c.charged)
 	c.client = c.from
-	c.phase, c.head, c.rest, c.line = inHead, max(0, c.rest-max(0, length)), 0, 0
-	if c.head > 0 {
+	c.phase, c.head, c.rest, c.weight, c.line, c.started = inHead, max(0, c.rest-max(0, length)), 0, 0, 0, false
+	c.blind = c.head > 0
+	if c.blind {
 		c.charge(c.share) // the next read is refused where this is
 	}
 }
 
-func (c *conn) give() {
-	c.server.bytes.give(c.client, c.charged)
-	c.charged = 0
+// give gives back a part of the charge, if it is more than nothing.
+func (c *conn) give(n int64) {
+	if n > 0 {
+		c.server.bytes.give(c.client, n)
+		c.charged -= n
+	}
 }
 
 // Close closes the connection, and gives back all that it holds. A second call only closes.
@@ -188,7 +216,7 @@ func (c *conn) Close() error {
 	c.mu.Lock()
 	if !c.closed {
 		c.closed = true
-		c.give()
+		c.give(c.charged)
 		c.server.connections.give(c.from, 1)
 	}
 	c.mu.Unlock()

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"regexp"
+	"runtime"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -59,6 +60,7 @@ type handler struct {
 	skipped    *prometheus.CounterVec
 	notes      *prometheus.CounterVec
 	deliveries *prometheus.CounterVec
+	decoding   chan struct{}  // as many at a time as there are processors: a payload takes up to a hundred times its bytes meanwhile
 	zone       *time.Location // of the store
 }
 
@@ -72,7 +74,7 @@ func NewHandler(o Options) (http.Handler, error) {
 		return nil, fmt.Errorf("time zone of the store: %w", err)
 	}
 	h := &handler{
-		Options: o, zone: zone,
+		Options: o, zone: zone, decoding: make(chan struct{}, runtime.GOMAXPROCS(0)),
 		body:    inbound.Body{MediaTypes: []string{inbound.JSON}, Limit: o.Config.MaxBodyBytes, Setting: "MAX_BODY_BYTES"},
 		anyBody: inbound.Body{Limit: o.Config.MaxBodyBytes, Setting: "MAX_BODY_BYTES"},
 		sources: inbound.NewRates(o.Config.SourceRateLimit, o.Config.SourceRateBurst),
@@ -85,7 +87,7 @@ func NewHandler(o Options) (http.Handler, error) {
 			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .5, 1, 5}, NativeHistogramBucketFactor: 1.1,
 		}),
 		skipped: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "ringup_skipped_total", Help: "Messages not sent because the customer's address is invalid.",
+			Name: "ringup_skipped_total", Help: "Messages not sent because the customer's address cannot be used: it is invalid, a placeholder, or of a country that is not allowed.",
 		}, []string{"channel"}),
 		notes: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "ringup_webhook_notes_total", Help: "Values of webhooks that could not be read and were left out, by field.",
@@ -217,15 +219,15 @@ func (h *handler) verify(r *http.Request, real bool) ([]byte, error) {
 
 // accept takes a webhook or says why not. Errors: *inbound.Problem, and any other for a fault of ours.
 func (h *handler) accept(ctx context.Context, body []byte) (*accepted, *event.Event, error) {
-	e, notes, err := generic.Decode(body, h.zone, time.Now())
+	e, notes, err := h.decode(ctx, body)
 	if err != nil {
-		return nil, nil, invalid(err)
+		return nil, e, err
 	}
 	if !h.sources.Allow(e.Source) {
 		return nil, e, inbound.New(http.StatusTooManyRequests, "rate_limited", "this source sends more than it may (SOURCE_RATE_LIMIT)")
 	}
 	answer := &accepted{ID: e.ID, Status: statusTest}
-	if !e.Sale.Test || h.Config.SendTestOrders {
+	if h.sends(e) {
 		if answer, err = h.enqueue(ctx, e); err != nil {
 			return nil, e, err
 		}
@@ -236,6 +238,23 @@ func (h *handler) accept(ctx context.Context, body []byte) (*accepted, *event.Ev
 	answer.Notes = notes
 	return answer.complete(), e, nil
 }
+
+// decode decodes a webhook, and charges its request for the event. Errors: *inbound.Problem.
+func (h *handler) decode(ctx context.Context, body []byte) (*event.Event, []value.Note, error) {
+	h.decoding <- struct{}{}
+	defer func() { <-h.decoding }()
+	e, notes, err := generic.Decode(body, h.zone, time.Now())
+	if err != nil {
+		return nil, nil, invalid(err)
+	}
+	if !fits(ctx, memoryOf(e)) {
+		return e, nil, busy()
+	}
+	return e, notes, nil
+}
+
+// sends says whether messages are sent for an event: not for a test order, unless SEND_TEST_ORDERS is set.
+func (h *handler) sends(e *event.Event) bool { return !e.Sale.Test || h.Config.SendTestOrders }
 
 var index = regexp.MustCompile(`\[[0-9]+\]`)
 

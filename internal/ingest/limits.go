@@ -2,7 +2,10 @@ package ingest
 
 import (
 	"math"
+	"reflect"
 	"time"
+
+	"ringup.dev/ringup/internal/event"
 )
 
 // The limits of the public server, all of them here. A POS sends one small request; anything beyond is a fault or an attack.
@@ -86,4 +89,15 @@ func (c *Config) Limits(memory int64) Limits {
 // Worst returns how much memory the limits add up to, in bytes, when each is reached.
 func (l Limits) Worst() int64 {
 	return baseMemory + l.Connections*connectionMemory + l.Inflight*bodyFactor
+}
+
+var itemMemory, optionMemory = int64(reflect.TypeFor[event.Item]().Size()), int64(reflect.TypeFor[string]().Size())
+
+// memoryOf returns what an event's lists take in memory beside their texts, in bytes: an item of two bytes of JSON, as {}, takes fifty times as much.
+func memoryOf(e *event.Event) int64 {
+	n := int64(cap(e.Items)) * itemMemory
+	for i := range e.Items {
+		n += int64(cap(e.Items[i].Options)) * optionMemory
+	}
+	return n
 }

@@ -1,11 +1,11 @@
 package ingest
 
 import (
-	"bytes"
 	"math"
 	"os"
 	"regexp"
 	"strconv"
+	"strings"
 	"testing"
 
 	"go.yaml.in/yaml/v4"
@@ -96,13 +96,18 @@ func TestLimitsFit(t *testing.T) {
 // TestRefusedSettings: a limit under which nothing could be served is refused, by name.
 func TestRefusedSettings(t *testing.T) {
 	t.Parallel()
-	for name, c := range map[string]Config{
-		"MAX_INFLIGHT_BYTES": {MaxBodyBytes: 1 << 20, MaxInflightBytes: 1 << 20},
-		"MAX_CONNECTIONS":    {MaxBodyBytes: 1 << 20, MaxConnections: 1},
-		"TRUSTED_PROXIES":    {MaxBodyBytes: 1 << 20, TrustedProxies: []string{"x"}},
+	for name, configs := range map[string][]Config{
+		"MAX_INFLIGHT_BYTES": {{MaxInflightBytes: 1 << 20}},
+		"MAX_CONNECTIONS":    {{MaxConnections: 1}},
+		"TRUSTED_PROXIES":    {{TrustedProxies: []string{"x"}}},
+		"SOURCE_RATE_LIMIT":  {{SourceRateLimit: math.NaN()}, {SourceRateLimit: math.Inf(1)}, {SourceRateLimit: math.Inf(-1)}, {SourceRateLimit: -1}, {SourceRateLimit: 1e300}},
+		"SOURCE_RATE_BURST":  {{SourceRateBurst: -1}},
 	} {
-		if err := c.Validate(); err == nil || !bytes.Contains([]byte(err.Error()), []byte(name)) {
-			t.Errorf("%s: %v", name, err)
+		for _, c := range configs {
+			c.MaxBodyBytes = 1 << 20
+			if err := c.Validate(); err == nil || !strings.Contains(err.Error(), name) {
+				t.Errorf("%s: %v", name, err)
+			}
 		}
 	}
 }

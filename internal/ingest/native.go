@@ -69,7 +69,7 @@ func (h *handler) take(r *http.Request, from sender.Sender, at time.Time) (*send
 	if err := from.Verify(d); err != nil {
 		return nil, "", inbound.New(http.StatusUnauthorized, outcomeUnauthorized, err.Error())
 	}
-	reading, err := from.Decode(d)
+	reading, err := h.read(r.Context(), from, d)
 	var malformed *sender.MalformedError
 	switch {
 	case errors.As(err, &malformed):
@@ -87,9 +87,27 @@ func (h *handler) take(r *http.Request, from sender.Sender, at time.Time) (*send
 	return reading, outcome, nil
 }
 
+// read decodes a webhook, and charges its request for the events. Errors: those of Decode, and *inbound.Problem where there is no room for them.
+func (h *handler) read(ctx context.Context, from sender.Sender, d *sender.Delivery) (*sender.Reading, error) {
+	h.decoding <- struct{}{}
+	defer func() { <-h.decoding }()
+	reading, err := from.Decode(d)
+	if err != nil {
+		return nil, err
+	}
+	var memory int64
+	for _, e := range reading.Events {
+		memory += memoryOf(e)
+	}
+	if !fits(ctx, memory) {
+		return nil, busy()
+	}
+	return reading, nil
+}
+
 // one puts the messages of one event of a webhook into the queue. A repeat of the webhook finds the events that were there already.
 func (h *handler) one(ctx context.Context, e *event.Event) (outcome string, err error) {
-	if e.Sale.Test && !h.Config.SendTestOrders {
+	if !h.sends(e) {
 		return statusTest, nil
 	}
 	answer, err := h.enqueue(ctx, e)

@@ -94,7 +94,8 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Connection", "close")
 	}
 	deadlines := http.NewResponseController(w)
-	body := &pacedBody{ReadCloser: r.Body, conn: c, deadlines: deadlines, start: time.Now(), ended: r.Body == http.NoBody}
+	body := &pacedBody{ReadCloser: r.Body, request: r, conn: c, deadlines: deadlines, start: time.Now(), ended: r.Body == http.NoBody}
+	body.drop()
 	a := &answer{ResponseWriter: w, server: s, client: client.String(), large: r.ContentLength > lingerBytes}
 	asked := r.WithContext(context.WithValue(r.Context(), clientKey{}, client))
 	asked.Body = body
@@ -106,6 +107,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		_ = deadlines.SetReadDeadline(time.Now().Add(lingerTime))
 		_, _ = io.CopyN(io.Discard, r.Body, lingerBytes) // net/http closes the connection after a body that does not end
 	}
+	body.drop()
 	if a.slowed {
 		select {
 		case <-time.After(refusalDelay):
@@ -119,6 +121,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 // than there is room for gets a *inbound.Problem as the error.
 type pacedBody struct {
 	io.ReadCloser
+	request   *http.Request
 	conn      *conn
 	deadlines *http.ResponseController
 	start     time.Time
@@ -137,10 +140,14 @@ func (b *pacedBody) Read(p []byte) (int, error) {
 	b.got += int64(n)
 	if err == io.EOF {
 		b.ended = true
+		b.drop()
 		_ = b.deadlines.SetReadDeadline(time.Time{}) // net/http reads on, and would take its end for the client's
 	}
 	return n, err
 }
+
+// drop drops the fields behind a chunked body, those that are announced and those that have come, which no endpoint wants: net/http keeps them all, and they take as much memory as those of a head.
+func (b *pacedBody) drop() { b.request.Trailer = nil }
 
 // answer slows a client down that is refused for its key again and again.
 type answer struct {

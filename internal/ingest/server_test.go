@@ -226,29 +226,6 @@ func TestEverythingIsGivenBack(t *testing.T) {
 	}
 }
 
-// TestHeadsAreCounted: in whatever parts a request comes, what is a head counts as one.
-func TestHeadsAreCounted(t *testing.T) {
-	t.Parallel()
-	rapid.Check(t, func(t *rapid.T) {
-		end := rapid.SampledFrom([]string{"\r\n", "\n"}).Draw(t, "end")
-		head := "GET / HTTP/1.1" + end
-		for _, value := range rapid.SliceOf(rapid.StringMatching(`[a-z ]{0,10}`)).Draw(t, "values") {
-			head += "x:" + value + end
-		}
-		head += end
-		body := rapid.StringMatching(`[a-z\r\n]{0,50}`).Draw(t, "body")
-		c := &conn{}
-		for sent := head + body; sent != ""; {
-			n := rapid.IntRange(1, len(sent)).Draw(t, "part")
-			c.count([]byte(sent[:n]))
-			sent = sent[n:]
-		}
-		if c.phase != inBody || c.head != int64(len(head)) || c.rest != int64(len(body)) {
-			t.Fatalf("phase %d, %d bytes of head and %d behind it, want %d and %d", c.phase, c.head, c.rest, len(head), len(body))
-		}
-	})
-}
-
 // TestShares: clients never hold more than there is, nor one of them more than its share; a client that holds nothing gets something as long
 // as the others are few.
 func TestShares(t *testing.T) {

@@ -52,7 +52,11 @@ func (h *handler) dryRun(w http.ResponseWriter, r *http.Request) {
 	}
 	answer.Valid = true
 	would := &accepted{ID: e.ID, Status: "not sent: this is a test", Notes: notes}
-	for _, part := range plan.Plan(e, h.Store).Channels {
+	submission := plan.Plan(e, h.Store)
+	if !h.sends(e) {
+		submission.Channels = nil
+	}
+	for _, part := range submission.Channels {
 		for i, to := range part.Recipients {
 			would.Jobs = append(would.Jobs, queue.Accepted{ID: job.ID(e.ID, part.Channel, i+1), Channel: part.Channel, Recipient: to.Address.String()})
 		}

@@ -111,7 +111,14 @@ func TestNotesAreCounted(t *testing.T) {
 func TestTestOrders(t *testing.T) {
 	t.Parallel()
 	body := sampleWith(`{"test":true,"customerPhone":"+15550100001"}`)
+	dryRun := func(b *bundle) int {
+		_, answer := b.post(t, "/webhooks/test", body, nil)
+		return len(answer["would"].(map[string]any)["jobs"].([]any))
+	}
 	b := setup(t, nil)
+	if n := dryRun(b); n != 0 {
+		t.Errorf("the dry run says %d jobs", n)
+	}
 	resp, answer := b.post(t, "/webhooks/pos", body, nil)
 	if resp.StatusCode != http.StatusOK || answer["status"] != "test" || answer["id"] != "w1" || len(answer["jobs"].([]any)) != 0 || len(b.queue.took) != 0 {
 		t.Errorf("HTTP %d %v", resp.StatusCode, answer)
@@ -120,6 +127,9 @@ func TestTestOrders(t *testing.T) {
 	resp, answer = b.post(t, "/webhooks/pos", body, nil)
 	if resp.StatusCode != http.StatusAccepted || answer["status"] != "accepted" || len(b.queue.took) != 1 {
 		t.Errorf("SEND_TEST_ORDERS: HTTP %d %v", resp.StatusCode, answer)
+	}
+	if n := dryRun(b); n == 0 {
+		t.Error("SEND_TEST_ORDERS: the dry run says no jobs")
 	}
 }
 

@@ -48,7 +48,7 @@ func (r *reader) onChannel(c store.Channel) queue.ChannelSubmission {
 	if raw != "" {
 		to, err := r.address(c.Name, raw)
 		if err != nil {
-			part.Skipped = append(part.Skipped, queue.Skipped{Channel: c.Name, Address: message.Mask(message.Clean(raw)), Reason: err.Error()})
+			part.Skipped = append(part.Skipped, queue.Skipped{Channel: c.Name, Address: mask(raw), Reason: err.Error()})
 		} else {
 			customer = to.Key()
 			part.Recipients = append(part.Recipients, message.Recipient{Address: to, Audience: message.Customer})
@@ -62,6 +62,14 @@ func (r *reader) onChannel(c store.Channel) queue.ChannelSubmission {
 	return part
 }
 
+// mask masks a text that is no address.
+func mask(raw string) string {
+	if len(raw) > address.MaxRaw {
+		return message.Mask("")
+	}
+	return message.Mask(message.Clean(raw))
+}
+
 // address returns the customer's address on a channel. Errors: those of package address, and the store's MayWrite.
 func (r *reader) address(channel message.Channel, raw string) (message.Address, error) {
 	if channel == message.Email {
@@ -71,7 +79,7 @@ func (r *reader) address(channel message.Channel, raw string) (message.Address, 
 		return r.number, r.err
 	}
 	region := r.event.Customer.Region
-	if region == "" {
+	if !address.HasNumbers(region) { // there is none, or it is Antarctica
 		region = r.store.Region
 	}
 	r.read = true

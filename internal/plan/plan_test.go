@@ -76,6 +76,13 @@ func TestPlan(t *testing.T) {
 		"a number is read by the customer's country": {event.Customer{Phone: "030 123456", Region: "DE"}, plain[:1], parts{
 			{Channel: message.SMS, Recipients: []message.Recipient{customer("+4930123456")}},
 		}},
+		"a country without numbers of its own": {event.Customer{Phone: "202-555-0109", Region: "AQ"}, plain[:1], parts{
+			{Channel: message.SMS, Recipients: []message.Recipient{customer("+12025550109")}},
+		}},
+		"a text that is too long to be an address": {event.Customer{Phone: strings.Repeat("2025550109 ", 1000), Email: strings.Repeat("ﷺ", 1000) + "@example.com"}, plain[:2], parts{
+			{Channel: message.SMS, Skipped: skipped(message.SMS, "•••", address.ErrPhone)},
+			{Channel: message.Email, Skipped: skipped(message.Email, "•••", address.ErrEmail)},
+		}},
 		"no message: the event is remembered on the first channel": {event.Customer{}, plain, parts{{Channel: message.SMS}}},
 		"no channel": {event.Customer{Phone: "+15550100009"}, nil, nil},
 	} {

@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -166,6 +167,54 @@ func TestScriptCacheFlushed(t *testing.T) {
 	_, claim, err := consumer.Exchange(t.Context(), nil, nil, &queue.ClaimRequest{Max: 10})
 	if err != nil || len(claim.Jobs) != 3 {
 		t.Fatalf("claim: %+v, %v; want 3 jobs", claim, err)
+	}
+}
+
+// TestCallersThatAreGone: while Redis does not answer, the webhooks of callers that have gone are not kept. What is on its way then is, and gets there.
+func TestCallersThatAreGone(t *testing.T) {
+	t.Parallel()
+	server, _, producer, _ := fixture(t)
+	if err := server.Client().Do(t.Context(), "CLIENT", "PAUSE", "600000", "WRITE").Err(); err != nil {
+		t.Fatal(err)
+	}
+	waiting := func() int {
+		producer.mu.Lock()
+		defer producer.mu.Unlock()
+		return len(producer.waiting)
+	}
+	var all sync.WaitGroup
+	enqueue := func(ctx context.Context, id string) {
+		all.Go(func() {
+			if _, err := producer.Enqueue(ctx, webhook(id)); !errors.Is(err, queue.ErrUnavailable) {
+				t.Errorf("%s: %v", id, err)
+			}
+		})
+	}
+	ctx, leave := context.WithCancel(t.Context())
+	enqueue(ctx, "on its way")
+	redistest.Eventually(t, "the first is on its way", func() bool {
+		producer.mu.Lock()
+		defer producer.mu.Unlock()
+		return producer.flushing && len(producer.waiting) == 0
+	})
+	const n = 100
+	for i := range n {
+		enqueue(ctx, fmt.Sprint("w", i))
+	}
+	redistest.Eventually(t, "the others wait", func() bool { return waiting() == n })
+	leave()
+	all.Wait()
+	if left := waiting(); left != 0 {
+		t.Errorf("%d of %d are kept", left, n)
+	}
+	if err := server.Client().Do(t.Context(), "CLIENT", "UNPAUSE").Err(); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := producer.Enqueue(t.Context(), webhook("w0")); err != nil || got.Duplicate {
+		t.Errorf("repeated afterwards: %+v, %v", got, err)
+	}
+	if got, err := producer.Enqueue(t.Context(), webhook("on its way")); err != nil || !got.Duplicate {
+		t.Errorf("the first, repeated: %+v, %v", got, err)
 	}
 }
 

@@ -112,7 +112,18 @@ func (p *Producer) Enqueue(ctx context.Context, s *queue.Submission) (*queue.Acc
 	case <-item.done:
 		return item.acceptance, item.err
 	case <-ctx.Done():
+		p.abandon(item)
 		return nil, fmt.Errorf("%w: %w", queue.ErrUnavailable, ctx.Err())
+	}
+}
+
+// abandon drops a webhook whose caller has gone, if it is not on its way yet. While Redis does not answer, webhooks come faster than groups end,
+// and those that were answered long ago would fill the memory.
+func (p *Producer) abandon(item *pending) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if i := slices.Index(p.waiting, item); i >= 0 {
+		p.waiting = slices.Delete(p.waiting, i, i+1)
 	}
 }
 

@@ -51,8 +51,12 @@ var (
 	}
 )
 
-// maxWord is the length of the longest word, in bytes. A longer message is never one.
-const maxWord = 100
+const (
+	// maxWord is the length of the longest word, in bytes.
+	maxWord = 100
+	// maxMessage is the length of the longest message that is read, in bytes: WhatsApp takes 4,096 characters.
+	maxMessage = 4 * 4096
+)
 
 // WordsConfig has the shop's own words.
 type WordsConfig struct {
@@ -84,7 +88,7 @@ func NewWords(c WordsConfig) (*Words, error) {
 		for _, word := range all {
 			folded := compact(fold(word))
 			switch known := w.kinds[folded]; {
-			case folded == "":
+			case folded == "", len(word) > maxWord:
 				errs = append(errs, fmt.Errorf("%s has %q: set words of letters or digits, of at most %d bytes", variable, word, maxWord))
 			case known != "" && known != kind:
 				errs = append(errs, fmt.Errorf("STOP_WORDS and START_WORDS, or the built-in words of one, both have %q: leave it in one", word))
@@ -101,6 +105,9 @@ func NewWords(c WordsConfig) (*Words, error) {
 // Meaning returns the kind of preference that a whole message is; false when it is neither. Case, accents, spaces and marks make no difference
 // (S.T.O.P, opt_out), and neither does how often the word is there.
 func (w *Words) Meaning(text string) (Kind, bool) {
+	if len(text) > maxMessage {
+		return "", false
+	}
 	folded := fold(text)
 	if words := strings.FieldsFunc(folded, isMark); len(words) > 1 && len(slices.Compact(words)) == 1 {
 		folded = words[0]
@@ -118,11 +125,8 @@ func compact(folded string) string { return strings.Join(strings.FieldsFunc(fold
 var undecomposed = strings.NewReplacer("ł", "l", "ø", "o", "đ", "d", "ı", "i", "ß", "ss", "æ", "ae", "œ", "oe")
 
 // fold returns a message in the form in which words are compared: without case, accents and invisible marks, and without the characters
-// around it that are not letters or digits. It is "" for a message that is longer than a word, or has no letter or digit.
+// around it that are not letters or digits. It is "" for a message that has no letter or digit.
 func fold(text string) string {
-	if len(text) > maxWord {
-		return ""
-	}
 	// Compatibility forms: some keyboards write letters of full width.
 	text = norm.NFKD.String(strings.ToValidUTF8(text, "\uFFFD"))
 	text = strings.Map(func(r rune) rune {

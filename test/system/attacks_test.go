@@ -1,6 +1,7 @@
 package system
 
 import (
+	"bufio"
 	"bytes"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -24,6 +25,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"ringup.dev/ringup/internal/config/secret"
+	"ringup.dev/ringup/internal/event"
 	"ringup.dev/ringup/internal/redistest"
 	"ringup.dev/ringup/internal/unsubscribe"
 )
@@ -141,7 +143,7 @@ func (a *attack) dial(n byte) net.Conn {
 
 // send opens n connections from 127.0.0.from, writes to each what request returns, and leaves them open until the attack is over: see end. It returns when
 // all is written, or refused.
-func (a *attack) send(n int, from byte, request func(i int) string) {
+func (a *attack) send(n int, from byte, request func(i int) string) []net.Conn {
 	var mu sync.Mutex
 	var conns []net.Conn
 	var all sync.WaitGroup
@@ -169,6 +171,7 @@ func (a *attack) send(n int, from byte, request func(i int) string) {
 	a.mu.Lock()
 	a.open = append(a.open, conns...)
 	a.mu.Unlock()
+	return conns
 }
 
 // end closes the attackers' connections.
@@ -254,25 +257,46 @@ func largest(i int) string {
 	return line + "Host: ringup\r\nContent-Type: application/json\r\nX-Webhook-Signature: " + signature(body) + "\r\n" + sized(body)
 }
 
-// TestLargestWebhooksWhileRedisHangs: as many of the largest webhooks as ingest takes fit into its memory, decoded and encoded, while none gets on.
-func TestLargestWebhooksWhileRedisHangs(t *testing.T) {
+// itemsOf returns a valid webhook with as many items as there may be, each in three bytes, signed.
+func itemsOf(i int) string {
+	body := fmt.Sprintf(`{"id":"items %d","event_type":"payment_complete","timestamp":"2024-01-01T12:00:00Z","data":{"customerPhone":"+15550100000","items":[{}`, i) +
+		strings.Repeat(",{}", event.MaxItems-1) + "]}}"
+	return line + "Host: ringup\r\nContent-Type: application/json\r\nX-Webhook-Signature: " + signature(body) + "\r\n" + sized(body)
+}
+
+// TestWebhooksWhileRedisHangs: as many webhooks as ingest takes, the largest or those that take the most memory, fit into its memory, decoded and encoded, while
+// none gets on; and also those that come after they have been answered.
+func TestWebhooksWhileRedisHangs(t *testing.T) {
 	t.Parallel()
-	a := attacked(t)
-	a.normal(0)
-	if err := a.client.Do(t.Context(), "CLIENT", "PAUSE", "600000", "WRITE").Err(); err != nil {
-		t.Fatal(err)
+	for name, request := range map[string]func(int) string{"largest": largest, "items": itemsOf} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a := attacked(t)
+			a.normal(0)
+			if err := a.client.Do(t.Context(), "CLIENT", "PAUSE", "600000", "WRITE").Err(); err != nil {
+				t.Fatal(err)
+			}
+			for round := range 3 {
+				var all sync.WaitGroup
+				for n := range 16 {
+					all.Go(func() {
+						for _, conn := range a.send(16, byte(2+n), func(i int) string { return request(1000*(16*round+n) + i) }) {
+							_ = conn.SetReadDeadline(time.Now().Add(time.Minute))
+							_, _ = http.ReadResponse(bufio.NewReader(conn), nil)
+							_ = conn.Close()
+						}
+					})
+				}
+				all.Wait()
+			}
+			if err := a.client.Do(t.Context(), "CLIENT", "UNPAUSE").Err(); err != nil {
+				t.Fatal(err)
+			}
+			redistest.Eventually(t, "webhooks are accepted", func() bool { return a.postSigned(1000) == nil })
+			a.normal(100)
+			a.survived()
+		})
 	}
-	var all sync.WaitGroup
-	for n := range 16 {
-		all.Go(func() { a.send(8, byte(2+n), largest) })
-	}
-	all.Wait()
-	if err := a.client.Do(t.Context(), "CLIENT", "UNPAUSE").Err(); err != nil {
-		t.Fatal(err)
-	}
-	redistest.Eventually(t, "webhooks are accepted", func() bool { return a.postSigned(1000) == nil })
-	a.normal(100)
-	a.survived()
 }
 
 const callbackKeys = "WHATSAPP_APP_SECRET=an app secret of sixteen bytes or more"
@@ -295,14 +319,15 @@ func strangers() []stranger {
 		body := start + strings.Repeat(",{}", (mebibyte-len(start)-3)/3) + "]}}"
 		return line + "Host: ringup\r\nContent-Type: application/json\r\nX-Webhook-Signature: " + signature(body) + "\r\n" + sized(body)
 	}
-	manyHeaders := func() string {
+	manyHeadersOf := func(start string) string {
 		var b strings.Builder
-		b.WriteString(line)
+		b.WriteString(start)
 		for i := range 1600 {
 			b.WriteString(strconv.FormatInt(int64(i+100), 36) + ":\r\n")
 		}
 		return b.String()
-	}()
+	}
+	manyHeaders := manyHeadersOf(line)
 	return []stranger{
 		{"lengths are announced and nothing is sent", func(a *attack) {
 			a.send(400, 2, func(int) string { return post("/webhooks/pos", mebibyte) })
@@ -333,6 +358,21 @@ func strangers() []stranger {
 		{"many headers", func(a *attack) { a.send(1500, 2, func(int) string { return manyHeaders }) }},
 		{"many headers behind a whole request", func(a *attack) {
 			a.send(1500, 2, func(int) string { return "GET /nothing HTTP/1.1\r\nHost: ringup\r\n\r\n" + manyHeaders })
+		}},
+		{"many headers, refused, and the body announced", func(a *attack) {
+			a.send(1500, 2, func(int) string { return manyHeadersOf("POST /nothing HTTP/1.1\r\nHost: ringup\r\nContent-Length: 100000\r\n") + "\r\n" })
+		}},
+		{"many headers behind an empty line", func(a *attack) {
+			conns := a.send(1500, 2, func(int) string { return "POST /nothing HTTP/1.1\r\nHost: ringup\r\nContent-Length: 2\r\n\r\n{}" })
+			for _, conn := range conns {
+				_ = conn.SetDeadline(time.Now().Add(3 * time.Second))
+				if _, err := http.ReadResponse(bufio.NewReader(conn), nil); err == nil {
+					_, _ = io.WriteString(conn, "\r\n") // it is read by itself, while the server waits
+				}
+			}
+			for _, conn := range conns {
+				_, _ = io.WriteString(conn, manyHeadersOf(line))
+			}
 		}},
 		{"endless chunks", func(a *attack) {
 			a.send(64, 2, func(int) string {

@@ -36,7 +36,7 @@ func (v *Verifier) Token(h http.Header) error { return v.keys.Load().Token(h) }
 // Bearer checks the bearer token of a request that nothing else vouches for. Errors: *Error.
 func (v *Verifier) Bearer(h http.Header) error { return v.keys.Load().Bearer(h) }
 
-// Signature checks the signatures of a body. One that is present has to be right; one has to be present where a signature is
+// Signature checks the signatures of a body. Each one that is present has to be right; one has to be present where a signature is
 // required. Errors: *Error.
 func (v *Verifier) Signature(h http.Header, body []byte) error {
 	return v.keys.Load().Signature(h, body)

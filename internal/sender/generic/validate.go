@@ -91,7 +91,7 @@ func (v *validator) data(e *event.Event, d *data) {
 	e.Sale.Total = v.number(path{name: "data.amount"}, &d.Amount)
 	e.Sale.Currency = v.read(path{name: "data.currency"}, &d.Currency, value.Currency, "not a currency by ISO 4217, as USD: left out")
 	e.Customer.Name = v.text(path{name: "data.customerName"}, &d.CustomerName)
-	e.Customer.Phone = v.text(path{name: "data.customerPhone"}, &d.CustomerPhone)
+	e.Customer.Phone = phone(v.text(path{name: "data.customerPhone"}, &d.CustomerPhone))
 	e.Customer.Email = v.text(path{name: "data.customerEmail"}, &d.CustomerEmail)
 	e.Sale.OrderID = v.text(path{name: "data.orderId"}, &d.OrderID)
 	e.Sale.Status = v.text(path{name: "data.status"}, &d.Status)
@@ -110,6 +110,14 @@ func (v *validator) data(e *event.Event, d *data) {
 	default:
 		v.problem(path{name: "data.items"}, "must be an array, is %s", kindName(d.Items.kind))
 	}
+}
+
+// phone returns a number that a spreadsheet or a data frame took for a float, as 2025550143.0, without the fraction, and any other as it is.
+func phone(written string) string {
+	if digits, found := strings.CutSuffix(strings.TrimSpace(written), ".0"); found && strings.Trim(digits, "+0123456789") == "" {
+		return digits
+	}
+	return written
 }
 
 // receipt moves the fields into the event that came after ringup 0.1.0.

@@ -57,6 +57,9 @@ func (e *Error) Error() string { return e.Detail }
 // replayWindow is how far a signed timestamp may be from now (Standard Webhooks recommends five minutes).
 const replayWindow = 5 * time.Minute
 
+// maxSignatures bounds how often a body is signed to check it.
+const maxSignatures = 10
+
 // keys check requests.
 type keys struct {
 	tokens           [][sha256.Size]byte
@@ -117,28 +120,41 @@ func (v *keys) Bearer(h http.Header) error {
 	return nil
 }
 
-// Signature checks the signatures of a body. One that is present has to be right; one has to be present where a signature is
+// Signature checks the signatures of a body. Each one that is present has to be right; one has to be present where a signature is
 // required. Errors: *Error.
 func (v *keys) Signature(h http.Header, body []byte) error {
 	if len(v.keys) == 0 {
 		return nil
 	}
-	plain, standard := h.Get("X-Webhook-Signature"), h.Get("Webhook-Signature")
-	if plain == "" && standard == "" {
-		if v.requireSignature {
-			return &Error{"the signature is missing: send X-Webhook-Signature, or the Standard Webhooks headers"}
-		}
-		return nil
+	plain, standard := given(h, "X-Webhook-Signature"), given(h, "Webhook-Signature")
+	switch n := len(plain) + len(standard); {
+	case n == 0 && v.requireSignature:
+		return &Error{"the signature is missing: send X-Webhook-Signature, or the Standard Webhooks headers"}
+	case n > maxSignatures:
+		return &Error{"there are too many signatures"}
 	}
-	if plain != "" {
-		if err := v.plain(plain, body); err != nil {
+	for _, value := range plain {
+		if err := v.plain(value, body); err != nil {
 			return err
 		}
 	}
-	if standard != "" {
-		return v.standard(h, standard, body)
+	for _, value := range standard {
+		if err := v.standard(h, value, body); err != nil {
+			return err
+		}
 	}
 	return nil
+}
+
+// given returns the values of all headers of a name, without those that are empty.
+func given(h http.Header, name string) []string {
+	var values []string
+	for _, value := range h.Values(name) {
+		if value = strings.TrimSpace(value); value != "" {
+			values = append(values, value)
+		}
+	}
+	return values
 }
 
 // plain checks X-Webhook-Signature: hex of HMAC-SHA256 over the raw body, with or without sha256= in front.
@@ -172,7 +188,7 @@ func (v *keys) standard(h http.Header, value string, body []byte) error {
 	for i, one := range strings.Fields(value) {
 		encoded, found := strings.CutPrefix(one, "v1,")
 		given, err := base64.StdEncoding.DecodeString(encoded)
-		if !found || err != nil || i >= 10 {
+		if !found || err != nil || i >= maxSignatures {
 			continue
 		}
 		for _, key := range v.standardKeys {

@@ -5,12 +5,14 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+	"pgregory.net/rapid"
 
 	"ringup.dev/ringup/internal/config/secret"
 )
@@ -99,6 +101,47 @@ func TestVerifier(t *testing.T) {
 				t.Errorf("got %v, want %q", err, tt.want)
 			}
 		})
+	}
+}
+
+// TestEachSignatureCounts: in however many headers signatures come, one that is wrong refuses; empty ones say nothing.
+func TestEachSignatureCounts(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	hook, err := standardwebhooks.NewWebhook(whsec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fits, err := hook.Sign("msg_1", now, body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	right := map[string]string{"X-Webhook-Signature": sign(whsec), "Webhook-Signature": fits}
+	wrong := map[string]string{"X-Webhook-Signature": sign("another"), "Webhook-Signature": "v1," + fits[:3]}
+	rapid.Check(t, func(t *rapid.T) {
+		required := rapid.Bool().Draw(t, "required")
+		v, err := New(Config{Tokens: secret.Keys{"t"}, Secrets: secret.Keys{whsec}, RequireSignature: required}, func() time.Time { return now })
+		if err != nil {
+			t.Fatal(err)
+		}
+		h := http.Header{"Webhook-Id": {"msg_1"}, "Webhook-Timestamp": {strconv.FormatInt(now.Unix(), 10)}}
+		some, bad := false, false
+		for name := range right {
+			for _, kind := range rapid.SliceOfN(rapid.SampledFrom([]string{"right", "wrong", "empty", "blank"}), 0, 3).Draw(t, name) {
+				h.Add(name, map[string]string{"right": right[name], "wrong": wrong[name], "blank": " "}[kind])
+				some, bad = some || kind == "right" || kind == "wrong", bad || kind == "wrong"
+			}
+		}
+		if err := v.Signature(h, body); (err == nil) != (!bad && (some || !required)) {
+			t.Fatalf("%v: %v", h, err)
+		}
+	})
+	v, err := New(Config{Secrets: secret.Keys{whsec}}, func() time.Time { return now })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := v.Signature(http.Header{"X-Webhook-Signature": slices.Repeat([]string{right["X-Webhook-Signature"]}, maxSignatures+1)}, body); err == nil {
+		t.Error("any number of them is computed")
 	}
 }
 

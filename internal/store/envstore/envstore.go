@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"ringup.dev/ringup/internal/event"
 	"ringup.dev/ringup/internal/message"
@@ -120,8 +121,12 @@ func (r *Recipients) staff(region string, read ReadAddress) (map[message.Channel
 	for _, setting := range r.settings() {
 		for i, raw := range setting.list {
 			to, err := read(setting.channel, raw, region)
-			if err != nil {
+			switch {
+			case err != nil:
 				errs = append(errs, fmt.Errorf("%s: number %d is %w", setting.variable, i+1, err))
+				continue
+			case setting.channel != message.Email && several(raw):
+				errs = append(errs, fmt.Errorf("%s: number %d is several: put commas between them", setting.variable, i+1))
 				continue
 			}
 			listed := func(r message.Recipient) bool { return r.Address.Key() == to.Key() }
@@ -131,6 +136,31 @@ func (r *Recipients) staff(region string, read ReadAddress) (map[message.Channel
 		}
 	}
 	return all, errors.Join(errs...)
+}
+
+// minDigits is how many digits a number has at least.
+const minDigits = 7
+
+// several says whether an entry has several numbers, of which the first alone would be read: the others would get no messages.
+func several(entry string) bool {
+	numbers := func(parts []string) (n int) {
+		for _, part := range parts {
+			if len(part)-len(strings.Map(notDigit, part)) >= minDigits {
+				n++
+			}
+		}
+		return n
+	}
+	between := func(r rune) bool { return strings.ContainsRune(";|/&+\n", r) }
+	return numbers(strings.FieldsFunc(entry, between)) > 1 || numbers(strings.Fields(entry)) > 1
+}
+
+// notDigit drops ASCII's digits from a text.
+func notDigit(r rune) rune {
+	if '0' <= r && r <= '9' {
+		return -1
+	}
+	return r
 }
 
 // setting is a variable with the recipients of a channel.

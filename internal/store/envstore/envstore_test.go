@@ -119,6 +119,25 @@ func TestAChannelIsNamedTwice(t *testing.T) {
 	}
 }
 
+// TestSeveralNumbersInOneEntry: a comma that was forgotten costs nobody their messages.
+func TestSeveralNumbersInOneEntry(t *testing.T) {
+	t.Parallel()
+	const one, other = "+12025550143", "+4915123456789"
+	for _, between := range []string{" ", ";", "; ", "|", " / ", "/", " & ", "", "\n", " and "} {
+		for _, entry := range []string{one + between + other, "+1 202 555 0143" + between + "+49 151 23456789"} {
+			_, err := (&Recipients{Channels: []string{"sms"}, SMSRecipients: []string{entry}}).Store("US", address.Read)
+			if want := "SMS_DEFAULT_RECIPIENTS: number 1 is several"; err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%q: %v", entry, err)
+			}
+		}
+	}
+	for _, entry := range []string{one, "(202) 555-0143", "+49 (0) 151 / 234 567 89", "0049 15123456789", "202-555-0143 ext. 12", "202 5550143"} {
+		if _, err := (&Recipients{Channels: []string{"sms"}, SMSRecipients: []string{entry}}).Store("US", address.Read); err != nil {
+			t.Errorf("%q: %v", entry, err)
+		}
+	}
+}
+
 func TestEverySettingThatCannotWorkIsNamed(t *testing.T) {
 	t.Parallel()
 	r := Recipients{Channels: []string{"sms", "fax"}, SMSRecipients: []string{"+15550100001", "12"}, EmailRecipients: []string{"nobody"}, WhatsAppRecipients: []string{"x"}}
