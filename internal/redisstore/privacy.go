@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -75,7 +74,7 @@ func isAddress(field string) bool { return strings.ContainsAny(field, "+@") }
 // privacy reads the keys when they are needed first, and a key that was made at random every minute: where Redis has lost everything, all programs
 // go on with the same new one.
 type privacy struct {
-	mu    sync.Mutex
+	turn  chan struct{} // of one, to read or change the others: a caller waits for it no longer than its own time
 	namer personNamer
 	read  time.Time
 }
@@ -85,8 +84,12 @@ const privacyEvery = time.Minute
 
 // namer returns what makes persons' names. Errors: queue.ErrUnavailable, also where this program's PRIVACY_KEY is not the others'.
 func (s *Store) namer(ctx context.Context) (personNamer, error) {
-	s.privacy.mu.Lock()
-	defer s.privacy.mu.Unlock()
+	select {
+	case s.privacy.turn <- struct{}{}:
+		defer func() { <-s.privacy.turn }()
+	case <-ctx.Done():
+		return nil, unavailable(ctx.Err())
+	}
 	if s.privacy.namer != nil && (len(s.config.PrivacyKey) > 0 || time.Since(s.privacy.read) < privacyEvery) {
 		return s.privacy.namer, nil
 	}
@@ -112,29 +115,45 @@ func (s *Store) readNamer(ctx context.Context) (personNamer, error) {
 	for _, one := range s.config.PrivacyKey {
 		namer = append(namer, []byte(one.Reveal()))
 	}
-	if len(namer) == 0 {
-		if err := s.client.HSetNX(ctx, key, madeField, rand.Text()).Err(); err != nil {
-			return nil, unavailable(err)
-		}
-	}
 	known, err := s.client.HMGet(ctx, key, madeField, inUseField).Result()
 	if err != nil {
 		return nil, unavailable(err)
 	}
-	if made, is := known[0].(string); is {
-		namer = append(namer, []byte(made))
+	made, is := known[0].(string)
+	if !is && len(namer) == 0 {
+		if made, err = s.makeKey(ctx, key); err != nil {
+			return nil, err
+		}
 	}
-	if len(namer) == 0 {
-		return nil, fmt.Errorf("%w: there is no privacy key", queue.ErrUnavailable)
+	if made != "" {
+		namer = append(namer, []byte(made))
 	}
 	marks := make([]string, len(namer))
 	for i, one := range namer {
 		marks[i] = base64.RawURLEncoding.EncodeToString(mark(one))
 	}
-	if inUse, is := known[1].(string); is && !slices.Contains(marks, inUse) {
+	inUse, is := known[1].(string)
+	if is && !slices.Contains(marks, inUse) {
 		return nil, fmt.Errorf("%w: %w", queue.ErrUnavailable, errOtherKey)
 	}
+	if inUse == marks[0] {
+		return namer, nil // a full Redis takes no write, not even of what is there
+	}
 	return namer, unavailable(s.client.HSet(ctx, key, inUseField, marks[0]).Err())
+}
+
+// makeKey makes a key at random, unless another program has made one by now, and returns the one that counts.
+func (s *Store) makeKey(ctx context.Context, key string) (string, error) {
+	pipe := s.client.Pipeline()
+	pipe.HSetNX(ctx, key, madeField, rand.Text())
+	made := pipe.HGet(ctx, key, madeField)
+	if _, err := exec(ctx, pipe); err != nil {
+		return "", unavailable(err)
+	}
+	if made.Val() == "" {
+		return "", fmt.Errorf("%w: there is no privacy key", queue.ErrUnavailable)
+	}
+	return made.Val(), nil
 }
 
 // rekeyArgs are the arguments of rekey.lua.
