@@ -76,7 +76,7 @@ func Open(config Config, log *slog.Logger) (*Store, error) {
 	}
 	silence()
 	var l links
-	options.Dialer = l.dialer(options)
+	options.Dialer = l.dialer(options, config.CAFile)
 	s := &Store{config: config, client: redis.NewUniversalClient(options), log: log, keys: map[message.Channel]Keys{}, scripts: compile(), looked: map[message.Channel]*atomic.Int64{},
 		privacy: privacy{turn: make(chan struct{}, 1)}}
 	s.client.AddHook(&l)
