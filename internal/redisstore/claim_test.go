@@ -97,6 +97,9 @@ func TestJobsComeBackByAge(t *testing.T) {
 							t.Error(err)
 						}
 					})
+					if i%200 == 199 { // those before stand before
+						all.Wait()
+					}
 				}
 				all.Wait()
 			}

@@ -95,9 +95,12 @@ func oneShardIsDown(t *testing.T, signal syscall.Signal, down message.Channel) {
 	t.Cleanup(func() { _ = syscall.Kill(pid, syscall.SIGCONT) })
 
 	store.privacy.read = time.Time{}
+	began := open(t, Config{Addrs: addrs}, func(c *Config) { c.Prefix = store.config.Prefix }) // a program that starts now
 	for _, channel := range others {
-		if _, err := store.Suppressed(t.Context(), channel, "+15550100000"); err != nil {
-			t.Errorf("the suppression list of %s: %v", channel, err)
+		for name, store := range map[string]*Store{"one that runs": store, "one that starts": began} {
+			if _, err := store.Suppressed(requested(t), channel, "+15550100000"); err != nil {
+				t.Errorf("%s: the suppression list of %s: %v", name, channel, err)
+			}
 		}
 	}
 	store.Sweeper(prometheus.NewRegistry()).sweepAll(t.Context(), true)

@@ -28,7 +28,7 @@ const (
 	keyMark, personMark = 3, 16
 )
 
-// The fields of the hash base:privacy of the first channel, which all channels share.
+// The fields of the hash base:privacy of the first channel, which all channels share. In a cluster the others have copies.
 const (
 	madeField  = "key"    // the key that was made at random
 	inUseField = "in_use" // the mark of the key that new names are made with
@@ -110,36 +110,92 @@ func (s *Store) namer(ctx context.Context) (personNamer, error) {
 var errOtherKey = errors.New("PRIVACY_KEY is not the one that the suppression list was written with: give every program the same, and keep the former one behind a comma")
 
 func (s *Store) readNamer(ctx context.Context) (personNamer, error) {
-	key := s.keys[message.Channels[0]].Base + ":privacy"
+	first := message.Channels[0]
 	var namer personNamer
 	for _, one := range s.config.PrivacyKey {
 		namer = append(namer, []byte(one.Reveal()))
 	}
-	known, err := s.client.HMGet(ctx, key, madeField, inUseField).Result()
+	known, at, err := s.knownKeys(ctx)
 	if err != nil {
-		return nil, unavailable(err)
+		return nil, err
 	}
-	made, is := known[0].(string)
-	if !is && len(namer) == 0 {
-		if made, err = s.makeKey(ctx, key); err != nil {
+	if known.made == "" && len(namer) == 0 {
+		if known.made, err = s.makeKey(ctx, s.privacyKey(first)); err != nil {
 			return nil, err
 		}
 	}
-	if made != "" {
-		namer = append(namer, []byte(made))
+	if known.made != "" {
+		namer = append(namer, []byte(known.made))
 	}
 	marks := make([]string, len(namer))
 	for i, one := range namer {
 		marks[i] = base64.RawURLEncoding.EncodeToString(mark(one))
 	}
-	inUse, is := known[1].(string)
-	if is && !slices.Contains(marks, inUse) {
+	if known.inUse != "" && !slices.Contains(marks, known.inUse) {
 		return nil, fmt.Errorf("%w: %w", queue.ErrUnavailable, errOtherKey)
 	}
-	if inUse == marks[0] {
-		return namer, nil // a full Redis takes no write, not even of what is there
+	if at != first {
+		return namer, nil
 	}
-	return namer, unavailable(s.client.HSet(ctx, key, inUseField, marks[0]).Err())
+	if known.inUse != marks[0] { // a full Redis takes no write, not even of what is there
+		if err := s.client.HSet(ctx, s.privacyKey(first), inUseField, marks[0]).Err(); err != nil {
+			return nil, unavailable(err)
+		}
+	}
+	s.copyKeys(ctx, privacyKeys{known.made, marks[0]})
+	return namer, nil
+}
+
+// privacyKeys is what the hash base:privacy has: the key that was made at random, and the mark of the one in use.
+type privacyKeys struct{ made, inUse string }
+
+func (s *Store) privacyKey(channel message.Channel) string { return s.keys[channel].Base + ":privacy" }
+
+// knownKeys reads the hash of the first channel, or, where its shard of a cluster does not answer, the copy of another channel: a worker of that one
+// may start meanwhile. It returns the channel that it is of.
+func (s *Store) knownKeys(ctx context.Context) (privacyKeys, message.Channel, error) {
+	first := message.Channels[0]
+	if len(s.slots) == 1 {
+		known, err := s.keysOf(ctx, first)
+		return known, first, err
+	}
+	call, cancel := halfOf(ctx)
+	known, err := s.keysOf(call, first)
+	cancel()
+	if err == nil {
+		return known, first, nil
+	}
+	for _, channel := range message.Channels[1:] {
+		if known, copyErr := s.keysOf(ctx, channel); copyErr == nil && known.inUse != "" {
+			return known, channel, nil
+		}
+	}
+	return privacyKeys{}, first, err
+}
+
+func (s *Store) keysOf(ctx context.Context, channel message.Channel) (privacyKeys, error) {
+	known, err := s.client.HMGet(ctx, s.privacyKey(channel), madeField, inUseField).Result()
+	if err != nil {
+		return privacyKeys{}, unavailable(err)
+	}
+	return privacyKeys{text(known[0]), text(known[1])}, nil
+}
+
+// copyKeys notes the keys beside the other channels of a cluster. One that does not answer is passed over until the next time.
+func (s *Store) copyKeys(ctx context.Context, keys privacyKeys) {
+	if len(s.slots) == 1 {
+		return
+	}
+	for _, channel := range message.Channels[1:] {
+		if known, err := s.keysOf(ctx, channel); err != nil || known == keys {
+			continue
+		}
+		fields := []string{inUseField, keys.inUse}
+		if keys.made != "" {
+			fields = append(fields, madeField, keys.made)
+		}
+		_ = s.client.HSet(ctx, s.privacyKey(channel), fields).Err()
+	}
 }
 
 // makeKey makes a key at random, unless another program has made one by now, and returns the one that counts.

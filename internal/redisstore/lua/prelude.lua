@@ -157,8 +157,9 @@ local function push(command, key, values)
   end
 end
 
--- passes is how many waiting jobs a script may move so that others come back by their age: that takes some milliseconds.
-local passes = 5000
+-- room is how many bytes of waiting jobs, with some for each, a script may move so that others come back by their age: some 2,000 jobs, in some
+-- milliseconds.
+local room = 1500000
 
 -- by_age merges two sorted tables of jobs, the oldest first. ages has the times of the first one's.
 local function by_age(jobs, ages, others)
@@ -181,8 +182,9 @@ local function come_back(key, jobs)
   local ages = {}
   for _, e in ipairs(jobs) do ages[e] = accepted(e) end
   table.sort(jobs, function(a, b) return ages[a] < ages[b] or ages[a] == ages[b] and a < b end)
-  local length, most = call('LLEN', key), math.max(passes, 500)
-  if length > 0 then most = math.min(most, floor(4000000 / (#call('LINDEX', key, 0) + 100))) end
+  local length = call('LLEN', key)
+  local size = 250 + (length > 0 and #call('LINDEX', key, 0) or 0)
+  local most = math.max(100, floor(room / size))
   -- older returns where the jobs that are no older than a time begin, between two positions.
   local function older(age, low, high)
     while low < high do
@@ -197,13 +199,13 @@ local function come_back(key, jobs)
     local younger = tail < length and call('LRANGE', key, tail, -1) or {}
     if #younger > 0 then call('LTRIM', key, 0, tail - 1) end
     push('RPUSH', key, by_age(jobs, ages, younger))
-    passes = passes - #younger
+    room = room - #younger * size
     return
   end
   local all, back = by_age(jobs, ages, head > 0 and call('LPOP', key, head) or {}), {}
   for i = #all, 1, -1 do back[#back + 1] = all[i] end
   push('LPUSH', key, back)
-  passes = passes - head
+  room = room - head * size
 end
 
 -- come_back_all puts jobs back into the priority lists, the keys behind the position given.
