@@ -36,9 +36,12 @@ type Queues interface {
 
 // Jobs are looked at and changed one by one.
 type Jobs interface {
+	// List returns jobs without shared bodies.
 	List(ctx context.Context, channel message.Channel, state queue.State, priority, offset, limit int) ([]queue.Stored, error)
 	// Locate returns nil when the job is not in the queue.
 	Locate(ctx context.Context, id string, acceptedAt time.Time) (*queue.Stored, error)
+	// Matching returns those of the jobs, all of one channel, that match; matches sees their bodies.
+	Matching(ctx context.Context, jobs []queue.Stored, matches func(*queue.Stored) bool) ([]queue.Stored, error)
 	// Search returns the first limit jobs that match, or whose provider's message id is id.
 	Search(ctx context.Context, matches func(*queue.Stored) bool, id string, limit int) ([]queue.Stored, error)
 	// Notifications returns a *queue.NotFoundError for a webhook that is not known.

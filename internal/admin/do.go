@@ -93,10 +93,13 @@ func (a *Admin) jobs(ctx context.Context, x *Action) (out []queue.Stored, more b
 		if err != nil {
 			return nil, false, err
 		}
-		for _, k := range list {
-			if x.Filter != "" && !matches(&k) {
-				continue
+		matching := list
+		if x.Filter != "" {
+			if matching, err = a.Queues.Matching(ctx, list, matches); err != nil {
+				return nil, false, err
 			}
+		}
+		for _, k := range matching {
 			if len(out) == maxJobs {
 				return out, true, nil
 			}

@@ -33,6 +33,15 @@ func (q *longQueue) List(_ context.Context, _ message.Channel, _ queue.State, _,
 	return q.jobs[from:min(from+limit, len(q.jobs))], nil
 }
 
+func (q *longQueue) Matching(_ context.Context, jobs []queue.Stored, matches func(*queue.Stored) bool) (out []queue.Stored, err error) {
+	for i := range jobs {
+		if matches(&jobs[i]) {
+			out = append(out, jobs[i])
+		}
+	}
+	return out, nil
+}
+
 func (q *longQueue) Retry(_ context.Context, jobs []queue.Stored, _ string) (int, error) {
 	return len(jobs), q.broken
 }

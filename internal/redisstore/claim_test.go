@@ -81,7 +81,8 @@ func TestJobsComeBackByAge(t *testing.T) {
 		jobs    int
 		younger bool
 		by      string
-	}{{1, true, "retry"}, {501, false, "retry"}, {1800, false, "retry"}, {1800, true, "retry"}, {1800, true, "hold"}, {1800, true, "both"}, {1800, true, "reap"}} {
+	}{{1, true, "retry"}, {501, false, "retry"}, {1800, false, "retry"}, {1800, true, "retry"}, {1800, true, "hold"}, {1800, true, "both"}, {1800, true, "reap"},
+		{7200, true, "retry"}} {
 		t.Run(fmt.Sprintf("%d by %s, younger %t", c.jobs, c.by, c.younger), func(t *testing.T) {
 			t.Parallel()
 			s := openShop(t)
@@ -96,6 +97,9 @@ func TestJobsComeBackByAge(t *testing.T) {
 							t.Error(err)
 						}
 					})
+					if i%200 == 199 { // those before stand before
+						all.Wait()
+					}
 				}
 				all.Wait()
 			}
@@ -140,7 +144,7 @@ func TestJobsComeBackByAge(t *testing.T) {
 				add(c.jobs, 700)
 				all += 700
 			}
-			for range 6 { // sweeps before any worker comes
+			for range 6 + c.jobs/500 { // sweeps before any worker comes
 				_, err := s.store.Sweep(t.Context(), message.SMS, true)
 				s.must(err)
 			}
@@ -150,6 +154,44 @@ func TestJobsComeBackByAge(t *testing.T) {
 					t.Fatalf("the job at place %d is older than the one before", i)
 				}
 				last = one.Job.AcceptedAt
+			}
+		})
+	}
+}
+
+// TestRetriedJobsComeBackByAge: jobs that an operator retries are claimed by their age, however many they are and in whatever order they were listed.
+func TestRetriedJobsComeBackByAge(t *testing.T) {
+	t.Parallel()
+	for _, jobs := range []int{2, operateBatch + 1, 3*operateBatch + 7} {
+		t.Run(fmt.Sprint(jobs), func(t *testing.T) {
+			t.Parallel()
+			s := openShop(t)
+			s.store.config.KeepFailed = 2 * jobs
+			start := time.Now().Add(-time.Hour)
+			add := func(i int) {
+				w := webhook(fmt.Sprint("w", i))
+				w.AcceptedAt = start.Add(time.Duration(i) * time.Millisecond)
+				_, err := s.producer.Enqueue(t.Context(), w)
+				s.must(err)
+			}
+			for i := range jobs {
+				add(2*i + 1)
+				s.settle(queue.Settlement{Outcome: queue.Fail{Error: "outage"}})
+			}
+			for i := range jobs {
+				add(2 * i) // each is older than one that is retried
+			}
+			failed, err := s.store.List(t.Context(), message.SMS, queue.Failed, 0, 0, jobs)
+			s.must(err)
+			if n, err := s.store.Retry(t.Context(), failed, "ann"); err != nil || n != jobs {
+				t.Fatalf("%d of %d retried, %v", n, jobs, err)
+			}
+			_, claim, err := s.consumer.Exchange(t.Context(), nil, nil, &queue.ClaimRequest{Max: maxBatch})
+			s.must(err)
+			for i, one := range claim.Jobs {
+				if want := fmt.Sprint("w", i); one.Job.WebhookID != want {
+					t.Fatalf("%s was claimed at place %d", one.Job.WebhookID, i)
+				}
 			}
 		})
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/alicebob/miniredis/v2"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"ringup.dev/ringup/internal/event"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/queue"
 )
@@ -79,30 +80,76 @@ func TestRedisClockGoesBack(t *testing.T) {
 	}
 }
 
-// TestNewestFailuresStay: Redis's clock has gone back since jobs failed. Of the failed jobs the newest stay all the same.
-func TestNewestFailuresStay(t *testing.T) {
+// TestNewestStay: Redis's clock has gone back since jobs ended. Of the failed and the completed ones the newest stay all the same.
+func TestNewestStay(t *testing.T) {
 	t.Parallel()
-	s := openShop(t)
-	s.store.config.KeepFailed = 3
-	k := s.store.keys[message.SMS]
-	for i := range 8 {
-		s.enqueue(fmt.Sprint("w", i), 1)
-		s.settle(queue.Settlement{Outcome: queue.Fail{Error: fmt.Sprint(i)}})
-		if i < 3 { // as if the clock had been an hour ahead
-			for _, z := range s.store.client.ZRangeWithScores(t.Context(), k.Failed, 0, -1).Val() {
-				if z.Score < float64(time.Now().Add(time.Minute).UnixMilli()) {
-					s.must(s.store.client.ZIncrBy(t.Context(), k.Failed, 3_600_000, z.Member.(string)).Err())
+	for state, outcome := range map[queue.State]queue.Outcome{queue.Failed: queue.Fail{Error: "permanent"}, queue.Completed: queue.Done{}} {
+		t.Run(string(state), func(t *testing.T) {
+			t.Parallel()
+			s := openShop(t)
+			s.store.config.KeepFailed, s.store.config.KeepCompleted = 3, 3
+			k := s.store.keys[message.SMS]
+			set := map[queue.State]string{queue.Failed: k.Failed, queue.Completed: k.Completed}[state]
+			for i := range 8 {
+				s.enqueue(fmt.Sprint("w", i), 1+i%2) // of two messages with a shared body, one stays
+				s.settle(queue.Settlement{Outcome: outcome})
+				if i%2 == 1 {
+					s.settle(queue.Settlement{Outcome: queue.Drop{}})
+				}
+				if i < 3 { // as if the clock had been an hour ahead
+					for _, z := range s.store.client.ZRangeWithScores(t.Context(), set, 0, -1).Val() {
+						if z.Score < float64(time.Now().Add(time.Minute).UnixMilli()) {
+							s.must(s.store.client.ZIncrBy(t.Context(), set, 3_600_000+float64(i), z.Member.(string)).Err())
+						}
+					}
 				}
 			}
+			ended, err := s.store.List(t.Context(), message.SMS, state, 0, 0, 10)
+			s.must(err)
+			var left []string
+			for _, one := range ended {
+				left = append(left, one.Job.WebhookID)
+			}
+			if slices.Sort(left); !slices.Equal(left, []string{"w5", "w6", "w7"}) {
+				t.Errorf("%v are left", left)
+			}
+			if bodies := s.store.client.Keys(t.Context(), k.Base+":body:*").Val(); len(bodies) != 2 {
+				t.Errorf("bodies %v; want those of w5 and w7", bodies)
+			}
+		})
+	}
+}
+
+// TestDuplicatesWhenRedisClockGoesBack: a webhook is taken once, also where Redis's clock goes back to the day before, and when the day begins again.
+func TestDuplicatesWhenRedisClockGoesBack(t *testing.T) {
+	t.Parallel()
+	midnight := time.UnixMilli(20_000 * generationPeriod.Milliseconds())
+	for _, ttl := range []time.Duration{time.Hour, 24 * time.Hour, 72 * time.Hour} {
+		for _, back := range []time.Duration{time.Second, 5 * time.Minute, 3 * time.Hour} {
+			t.Run(fmt.Sprint(ttl, back), func(t *testing.T) {
+				t.Parallel()
+				server := miniredis.RunT(t)
+				store := open(t, url(server.Addr()), func(c *Config) { c.DedupeTTL = ttl })
+				producer := store.Producer(prometheus.NewRegistry())
+				t.Cleanup(producer.Close)
+				at := midnight
+				enqueue := func(kind event.Type, duplicate bool) {
+					t.Helper()
+					server.SetTime(at)
+					a, err := producer.Enqueue(t.Context(), sale("w", kind, at))
+					if err != nil || a.Duplicate != duplicate {
+						t.Errorf("%s at midnight%+v: %+v, %v", kind, at.Sub(midnight), a, err)
+					}
+				}
+				enqueue(event.OrderCreate, false)
+				at = midnight.Add(-back)
+				enqueue(event.OrderCreate, true)
+				enqueue(event.PaymentComplete, false)
+				enqueue(event.PaymentComplete, true)
+				at = midnight.Add(time.Minute)
+				enqueue(event.OrderCreate, true)
+				enqueue(event.PaymentComplete, true) // its time of acceptance is behind that of the first
+			})
 		}
-	}
-	failed, err := s.store.List(t.Context(), message.SMS, queue.Failed, 0, 0, 10)
-	s.must(err)
-	var left []string
-	for _, one := range failed {
-		left = append(left, one.Job.WebhookID)
-	}
-	if slices.Sort(left); !slices.Equal(left, []string{"w5", "w6", "w7"}) {
-		t.Errorf("%v are left", left)
 	}
 }

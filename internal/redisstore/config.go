@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -42,7 +44,7 @@ type Config struct {
 	SentinelPassword secret.String `env:"REDIS_SENTINEL_PASSWORD"`
 	// TLS turns TLS on where REDIS_URL does not say it.
 	TLS bool `env:"REDIS_TLS, default=false"`
-	// CAFile is a PEM file with the authorities that may have signed Redis's certificate; the system's when empty.
+	// CAFile is a PEM file with the authorities that may have signed Redis's certificate; the system's when empty. It is read again for each new connection.
 	CAFile string `env:"REDIS_CA_FILE"`
 
 	// PrivacyKey is a random text of at least 16 bytes, the same for all programs. The suppression list and the recipient's limit keep a person by an HMAC
@@ -187,14 +189,19 @@ func (c *Config) options() (*redis.UniversalOptions, error) {
 		if c.SentinelMaster != "" {
 			return nil, errors.New("REDIS_SENTINEL_MASTER is set without REDIS_ADDRS: set the sentinels' addresses, as host:26379,host:26379")
 		}
+		if c.Host != "" && !isHost(c.Host) {
+			// Neither here nor below is the value printed: where a whole URL was set, it has the password.
+			return nil, errors.New("REDIS_HOST is no host name and no IP address: set it as redis.example.com, without a scheme, a user or a port (REDIS_PORT), or set REDIS_URL")
+		}
 		if c.Port < 1 || c.Port > 65535 {
 			return nil, fmt.Errorf("REDIS_PORT is %d: set a port, as 6379", c.Port)
 		}
 		o.Addrs = []string{net.JoinHostPort(c.Host, strconv.Itoa(c.Port))}
 	}
-	for _, addr := range c.Addrs {
-		if _, _, err := net.SplitHostPort(addr); err != nil {
-			return nil, fmt.Errorf("REDIS_ADDRS has %q: set host:port, separated by commas", addr)
+	for i, addr := range c.Addrs {
+		host, port, err := net.SplitHostPort(addr)
+		if number, _ := strconv.Atoi(port); err != nil || !isHost(host) || number < 1 || number > 65535 {
+			return nil, fmt.Errorf("REDIS_ADDRS: number %d is not of the form host:port: set them separated by commas, as redis-0:6379,redis-1:6379", i+1)
 		}
 	}
 	if o.IsClusterMode && c.DB != 0 {
@@ -204,15 +211,31 @@ func (c *Config) options() (*redis.UniversalOptions, error) {
 		if o.TLSConfig == nil {
 			return nil, errors.New("REDIS_CA_FILE is set, but TLS is off: use rediss:// in REDIS_URL, or set REDIS_TLS=true")
 		}
-		pem, err := os.ReadFile(c.CAFile)
-		if err != nil {
-			return nil, fmt.Errorf("REDIS_CA_FILE cannot be read: %w", err)
+		var err error
+		if o.TLSConfig.RootCAs, err = authorities(c.CAFile); err != nil {
+			return nil, err
 		}
-		pool := x509.NewCertPool()
-		if !pool.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("REDIS_CA_FILE %s has no PEM certificate", c.CAFile)
-		}
-		o.TLSConfig.RootCAs = pool
 	}
 	return o, nil
+}
+
+var hostName = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?\.?$`)
+
+// isHost says whether a text can be a host.
+func isHost(text string) bool {
+	_, err := netip.ParseAddr(text)
+	return err == nil || hostName.MatchString(text)
+}
+
+// authorities reads a file of PEM certificates.
+func authorities(file string) (*x509.CertPool, error) {
+	pem, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("REDIS_CA_FILE cannot be read: %w", err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("REDIS_CA_FILE %s has no PEM certificate", file)
+	}
+	return pool, nil
 }

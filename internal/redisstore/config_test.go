@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -25,6 +26,47 @@ func TestConfigNamesEveryProblem(t *testing.T) {
 	}
 	if strings.Contains(text, "hunter2") {
 		t.Errorf("the password is in: %s", text)
+	}
+}
+
+// TestHostsThatCannotWork end the start, and what was set is not printed: it may have a password.
+func TestHostsThatCannotWork(t *testing.T) {
+	t.Parallel()
+	for host, works := range map[string]bool{
+		"localhost": true, "redis": true, "redis_1": true, "redis-0.redis.shop.svc.cluster.local.": true, "10.0.0.7": true, "::1": true, "fe80::1%eth0": true, "1.example.com": true,
+		"redis://hunter2@redis": false, "hunter2@redis": false, "redis:6379": false, "redis:hunter2": false, "http://redis": false, " redis": false, "redis ": false, "re dis": false,
+		"[::1]": false, "/run/redis.sock": false, "redis,hunter2": false, "-": false, ".": false, "redis\n": false,
+	} {
+		c := Config{Host: host, Port: 6379}
+		_, err := c.options()
+		if (err == nil) != works || err != nil && (!strings.Contains(err.Error(), "REDIS_HOST") || strings.Contains(err.Error(), "hunter2")) {
+			t.Errorf("REDIS_HOST=%q: %v", host, err)
+		}
+		if strings.Contains(host, ":") {
+			continue
+		}
+		for _, addr := range []string{host + ":6379", host + ":0", host + ":port"} {
+			c := Config{Addrs: []string{"redis-0:6379", addr}}
+			_, err := c.options()
+			if want := works && strings.HasSuffix(addr, ":6379"); (err == nil) != want || err != nil && (!strings.Contains(err.Error(), "REDIS_ADDRS: number 2") || strings.Contains(err.Error(), "hunter2")) {
+				t.Errorf("REDIS_ADDRS with %q: %v", addr, err)
+			}
+		}
+	}
+	c := Config{Addrs: []string{"redis://:hunter2@redis:6379"}}
+	if _, err := c.options(); err == nil || strings.Contains(err.Error(), "hunter2") {
+		t.Errorf("a URL in REDIS_ADDRS: %v", err)
+	}
+}
+
+// TestRates: a rate that is no number stops no worker after its start.
+func TestRates(t *testing.T) {
+	t.Parallel()
+	for rate, works := range map[float64]bool{0: true, 0.1: true, 1000: true, -1: false, math.NaN(): false, math.Inf(1): false, math.Inf(-1): false, 1e300: false} {
+		c := ConsumerConfig{Lease: time.Second, PriorityAging: time.Second, RateLimit: rate, Breaker: BreakerConfig{Failures: 1, Window: 1, OpenMin: 1, OpenMax: 1}}
+		if err := c.Validate(); (err == nil) != works || err != nil && !strings.Contains(err.Error(), "RATE_LIMIT") {
+			t.Errorf("RATE_LIMIT=%g: %v", rate, err)
+		}
 	}
 }
 

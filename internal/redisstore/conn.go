@@ -19,7 +19,7 @@ import (
 // scripts are all there are: a line each here, a line in compile, and a file lua/<name>.lua. The structs of their arguments and answers are in
 // the files that call them.
 type scripts struct {
-	enqueue, claim, settle, renew, heartbeat, clock, restore, report, operate, purge, forget, retain, recipients, rekey script
+	enqueue, claim, settle, renew, heartbeat, clock, restore, report, operate, purge, forget, retain, recipients, rekey, bodies script
 }
 
 // compile puts the scripts together, once per program.
@@ -39,6 +39,7 @@ var compile = sync.OnceValue(func() scripts {
 		retain:     newScript[retainArgs, retainAnswer]("retain"),
 		recipients: newScript[recipientsArgs, recipientsAnswer]("recipients"),
 		rekey:      newScript[rekeyArgs, struct{}]("rekey"),
+		bodies:     newScript[bodiesArgs, bodiesAnswer]("bodies"),
 	}
 })
 
@@ -75,8 +76,9 @@ func Open(config Config, log *slog.Logger) (*Store, error) {
 	}
 	silence()
 	var l links
-	options.Dialer = l.dialer(options)
-	s := &Store{config: config, client: redis.NewUniversalClient(options), log: log, keys: map[message.Channel]Keys{}, scripts: compile(), looked: map[message.Channel]*atomic.Int64{}}
+	options.Dialer = l.dialer(options, config.CAFile)
+	s := &Store{config: config, client: redis.NewUniversalClient(options), log: log, keys: map[message.Channel]Keys{}, scripts: compile(), looked: map[message.Channel]*atomic.Int64{},
+		privacy: privacy{turn: make(chan struct{}, 1)}}
 	s.client.AddHook(&l)
 	for _, channel := range message.Channels {
 		s.keys[channel], s.looked[channel] = NewKeys(config.Prefix, channel), &atomic.Int64{}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -127,6 +128,40 @@ func TestTLS(t *testing.T) {
 	if err := stranger.Ping(t.Context()); err == nil || !strings.Contains(err.Error(), "certificate") {
 		t.Errorf("a certificate of an unknown authority: %v", err)
 	}
+}
+
+// TestRenewedAuthority: the authorities are read again for a new connection, and those of before count while the file cannot be read.
+func TestRenewedAuthority(t *testing.T) {
+	t.Parallel()
+	server, ca := redistest.StartTLS(t)
+	_, other := redistest.StartTLS(t)
+	file := filepath.Join(t.TempDir(), "ca.crt")
+	replace := func(by string) {
+		t.Helper()
+		text, err := os.ReadFile(by)
+		if err == nil {
+			err = os.WriteFile(file, text, 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	ping := func(store *Store, works bool) {
+		t.Helper()
+		if err := store.Ping(t.Context()); (err == nil) != works {
+			t.Error(err)
+		}
+	}
+	replace(other)
+	store := open(t, Config{URL: secret.String("rediss://" + server.Addr()), CAFile: file}, nil)
+	ping(store, false)
+	replace(ca)
+	ping(store, true)
+	started := open(t, Config{URL: secret.String("rediss://" + server.Addr()), CAFile: file}, nil)
+	if err := os.WriteFile(file, []byte("half a file"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ping(started, true)
 }
 
 // TestEmbedded is the server inside `ringup dev`.

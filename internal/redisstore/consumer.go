@@ -40,8 +40,9 @@ func (c *ConsumerConfig) Validate() error {
 	if c.PriorityAging <= 0 {
 		bad("PRIORITY_AGING is %s: set a time above 0, as 1m", c.PriorityAging)
 	}
-	if c.RateLimit < 0 || c.RateBurst < 0 {
-		bad("RATE_LIMIT is %g and RATE_BURST %d: set 0 or more", c.RateLimit, c.RateBurst)
+	// NaN is neither in the range nor out of it, hence the negation.
+	if !(c.RateLimit >= 0 && c.RateLimit <= maxRate) || c.RateBurst < 0 {
+		bad("RATE_LIMIT is %g and RATE_BURST %d: set 0 or more, and a rate up to %g", c.RateLimit, c.RateBurst, float64(maxRate))
 	}
 	if c.RecipientLimit < 0 || c.RecipientLimit > maxRecipientLimit {
 		bad("RECIPIENT_LIMIT is %d: set 0 (none) to %d", c.RecipientLimit, maxRecipientLimit)
@@ -58,6 +59,8 @@ func (c *ConsumerConfig) burst() float64 {
 }
 
 const (
+	// maxRate is beyond all rates of providers, and short of infinity.
+	maxRate = 1e6
 	// maxRecipientLimit bounds the list of a recipient's latest messages, which is read before each of them.
 	maxRecipientLimit = 1000
 	// maxBatch bounds what one script claims or settles: Lua's stack ends at 8,000 values.

@@ -3,7 +3,9 @@ package redisstore
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -220,5 +222,65 @@ func TestRecordsOfEarlierGenerations(t *testing.T) {
 				t.Errorf("%s: of a webhook %s ago: %+v, %v", ttl, age, a, err)
 			}
 		}
+	}
+}
+
+// TestRecordsAreRead: whatever number of messages a webhook has, its record is read as it was written. One that is too long for its field, or has too many
+// messages for its place, is refused, and nothing of it is stored.
+func TestRecordsAreRead(t *testing.T) {
+	t.Parallel()
+	s := openShop(t)
+	with := func(n int, again int) *queue.Submission {
+		w := webhook("w")
+		w.Channels[0].Recipients = nil
+		for i := range n {
+			w.Channels[0].Recipients = append(w.Channels[0].Recipients, message.Recipient{Address: message.Address(fmt.Sprintf("+1555010%04d", i)), Audience: message.Staff})
+		}
+		w.Channels = append(w.Channels, queue.ChannelSubmission{Channel: message.WhatsApp, Recipients: w.Channels[0].Recipients[again : again+1]})
+		return w
+	}
+	for n := range 600 {
+		w := with(n+1, n)
+		record := string(encodeRecord(w, []*queue.ChannelSubmission{&w.Channels[0], &w.Channels[1]}))
+		jobs, _ := decodeRecord("w", record)
+		if parts := splitRecord(record); len(parts) != 1 || parts[0].record != record || len(jobs) != n+2 {
+			t.Fatalf("%d messages: %d records, %d jobs", n+2, len(parts), len(jobs))
+		}
+	}
+	for _, n := range []int{placeSpan, placeSpan + 1} {
+		w := with(n, 0)
+		if _, err := s.producer.Enqueue(t.Context(), w); (err != nil) != (n > placeSpan) || errors.Is(err, queue.ErrUnavailable) {
+			t.Errorf("%d messages: %v", n, err)
+		}
+		if a, err := s.producer.Enqueue(t.Context(), w); n == placeSpan && (err != nil || !a.Duplicate || len(a.Jobs) != n+1) {
+			t.Errorf("again: %v", err)
+		}
+	}
+	w := with(1, 0)
+	for i := range 300 {
+		w.Channels[0].Skipped = append(w.Channels[0].Skipped, queue.Skipped{Channel: message.SMS, Address: fmt.Sprint(i), Reason: strings.Repeat("r", 255)})
+	}
+	w.Event.ID = "long"
+	if _, err := s.producer.Enqueue(t.Context(), w); err == nil || errors.Is(err, queue.ErrUnavailable) {
+		t.Errorf("a record of %d bytes: %v", 300*255, err)
+	}
+}
+
+// TestRecordsAreFoundWithFewReads: the generations that are looked through are those of DEDUPE_TTL, however long a status can be asked for.
+func TestRecordsAreFoundWithFewReads(t *testing.T) {
+	t.Parallel()
+	store := open(t, url(redistest.Start(t).Addr()), func(c *Config) { c.DedupeTTL, c.StatusTTL = time.Hour, 30*24*time.Hour })
+	producer := store.Producer(prometheus.NewRegistry())
+	t.Cleanup(producer.Close)
+	if _, err := producer.Enqueue(t.Context(), webhook("w")); err != nil {
+		t.Fatal(err)
+	}
+	var calls int
+	stats := store.client.Info(t.Context(), "commandstats").Val()
+	if _, after, found := strings.Cut(stats, "cmdstat_hget:calls="); found {
+		_, _ = fmt.Sscanf(after, "%d", &calls)
+	}
+	if calls < 1 || calls > 4 {
+		t.Errorf("%d reads of a webhook's record", calls)
 	}
 }

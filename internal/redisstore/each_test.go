@@ -95,10 +95,16 @@ func oneShardIsDown(t *testing.T, signal syscall.Signal, down message.Channel) {
 	t.Cleanup(func() { _ = syscall.Kill(pid, syscall.SIGCONT) })
 
 	store.privacy.read = time.Time{}
+	began := open(t, Config{Addrs: addrs}, func(c *Config) { c.Prefix = store.config.Prefix }) // a program that starts now
 	for _, channel := range others {
 		if _, err := store.Suppressed(t.Context(), channel, "+15550100000"); err != nil {
 			t.Errorf("the suppression list of %s: %v", channel, err)
 		}
+		// It may ask the node that hangs for the slots first.
+		redistest.Eventually(t, "a program that starts reads the suppression list of "+string(channel), func() bool {
+			_, err := began.Suppressed(requested(t), channel, "+15550100000")
+			return err == nil
+		})
 	}
 	store.Sweeper(prometheus.NewRegistry()).sweepAll(t.Context(), true)
 	ctx, stop := context.WithCancel(t.Context())

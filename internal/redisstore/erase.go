@@ -309,23 +309,16 @@ func (s *Store) scanKeys(ctx context.Context, base, pattern string, cursor uint6
 // owned picks the person's jobs. Of a job whose event cannot be read the recipient alone decides.
 func (s *Store) owned(ctx context.Context, r *queue.ForgetRequest, jobs []queue.Stored, found *queue.Forgotten) ([]queue.Stored, error) {
 	found.Seen += len(jobs)
-	if err := s.addBodies(ctx, jobs); err != nil {
-		return nil, err
-	}
-	var owned []queue.Stored
-	for _, one := range jobs {
+	return s.Matching(ctx, jobs, func(one *queue.Stored) bool {
 		if one.Job == nil {
-			continue
+			return false
 		}
 		about, err := one.Job.Event()
 		if err != nil {
 			about = nil // its body is gone, or is no event; the recipient is all there is
 		}
-		if r.Person.Owns(one.Job.Recipient, about) {
-			owned = append(owned, one)
-		}
-	}
-	return owned, nil
+		return r.Person.Owns(one.Job.Recipient, about)
+	})
 }
 
 // forgetJobs deletes jobs of a list, between two positions, or of a set, and returns how many were still there. A dry run counts them.

@@ -128,6 +128,8 @@ func (a *archive) dump() map[string]string {
 				value = fmt.Sprint(a.store.client.HGetAll(a.Context(), name).Val())
 			case "string":
 				value = a.store.client.Get(a.Context(), name).Val()
+			case "none":
+				continue // its time has come meanwhile
 			default:
 				a.Errorf("%s is a %s", name, kind)
 			}

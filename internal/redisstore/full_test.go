@@ -8,8 +8,11 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"
 
+	"ringup.dev/ringup/internal/config/secret"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/queue"
+	"ringup.dev/ringup/internal/redistest"
+	"ringup.dev/ringup/internal/suppress"
 )
 
 // TestRedisFull: where Redis has no memory left, nothing is accepted, and everything that was accepted gets on: it is claimed, renewed,
@@ -94,5 +97,42 @@ func TestRedisFull(t *testing.T) {
 	s.must(s.store.client.ConfigSet(t.Context(), "maxmemory", "0").Err())
 	if _, err := producer.Enqueue(t.Context(), webhook("more")); err != nil {
 		t.Errorf("with memory again: %v", err)
+	}
+}
+
+// TestRedisFullOfPeople: where Redis has no memory left, the recipients of accepted jobs are looked up and counted all the same, also by a worker that starts
+// then.
+func TestRedisFullOfPeople(t *testing.T) {
+	t.Parallel()
+	for name, keys := range map[string][]secret.Key{"key in Redis": nil, "PRIVACY_KEY": {keyA}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := url(redistest.Start(t).Addr())
+			first := withKeys(t, c, "full", keys...)
+			s := &shop{T: t, store: first, producer: first.Producer(prometheus.NewRegistry())}
+			t.Cleanup(s.producer.Close)
+			for _, id := range []string{"a", "b", "c"} {
+				s.enqueue(id, 2)
+			}
+			_, err := first.Suppress(t.Context(), []suppress.Entry{{Channel: message.SMS, Address: "+15550100001", Why: suppress.StopWord}})
+			s.must(err)
+			s.must(first.client.ConfigSet(t.Context(), "maxmemory", "100kb").Err())
+			late := withKeys(t, c, "full", keys...)
+			consumer := late.Consumer(message.SMS, ConsumerConfig{Lease: time.Minute, PriorityAging: time.Hour, RecipientLimit: 2}, []string{"p"})
+			_, claim, err := consumer.Exchange(t.Context(), nil, nil, &queue.ClaimRequest{Max: 10})
+			s.must(err)
+			suppressed, limited := 0, 0
+			for _, one := range claim.Jobs {
+				if one.Suppressed != nil {
+					suppressed++
+				}
+				if !one.LimitedUntil.IsZero() {
+					limited++
+				}
+			}
+			if len(claim.Jobs) != 6 || suppressed != 3 || limited != 1 {
+				t.Errorf("%d jobs, %d suppressed, %d over the limit", len(claim.Jobs), suppressed, limited)
+			}
+		})
 	}
 }

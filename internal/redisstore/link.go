@@ -56,12 +56,18 @@ type links struct{ age atomic.Int64 }
 // retire makes the pool drop every connection that there is: before it is used again, or when its call is over.
 func (l *links) retire() { l.age.Add(1) }
 
-// dialer returns a dialer whose connections can be retired.
-func (l *links) dialer(o *redis.UniversalOptions) func(ctx context.Context, network, addr string) (net.Conn, error) {
-	dial := redis.NewDialer(&redis.Options{DialTimeout: o.DialTimeout, TLSConfig: o.TLSConfig})
+// dialer returns a dialer whose connections can be retired. The authorities of caFile, "" for none, are read for each connection: certificates are
+// renewed while programs run. While the file cannot be read, those of the start count.
+func (l *links) dialer(o *redis.UniversalOptions, caFile string) func(ctx context.Context, network, addr string) (net.Conn, error) {
 	return func(ctx context.Context, network, addr string) (net.Conn, error) {
-		age := l.age.Load()
-		conn, err := dial(ctx, network, addr)
+		age, secured := l.age.Load(), o.TLSConfig
+		if caFile != "" {
+			if roots, err := authorities(caFile); err == nil {
+				secured = secured.Clone()
+				secured.RootCAs = roots
+			}
+		}
+		conn, err := redis.NewDialer(&redis.Options{DialTimeout: o.DialTimeout, TLSConfig: secured})(ctx, network, addr)
 		if err != nil {
 			return nil, err
 		}

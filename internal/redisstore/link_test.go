@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"ringup.dev/ringup/internal/config/secret"
+	"ringup.dev/ringup/internal/job"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/provider/sandbox"
 	"ringup.dev/ringup/internal/queue"
@@ -45,8 +46,12 @@ func everyCall(store *Store, producer *Producer, consumer *Consumer, deliveries 
 			_, err := store.Delete(ctx, []queue.Stored{failed}, "ann")
 			return err
 		},
-		"Purge":  func(ctx context.Context) error { _, err := store.Purge(ctx, sms, 1, "ann"); return err },
-		"List":   func(ctx context.Context) error { _, err := store.List(ctx, sms, queue.Waiting, 0, 0, 1); return err },
+		"Purge": func(ctx context.Context) error { _, err := store.Purge(ctx, sms, 1, "ann"); return err },
+		"List":  func(ctx context.Context) error { _, err := store.List(ctx, sms, queue.Waiting, 0, 0, 1); return err },
+		"Matching": func(ctx context.Context) error {
+			_, err := store.Matching(ctx, []queue.Stored{{Channel: sms, Job: &job.Job{WebhookID: "w", SharedBody: true}}}, func(*queue.Stored) bool { return true })
+			return err
+		},
 		"Locate": func(ctx context.Context) error { _, err := store.Locate(ctx, "w:sms:1", time.Time{}); return err },
 		"Search": func(ctx context.Context) error {
 			_, err := store.Search(ctx, func(*queue.Stored) bool { return false }, "x", 1)

@@ -159,7 +159,7 @@ func (m *model) order(now [4][]*modelJob) {
 		}
 		for how, jobs := range m.returned[p] {
 			in := without(whole, without(whole, jobs))
-			exact := how == "released" || how == "retried"
+			exact := how == "released"
 			if exact && len(in) > 0 && len(m.lists[p]) > 0 && slices.Index(whole, in[len(in)-1]) > slices.Index(whole, m.lists[p][0]) {
 				m.Fatalf("what came back (%s) stands behind what waits: %s", how, names(whole))
 			}

@@ -49,10 +49,12 @@ func (m *model) listed(state queue.State) []queue.Stored {
 	if want := len(m.in(state)); len(kept) != want {
 		m.Fatalf("%d jobs are shown as %s, want %d", len(kept), state, want)
 	}
-	for _, k := range kept {
+	_, err = m.store.Matching(context.Background(), kept, func(k *queue.Stored) bool {
 		m.must(k.Err)
 		m.same("shown", m.find(k.Job), k.Job)
-	}
+		return false
+	})
+	m.must(err)
 	return kept
 }
 

@@ -30,7 +30,7 @@ type operateAnswer struct {
 	Changed int `lua:"changed"`
 }
 
-// Retry puts failed, scheduled and retrying jobs back to the heads of their lists, as if they were new. It returns how many were still
+// Retry puts failed, scheduled and retrying jobs back to their lists, by their age, with their attempts at zero. It returns how many were still
 // where they were seen; the others stay as they are. by is for people. Errors: queue.ErrUnavailable, and jobs of another state.
 func (s *Store) Retry(ctx context.Context, jobs []queue.Stored, by string) (int, error) {
 	return s.change(ctx, true, "retried", by, jobs)

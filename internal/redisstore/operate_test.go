@@ -109,8 +109,11 @@ func TestOperate(t *testing.T) {
 	}
 	failed, err := s.store.List(t.Context(), message.SMS, queue.Failed, 0, 0, 10)
 	s.must(err)
-	if len(failed) != 1 || string(failed[0].Job.Body) == "" || failed[0].At.IsZero() {
+	if len(failed) != 1 || failed[0].At.IsZero() {
 		t.Fatalf("failed: %+v", failed)
+	}
+	if k, err := s.store.Locate(t.Context(), "a:sms:1", time.Time{}); err != nil || k == nil || k.State != queue.Failed || len(k.Job.Body) == 0 {
+		t.Errorf("located: %+v, %v; want it with its body", k, err)
 	}
 	// Twice: the second time it is not there any more.
 	for _, want := range []int{1, 0} {
@@ -155,7 +158,11 @@ func TestOperate(t *testing.T) {
 func TestWorkersAndAudit(t *testing.T) {
 	t.Parallel()
 	s := openShop(t)
-	s.must(s.store.client.HSet(t.Context(), s.store.keys[message.SMS].Workers, "pod-0/7", "1700000000000 {}").Err()) // died long ago
+	s.must(s.store.client.HSet(t.Context(), s.store.keys[message.SMS].Workers, "pod-0/7", "1700000000000 {}", // died long ago
+		"pod-9/7", fmt.Sprintf("%d {}", time.Now().Add(time.Hour).UnixMilli())).Err()) // before the clock went back
+	if w := s.state().Workers; len(w) != 0 {
+		t.Errorf("workers %+v", w)
+	}
 	s.must(s.consumer.Heartbeat(t.Context(), "pod-1/7", 3, 50))
 	if n := s.store.client.HLen(t.Context(), s.store.keys[message.SMS].Workers).Val(); n != 1 {
 		t.Errorf("%d workers are remembered", n)

@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -29,7 +28,7 @@ const (
 	keyMark, personMark = 3, 16
 )
 
-// The fields of the hash base:privacy of the first channel, which all channels share.
+// The fields of the hash base:privacy of the first channel, which all channels share. In a cluster the others have copies.
 const (
 	madeField  = "key"    // the key that was made at random
 	inUseField = "in_use" // the mark of the key that new names are made with
@@ -75,7 +74,7 @@ func isAddress(field string) bool { return strings.ContainsAny(field, "+@") }
 // privacy reads the keys when they are needed first, and a key that was made at random every minute: where Redis has lost everything, all programs
 // go on with the same new one.
 type privacy struct {
-	mu    sync.Mutex
+	turn  chan struct{} // of one, to read or change the others: a caller waits for it no longer than its own time
 	namer personNamer
 	read  time.Time
 }
@@ -85,8 +84,12 @@ const privacyEvery = time.Minute
 
 // namer returns what makes persons' names. Errors: queue.ErrUnavailable, also where this program's PRIVACY_KEY is not the others'.
 func (s *Store) namer(ctx context.Context) (personNamer, error) {
-	s.privacy.mu.Lock()
-	defer s.privacy.mu.Unlock()
+	select {
+	case s.privacy.turn <- struct{}{}:
+		defer func() { <-s.privacy.turn }()
+	case <-ctx.Done():
+		return nil, unavailable(ctx.Err())
+	}
 	if s.privacy.namer != nil && (len(s.config.PrivacyKey) > 0 || time.Since(s.privacy.read) < privacyEvery) {
 		return s.privacy.namer, nil
 	}
@@ -107,34 +110,106 @@ func (s *Store) namer(ctx context.Context) (personNamer, error) {
 var errOtherKey = errors.New("PRIVACY_KEY is not the one that the suppression list was written with: give every program the same, and keep the former one behind a comma")
 
 func (s *Store) readNamer(ctx context.Context) (personNamer, error) {
-	key := s.keys[message.Channels[0]].Base + ":privacy"
+	first := message.Channels[0]
 	var namer personNamer
 	for _, one := range s.config.PrivacyKey {
 		namer = append(namer, []byte(one.Reveal()))
 	}
-	if len(namer) == 0 {
-		if err := s.client.HSetNX(ctx, key, madeField, rand.Text()).Err(); err != nil {
-			return nil, unavailable(err)
+	known, at, err := s.knownKeys(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if known.made == "" && len(namer) == 0 {
+		if known.made, err = s.makeKey(ctx, s.privacyKey(first)); err != nil {
+			return nil, err
 		}
 	}
-	known, err := s.client.HMGet(ctx, key, madeField, inUseField).Result()
-	if err != nil {
-		return nil, unavailable(err)
-	}
-	if made, is := known[0].(string); is {
-		namer = append(namer, []byte(made))
-	}
-	if len(namer) == 0 {
-		return nil, fmt.Errorf("%w: there is no privacy key", queue.ErrUnavailable)
+	if known.made != "" {
+		namer = append(namer, []byte(known.made))
 	}
 	marks := make([]string, len(namer))
 	for i, one := range namer {
 		marks[i] = base64.RawURLEncoding.EncodeToString(mark(one))
 	}
-	if inUse, is := known[1].(string); is && !slices.Contains(marks, inUse) {
+	if known.inUse != "" && !slices.Contains(marks, known.inUse) {
 		return nil, fmt.Errorf("%w: %w", queue.ErrUnavailable, errOtherKey)
 	}
-	return namer, unavailable(s.client.HSet(ctx, key, inUseField, marks[0]).Err())
+	if at != first {
+		return namer, nil
+	}
+	if known.inUse != marks[0] { // a full Redis takes no write, not even of what is there
+		if err := s.client.HSet(ctx, s.privacyKey(first), inUseField, marks[0]).Err(); err != nil {
+			return nil, unavailable(err)
+		}
+	}
+	s.copyKeys(ctx, privacyKeys{known.made, marks[0]})
+	return namer, nil
+}
+
+// privacyKeys is what the hash base:privacy has: the key that was made at random, and the mark of the one in use.
+type privacyKeys struct{ made, inUse string }
+
+func (s *Store) privacyKey(channel message.Channel) string { return s.keys[channel].Base + ":privacy" }
+
+// knownKeys reads the hash of the first channel, or, where its shard of a cluster does not answer, the copy of another channel: a worker of that one
+// may start meanwhile. It returns the channel that it is of.
+func (s *Store) knownKeys(ctx context.Context) (privacyKeys, message.Channel, error) {
+	first := message.Channels[0]
+	if len(s.slots) == 1 {
+		known, err := s.keysOf(ctx, first)
+		return known, first, err
+	}
+	call, cancel := halfOf(ctx)
+	known, err := s.keysOf(call, first)
+	cancel()
+	if err == nil {
+		return known, first, nil
+	}
+	for _, channel := range message.Channels[1:] {
+		if known, copyErr := s.keysOf(ctx, channel); copyErr == nil && known.inUse != "" {
+			return known, channel, nil
+		}
+	}
+	return privacyKeys{}, first, err
+}
+
+func (s *Store) keysOf(ctx context.Context, channel message.Channel) (privacyKeys, error) {
+	known, err := s.client.HMGet(ctx, s.privacyKey(channel), madeField, inUseField).Result()
+	if err != nil {
+		return privacyKeys{}, unavailable(err)
+	}
+	return privacyKeys{text(known[0]), text(known[1])}, nil
+}
+
+// copyKeys notes the keys beside the other channels of a cluster. One that does not answer is passed over until the next time.
+func (s *Store) copyKeys(ctx context.Context, keys privacyKeys) {
+	if len(s.slots) == 1 {
+		return
+	}
+	for _, channel := range message.Channels[1:] {
+		if known, err := s.keysOf(ctx, channel); err != nil || known == keys {
+			continue
+		}
+		fields := []string{inUseField, keys.inUse}
+		if keys.made != "" {
+			fields = append(fields, madeField, keys.made)
+		}
+		_ = s.client.HSet(ctx, s.privacyKey(channel), fields).Err()
+	}
+}
+
+// makeKey makes a key at random, unless another program has made one by now, and returns the one that counts.
+func (s *Store) makeKey(ctx context.Context, key string) (string, error) {
+	pipe := s.client.Pipeline()
+	pipe.HSetNX(ctx, key, madeField, rand.Text())
+	made := pipe.HGet(ctx, key, madeField)
+	if _, err := exec(ctx, pipe); err != nil {
+		return "", unavailable(err)
+	}
+	if made.Val() == "" {
+		return "", fmt.Errorf("%w: there is no privacy key", queue.ErrUnavailable)
+	}
+	return made.Val(), nil
 }
 
 // rekeyArgs are the arguments of rekey.lua.

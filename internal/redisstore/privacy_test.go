@@ -1,6 +1,7 @@
 package redisstore
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -274,6 +275,48 @@ func TestJobsThatCannotBeLookedUpAreReleased(t *testing.T) {
 	a.must(err)
 	if state.Waiting[2] != 1 || state.Inflight != 0 {
 		t.Errorf("%+v", state.Depth)
+	}
+}
+
+// TestSettlementsNeedNoKey: where an address cannot be put on the suppression list, since the program has another PRIVACY_KEY, every settlement of the batch is
+// made all the same.
+func TestSettlementsNeedNoKey(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	writer, other := withKeys(t, url(server.Addr()), "settle", keyA), withKeys(t, url(server.Addr()), "settle", keyB)
+	a := &after{T: t, store: other}
+	a.producer = other.Producer(prometheus.NewRegistry())
+	t.Cleanup(a.producer.Close)
+	a.consumer = a.consumes(message.WhatsApp, ConsumerConfig{})
+	id := a.enqueue("+15550100001", "+15550100002")
+	claimed := a.claim(a.consumer)
+	_, err := writer.namer(t.Context()) // its key is the one in use now
+	a.must(err)
+	settled, _, err := a.consumer.Exchange(t.Context(), []queue.Settlement{
+		{Claimed: claimed[0], Outcome: queue.Fail{Error: "permanent: invalid_recipient", Suppress: &suppress.Entry{Channel: message.WhatsApp, Address: "+15550100001", Why: suppress.HardBounce}}},
+		{Claimed: claimed[1], Outcome: queue.Done{}},
+	}, nil, nil)
+	if err != nil || len(settled.Lost) != 0 {
+		t.Errorf("%+v, %v", settled, err)
+	}
+	if state := a.state(id); state[id+":whatsapp:1"].Status != queue.StatusFailed || state[id+":whatsapp:2"].Status != queue.StatusSent {
+		t.Errorf("%+v", state)
+	}
+}
+
+// TestKeyIsWaitedForInTheCallersTime: while another call reads the key of a Redis that does not answer, a caller gives up when its own time is over.
+func TestKeyIsWaitedForInTheCallersTime(t *testing.T) {
+	t.Parallel()
+	store := withKeys(t, url(redistest.Start(t).Addr()), "turn")
+	store.privacy.turn <- struct{}{}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+	defer cancel()
+	if _, err := store.namer(ctx); !errors.Is(err, queue.ErrUnavailable) {
+		t.Errorf("%v", err)
+	}
+	<-store.privacy.turn
+	if _, err := store.namer(t.Context()); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -150,12 +150,19 @@ func (s *Store) encodeWebhook(item *pending, body []byte, slot int) error {
 		return nil
 	}
 	field, bucket := recordPath(e.Key())
-	args := append(make([]any, 0, 4+2*len(parts)+jobs), field, bucket, encodeRecord(webhook, parts), nil)
+	record := encodeRecord(webhook, parts)
+	if len(record) > maxRecord {
+		return fmt.Errorf("webhook cannot become a job: its record has %d bytes, %d are possible", len(record), maxRecord)
+	}
+	args := append(make([]any, 0, 4+2*len(parts)+jobs), field, bucket, record, nil)
 	place := item.place(slot)
 	shape := append(make([]byte, 0, 1+4*len(parts)), byte(place))
 	for _, part := range parts {
 		if len(part.Recipients) == 0 {
 			continue
+		}
+		if len(part.Recipients) > placeSpan {
+			return fmt.Errorf("webhook cannot become a job: it has %d recipients on %s, %d are possible", len(part.Recipients), part.Channel, placeSpan)
 		}
 		keys := s.keys[part.Channel]
 		j := job.Job{
@@ -310,11 +317,12 @@ func (p *Producer) elsewhere(item *pending) error {
 
 // enqueueArgs are the arguments of enqueue.lua. The parts of the webhooks are positional: see encodeWebhook.
 type enqueueArgs struct {
-	Channels    []string      `key:"channels"` // five of each
-	Base        string        `lua:"base"`     // of the records
-	Period      time.Duration `lua:"period"`   // of a generation of records
-	Back        int           `lua:"back"`     // how many generations before the current one may have a record that counts
-	Former      time.Duration `lua:"former"`   // the period of 0.1.0
+	Channels    []string      `key:"channels"`   // five of each
+	Base        string        `lua:"base"`       // of the records
+	Period      time.Duration `lua:"period"`     // of a generation of records
+	Back        int           `lua:"back"`       // how many generations before the current one may have a record that is of use
+	Known       int           `lua:"known_back"` // as back, for a record by which a webhook is a duplicate
+	Former      time.Duration `lua:"former"`     // the period of 0.1.0
 	DedupeTTL   time.Duration `lua:"dedupe_ttl"`
 	MaxDepth    int           `lua:"max_depth"`    // 0: no limit
 	WasAccepted bool          `lua:"was_accepted"` // the messages are of accepted jobs: a full Redis takes them, too
@@ -333,7 +341,7 @@ func (s *Store) enqueueArgs(channels []message.Channel) *enqueueArgs {
 	c := s.config
 	args := &enqueueArgs{
 		Base: s.keys[channels[0]].Base, DedupeTTL: c.DedupeTTL, MaxDepth: c.MaxQueueDepth,
-		Period: generationPeriod, Back: c.generationsBack(), Former: c.longestTTL(),
+		Period: generationPeriod, Back: generationsIn(c.longestTTL()), Known: generationsIn(c.DedupeTTL), Former: c.longestTTL(),
 	}
 	for _, channel := range channels {
 		k := s.keys[channel]

@@ -13,6 +13,7 @@ import (
 // recipientsArgs are the arguments of recipients.lua.
 type recipientsArgs struct {
 	Suppressed     string         `key:"suppressed"`
+	Inflight       string         `key:"inflight"`
 	Base           string         `lua:"base"`
 	RecipientLimit int            `lua:"recipient_limit"`
 	Rows           []recipientRow `lua:"job"`
@@ -60,7 +61,7 @@ func (c *Consumer) lookUp(ctx context.Context, jobs []*queue.Claimed) error {
 	if err != nil {
 		return err
 	}
-	args := recipientsArgs{Suppressed: c.keys.Suppressed, Base: c.keys.Base, RecipientLimit: c.config.RecipientLimit}
+	args := recipientsArgs{Suppressed: c.keys.Suppressed, Inflight: c.keys.Inflight, Base: c.keys.Base, RecipientLimit: c.config.RecipientLimit}
 	for i, one := range jobs {
 		if one.Job == nil {
 			continue

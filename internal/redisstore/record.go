@@ -40,6 +40,7 @@ const (
 	places    = 8
 	partEnd   = 255
 	partBytes = 5 // around the record
+	maxRecord = 1<<16 - 1
 
 	entryChannel = 3
 	entryStaff   = 4
@@ -61,16 +62,16 @@ const generationPeriod = 24 * time.Hour
 // longestTTL is how long a record is of use.
 func (c *Config) longestTTL() time.Duration { return max(c.DedupeTTL, c.StatusTTL) }
 
-// generationsBack is how many generations before the current one may have a record that is of use.
-func (c *Config) generationsBack() int {
-	return int((c.longestTTL() + generationPeriod - 1) / generationPeriod)
+// generationsIn is how many generations before the current one may have a record of some time ago.
+func generationsIn(ttl time.Duration) int {
+	return int((ttl + generationPeriod - 1) / generationPeriod)
 }
 
 // generations returns the numbers of the generations that may have a record that is of use now, the latest first. Redis's clock names the generations,
 // and ours may be off by some: the one after is among them, too. Those of 0.1.0 stand behind, which can go with release 0.3.
 func (c *Config) generations(now time.Time) (numbers []int64) {
 	current := now.UnixMilli() / generationPeriod.Milliseconds()
-	for g := current + 1; g >= current-int64(c.generationsBack()); g-- {
+	for g := current + 1; g >= current-int64(generationsIn(c.longestTTL())); g-- {
 		numbers = append(numbers, g)
 	}
 	if former := c.longestTTL(); former != generationPeriod {
@@ -98,7 +99,7 @@ func encodeRecord(s *queue.Submission, parts []*queue.ChannelSubmission) []byte 
 	record = append(record, byte(s.Priority)|typeNumber(s.Event.Type)<<3)
 	addresses := make([]string, 0, 8)
 	add := func(tag byte, address string) {
-		if i := slices.Index(addresses, address); i >= 0 && i <= 255 {
+		if i := slices.Index(addresses, address); i >= 0 && i < partEnd {
 			record = append(record, tag|entryAgain, byte(i))
 		} else {
 			record = appendShort(append(record, tag), address)

@@ -21,8 +21,8 @@ import (
 const scanBatch = 500
 
 // List returns jobs of a state, at most limit of them after the first offset: waiting ones of the priority given (0: all, by priority), the
-// oldest first; failed and completed ones, the latest first; the others by when they are due, or their leases end. Errors: queue.ErrUnavailable,
-// and unknown states.
+// oldest first; failed and completed ones, the latest first; the others by when they are due, or their leases end. Shared bodies, which may be large,
+// are left out: see Matching. Errors: queue.ErrUnavailable, and unknown states.
 func (s *Store) List(ctx context.Context, channel message.Channel, state queue.State, priority, offset, limit int) ([]queue.Stored, error) {
 	k := s.keys[channel]
 	from, to := int64(offset), int64(offset+limit-1)
@@ -47,10 +47,7 @@ func (s *Store) List(ctx context.Context, channel message.Channel, state queue.S
 	default:
 		return nil, fmt.Errorf("there is no state %q", state)
 	}
-	if err != nil {
-		return nil, unavailable(err)
-	}
-	return out, s.addBodies(ctx, out)
+	return out, unavailable(err)
 }
 
 // waiting returns jobs of the priority lists, as if they were one.
@@ -99,69 +96,127 @@ func stored(channel message.Channel, state queue.State, at time.Time, raw string
 	return one
 }
 
-// addBodies fetches the shared bodies of jobs.
-func (s *Store) addBodies(ctx context.Context, jobs []queue.Stored) error {
-	pipe := s.client.Pipeline()
-	asked := map[int]*redis.StringCmd{}
-	for i, one := range jobs {
-		if one.Job != nil && one.Job.SharedBody {
-			k := s.keys[one.Channel]
-			asked[i] = pipe.HGet(ctx, k.body(one.Job), "b")
+// bodyBytes bounds the shared bodies that are read at a time where many jobs are looked through.
+const bodyBytes = 4 << 20
+
+// bodiesArgs are the arguments of bodies.lua.
+type bodiesArgs struct {
+	Bodies []string `key:"bodies"`
+	Max    int      `lua:"max"`
+}
+
+// bodiesAnswer is the answer of bodies.lua.
+type bodiesAnswer struct {
+	Bodies []string `lua:"bodies"`
+}
+
+// withBodies hands the jobs of a channel to visit, each with its body, until that says that it is done. A job has its shared body only during the
+// call: some megabytes of them are read at a time, and all together may be more than the memory. Errors: queue.ErrUnavailable.
+func (s *Store) withBodies(ctx context.Context, jobs []queue.Stored, visit func(*queue.Stored) (done bool)) error {
+	var keys, read []string
+	shared := func(one *queue.Stored) bool { return one.Job != nil && one.Job.SharedBody }
+	for i := range jobs {
+		if k := s.keys[jobs[i].Channel]; shared(&jobs[i]) {
+			keys = append(keys, k.body(jobs[i].Job))
 		}
 	}
-	if len(asked) == 0 {
-		return nil
-	}
-	if _, err := foreignKeys(exec(ctx, pipe)); err != nil {
-		return unavailable(err)
-	}
-	for i, body := range asked {
-		jobs[i].Job.Body = []byte(body.Val())
+	for i := range jobs {
+		one := &jobs[i]
+		if !shared(one) {
+			if visit(one) {
+				return nil
+			}
+			continue
+		}
+		if len(read) == 0 {
+			var answer bodiesAnswer
+			if err := s.ask(ctx, &s.scripts.bodies, &bodiesArgs{Bodies: keys, Max: bodyBytes}, &answer); err != nil {
+				return err
+			}
+			if len(answer.Bodies) == 0 || len(answer.Bodies) > len(keys) {
+				return fmt.Errorf("%w: Redis answered %d bodies of %d", queue.ErrUnavailable, len(answer.Bodies), len(keys))
+			}
+			read, keys = answer.Bodies, keys[len(answer.Bodies):]
+		}
+		one.Job.Body, read[0] = []byte(read[0]), ""
+		done := visit(one)
+		one.Job.Body, read = nil, read[1:]
+		if done {
+			return nil
+		}
 	}
 	return nil
 }
 
-// scan hands the jobs of a state to visit, some hundred at a time, until that says that it is done, or atMost were seen.
-func (s *Store) scan(ctx context.Context, channel message.Channel, state queue.State, atMost int, visit func(queue.Stored) (done bool)) error {
-	for offset := 0; offset < atMost; offset += scanBatch {
-		jobs, err := s.List(ctx, channel, state, 0, offset, min(scanBatch, atMost-offset))
+// Matching returns those of the jobs, all of one channel, that match, without shared bodies. matches sees the bodies. Errors: queue.ErrUnavailable.
+func (s *Store) Matching(ctx context.Context, jobs []queue.Stored, matches func(*queue.Stored) bool) ([]queue.Stored, error) {
+	var matching []queue.Stored
+	err := s.withBodies(ctx, jobs, func(one *queue.Stored) bool {
+		if matches(one) {
+			matching = append(matching, *one)
+		}
+		return false
+	})
+	return matching, err
+}
+
+// scan hands the jobs of a state to visit, some hundred at a time, until that says that it is done, or scanAtMost were seen.
+func (s *Store) scan(ctx context.Context, channel message.Channel, state queue.State, visit func([]queue.Stored) (done bool, err error)) error {
+	for offset := 0; offset < scanAtMost; offset += scanBatch {
+		jobs, err := s.List(ctx, channel, state, 0, offset, scanBatch)
 		if err != nil {
 			return err
 		}
-		if slices.ContainsFunc(jobs, visit) {
-			return nil
-		}
-		if len(jobs) < scanBatch {
-			return nil
+		if done, err := visit(jobs); done || err != nil || len(jobs) < scanBatch {
+			return err
 		}
 	}
 	return nil
 }
 
-// Locate finds a job by its id, wherever it is; nil when it is nowhere. acceptedAt, when known, finds it among any number that wait; without
-// it, the first 10,000 are looked through. Errors: queue.ErrUnavailable, and invalid ids.
+// Locate finds a job by its id, wherever it is, with its body; nil when it is nowhere. acceptedAt, when known, finds it among any number that wait;
+// without it, the first 10,000 are looked through. Errors: queue.ErrUnavailable, and invalid ids.
 func (s *Store) Locate(ctx context.Context, id string, acceptedAt time.Time) (*queue.Stored, error) {
+	found, err := s.locate(ctx, id, acceptedAt)
+	if err != nil || found == nil || !found.Job.SharedBody {
+		return found, err
+	}
+	k := s.keys[found.Channel]
+	body, err := s.client.HGet(ctx, k.body(found.Job), "b").Bytes()
+	if err != nil && !errors.Is(err, redis.Nil) && !refused(err) {
+		return nil, unavailable(err)
+	}
+	found.Job.Body = body
+	return found, nil
+}
+
+func (s *Store) locate(ctx context.Context, id string, acceptedAt time.Time) (found *queue.Stored, err error) {
 	_, channel, _, err := job.ParseID(id)
 	if err != nil {
 		return nil, err
 	}
-	var found *queue.Stored
-	is := func(k queue.Stored) bool {
-		if k.Job != nil && k.Job.ID() == id {
-			found = &k
+	among := func(jobs []queue.Stored) (done bool, err error) {
+		for i := range jobs {
+			if jobs[i].Job != nil && jobs[i].Job.ID() == id {
+				found = &jobs[i]
+			}
 		}
-		return found != nil
+		return found != nil, nil
 	}
-	for _, state := range []queue.State{queue.InFlight, queue.Retrying, queue.Scheduled, queue.Failed, queue.Completed} {
-		if err := s.scan(ctx, channel, state, scanAtMost, is); err != nil || found != nil {
+	states := []queue.State{queue.InFlight, queue.Retrying, queue.Scheduled, queue.Failed, queue.Completed}
+	if acceptedAt.IsZero() {
+		states = append(states, queue.Waiting)
+	}
+	for _, state := range states {
+		if err := s.scan(ctx, channel, state, among); err != nil || found != nil {
 			return found, err
 		}
 	}
 	if acceptedAt.IsZero() {
-		return nil, s.scan(ctx, channel, queue.Waiting, scanAtMost, is)
+		return nil, nil
 	}
 	for p := range s.keys[channel].Queue {
-		if err := s.findByAcceptTime(ctx, channel, p, acceptedAt, is); err != nil || found != nil {
+		if err := s.findByAcceptTime(ctx, channel, p, acceptedAt, among); err != nil || found != nil {
 			return found, err
 		}
 	}
@@ -173,7 +228,7 @@ const scanAtMost = 10_000
 
 // findByAcceptTime looks through the part of a priority list where jobs of that time are: a list is in the order of acceptance, but for
 // retries at its head and for jobs that several replicas of ingest accepted in the same moment.
-func (s *Store) findByAcceptTime(ctx context.Context, channel message.Channel, list int, at time.Time, visit func(queue.Stored) bool) error {
+func (s *Store) findByAcceptTime(ctx context.Context, channel message.Channel, list int, at time.Time, visit func([]queue.Stored) (done bool, err error)) error {
 	key := s.keys[channel].Queue[list]
 	length, err := s.client.LLen(ctx, key).Result()
 	if err != nil {
@@ -197,15 +252,15 @@ func (s *Store) findByAcceptTime(ctx context.Context, channel message.Channel, l
 		if err != nil {
 			return err
 		}
-		if slices.ContainsFunc(jobs, visit) {
-			return nil
+		if done, err := visit(jobs); done || err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// Search finds jobs that match, or whose provider's message id is id: among the first 10,000 of each state. At most limit are returned. matches is
-// called for one job at a time. Errors: queue.ErrUnavailable, *queue.PartialError.
+// Search finds jobs that match, or whose provider's message id is id: among the first 10,000 of each state. At most limit are returned, without shared
+// bodies; matches sees these, and is called for one job at a time. Errors: queue.ErrUnavailable, *queue.PartialError.
 func (s *Store) Search(ctx context.Context, matches func(*queue.Stored) bool, id string, limit int) ([]queue.Stored, error) {
 	var one sync.Mutex
 	lists, err := fromEach(func(channel message.Channel) ([]queue.Stored, error) {
@@ -231,11 +286,14 @@ func (s *Store) reach(ctx context.Context, channel message.Channel) error {
 
 func (s *Store) searchChannel(ctx context.Context, channel message.Channel, matches func(*queue.Stored) bool, id string, limit int) (found []queue.Stored, err error) {
 	for _, state := range []queue.State{queue.Failed, queue.Retrying, queue.Scheduled, queue.InFlight, queue.Completed, queue.Waiting} {
-		err := s.scan(ctx, channel, state, scanAtMost, func(k queue.Stored) bool {
-			if matches(&k) {
-				found = append(found, k)
-			}
-			return len(found) >= limit
+		err := s.scan(ctx, channel, state, func(jobs []queue.Stored) (done bool, err error) {
+			err = s.withBodies(ctx, jobs, func(k *queue.Stored) bool {
+				if matches(k) {
+					found = append(found, *k)
+				}
+				return len(found) >= limit
+			})
+			return len(found) >= limit, err
 		})
 		if err != nil || len(found) >= limit {
 			return found, err

@@ -3,9 +3,12 @@ package redisstore
 import (
 	"bytes"
 	"fmt"
+	"regexp"
+	"strings"
 	"testing"
 	"time"
 
+	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/queue"
 	"ringup.dev/ringup/internal/redistest"
 )
@@ -46,6 +49,51 @@ func TestSearchReturnsAtMostItsLimit(t *testing.T) {
 		if found, err := s.store.Search(t.Context(), holds("SM1"), "SM1", limit); err != nil || len(found) != want {
 			t.Errorf("at most %d: %d, %v", limit, len(found), err)
 		}
+	}
+}
+
+// TestListsLoadNoBodies: a list of jobs with large bodies has none of them, and where they are looked at, some megabytes are read at a time, in order. A body
+// that is gone, or another program's key, is looked at as empty.
+func TestListsLoadNoBodies(t *testing.T) {
+	t.Parallel()
+	s := openShop(t)
+	for i := range 30 {
+		w := webhook(fmt.Sprint("w", i))
+		w.Event.Extra = fmt.Sprintf(`{"x":"%d %s"}`, i, strings.Repeat("x", 600_000*(i%2)))
+		_, err := s.producer.Enqueue(t.Context(), w)
+		s.must(err)
+	}
+	k := s.store.keys[message.SMS]
+	jobs, err := s.store.List(t.Context(), message.SMS, queue.Waiting, 0, 0, 100)
+	s.must(err)
+	s.must(s.store.client.Del(t.Context(), k.body(jobs[5].Job)).Err())
+	s.must(s.store.client.Del(t.Context(), k.body(jobs[7].Job)).Err())
+	s.must(s.store.client.Set(t.Context(), k.body(jobs[7].Job), "of another program", 0).Err())
+	s.must(s.store.client.ConfigResetStat(t.Context()).Err())
+	seen := 0
+	found, err := s.store.Matching(t.Context(), jobs, func(one *queue.Stored) bool {
+		i := seen
+		seen++
+		if missing := i == 5 || i == 7; len(one.Job.Body) == 0 != missing || !missing && !strings.Contains(string(one.Job.Body), fmt.Sprintf(`"%d `, i)) {
+			t.Errorf("job %d has a body of %d bytes", i, len(one.Job.Body))
+		}
+		return i%3 == 0
+	})
+	s.must(err)
+	if seen != 30 || len(found) != 10 || found[1].Job.WebhookID != "w3" {
+		t.Errorf("%d seen, %d found", seen, len(found))
+	}
+	for _, one := range append(jobs, found...) {
+		if one.Job.SharedBody && one.Job.Body != nil {
+			t.Errorf("%s has its body of %d bytes", one.Job.ID(), len(one.Job.Body))
+		}
+	}
+	stats := s.store.client.Info(t.Context(), "commandstats").Val()
+	if calls := regexp.MustCompile(`cmdstat_evalsha:calls=2,`); !calls.MatchString(stats) { // of 13 × 600 KB
+		t.Errorf("bodies were read otherwise than 4 MB at a time: %s", stats)
+	}
+	if one, err := s.store.Locate(t.Context(), "w9:sms:1", time.Time{}); err != nil || one == nil || len(one.Job.Body) < 600_000 {
+		t.Errorf("located: %+v, %v", one, err)
 	}
 }
 

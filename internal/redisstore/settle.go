@@ -94,7 +94,7 @@ type settleBatch struct {
 	channel message.Channel
 	args    settleArgs
 	order   []int       // which settlement has the number i+1 in the script: first the complete ones
-	namer   personNamer // for new entries of the suppression list
+	namer   personNamer // for new entries of the suppression list; nil makes none
 }
 
 // settleBatch encodes settlements. moved has the channels that the messages of failed jobs have fallen back to.
@@ -115,7 +115,8 @@ func (c *Consumer) settleBatch(ctx context.Context, settlements []queue.Settleme
 	if slices.ContainsFunc(settlements, suppresses) {
 		var err error
 		if b.namer, err = c.store.namer(ctx); err != nil {
-			return nil, err
+			// The others' settlements do not wait for a key. The next failure of the address puts it on the list.
+			c.store.log.Error("address not put on the suppression list", "channel", c.channel, "error", err)
 		}
 	}
 	now := time.Now()
@@ -149,7 +150,7 @@ func (c *Consumer) encode(b *settleBatch, now time.Time, s *queue.Settlement, mo
 	case queue.Hold:
 		return b.end(now, s, end{outcome: "hold", delay: o.Delay, error: o.Error, until: now.Add(o.Delay)})
 	case queue.Fail:
-		if o.Suppress != nil {
+		if o.Suppress != nil && b.namer != nil {
 			entry, err := encodeSuppression(o.Suppress)
 			if err != nil {
 				return err

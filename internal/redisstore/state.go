@@ -128,7 +128,7 @@ func (s *Store) State(ctx context.Context, channel message.Channel) (*queue.Chan
 		seen, said, _ := strings.Cut(text, " ")
 		ms, err := strconv.ParseInt(seen, 10, 64)
 		w := queue.WorkerState{ID: id}
-		if at := time.UnixMilli(ms); err == nil && json.Unmarshal([]byte(said), &w) == nil && now.Sub(at) < workerTimeout {
+		if at := time.UnixMilli(ms); err == nil && json.Unmarshal([]byte(said), &w) == nil && now.Sub(at).Abs() < workerTimeout {
 			w.SeenAt = at.UTC()
 			out.Workers = append(out.Workers, w)
 		}

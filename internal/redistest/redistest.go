@@ -55,18 +55,44 @@ func Start(t testing.TB, args ...string) *Server {
 // StartAs is Start for a server with users (--aclfile): its clients sign in as one of them.
 func StartAs(t testing.TB, username, password string, args ...string) *Server {
 	t.Helper()
-	return startOn(t, FreePort(t), username, password, args...)
+	return startOn(t, FreePort, username, password, args...)
 }
 
-func startOn(t testing.TB, port int, username, password string, args ...string) *Server {
+// startOn starts a server on one of the ports that free returns. Another test may take a port after it was found free.
+func startOn(t testing.TB, free func(testing.TB) int, username, password string, args ...string) *Server {
 	t.Helper()
-	s := &Server{t: t, port: port, Options: &redis.Options{Addr: "127.0.0.1:" + strconv.Itoa(port), Username: username, Password: password}}
-	s.args = append([]string{
-		"--port", strconv.Itoa(port), "--bind", "127.0.0.1", "--save", "", "--dir", t.TempDir(), "--loglevel", "warning",
-	}, args...)
-	s.Restart()
-	t.Cleanup(s.Kill)
-	return s
+	for range 10 {
+		port := free(t)
+		s := &Server{t: t, port: port, Options: &redis.Options{Addr: "127.0.0.1:" + strconv.Itoa(port), Username: username, Password: password}}
+		s.args = append([]string{
+			"--port", strconv.Itoa(port), "--bind", "127.0.0.1", "--save", "", "--dir", t.TempDir(), "--loglevel", "warning",
+		}, args...)
+		if s.run() {
+			t.Cleanup(s.Kill)
+			return s
+		}
+		s.Kill()
+	}
+	t.Fatal("other programs take every port")
+	return nil
+}
+
+// run starts the server, and waits until it answers; false says that another server answers at its port. Tests with one server would see what the
+// others do to it.
+func (s *Server) run() (ours bool) {
+	s.t.Helper()
+	s.cmd = exec.Command(Binary(s.t), s.args...)
+	if err := s.cmd.Start(); err != nil {
+		s.t.Fatalf("redis-server: %v", err)
+	}
+	client := redis.NewClient(s.Options)
+	defer func() { _ = client.Close() }()
+	Eventually(s.t, "redis-server answers", func() bool {
+		info, err := client.Info(context.Background(), "server").Result()
+		ours = strings.Contains(info, fmt.Sprintf("process_id:%d\r", s.PID()))
+		return err == nil
+	})
+	return ours
 }
 
 // StartTLS runs a server that speaks only TLS, with a certificate of an authority of its own; caFile has that authority's certificate.
@@ -126,13 +152,9 @@ func (s *Server) Port() int { return s.port }
 // Restart starts the server, again on the same port and data, and waits until it answers.
 func (s *Server) Restart() {
 	s.t.Helper()
-	s.cmd = exec.Command(Binary(s.t), s.args...)
-	if err := s.cmd.Start(); err != nil {
-		s.t.Fatalf("redis-server: %v", err)
+	if !s.run() {
+		s.t.Fatalf("another server has taken port %d", s.port)
 	}
-	client := redis.NewClient(s.Options)
-	defer func() { _ = client.Close() }()
-	Eventually(s.t, "redis-server answers", func() bool { return client.Ping(context.Background()).Err() == nil })
 }
 
 // Kill ends the server as a crash would, and waits for it to be gone.
@@ -160,7 +182,7 @@ func StartCluster(t testing.TB) []string {
 	var addrs []string
 	var clients []*redis.Client
 	for i := range ranges {
-		s := startOn(t, clusterPort(t), "", "", "--cluster-enabled", "yes", "--cluster-node-timeout", "2000")
+		s := startOn(t, clusterPort, "", "", "--cluster-enabled", "yes", "--cluster-node-timeout", "2000")
 		client := s.Client()
 		if err := client.ClusterAddSlots(ctx, slots(ranges[i][0], ranges[i][1])...).Err(); err != nil {
 			t.Fatalf("assign slots: %v", err)

@@ -170,10 +170,15 @@ func (h *history) apply(name string, args []string) error {
 		h.cut(channel, kind, key, min(n, len(h.lists[key])))
 	case "LTRIM":
 		from, _ := strconv.Atoi(args[1])
-		if args[2] != "-1" {
-			return fmt.Errorf("the replay does not know LTRIM to %s", args[2])
+		to, _ := strconv.Atoi(args[2])
+		switch {
+		case to == -1:
+			h.cut(channel, kind, key, min(from, len(h.lists[key])))
+		case from == 0 && to >= 0: // the younger ones, before others come back
+			h.cutEnd(channel, key, min(to+1, len(h.lists[key])))
+		default:
+			return fmt.Errorf("the replay does not know LTRIM from %d to %d", from, to)
 		}
-		h.cut(channel, kind, key, min(from, len(h.lists[key])))
 	case "ZADD":
 		return h.zadd(channel, set, args[1:])
 	case "ZREM":
@@ -205,6 +210,14 @@ func (h *history) cut(channel, kind, key string, n int) {
 		h.taken = append(h.taken, taken{channel, int(kind[len(kind)-1] - '0'), raw})
 	}
 	h.lists[key] = h.lists[key][n:]
+}
+
+// cutEnd removes the jobs of a list but for the first n.
+func (h *history) cutEnd(channel, key string, n int) {
+	for _, raw := range h.lists[key][n:] {
+		h.moved(channel, raw, -1)
+	}
+	h.lists[key] = h.lists[key][:n]
 }
 
 func (h *history) zadd(channel string, set map[string]float64, args []string) error {

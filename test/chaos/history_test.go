@@ -47,6 +47,8 @@ func TestHistory(t *testing.T) {
 		"forgotten when settled":        {append(enqueue, "ZADD "+base+"completed 1 "+last, "ZREM "+base+"completed "+last, "LPOP "+base+"queue:1"), "is in 2 lists or sets"},
 		"taken without a lease":         {append(enqueue, "LPOP "+base+"queue:4"), "without a lease"},
 		"passed by one that comes back": {append(enqueue, "MULTI", "LPOP "+base+"queue:1 1", "LPUSH "+base+"queue:1 "+first, "EXEC"), ""},
+		"ahead of one that waits":       {append(enqueue, "MULTI", "LTRIM "+base+"queue:1 0 0", "RPUSH "+base+"queue:1 "+second, "EXEC"), ""},
+		"cut off the end":               {append(enqueue, "LTRIM "+base+"queue:1 0 0"), "b:sms:1 is in 0 lists or sets"},
 		"overtaken":                     {append(enqueue, "MULTI", "LPOP "+base+"queue:4", "ZADD "+base+"inflight "+soon+" "+last, "EXEC"), "z:sms:1 (priority 4) was taken after 1s, while a:sms:1 (priority 1) was left"},
 		"overtaken after the aging":     {append(enqueue, "MULTI", "LPOP "+base+"queue:4", "ZADD "+base+"inflight "+late+" "+last, "EXEC"), ""},
 		"by priority, part of it":       {append(enqueue, "MULTI", "LPOP "+base+"queue:1 1", "ZADD "+base+"inflight "+soon+" "+first, "EXEC"), ""},

@@ -113,13 +113,13 @@ func (r *world) leftovers(ctx context.Context) (found []string, err error) {
 			kind, _, _ := strings.Cut(strings.TrimPrefix(key, base+":"), ":")
 			looked[kind] = true
 			switch kind {
-			case "queue", "retry", "inflight":
+			case "queue", "retry", "held", "inflight":
 				found = append(found, "left behind: "+key)
 			case "body":
 				if !stored[key] {
 					found = append(found, "a shared body without a job: "+key)
 				}
-			case "seen", "log", "message", "kept", "told":
+			case "seen", "log", "message", "kept", "told", "recent", "cost", "reporter", "workers":
 				if client.TTL(ctx, key).Val() < 0 {
 					found = append(found, "a key without a TTL: "+key)
 				}

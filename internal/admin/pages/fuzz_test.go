@@ -45,6 +45,10 @@ func (q *hostileQueue) List(context.Context, message.Channel, queue.State, int, 
 	return []queue.Stored{q.job(), {Channel: message.SMS, State: queue.Failed, Raw: []byte(q.text), Err: job.ErrCorrupt}}, nil
 }
 
+func (q *hostileQueue) Matching(_ context.Context, jobs []queue.Stored, _ func(*queue.Stored) bool) ([]queue.Stored, error) {
+	return jobs, nil
+}
+
 func (q *hostileQueue) Locate(context.Context, string, time.Time) (*queue.Stored, error) {
 	k := q.job()
 	return &k, nil

@@ -79,9 +79,9 @@ func failsOver(_ *testing.T, f *fixture) {
 
 func throttles(_ *testing.T, f *fixture) {
 	f.enqueue(1)
-	f.health(queue.ProviderHealth{Provider: "only", ThrottleFor: 200 * time.Millisecond, Reason: "throttled"})
+	f.health(queue.ProviderHealth{Provider: "only", ThrottleFor: time.Second, Reason: "throttled"})
 	claim := f.claim(1)
-	if len(claim.Jobs) != 0 || claim.Wait <= 0 || claim.Wait > 200*time.Millisecond {
+	if len(claim.Jobs) != 0 || claim.Wait <= 0 || claim.Wait > time.Second {
 		f.Fatalf("claimed %d, wait %s: want none, and a wait until it may be used again", len(claim.Jobs), claim.Wait)
 	}
 	f.want(f.claimOne().Probe, false)

@@ -88,7 +88,7 @@ func Run(t *testing.T, open Open) {
 		{"the rate limit holds over consumers", Settings{RateLimit: 20, RateBurst: 5}, rates},
 		{"extra tokens are debited", Settings{RateLimit: 1, RateBurst: 5}, debits},
 		{"pause and resume", Settings{}, pauses},
-		{"failures open a breaker, a probe closes it", Settings{Providers: []string{"only"}}, breaks},
+		{"failures open a breaker, a probe closes it", Settings{Providers: []string{"only"}, OpenMin: time.Second}, breaks},
 		{"a failed probe opens it again", Settings{Providers: []string{"only"}}, reopens},
 		{"an account error opens at once", Settings{Providers: []string{"only"}}, account},
 		{"successes keep a breaker closed", Settings{Providers: []string{"only"}}, mostlyWell},

@@ -10,9 +10,9 @@ import (
 func retries(_ *testing.T, f *fixture) {
 	id := f.enqueue(3)
 	c := f.claimOne()
-	f.settle(nil, queue.Settlement{Claimed: c, Outcome: queue.Retry{Delay: 150 * time.Millisecond, Error: "transient: outage", Uncertain: true}})
+	f.settle(nil, queue.Settlement{Claimed: c, Outcome: queue.Retry{Delay: time.Second, Error: "transient: outage", Uncertain: true}})
 	claim := f.claim(1)
-	if len(claim.Jobs) != 0 || claim.Wait <= 0 || claim.Wait > 150*time.Millisecond {
+	if len(claim.Jobs) != 0 || claim.Wait <= 0 || claim.Wait > time.Second {
 		f.Fatalf("claimed %d jobs, wait %s: want none, and a wait until the retry", len(claim.Jobs), claim.Wait)
 	}
 	f.want(f.depth().Retry, 1)
@@ -34,9 +34,9 @@ func holds(_ *testing.T, f *fixture) {
 		f.must(err)
 		return n.Notifications[0]
 	}
-	f.settle(nil, queue.Settlement{Claimed: f.claimOne(), Outcome: queue.Hold{Delay: 300 * time.Millisecond, Error: "quiet hours"}})
+	f.settle(nil, queue.Settlement{Claimed: f.claimOne(), Outcome: queue.Hold{Delay: time.Second, Error: "quiet hours"}})
 	claim := f.claim(1)
-	if len(claim.Jobs) != 0 || claim.Wait <= 0 || claim.Wait > 300*time.Millisecond {
+	if len(claim.Jobs) != 0 || claim.Wait <= 0 || claim.Wait > time.Second {
 		f.Fatalf("claimed %d jobs, wait %s: want none, and a wait until it is due", len(claim.Jobs), claim.Wait)
 	}
 	d := f.depth()
@@ -109,11 +109,12 @@ func bodies(_ *testing.T, f *fixture) {
 	}
 	f.settle(nil, queue.Settlement{Claimed: claim.Jobs[0], Outcome: queue.Done{}}, queue.Settlement{Claimed: claim.Jobs[1], Outcome: queue.Fail{}},
 		queue.Settlement{Claimed: claim.Jobs[2], Outcome: queue.Drop{}})
+	settled := time.Now()
 	f.want(len(f.Leftovers(f.Context())), 1) // the completed and the failed one still refer to it
 	f.enqueue(1)
 	f.enqueue(1)
 	claim = f.claim(2)
-	f.eventually("later by the millisecond", func() bool { return time.Since(s.AcceptedAt) > 10*time.Millisecond })
+	f.eventually("the next ones end later by the millisecond", func() bool { return time.Since(settled) > 10*time.Millisecond })
 	f.settle(nil, queue.Settlement{Claimed: claim.Jobs[0], Outcome: queue.Done{}}, queue.Settlement{Claimed: claim.Jobs[1], Outcome: queue.Fail{}})
 	f.want(f.Leftovers(f.Context()), []string{})
 }

@@ -1,4 +1,5 @@
--- A worker's heartbeat: notes that it is alive, by Redis's clock, and forgets those that have been silent for longer than timeout (ms).
+-- A worker's heartbeat: notes that it is alive, by Redis's clock, and forgets those that have been silent for longer than timeout (ms), or whose time
+-- is as far ahead, since the clock has gone back.
 -- ARGV  worker: its id; says: its state, as JSON
 -- Each field of base:workers is the time (ms), a space, and the state.
 local now = clock()
@@ -7,6 +8,6 @@ call('PEXPIRE', workers_key, timeout)
 local all = call('HGETALL', workers_key)
 for i = 1, #all, 2 do
   local seen = tonumber(string.match(all[i + 1], '^%d+'))
-  if not seen or now - seen > timeout then call('HDEL', workers_key, all[i]) end
+  if not seen or math.abs(now - seen) > timeout then call('HDEL', workers_key, all[i]) end
 end
 return answer{}

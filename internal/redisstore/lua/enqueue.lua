@@ -13,7 +13,10 @@ if was_accepted then goes_on_when_full(base .. ':inflight') end
 local generation = floor(now / period)
 local function generation_of(n) return base .. ':seen:' .. string.format('%.0f', n) .. ':' end
 local current, earlier = generation_of(generation), {}
-for g = generation - 1, generation - back, -1 do earlier[#earlier + 1] = generation_of(g) end
+for g = generation - 1, generation - known_back, -1 do earlier[#earlier + 1] = generation_of(g) end
+-- Where the clock has gone back, there are records in the generation that had begun. They are looked for, and stay there, in the six hours before it
+-- begins.
+local ahead = now + 6 * 3600000 >= (generation + 1) * period and generation_of(generation + 1)
 if former ~= period then
   -- 0.1.0 divided the time by its own setting.
   for g = floor(now / former), floor(now / former) - 1, -1 do earlier[#earlier + 1] = generation_of(g) end
@@ -82,7 +85,8 @@ local out, at = {}, webhook_at + 1
 for w = 1, webhooks do
   local field, bucket, record, shape = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
   at = at + 4
-  local key, place = current .. bucket, byte(shape, 1)
+  local key, place, begun = current .. bucket, byte(shape, 1), generation
+  if ahead and call('HGET', ahead .. bucket, field) then key, begun = ahead .. bucket, generation + 1 end
   if place > 0 then record = part(record, place) end
   -- What was there before in this generation; false where nothing was.
   local stale = call('HSETNX', key, field, record) == 0 and call('HGET', key, field)
@@ -115,7 +119,7 @@ for w = 1, webhooks do
   else
     -- By its distance, and not by its end: so no more rights are needed than PEXPIRE's.
     -- Where records are kept for longer than they were, the first one of the hash may have come before that.
-    if back > 1 or call('HLEN', key) == 1 then call('PEXPIRE', key, string.format('%.0f', (generation + 1 + back) * period - now)) end
+    if back > 1 or call('HLEN', key) == 1 then call('PEXPIRE', key, string.format('%.0f', (begun + 1 + back) * period - now)) end
     for p = 2, #shape, 4 do
       local c, shared, high, low = byte(shape, p, p + 3)
       local jobs = high * 256 + low

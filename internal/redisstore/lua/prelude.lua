@@ -157,33 +157,55 @@ local function push(command, key, values)
   end
 end
 
--- come_back puts jobs back into a priority list where they were, by their age: behind the older ones, of which up to 5,000 are passed, and before the
--- others. Nearly always that is the head, since jobs are claimed by their age; where many come back in blocks, the older blocks are there already.
+-- room is how many bytes of waiting jobs, with some for each, a script may move so that others come back by their age: some 2,000 jobs, in some
+-- milliseconds.
+local room = 1500000
+
+-- by_age merges two sorted tables of jobs, the oldest first. ages has the times of the first one's.
+local function by_age(jobs, ages, others)
+  local all, i, j = {}, 1, 1
+  while jobs[i] or others[j] do
+    if not others[j] or jobs[i] and ages[jobs[i]] <= accepted(others[j]) then
+      all[#all + 1], i = jobs[i], i + 1
+    else
+      all[#all + 1], j = others[j], j + 1
+    end
+  end
+  return all
+end
+
+-- come_back puts jobs back into a priority list where they were, by their age. Mostly that is the head, since jobs are claimed by their age; where
+-- many come back in blocks, it is behind the blocks before and ahead of jobs that were accepted since. So the older jobs at the head are moved, or the
+-- younger ones at the end, whichever are fewer. Where both are more than may be moved, jobs pass the older ones beyond those.
 local function come_back(key, jobs)
   if #jobs == 0 then return end
   local ages = {}
-  for i, e in ipairs(jobs) do ages[e] = accepted(e) end
+  for _, e in ipairs(jobs) do ages[e] = accepted(e) end
   table.sort(jobs, function(a, b) return ages[a] < ages[b] or ages[a] == ages[b] and a < b end)
-  local youngest, length = ages[jobs[#jobs]], call('LLEN', key)
-  if length > 0 and accepted(call('LINDEX', key, -1)) < ages[jobs[1]] then
-    push('RPUSH', key, jobs)
+  local length = call('LLEN', key)
+  local size = 250 + (length > 0 and #call('LINDEX', key, 0) or 0)
+  local most = math.max(100, floor(room / size))
+  -- older returns where the jobs that are no older than a time begin, between two positions.
+  local function older(age, low, high)
+    while low < high do
+      local middle = floor((low + high) / 2)
+      if accepted(call('LINDEX', key, middle)) < age then low = middle + 1 else high = middle end
+    end
+    return low
+  end
+  local head, begin = older(ages[jobs[#jobs]], 0, math.min(length, most)), math.max(0, length - most)
+  local tail = older(ages[jobs[1]], begin, length)
+  if tail > begin and length - tail < head then
+    local younger = tail < length and call('LRANGE', key, tail, -1) or {}
+    if #younger > 0 then call('LTRIM', key, 0, tail - 1) end
+    push('RPUSH', key, by_age(jobs, ages, younger))
+    room = room - #younger * size
     return
   end
-  local low, high = 0, math.min(length, 5000)
-  while low < high do
-    local middle = floor((low + high) / 2)
-    if accepted(call('LINDEX', key, middle)) < youngest then low = middle + 1 else high = middle end
-  end
-  local older = low > 0 and call('LPOP', key, low) or {}
-  local back, i, j = {}, #older, #jobs
-  while i > 0 or j > 0 do -- from the last one on, as LPUSH takes them
-    if j == 0 or i > 0 and accepted(older[i]) >= ages[jobs[j]] then
-      back[#back + 1], i = older[i], i - 1
-    else
-      back[#back + 1], j = jobs[j], j - 1
-    end
-  end
+  local all, back = by_age(jobs, ages, head > 0 and call('LPOP', key, head) or {}), {}
+  for i = #all, 1, -1 do back[#back + 1] = all[i] end
   push('LPUSH', key, back)
+  room = room - head * size
 end
 
 -- come_back_all puts jobs back into the priority lists, the keys behind the position given.

@@ -5,6 +5,7 @@
 -- Answers remarks on some of the jobs: job, its number, with suppressed, the recipient's entry on the suppression list, or limited, when (ms) the
 --       recipient may be written to again.
 local now, hour, remarks = clock(), 3600000, {}
+if recipient_limit > 0 then goes_on_when_full(inflight_key) end
 local listed = call('EXISTS', suppressed_key) == 1
 
 for i = 1, job_n do

@@ -45,6 +45,9 @@ call('ZREM', inflight_key, unpack(raws))
 -- Complete jobs, as nearly all are: one command for the logs of jobs that were accepted together, one for the set.
 local lost, totals = {}, {}
 local completed, sent, shared, logs = {}, 0, false, {}
+-- As in ended_at, none is said to have ended before those that are in the set.
+local latest = done_n > 0 and tonumber(call('ZRANGE', completed_key, -1, -1, 'WITHSCORES')[2]) or 0
+local ended = latest > now and latest + 1 or now
 for i = 1, done_n do
   if not leases[i] then
     lost[#lost + 1] = i
@@ -52,7 +55,7 @@ for i = 1, done_n do
     local raw, key = raws[i], ARGV[done_log_key_at + i]
     sent = sent + 1
     if keep_completed > 0 then
-      completed[sent * 2 - 1] = now
+      completed[sent * 2 - 1] = ended
       completed[sent * 2] = raw
       if byte(raw, 5) % 2 == 1 then shared = true end
     else
@@ -78,9 +81,9 @@ if #completed > 0 then
   call('ZADD', completed_key, unpack(completed))
   -- Where no job of the set has a shared body, the ones that fall off need not be looked at.
   local last = tonumber(call('HGET', state_key, 'apart') or 0)
-  if shared and now > last then
-    last = now
-    call('HSET', state_key, 'apart', string.format('%.0f', now))
+  if shared and ended > last then
+    last = ended
+    call('HSET', state_key, 'apart', string.format('%.0f', ended))
   end
   local over = call('ZCARD', completed_key) - keep_completed
   if over > 0 then

@@ -1,0 +1,11 @@
+-- bodies reads shared bodies, in order, until they add up to max bytes or more; at least one.
+-- KEYS  bodies: of the shared bodies
+-- Answers bodies: those that were read, '' for one that is missing.
+local read, size = {}, 0
+for i = bodies_at + 1, #KEYS do
+  local body = redis.pcall('HGET', KEYS[i], 'b')
+  read[i - bodies_at] = type(body) == 'string' and body or ''
+  size = size + #read[i - bodies_at]
+  if size >= max then break end
+end
+return answer{bodies = read}
