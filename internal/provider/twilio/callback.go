@@ -13,7 +13,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -176,7 +175,7 @@ func parse(jobID string, form url.Values, words *suppress.Words, now time.Time) 
 	if state != report.Failed {
 		return report.Update{Reports: []report.Report{r}}, false
 	}
-	code, _ := strconv.Atoi(form.Get("ErrorCode")) // 0 where it is missing or invalid
+	code, _ := failure.ParseNumber(form.Get("ErrorCode")) // 0 where it is missing or invalid
 	meaning := ReportCode(code)
 	if status == "canceled" {
 		meaning = failure.Error{Class: failure.Permanent, Reason: failure.ReasonRequest, Detail: "it was canceled at Twilio"}

@@ -144,6 +144,7 @@ func TestParse(t *testing.T) {
 		"the account":            {sms, status("MessageStatus=undelivered&ErrorCode=30002"), failed(failure.Account, failure.ReasonSuspended, "30002"), false},
 		"an unknown code":        {sms, status("MessageStatus=undelivered&ErrorCode=39999"), failed(failure.Permanent, failure.ReasonUnreadable, "39999"), false},
 		"no code":                {sms, status("MessageStatus=undelivered"), failed(failure.Permanent, failure.ReasonUnreadable, ""), false},
+		"a code as a float":      {sms, status("MessageStatus=undelivered&ErrorCode=30005.0"), failed(failure.Permanent, failure.ReasonRecipient, "30005"), false},
 		"a code that is no code": {sms, status("MessageStatus=undelivered&ErrorCode=abc"), failed(failure.Permanent, failure.ReasonUnreadable, ""), false},
 		"canceled": {sms, status("MessageStatus=canceled"), reporttest.Reports(dlr(report.Failed, "canceled",
 			&failure.Error{Class: failure.Permanent, Reason: failure.ReasonRequest})), false},

@@ -43,7 +43,7 @@ type status struct {
 	Timestamp report.UnixTime `json:"timestamp"`
 	Recipient string          `json:"recipient_id"`
 	Errors    []struct {
-		Code *int `json:"code"`
+		Code failure.Number `json:"code"`
 	} `json:"errors"`
 }
 
@@ -160,8 +160,8 @@ func (c *change) report(s *status, update *report.Update, now time.Time) {
 		At: s.Timestamp.Time}
 	if state == report.Failed {
 		r.Err = &failure.Error{Class: failure.Permanent, Reason: failure.ReasonUnreadable, Detail: "it failed, and the provider gave no reason"}
-		if len(s.Errors) > 0 && s.Errors[0].Code != nil {
-			meaning := ReportCode(*s.Errors[0].Code)
+		if len(s.Errors) > 0 && s.Errors[0].Code.Given {
+			meaning := ReportCode(s.Errors[0].Code.Value)
 			r.Err = &meaning
 		}
 		if r.Err.Suppress {

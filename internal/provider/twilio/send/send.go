@@ -121,10 +121,8 @@ func (p *Provider) Send(ctx context.Context, m message.Message) (provider.Receip
 	call := p.client.Call(ctx, p.base)
 	created, err := p.api(call).CreateMessage(params)
 	switch {
-	case err != nil:
-		return provider.Receipt{}, classify(call, err)
-	case created.Sid == nil || *created.Sid == "":
-		return provider.Receipt{}, call.Unclear()
+	case err != nil, created.Sid == nil, *created.Sid == "":
+		return provider.Receipt{}, classify(call)
 	}
 	return provider.Receipt{MessageID: *created.Sid}, nil
 }
@@ -161,10 +159,8 @@ func (p *Provider) Probe(ctx context.Context) error {
 	call := p.client.Probe(ctx, p.base)
 	account, err := p.api(call).FetchAccount(p.config.AccountSID)
 	switch {
-	case err != nil:
-		return classify(call, err)
-	case account.Status == nil:
-		return call.Unclear()
+	case err != nil, account.Status == nil:
+		return classify(call)
 	case *account.Status != "active":
 		return &failure.Error{Class: failure.Account, Reason: failure.ReasonSuspended, Status: call.Status, Detail: "the account is not active"}
 	}
@@ -184,17 +180,19 @@ func (p *Provider) Traits() provider.Traits {
 // code.
 const leastCode = 10000
 
-// classify classifies by Twilio's code. An answer without one is not Twilio's.
-func classify(call *transport.Call, err error) *failure.Error {
-	var answer *client.TwilioRestError
-	if !call.Sent() || call.Failure != nil || !errors.As(err, &answer) || answer.Code < leastCode {
+// classify classifies by Twilio's code, which the SDK reads only as a number, and not behind a 2xx. An answer without one is not Twilio's.
+func classify(call *transport.Call) *failure.Error {
+	var answer struct {
+		Code failure.Number `json:"code"`
+	}
+	if !call.Sent() || call.Failure != nil || json.Unmarshal(call.Body, &answer) != nil || answer.Code.Value < leastCode {
 		return call.Foreign()
 	}
-	code := strconv.Itoa(answer.Code)
-	meaning, known := twilio.AnswerCode(answer.Code)
+	code := strconv.Itoa(answer.Code.Value)
+	meaning, known := twilio.AnswerCode(answer.Code.Value)
 	if !known {
 		// Where the status says what it is about, the range says nothing more.
-		if meaning, known = twilio.UnknownCode(answer.Code); call.Refused(code).Class != failure.Permanent {
+		if meaning, known = twilio.UnknownCode(answer.Code.Value); call.Refused(code).Class != failure.Permanent {
 			known = false
 		}
 	}
