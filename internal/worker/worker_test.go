@@ -41,6 +41,9 @@ type memory struct {
 	spentTakes time.Duration
 	// breakers come back with settlements and reports, and not with a claim alone.
 	breakers map[string]queue.BreakerState
+	// wait is what a worker's Wait returns at once; nil where it waits. waits counts them.
+	wait  error
+	waits int
 	// answers changes an answer before it is returned; the claim is nil where none was asked for.
 	answers func(*queue.Settled, *queue.Claim)
 }
@@ -100,6 +103,13 @@ func (m *memory) Spent(context.Context) (map[string]int64, error) {
 }
 
 func (m *memory) Wait(ctx context.Context, atMost time.Duration) error {
+	m.mu.Lock()
+	m.waits++
+	err := m.wait
+	m.mu.Unlock()
+	if err != nil {
+		return err
+	}
 	select {
 	case <-ctx.Done():
 	case <-time.After(atMost):
@@ -131,6 +141,7 @@ type sender struct {
 	err, ill      error
 	reports       bool   // deliveries
 	before        func() // nil, or called before each send
+	id            string // of each message; "" for one made of the job's
 }
 
 func (s *sender) Send(ctx context.Context, m message.Message) (provider.Receipt, error) {
@@ -152,6 +163,9 @@ func (s *sender) Send(ctx context.Context, m message.Message) (provider.Receipt,
 	}
 	if s.err != nil {
 		return provider.Receipt{}, s.err
+	}
+	if s.id != "" {
+		return provider.Receipt{MessageID: s.id}, nil
 	}
 	return provider.Receipt{MessageID: "m-" + m.JobID}, nil
 }
@@ -389,6 +403,22 @@ func TestTheQueueIsAwayForAWhile(t *testing.T) {
 		b.run(t, 10*time.Minute)
 		if got := b.queue.outcomes(t); got["completed"] != 5 || b.sender.total() != 5 {
 			t.Errorf("%v, %d sent", got, b.sender.total())
+		}
+	})
+}
+
+// TestAQueueThatDoesNotLetWait: where Redis refuses to let a worker block, the worker looks every two seconds, and says so once.
+func TestAQueueThatDoesNotLetWait(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := open(renderer{}, 1)
+		b.queue.wait = errors.New("ERR unknown command 'BLPOP'")
+		b.run(t, 10*time.Minute)
+		if said := strings.Count(b.log.String(), "wait failed"); b.queue.waits < 250 || b.queue.waits > 310 || said != 1 {
+			t.Errorf("asked %d times in ten minutes, said %d times", b.queue.waits, said)
+		}
+		if got := b.queue.outcomes(t); got["completed"] != 1 {
+			t.Errorf("%v", got)
 		}
 	})
 }
