@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -190,11 +192,15 @@ func (c *Config) options() (*redis.UniversalOptions, error) {
 		if c.Port < 1 || c.Port > 65535 {
 			return nil, fmt.Errorf("REDIS_PORT is %d: set a port, as 6379", c.Port)
 		}
+		if !isHost(c.Host) {
+			return nil, errors.New("REDIS_HOST is not the name or address of a host: set it as redis.example.com, its port as REDIS_PORT; or set REDIS_URL")
+		}
 		o.Addrs = []string{net.JoinHostPort(c.Host, strconv.Itoa(c.Port))}
 	}
-	for _, addr := range c.Addrs {
-		if _, _, err := net.SplitHostPort(addr); err != nil {
-			return nil, fmt.Errorf("REDIS_ADDRS has %q: set host:port, separated by commas", addr)
+	for i, addr := range c.Addrs {
+		host, port, err := net.SplitHostPort(addr)
+		if n, portErr := strconv.Atoi(port); err != nil || portErr != nil || n < 1 || n > 65535 || !isHost(host) {
+			return nil, fmt.Errorf("REDIS_ADDRS: number %d is not host:port: set them as redis-0:6379,redis-1:6379", i+1)
 		}
 	}
 	if o.IsClusterMode && c.DB != 0 {
@@ -204,15 +210,34 @@ func (c *Config) options() (*redis.UniversalOptions, error) {
 		if o.TLSConfig == nil {
 			return nil, errors.New("REDIS_CA_FILE is set, but TLS is off: use rediss:// in REDIS_URL, or set REDIS_TLS=true")
 		}
-		pem, err := os.ReadFile(c.CAFile)
+		pool, err := c.authorities()
 		if err != nil {
-			return nil, fmt.Errorf("REDIS_CA_FILE cannot be read: %w", err)
-		}
-		pool := x509.NewCertPool()
-		if !pool.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("REDIS_CA_FILE %s has no PEM certificate", c.CAFile)
+			return nil, err
 		}
 		o.TLSConfig.RootCAs = pool
 	}
 	return o, nil
+}
+
+// authorities reads REDIS_CA_FILE.
+func (c *Config) authorities() (*x509.CertPool, error) {
+	pem, err := os.ReadFile(c.CAFile)
+	if err != nil {
+		return nil, fmt.Errorf("REDIS_CA_FILE cannot be read: %w", err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("REDIS_CA_FILE %s has no PEM certificate", c.CAFile)
+	}
+	return pool, nil
+}
+
+// hostName is what resolvers take: labels of letters, digits, - and _.
+var hostName = regexp.MustCompile(`^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?$`)
+
+// isHost says that a text is a host's name, or an IP address without brackets. Another one can never be connected to: it may have a scheme, a port or a
+// password in it, so that no error shows it.
+func isHost(text string) bool {
+	_, err := netip.ParseAddr(text)
+	return err == nil || len(text) <= 253 && hostName.MatchString(text)
 }

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"math"
+	"net"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -25,6 +27,49 @@ func TestConfigNamesEveryProblem(t *testing.T) {
 	}
 	if strings.Contains(text, "hunter2") {
 		t.Errorf("the password is in: %s", text)
+	}
+}
+
+// TestHosts: an address that can never be connected to ends the start. The error shows no part of it, since it may have a password.
+func TestHosts(t *testing.T) {
+	t.Parallel()
+	hosts := map[string]bool{
+		"redis": true, "redis.default.svc.cluster.local": true, "redis_1": true, "REDIS-0.example.": true, "10.0.0.7": true, "::1": true, "fe80::1%eth0": true,
+		"": false, "redis:6379": false, "redis://redis": false, "user:hunter2@redis": false, "http://redis/": false, "[::1]": false, "/run/hunter2.sock": false, "re dis": false,
+		"redis..local": false, "redis\n": false, "hunter2?": false, strings.Repeat("a", 254): false,
+	}
+	for host, valid := range hosts {
+		well := url("redis")
+		well.Prefix, well.DedupeTTL, well.StatusTTL, well.KeepFailed, well.MaxCrashes, well.OnUncertain, well.URL = "p", time.Hour, time.Hour, 1, 1, Resend, ""
+		alone, some := well, well
+		alone.Host, alone.Port = host, 6379
+		some.Addrs = []string{"redis-0:6379", net.JoinHostPort(host, "6379")}
+		for name, c := range map[string]Config{"REDIS_HOST": alone, "REDIS_ADDRS": some} {
+			if host == "[::1]" && name == "REDIS_ADDRS" {
+				continue // two pairs of brackets are of this test
+			}
+			err := c.Validate()
+			if (err == nil) != valid || err != nil && (!strings.Contains(err.Error(), name) || strings.Contains(err.Error(), "hunter2")) {
+				t.Errorf("%s=%q: %v", name, host, err)
+			}
+		}
+	}
+	for _, port := range []string{"", "0", "65536", "redis", "-1", "hunter2"} {
+		c := Config{Addrs: []string{"redis-0:" + port}}
+		if err := c.Validate(); err == nil || !strings.Contains(err.Error(), "REDIS_ADDRS: number 1") || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("port %q: %v", port, err)
+		}
+	}
+}
+
+// TestRateLimitIsANumber: what envconfig reads as a float is not always a rate.
+func TestRateLimitIsANumber(t *testing.T) {
+	t.Parallel()
+	for _, rate := range []float64{math.NaN(), math.Inf(1), math.Inf(-1), -1} {
+		c := ConsumerConfig{Lease: time.Minute, PriorityAging: time.Minute, RateLimit: rate}
+		if err := c.Validate(); err == nil || !strings.Contains(err.Error(), "RATE_LIMIT") {
+			t.Errorf("%g: %v", rate, err)
+		}
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -125,6 +126,82 @@ func TestTLS(t *testing.T) {
 	stranger := open(t, Config{URL: secret.String("rediss://" + server.Addr())}, nil)
 	if err := stranger.Ping(t.Context()); err == nil || !strings.Contains(err.Error(), "certificate") {
 		t.Errorf("a certificate of an unknown authority: %v", err)
+	}
+}
+
+// TestAuthoritiesAreReadAgain: a new connection is held to the authorities that the file has by then; one that is cut off changes nothing.
+func TestAuthoritiesAreReadAgain(t *testing.T) {
+	t.Parallel()
+	server, ca := redistest.StartTLS(t)
+	_, another := redistest.StartTLS(t)
+	file := filepath.Join(t.TempDir(), "ca.crt")
+	use := func(content []byte) {
+		t.Helper()
+		if err := os.WriteFile(file, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	read := func(name string) []byte {
+		t.Helper()
+		content, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return content
+	}
+	use(read(another))
+	var l links
+	config := Config{URL: secret.String("rediss://" + server.Addr()), CAFile: file}
+	options, err := config.options()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dial := l.dialer(&config, options)
+	for _, step := range []struct {
+		name    string
+		content []byte
+		trusted bool
+	}{{"another authority", read(another), false}, {"the right one", read(ca), true}, {"half a file", read(another)[:40], true}, {"another one again", read(another), false}} {
+		use(step.content)
+		conn, err := dial(t.Context(), "tcp", server.Addr())
+		if (err == nil) != step.trusted {
+			t.Errorf("%s: %v", step.name, err)
+		}
+		if err == nil {
+			_ = conn.Close()
+		}
+	}
+}
+
+// TestATokenIsLost: where the worker that took the token hangs, the next sweep wakes another one.
+func TestATokenIsLost(t *testing.T) {
+	t.Parallel()
+	_, store, producer, consumer := fixture(t)
+	if _, err := producer.Enqueue(t.Context(), webhook("w")); err != nil {
+		t.Fatal(err)
+	}
+	if err := store.client.LPop(t.Context(), store.keys[message.SMS].Wake).Err(); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // a second token would wake a worker for nothing
+		if _, err := store.Sweep(t.Context(), message.SMS, true); err != nil {
+			t.Fatal(err)
+		}
+		if n := store.client.LLen(t.Context(), store.keys[message.SMS].Wake).Val(); n != 1 {
+			t.Errorf("%d tokens while a job waits", n)
+		}
+	}
+	if _, claim, err := consumer.Exchange(t.Context(), nil, nil, &queue.ClaimRequest{Max: 2}); err != nil || len(claim.Jobs) != 1 {
+		t.Fatalf("%+v, %v", claim, err)
+	}
+	if err := store.client.Del(t.Context(), store.keys[message.SMS].Wake).Err(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.Sweep(t.Context(), message.SMS, true); err != nil {
+		t.Fatal(err)
+	}
+	if n := store.client.LLen(t.Context(), store.keys[message.SMS].Wake).Val(); n != 0 {
+		t.Errorf("%d tokens, and no job waits", n)
 	}
 }
 

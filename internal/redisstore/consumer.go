@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"time"
 
@@ -40,7 +41,7 @@ func (c *ConsumerConfig) Validate() error {
 	if c.PriorityAging <= 0 {
 		bad("PRIORITY_AGING is %s: set a time above 0, as 1m", c.PriorityAging)
 	}
-	if c.RateLimit < 0 || c.RateBurst < 0 {
+	if !(c.RateLimit >= 0) || math.IsInf(c.RateLimit, 0) || c.RateBurst < 0 {
 		bad("RATE_LIMIT is %g and RATE_BURST %d: set 0 or more", c.RateLimit, c.RateBurst)
 	}
 	if c.RecipientLimit < 0 || c.RecipientLimit > maxRecipientLimit {
@@ -153,6 +154,15 @@ func (c *Consumer) Wait(ctx context.Context, atMost time.Duration) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// Blocks asks whether Redis lets this worker block until something is enqueued. It takes no token. Errors: queue.ErrUnavailable.
+func (c *Consumer) Blocks(ctx context.Context) error {
+	err := c.store.client.Do(ctx, "BLPOP", c.keys.Base+":none", "0.002").Err()
+	if errors.Is(err, redis.Nil) {
+		return nil
+	}
+	return unavailable(err)
 }
 
 // decodeJobs decodes evicted jobs; bytes that cannot be read are passed over.

@@ -4,8 +4,51 @@ import (
 	"strings"
 	"testing"
 
+	"ringup.dev/ringup/internal/config/secret"
+	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/redistest"
 )
+
+// TestRefusals: a Redis that refuses scripts, blocking or the password is named as one, by readiness and by the doctor.
+func TestRefusals(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		refuses, warns string
+		ready, blocks  bool
+	}{{"", "", true, true}, {"eval", "refuses scripts", false, true}, {"blpop", "refuses BLPOP", true, false}} {
+		args := []string{"--appendonly", "yes"}
+		if tt.refuses != "" {
+			args = append(args, "--rename-command", tt.refuses, "") // as managed services do
+		}
+		store := open(t, url(redistest.Start(t, args...).Addr()), nil)
+		if err := store.Ping(t.Context()); (err == nil) != tt.ready {
+			t.Errorf("without %q: %v", tt.refuses, err)
+		}
+		consumer := store.Consumer(message.SMS, ConsumerConfig{}, nil)
+		if err := consumer.Blocks(t.Context()); (err == nil) != tt.blocks {
+			t.Errorf("without %q: %v", tt.refuses, err)
+		}
+		warnings, err := store.warnings(t.Context())
+		if text := strings.Join(warnings, "\n"); err != nil || !strings.Contains(text, tt.warns) || (text != "") != (tt.warns != "") {
+			t.Errorf("without %q: %q, %v", tt.refuses, text, err)
+		}
+	}
+	for name, wrong := range map[string]func(*Config){
+		"another password": func(c *Config) { c.URL = secret.String(strings.Replace(c.URL.Reveal(), "right", "wrong", 1)) },
+		"no password":      func(c *Config) { c.URL = secret.String(strings.Replace(c.URL.Reveal(), ":right@", "", 1)) },
+		"another user":     func(c *Config) { c.URL = secret.String(strings.Replace(c.URL.Reveal(), ":right", "ann:right", 1)) },
+	} {
+		server := redistest.StartAs(t, "", "right", "--requirepass", "right")
+		_, err := open(t, Config{URL: secret.String("redis://:right@" + server.Addr())}, wrong).Examine(t.Context())
+		if err == nil || !strings.Contains(Advice(err), "password") || !strings.Contains(Advice(err), "refuses") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	store := open(t, url("127.0.0.1:1"), nil)
+	if _, err := store.Examine(t.Context()); err == nil || strings.Contains(Advice(err), "refuses") {
+		t.Errorf("no Redis: %v", err)
+	}
+}
 
 func TestWarnings(t *testing.T) {
 	t.Parallel()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 
@@ -56,12 +57,24 @@ type links struct{ age atomic.Int64 }
 // retire makes the pool drop every connection that there is: before it is used again, or when its call is over.
 func (l *links) retire() { l.age.Add(1) }
 
-// dialer returns a dialer whose connections can be retired.
-func (l *links) dialer(o *redis.UniversalOptions) func(ctx context.Context, network, addr string) (net.Conn, error) {
-	dial := redis.NewDialer(&redis.Options{DialTimeout: o.DialTimeout, TLSConfig: o.TLSConfig})
+// dialer returns a dialer whose connections can be retired. Each new one is held to the authorities that REDIS_CA_FILE has then; a file that cannot be
+// read, as in the middle of a change, leaves those of before.
+func (l *links) dialer(config *Config, o *redis.UniversalOptions) func(ctx context.Context, network, addr string) (net.Conn, error) {
+	var mu sync.Mutex
+	dialer := func() func(context.Context, string, string) (net.Conn, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if config.CAFile != "" {
+			if authorities, err := config.authorities(); err == nil {
+				o.TLSConfig = o.TLSConfig.Clone()
+				o.TLSConfig.RootCAs = authorities
+			}
+		}
+		return redis.NewDialer(&redis.Options{DialTimeout: o.DialTimeout, TLSConfig: o.TLSConfig})
+	}
 	return func(ctx context.Context, network, addr string) (net.Conn, error) {
 		age := l.age.Load()
-		conn, err := dial(ctx, network, addr)
+		conn, err := dialer()(ctx, network, addr)
 		if err != nil {
 			return nil, err
 		}
