@@ -157,7 +157,7 @@ func parse(jobID string, form url.Values, words *suppress.Words, now time.Time) 
 	if status == "" && (form.Has("Body") || form.Has("OptOutType") || form.Get("SmsStatus") == "received") {
 		switch p, found := preference(id, form, words, now); {
 		case found && p.Address == "":
-			update.Unread = 1
+			update.Unread = []string{p.EventID}
 		case found:
 			update.Preferences = []suppress.Preference{p}
 		}

@@ -164,7 +164,7 @@ func TestParse(t *testing.T) {
 		"Advanced Opt-Out":         {"", person("Body=genug&OptOutType=STOP"), reporttest.Preferences(answer(suppress.OptOut, suppress.StopWord)), true},
 		"Advanced, in again":       {"", person("Body=ja&OptOutType=START"), reporttest.Preferences(answer(suppress.OptIn, suppress.StopWord)), true},
 		"Advanced, help":           {"", person("Body=stop&OptOutType=HELP"), report.Update{}, true},
-		"from a short code":        {"", "MessageSid=SM2&SmsStatus=received&From=12345&To=%2B15005550006&Body=STOP", report.Update{Unread: 1}, true},
+		"from a short code":        {"", "MessageSid=SM2&SmsStatus=received&From=12345&To=%2B15005550006&Body=STOP", report.Update{Unread: []string{"SM2:opt_out"}}, true},
 		"thanks from a short code": {"", "MessageSid=SM2&SmsStatus=received&From=12345&To=%2B15005550006&Body=thanks", report.Update{}, true},
 		"on RCS":                   {"", strings.ReplaceAll(person("Body=STOP"), "=%2B", "=rcs%3A%2B"), reporttest.Preferences(answer(suppress.OptOut, suppress.StopWord)), true},
 		"to an RCS agent":          {"", strings.ReplaceAll(strings.ReplaceAll(person("Body=STOP"), "From=", "From=rcs%3A"), "%2B15005550006", "rcs%3Aluna_agent"), reporttest.Preferences(toAgent), true},

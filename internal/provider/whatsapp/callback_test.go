@@ -143,13 +143,13 @@ func TestParse(t *testing.T) {
 		"without a time": {change("messages", `"messages":[{"from":"12025550143","id":"wamid.2","timestamp":"soon","type":"text","text":{"body":"stop"}},`+
 			`{"from":"12025550143","id":"wamid.2","text":{"body":"stop"}}]`),
 			reporttest.Preferences(late, late)},
-		"without a sender or an id": {change("messages", `"messages":[{"id":"wamid.2","text":{"body":"stop"}},{"from":"12025550143","text":{"body":"stop"}}]`), report.Update{Unread: 1}},
+		"without a sender or an id": {change("messages", `"messages":[{"id":"wamid.2","text":{"body":"stop"}},{"from":"12025550143","text":{"body":"stop"}}]`), report.Update{Unread: []string{"wamid.2:opt_out"}}},
 		"an entry of a list": {text(`"type":"interactive","interactive":{"type":"list_reply","list_reply":{"id":"1","title":"Stop","description":"no more"}}`),
 			reporttest.Preferences(prefer("wamid.2:opt_out", suppress.OptOut, suppress.StopWord))},
 		"a user name, with the number among the contacts": {change("messages", `"contacts":[{"wa_id":"","user_id":"US.1"},{"profile":{"username":"@jane"},"wa_id":"12025550143","user_id":"US.2"}],`+
 			`"messages":[{"from_user_id":"US.2","id":"wamid.2","timestamp":"1731705721","type":"text","text":{"body":"stop"}}]`), reporttest.Preferences(prefer("wamid.2:opt_out", suppress.OptOut, suppress.StopWord))},
 		"a user name alone": {change("messages", `"contacts":[{"user_id":"US.2"}],"messages":[{"from_user_id":"US.2","id":"wamid.2","timestamp":"1731705721","text":{"body":"stop"}}]`),
-			report.Update{Unread: 1}},
+			report.Update{Unread: []string{"wamid.2:opt_out"}}},
 		"a user name, thanks": {change("messages", `"messages":[{"from_user_id":"US.2","id":"wamid.2","text":{"body":"thanks"}}]`), report.Update{}},
 		"no offers":           {marketing("stop"), report.Update{}},
 		"offers again":        {marketing("resume"), reporttest.Preferences(prefer("digest", suppress.OptIn, suppress.Unsubscribe))},

@@ -171,11 +171,11 @@ func (c *change) report(s *status, update *report.Update, now time.Time) {
 	update.Reports = append(update.Reports, r)
 }
 
-// prefer adds a preference; the Cloud API writes numbers without +. One of a person without a number is only counted.
+// prefer adds a preference; the Cloud API writes numbers without +. One of a person without a number is only named.
 func (c *change) prefer(update *report.Update, id, from string, kind suppress.Kind, why suppress.Why, when, now time.Time) {
 	address, valid := message.ParseE164("+" + strings.TrimPrefix(from, "+"))
 	if !valid {
-		update.Unread++
+		update.Unread = append(update.Unread, id)
 		return
 	}
 	p := suppress.Preference{EventID: id, Provider: Name, Channel: message.WhatsApp, Address: address, Sender: c.Metadata.PhoneNumberID, Kind: kind, Why: why, At: when}
