@@ -57,7 +57,7 @@ type links struct{ age atomic.Int64 }
 // retire makes the pool drop every connection that there is: before it is used again, or when its call is over.
 func (l *links) retire() { l.age.Add(1) }
 
-// dialer returns a dialer whose connections can be retired. Each new one is held to the authorities that REDIS_CA_FILE has then; a file that cannot be
+// dialer returns a dialer whose connections can be retired. Each new one trusts the authorities that REDIS_CA_FILE has then; a file that cannot be
 // read, as in the middle of a change, leaves those of before.
 func (l *links) dialer(config *Config, o *redis.UniversalOptions) func(ctx context.Context, network, addr string) (net.Conn, error) {
 	var mu sync.Mutex

@@ -181,7 +181,7 @@ func (c *Call) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // replayable returns the request with a body that can be read again, which not every SDK provides: the pool makes a request once more where
-// the server said that it has not begun with it (HTTP/2's GOAWAY and REFUSED_STREAM), or where nothing of it was written.
+// the server said that it did not start on it (HTTP/2's GOAWAY and REFUSED_STREAM), or where nothing of it was written.
 func replayable(r *http.Request) (*http.Request, error) {
 	if r.Body == nil || r.Body == http.NoBody || r.GetBody != nil {
 		return r, nil
