@@ -196,15 +196,15 @@ const maxMessageID = 512
 
 // call sends the message, in a span of its own. The provider's id is stored, logged and shown, so that it is no longer than an id is.
 func (d *Deliver) call(ctx context.Context, i int, m message.Message) (provider.Receipt, error) {
-	if d.Tracer == nil {
-		receipt, err := d.Senders[i].Send(ctx, m)
-		receipt.MessageID = boundedID(receipt.MessageID)
-		return receipt, err
+	var span trace.Span
+	if d.Tracer != nil {
+		ctx, span = traceCall(ctx, d.Tracer, d.Senders[i].Name)
 	}
-	ctx, span := traceCall(ctx, d.Tracer, d.Senders[i].Name)
 	receipt, err := d.Senders[i].Send(ctx, m)
 	receipt.MessageID = boundedID(receipt.MessageID)
-	endCall(span, receipt, err)
+	if span != nil {
+		endCall(span, receipt, err)
+	}
 	return receipt, err
 }
 

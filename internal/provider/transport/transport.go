@@ -83,7 +83,7 @@ func (c *Client) BaseURL(variable, value, standard string) (*url.URL, error) {
 		return nil, nil
 	}
 	u, err := url.Parse(value)
-	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.RawQuery != "" || u.User != nil {
+	if err != nil || u.Hostname() == "" || u.Scheme != "http" && u.Scheme != "https" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
 		return nil, fmt.Errorf("%s is not the address of a host: set it as https://proxy.example", variable)
 	}
 	if u.Scheme == "http" && !c.AllowHTTP && !local(u.Hostname()) {

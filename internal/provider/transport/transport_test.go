@@ -228,7 +228,7 @@ func TestCancelled(t *testing.T) {
 
 func TestBaseURL(t *testing.T) {
 	t.Parallel()
-	for _, value := range []string{"proxy", "proxy:8080", "ftp://proxy", "http://", "http://user:secret@proxy", "http://proxy?x=1", "http://pro xy"} {
+	for _, value := range []string{"proxy", "proxy:8080", "ftp://proxy", "http://", "http://user:secret@proxy", "http://proxy?x=1", "http://pro xy", "https://:8080", "https://proxy#x"} {
 		if _, err := transport.New(1).BaseURL("TWILIO_BASE_URL", value, ""); err == nil || !strings.Contains(err.Error(), "TWILIO_BASE_URL") || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%q: %v", value, err)
 		}
