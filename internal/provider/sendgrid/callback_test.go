@@ -146,7 +146,9 @@ func TestParse(t *testing.T) {
 		"deferred":        {`"event":"deferred","response":"400 try again later","attempt":"5"`, report.Update{}},
 		"opened":          {`"event":"open","sg_machine_open":false`, reporttest.Reports(dlr(report.Read, nil))},
 		"opened by Apple": {`"event":"open","sg_machine_open":true`, report.Update{}},
-		"clicked":         {`"event":"click","url":"https://example.com"`, reporttest.Reports(dlr(report.Read, nil))},
+		"unsubscribed, among fields of other types": {`"event":"unsubscribe","type":7,"reason":{},"status":5.1,"bounce_classification":[],"sg_machine_open":"no"`,
+			reporttest.Preferences(prefer(suppress.OptOut, suppress.Unsubscribe))},
+		"clicked": {`"event":"click","url":"https://example.com"`, reporttest.Reports(dlr(report.Read, nil))},
 
 		"bounced":             {`"event":"bounce","type":"bounce","status":"5.1.1","reason":"550 jane.roe@example.com unknown"`, listed(failure.ReasonRecipient, "5.1.1", suppress.HardBounce)},
 		"bounced, in words":   {`"event":"bounce","status":"550 jane.roe@example.com unknown"`, listed(failure.ReasonRecipient, "", suppress.HardBounce)},

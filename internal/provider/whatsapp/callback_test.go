@@ -150,6 +150,10 @@ func TestParse(t *testing.T) {
 			`"messages":[{"from_user_id":"US.2","id":"wamid.2","timestamp":"1731705721","type":"text","text":{"body":"stop"}}]`), reporttest.Preferences(prefer("wamid.2:opt_out", suppress.OptOut, suppress.StopWord))},
 		"a user name alone": {change("messages", `"contacts":[{"user_id":"US.2"}],"messages":[{"from_user_id":"US.2","id":"wamid.2","timestamp":"1731705721","text":{"body":"stop"}}]`),
 			report.Update{Unread: []string{"wamid.2:opt_out"}}},
+		"STOP, among fields of other types": {change("messages", `"contacts":{"wa_id":7},"statuses":"none","messages":[{"from":"12025550143","id":"wamid.2","timestamp":["x"],"context":7,"button":"no",`+
+			`"interactive":[1],"text":{"body":"stop","preview_url":"x"}}]`), reporttest.Preferences(late)},
+		"a status, among fields of other types": {change("messages", `"statuses":[{"id":"wamid.1","status":"read","timestamp":"1731705721","recipient_id":7,"errors":"none","conversation":[]}]`),
+			reporttest.Reports(dlr(report.Read, nil))},
 		"a user name, thanks": {change("messages", `"messages":[{"from_user_id":"US.2","id":"wamid.2","text":{"body":"thanks"}}]`), report.Update{}},
 		"no offers":           {marketing("stop"), report.Update{}},
 		"offers again":        {marketing("resume"), reporttest.Preferences(prefer("digest", suppress.OptIn, suppress.Unsubscribe))},
