@@ -1,8 +1,11 @@
 package redisstore
 
 import (
+	"errors"
 	"strings"
 	"testing"
+
+	"github.com/alicebob/miniredis/v2"
 
 	"ringup.dev/ringup/internal/config/secret"
 	"ringup.dev/ringup/internal/message"
@@ -47,6 +50,27 @@ func TestRefusals(t *testing.T) {
 	store := open(t, url("127.0.0.1:1"), nil)
 	if _, err := store.Examine(t.Context()); err == nil || strings.Contains(Advice(err), "refuses") {
 		t.Errorf("no Redis: %v", err)
+	}
+}
+
+// TestReadiness: a healthy Redis of each kind is ready, and does not block a worker for longer than it takes to ask.
+func TestReadiness(t *testing.T) {
+	t.Parallel()
+	tls, ca := redistest.StartTLS(t)
+	for name, c := range map[string]Config{
+		"standalone": url(redistest.Start(t).Addr()), "embedded": url(miniredis.RunT(t).Addr()), "cluster": {Addrs: redistest.StartCluster(t)},
+		"sentinel": {Addrs: []string{redistest.StartSentinel(t)}, SentinelMaster: "ringup"}, "TLS": {URL: secret.String("rediss://" + tls.Addr()), CAFile: ca},
+	} {
+		store := open(t, c, nil)
+		for _, channel := range message.Channels {
+			if err := errors.Join(store.Ping(t.Context()), store.Consumer(channel, ConsumerConfig{}, nil).Blocks(t.Context())); err != nil {
+				t.Errorf("%s, %s: %v", name, channel, err)
+			}
+		}
+		warnings, err := store.warnings(t.Context())
+		if text := strings.Join(warnings, "\n"); err != nil || strings.Contains(text, "refuses") {
+			t.Errorf("%s: %s, %v", name, text, err)
+		}
 	}
 }
 
