@@ -174,7 +174,8 @@ func parse(body []byte) (field, text string, own bool) {
 			Field   json.RawMessage `json:"field"`
 		} `json:"errors"`
 	}
-	if json.Unmarshal(body, &answer) != nil || len(answer.Errors) == 0 || answer.Errors[0].Message == "" || answer.Errors[0].Field == nil {
+	_ = json.Unmarshal(body, &answer) // the error may say that another field has another type
+	if len(answer.Errors) == 0 || answer.Errors[0].Message == "" || answer.Errors[0].Field == nil {
 		return "", "", false
 	}
 	_ = json.Unmarshal(answer.Errors[0].Field, &field) // null is no field

@@ -189,10 +189,8 @@ func parse(body []byte) (e answered, own bool) {
 	var answer struct {
 		Error answered `json:"error"`
 	}
-	if json.Unmarshal(body, &answer) != nil || !answer.Error.Code.Given || answer.Error.Type == "" {
-		return answered{}, false
-	}
-	return answer.Error, true
+	_ = json.Unmarshal(body, &answer) // the error may say that another field has another type
+	return answer.Error, answer.Error.Code.Given && answer.Error.Type != ""
 }
 
 // noSuchObject is the subcode of whatsapp.InvalidParameter for a wrong id.

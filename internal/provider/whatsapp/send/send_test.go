@@ -91,11 +91,12 @@ func adapter() providertest.Adapter {
 func TestFormsOfCodes(t *testing.T) {
 	t.Parallel()
 	for body, want := range map[string]failure.Error{
-		`{"error":{"code":131026,"type":"OAuthException"}}`:                           {Class: failure.Permanent, Reason: failure.ReasonRecipient, Code: "131026"},
-		`{"error":{"code":"131026","type":"OAuthException"}}`:                         {Class: failure.Permanent, Reason: failure.ReasonRecipient, Code: "131026"},
-		`{"error":{"code":131026.0,"type":"OAuthException","error_subcode":null}}`:    {Class: failure.Permanent, Reason: failure.ReasonRecipient, Code: "131026"},
-		`{"error":{"code":"100","type":"GraphMethodException","error_subcode":"33"}}`: {Class: failure.Account, Reason: failure.ReasonSender, Code: "100"},
-		`{"error":{"code":190,"type":"OAuthException","error_subcode":[]}}`:           {Class: failure.Account, Reason: failure.ReasonCredentials, Code: "190"},
+		`{"error":{"code":131026,"type":"OAuthException"}}`:                                     {Class: failure.Permanent, Reason: failure.ReasonRecipient, Code: "131026"},
+		`{"error":{"code":"131026","type":"OAuthException"}}`:                                   {Class: failure.Permanent, Reason: failure.ReasonRecipient, Code: "131026"},
+		`{"error":{"code":131026.0,"type":"OAuthException","error_subcode":null}}`:              {Class: failure.Permanent, Reason: failure.ReasonRecipient, Code: "131026"},
+		`{"error":{"code":"100","type":"GraphMethodException","error_subcode":"33"}}`:           {Class: failure.Account, Reason: failure.ReasonSender, Code: "100"},
+		`{"error":{"code":190,"type":"OAuthException","is_transient":"no","error_subcode":{}}}`: {Class: failure.Account, Reason: failure.ReasonCredentials, Code: "190"},
+		`{"error":{"code":190,"type":"OAuthException","error_subcode":[]}}`:                     {Class: failure.Account, Reason: failure.ReasonCredentials, Code: "190"},
 	} {
 		for _, status := range []int{200, 400} {
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
