@@ -407,22 +407,6 @@ func TestTheQueueIsAwayForAWhile(t *testing.T) {
 	})
 }
 
-// TestAQueueThatDoesNotLetWait: where Redis refuses to let a worker block, the worker looks every two seconds, and says so once.
-func TestAQueueThatDoesNotLetWait(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		b := open(renderer{}, 1)
-		b.queue.wait = errors.New("ERR unknown command 'BLPOP'")
-		b.run(t, 10*time.Minute)
-		if said := strings.Count(b.log.String(), "wait failed"); b.queue.waits < 250 || b.queue.waits > 310 || said != 1 {
-			t.Errorf("asked %d times in ten minutes, said %d times", b.queue.waits, said)
-		}
-		if got := b.queue.outcomes(t); got["completed"] != 1 {
-			t.Errorf("%v", got)
-		}
-	})
-}
-
 func TestALostLeaseIsSaid(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -496,25 +480,3 @@ func TestAProviderThatNeverAnswers(t *testing.T) {
 		}
 	})
 }
-
-// TestALoopThatHangsIsNotLive runs outside of a bubble's clock, since the loop never ends: Live looks at the clock alone.
-func TestALoopThatHangsIsNotLive(t *testing.T) {
-	t.Parallel()
-	b := open(renderer{}, 0)
-	b.queue.hang = true
-	log := slog.New(slog.DiscardHandler)
-	metrics := worker.NewMetrics(prometheus.NewRegistry(), message.SMS)
-	hung := worker.New(worker.Options{
-		Config: worker.Config{Concurrency: 1, SendTimeout: time.Nanosecond}, Lease: 3 * time.Nanosecond, Queue: b.queue, Handler: nothing{},
-		Breakers: worker.NewBreakers(nil, metrics, log), Metrics: metrics, Log: log,
-	})
-	go func() { _ = hung.Run(t.Context()) }()
-	for hung.Live() == nil {
-		<-time.After(time.Millisecond)
-	}
-}
-
-// nothing handles no job: it is never given one.
-type nothing struct{}
-
-func (nothing) Handle(context.Context, *queue.Claimed) worker.Result { panic("a job") }
