@@ -143,7 +143,7 @@ func examineRedis(ctx context.Context, env envconfig.Lookuper) []finding {
 	defer cancel()
 	h, err := store.Examine(ctx)
 	if err != nil {
-		return []finding{{"Redis", false, err.Error() + "\nset REDIS_URL, or REDIS_HOST, REDIS_PORT and REDIS_PASSWORD"}}
+		return []finding{{"Redis", false, err.Error() + "\n" + redisstore.Advice(err)}}
 	}
 	out := []finding{{"Redis", true, "version " + h.Version}}
 	for _, w := range h.Warnings {

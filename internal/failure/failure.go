@@ -5,6 +5,8 @@ package failure
 import (
 	"errors"
 	"fmt"
+	"math"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -108,6 +110,28 @@ func Code(text string) string {
 		return ""
 	}
 	return text
+}
+
+// Number is a provider's code in JSON, where it is a number; by then a gateway or a library may have made a text or a float of it: 131026, "131026" and
+// 131026.0 are one code. Given is false where it is missing, null or something else, so that such a code does not take the rest of an answer along.
+type Number struct {
+	Value int
+	Given bool
+}
+
+// UnmarshalJSON reads a code. It returns no error.
+func (n *Number) UnmarshalJSON(text []byte) error {
+	n.Value, n.Given = ParseNumber(strings.Trim(string(text), `"`))
+	return nil
+}
+
+// ParseNumber reads the text of a numeric code, as Number does; false where it is something else.
+func ParseNumber(text string) (int, bool) {
+	value, err := strconv.ParseFloat(strings.TrimSpace(text), 64)
+	if err != nil || value != math.Trunc(value) || math.Abs(value) > math.MaxInt32 {
+		return 0, false
+	}
+	return int(value), true
 }
 
 // OfProvider reports whether the failure says something about the provider or the account as a whole, and so counts towards

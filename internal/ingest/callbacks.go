@@ -159,15 +159,18 @@ func read(callback provider.Callback, r *http.Request) (report.Update, inbound.R
 	return callback.Read(r, body)
 }
 
+// maxNamed bounds the messages that a line of the log names.
+const maxNamed = 20
+
 // apply verifies a callback and hands what it says to the queue. Errors: *inbound.Problem.
 func (c *Callbacks) apply(callback provider.Callback, r *http.Request) (inbound.Reply, string, error) {
 	update, reply, err := read(callback, r)
 	if err != nil {
 		return inbound.Reply{}, "", c.refused(callback.Provider, r, err)
 	}
-	if update.Unread > 0 {
-		c.unread.WithLabelValues(callback.Provider).Add(float64(update.Unread))
-		c.log.Warn("preference without a number", "provider", callback.Provider, "count", update.Unread)
+	if n := len(update.Unread); n > 0 {
+		c.unread.WithLabelValues(callback.Provider).Add(float64(n))
+		c.log.Warn("preference without a number", "provider", callback.Provider, "count", n, "messages", update.Unread[:min(n, maxNamed)])
 	}
 	if update.Empty() {
 		return reply, outcomeNothing, nil

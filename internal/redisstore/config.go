@@ -196,6 +196,9 @@ func (c *Config) options() (*redis.UniversalOptions, error) {
 		if c.Port < 1 || c.Port > 65535 {
 			return nil, fmt.Errorf("REDIS_PORT is %d: set a port, as 6379", c.Port)
 		}
+		if !isHost(c.Host) {
+			return nil, errors.New("REDIS_HOST is not the name or address of a host: set it as redis.example.com, its port as REDIS_PORT; or set REDIS_URL")
+		}
 		o.Addrs = []string{net.JoinHostPort(c.Host, strconv.Itoa(c.Port))}
 	}
 	for i, addr := range c.Addrs {
@@ -211,31 +214,34 @@ func (c *Config) options() (*redis.UniversalOptions, error) {
 		if o.TLSConfig == nil {
 			return nil, errors.New("REDIS_CA_FILE is set, but TLS is off: use rediss:// in REDIS_URL, or set REDIS_TLS=true")
 		}
-		var err error
-		if o.TLSConfig.RootCAs, err = authorities(c.CAFile); err != nil {
+		pool, err := c.authorities()
+		if err != nil {
 			return nil, err
 		}
+		o.TLSConfig.RootCAs = pool
 	}
 	return o, nil
 }
 
-var hostName = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?\.?$`)
+// hostName is labels of letters, digits, - and _.
+var hostName = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*\.?$`)
 
-// isHost says whether a text can be a host.
+// isHost says whether a text is a host's name, or an IP address without brackets. Another one can never be connected to: it may have a scheme, a port or a
+// password in it, so that no error shows it.
 func isHost(text string) bool {
 	_, err := netip.ParseAddr(text)
-	return err == nil || hostName.MatchString(text)
+	return err == nil || len(text) <= 253 && hostName.MatchString(text)
 }
 
-// authorities reads a file of PEM certificates.
-func authorities(file string) (*x509.CertPool, error) {
-	pem, err := os.ReadFile(file)
+// authorities reads REDIS_CA_FILE.
+func (c *Config) authorities() (*x509.CertPool, error) {
+	pem, err := os.ReadFile(c.CAFile)
 	if err != nil {
 		return nil, fmt.Errorf("REDIS_CA_FILE cannot be read: %w", err)
 	}
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("REDIS_CA_FILE %s has no PEM certificate", file)
+		return nil, fmt.Errorf("REDIS_CA_FILE %s has no PEM certificate", c.CAFile)
 	}
 	return pool, nil
 }

@@ -35,7 +35,7 @@ func TestHostsThatCannotWork(t *testing.T) {
 	for host, works := range map[string]bool{
 		"localhost": true, "redis": true, "redis_1": true, "redis-0.redis.shop.svc.cluster.local.": true, "10.0.0.7": true, "::1": true, "fe80::1%eth0": true, "1.example.com": true,
 		"redis://hunter2@redis": false, "hunter2@redis": false, "redis:6379": false, "redis:hunter2": false, "http://redis": false, " redis": false, "redis ": false, "re dis": false,
-		"[::1]": false, "/run/redis.sock": false, "redis,hunter2": false, "-": false, ".": false, "redis\n": false,
+		"[::1]": false, "/run/redis.sock": false, "redis,hunter2": false, "-": false, ".": false, "redis\n": false, "redis..local": false, strings.Repeat("a", 254): false,
 	} {
 		c := Config{Host: host, Port: 6379}
 		_, err := c.options()

@@ -76,7 +76,7 @@ func Open(config Config, log *slog.Logger) (*Store, error) {
 	}
 	silence()
 	var l links
-	options.Dialer = l.dialer(options, config.CAFile)
+	options.Dialer = l.dialer(&config, options)
 	s := &Store{config: config, client: redis.NewUniversalClient(options), log: log, keys: map[message.Channel]Keys{}, scripts: compile(), looked: map[message.Channel]*atomic.Int64{},
 		privacy: privacy{turn: make(chan struct{}, 1)}}
 	s.client.AddHook(&l)
@@ -93,8 +93,10 @@ func Open(config Config, log *slog.Logger) (*Store, error) {
 // Close ends the connection; calls that are under way fail.
 func (s *Store) Close() error { return s.client.Close() }
 
-// Ping asks whether Redis answers. Errors: queue.ErrUnavailable.
-func (s *Store) Ping(ctx context.Context) error { return unavailable(s.client.Ping(ctx).Err()) }
+// Ping asks whether Redis answers and runs scripts, without which nothing works. Errors: queue.ErrUnavailable.
+func (s *Store) Ping(ctx context.Context) error {
+	return unavailable(s.client.Eval(ctx, "return 1", nil).Err())
+}
 
 // call is one run of a script: args is a pointer to the struct of its arguments.
 type call struct {

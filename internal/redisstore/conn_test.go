@@ -130,38 +130,80 @@ func TestTLS(t *testing.T) {
 	}
 }
 
-// TestRenewedAuthority: the authorities are read again for a new connection, and those of before count while the file cannot be read.
-func TestRenewedAuthority(t *testing.T) {
+// TestAuthoritiesAreReadAgain: a new connection is held to the authorities that the file has by then; one that is cut off changes nothing.
+func TestAuthoritiesAreReadAgain(t *testing.T) {
 	t.Parallel()
 	server, ca := redistest.StartTLS(t)
-	_, other := redistest.StartTLS(t)
+	_, another := redistest.StartTLS(t)
 	file := filepath.Join(t.TempDir(), "ca.crt")
-	replace := func(by string) {
+	use := func(content []byte) {
 		t.Helper()
-		text, err := os.ReadFile(by)
-		if err == nil {
-			err = os.WriteFile(file, text, 0o600)
-		}
-		if err != nil {
+		if err := os.WriteFile(file, content, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	ping := func(store *Store, works bool) {
+	read := func(name string) []byte {
 		t.Helper()
-		if err := store.Ping(t.Context()); (err == nil) != works {
-			t.Error(err)
+		content, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
 		}
+		return content
 	}
-	replace(other)
-	store := open(t, Config{URL: secret.String("rediss://" + server.Addr()), CAFile: file}, nil)
-	ping(store, false)
-	replace(ca)
-	ping(store, true)
-	started := open(t, Config{URL: secret.String("rediss://" + server.Addr()), CAFile: file}, nil)
-	if err := os.WriteFile(file, []byte("half a file"), 0o600); err != nil {
+	use(read(another))
+	var l links
+	config := Config{URL: secret.String("rediss://" + server.Addr()), CAFile: file}
+	options, err := config.options()
+	if err != nil {
 		t.Fatal(err)
 	}
-	ping(started, true)
+	dial := l.dialer(&config, options)
+	for _, step := range []struct {
+		name    string
+		content []byte
+		trusted bool
+	}{{"another authority", read(another), false}, {"the right one", read(ca), true}, {"half a file", read(another)[:40], true}, {"another one again", read(another), false}} {
+		use(step.content)
+		conn, err := dial(t.Context(), "tcp", server.Addr())
+		if (err == nil) != step.trusted {
+			t.Errorf("%s: %v", step.name, err)
+		}
+		if err == nil {
+			_ = conn.Close()
+		}
+	}
+}
+
+// TestATokenIsLost: where the worker that took the token hangs, the next sweep wakes another one.
+func TestATokenIsLost(t *testing.T) {
+	t.Parallel()
+	_, store, producer, consumer := fixture(t)
+	if _, err := producer.Enqueue(t.Context(), webhook("w")); err != nil {
+		t.Fatal(err)
+	}
+	if err := store.client.LPop(t.Context(), store.keys[message.SMS].Wake).Err(); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // a second token would wake a worker for nothing
+		if _, err := store.Sweep(t.Context(), message.SMS, true); err != nil {
+			t.Fatal(err)
+		}
+		if n := store.client.LLen(t.Context(), store.keys[message.SMS].Wake).Val(); n != 1 {
+			t.Errorf("%d tokens while a job waits", n)
+		}
+	}
+	if _, claim, err := consumer.Exchange(t.Context(), nil, nil, &queue.ClaimRequest{Max: 2}); err != nil || len(claim.Jobs) != 1 {
+		t.Fatalf("%+v, %v", claim, err)
+	}
+	if err := store.client.Del(t.Context(), store.keys[message.SMS].Wake).Err(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.Sweep(t.Context(), message.SMS, true); err != nil {
+		t.Fatal(err)
+	}
+	if n := store.client.LLen(t.Context(), store.keys[message.SMS].Wake).Val(); n != 0 {
+		t.Errorf("%d tokens, and no job waits", n)
+	}
 }
 
 // TestEmbedded is the server inside `ringup dev`.

@@ -158,6 +158,15 @@ func (c *Consumer) Wait(ctx context.Context, atMost time.Duration) error {
 	}
 }
 
+// Blocks asks whether Redis lets this worker block until something is enqueued. It takes no token. Errors: queue.ErrUnavailable.
+func (c *Consumer) Blocks(ctx context.Context) error {
+	err := c.store.client.Do(ctx, "BLPOP", c.keys.Base+":none", "0.002").Err()
+	if errors.Is(err, redis.Nil) {
+		return nil
+	}
+	return unavailable(err)
+}
+
 // decodeJobs decodes evicted jobs; bytes that cannot be read are passed over.
 func decodeJobs(channel message.Channel, raws []string) []*job.Job {
 	var jobs []*job.Job

@@ -2,10 +2,15 @@ package redisstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"ringup.dev/ringup/internal/message"
 )
 
 // Health is the state of a Redis.
@@ -26,6 +31,14 @@ func (s *Store) Examine(ctx context.Context) (*Health, error) {
 		return nil, unavailable(err)
 	}
 	h := &Health{Version: "unknown", Skew: time.Until(now)}
+	warn := func(format string, args ...any) { h.Warnings = append(h.Warnings, fmt.Sprintf(format, args...)) }
+	if err := s.Ping(ctx); answered(err) {
+		warn("Redis refuses scripts, without which nothing works: allow EVAL and EVALSHA (%v)", err)
+	}
+	// A user of ingest or admin need not have the right to it.
+	if err := s.Consumer(message.Channels[0], ConsumerConfig{}, nil).Blocks(ctx); answered(err) && !strings.Contains(err.Error(), "NOPERM") {
+		warn("Redis refuses BLPOP, by which idle workers wait: allow it (%v)", err)
+	}
 	// Redis 6.2 takes one section at most; the default has all of them.
 	info, err := s.client.Info(ctx).Result()
 	if err != nil {
@@ -40,7 +53,6 @@ func (s *Store) Examine(ctx context.Context) (*Health, error) {
 		return ""
 	}
 	number := func(name string) float64 { n, _ := strconv.ParseFloat(field(name), 64); return n }
-	warn := func(format string, args ...any) { h.Warnings = append(h.Warnings, fmt.Sprintf(format, args...)) }
 	if version := field("redis_version"); version != "" {
 		h.Version = version
 	}
@@ -65,6 +77,22 @@ func (s *Store) Examine(ctx context.Context) (*Health, error) {
 			"start; set `user default off resetpass ~* &* +@all`")
 	}
 	return h, nil
+}
+
+// answered says that an error is one that Redis answered with.
+func answered(err error) bool {
+	var says redis.Error
+	return errors.As(err, &says)
+}
+
+// Advice says what to set where Redis cannot be asked, by the error of a call.
+func Advice(err error) string {
+	for _, words := range []string{"WRONGPASS", "NOAUTH", "invalid password", "without any password"} {
+		if strings.Contains(err.Error(), words) {
+			return "Redis refuses the user or the password: set REDIS_USERNAME and REDIS_PASSWORD, or those in REDIS_URL; REDIS_SENTINEL_… for the sentinels"
+		}
+	}
+	return "set REDIS_URL, or REDIS_HOST, REDIS_PORT and REDIS_PASSWORD"
 }
 
 // defaultUserIsPowerless says that the user as which Redis replays its own append-only file may not run every command.
@@ -108,7 +136,7 @@ func (s *Store) LogWarnings(ctx context.Context) {
 		}
 		if !said && ctx.Err() == nil {
 			said = true
-			s.log.Error("Redis cannot be reached; trying again until it can (REDIS_URL, REDIS_HOST, REDIS_PORT, REDIS_PASSWORD)", "error", err)
+			s.log.Error("Redis cannot be reached; trying again until it can", "error", err, "set", Advice(err))
 		}
 		select {
 		case <-ctx.Done():

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 
@@ -56,18 +57,24 @@ type links struct{ age atomic.Int64 }
 // retire makes the pool drop every connection that there is: before it is used again, or when its call is over.
 func (l *links) retire() { l.age.Add(1) }
 
-// dialer returns a dialer whose connections can be retired. The authorities of caFile, "" for none, are read for each connection: certificates are
-// renewed while programs run. While the file cannot be read, those of the start count.
-func (l *links) dialer(o *redis.UniversalOptions, caFile string) func(ctx context.Context, network, addr string) (net.Conn, error) {
-	return func(ctx context.Context, network, addr string) (net.Conn, error) {
-		age, secured := l.age.Load(), o.TLSConfig
-		if caFile != "" {
-			if roots, err := authorities(caFile); err == nil {
-				secured = secured.Clone()
-				secured.RootCAs = roots
+// dialer returns a dialer whose connections can be retired. Each new one trusts the authorities that REDIS_CA_FILE has then; a file that cannot be
+// read, as in the middle of a change, leaves those of before.
+func (l *links) dialer(config *Config, o *redis.UniversalOptions) func(ctx context.Context, network, addr string) (net.Conn, error) {
+	var mu sync.Mutex
+	dialer := func() func(context.Context, string, string) (net.Conn, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if config.CAFile != "" {
+			if authorities, err := config.authorities(); err == nil {
+				o.TLSConfig = o.TLSConfig.Clone()
+				o.TLSConfig.RootCAs = authorities
 			}
 		}
-		conn, err := redis.NewDialer(&redis.Options{DialTimeout: o.DialTimeout, TLSConfig: secured})(ctx, network, addr)
+		return redis.NewDialer(&redis.Options{DialTimeout: o.DialTimeout, TLSConfig: o.TLSConfig})
+	}
+	return func(ctx context.Context, network, addr string) (net.Conn, error) {
+		age := l.age.Load()
+		conn, err := dialer()(ctx, network, addr)
 		if err != nil {
 			return nil, err
 		}

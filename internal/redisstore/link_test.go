@@ -36,6 +36,7 @@ func everyCall(store *Store, producer *Producer, consumer *Consumer, deliveries 
 		"OpenBreaker":  func(ctx context.Context) error { return store.OpenBreaker(ctx, sms, "p", "ann", true) },
 		"CloseBreaker": func(ctx context.Context) error { return store.CloseBreaker(ctx, sms, "p") },
 		"Ping":         func(ctx context.Context) error { return store.Ping(ctx) },
+		"Blocks":       func(ctx context.Context) error { return consumer.Blocks(ctx) },
 		"Forget": func(ctx context.Context) error {
 			_, err := store.Forget(ctx, queue.ForgetRequest{AtMost: 1})
 			return err

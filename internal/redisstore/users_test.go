@@ -88,6 +88,15 @@ func TestUsersInACluster(t *testing.T) {
 	if _, claim, err := limited.Exchange(t.Context(), nil, nil, &queue.ClaimRequest{Max: 9}); err != nil || len(claim.Jobs) != 1 {
 		t.Errorf("a claim whose recipients are looked up: %+v, %v", claim, err)
 	}
+	if err := errors.Join(ingest.Ping(t.Context()), worker.Ping(t.Context()), admins.Ping(t.Context()), consumer.Blocks(t.Context())); err != nil {
+		t.Errorf("readiness: %v", err)
+	}
+	for _, store := range []*Store{ingest, worker, admins} {
+		warnings, err := store.warnings(t.Context())
+		if text := strings.Join(warnings, "\n"); err != nil || strings.Contains(text, "refuses") {
+			t.Errorf("the doctor: %s, %v", text, err)
+		}
+	}
 	deliveries := as("ingest").Deliveries(prometheus.NewRegistry())
 	if err := errors.Join(deliveries.store.rekeyAll(t.Context(), message.SMS), deliveries.Accept(t.Context(), report.Update{Preferences: []suppress.Preference{
 		{EventID: "1", Provider: "p", Channel: message.SMS, Address: "+15550100001", Kind: suppress.OptIn, Why: suppress.StopWord}}}), deliveries.applyAll(t.Context(), message.SMS)); err != nil {

@@ -71,8 +71,8 @@ func (r *Report) Remedy() Remedy {
 type Update struct {
 	Reports     []Report
 	Preferences []suppress.Preference
-	// Unread counts wishes (STOP, START) of persons whose number cannot be read: an operator has to look them up at the provider.
-	Unread int
+	// Unread are the event ids of wishes (STOP, START) of persons whose number cannot be read: an operator has to look them up at the provider.
+	Unread []string
 }
 
 // Empty says that there is nothing to apply.

@@ -114,3 +114,25 @@ func TestAReadOnlyQueue(t *testing.T) {
 		b.run(t, 10*time.Minute)
 	})
 }
+
+// TestALoopThatHangsIsNotLive runs outside of a bubble's clock, since the loop never ends: Live looks at the clock alone.
+func TestALoopThatHangsIsNotLive(t *testing.T) {
+	t.Parallel()
+	b := open(renderer{}, 0)
+	b.queue.hang = true
+	log := slog.New(slog.DiscardHandler)
+	metrics := worker.NewMetrics(prometheus.NewRegistry(), message.SMS)
+	hung := worker.New(worker.Options{
+		Config: worker.Config{Concurrency: 1, SendTimeout: time.Nanosecond}, Lease: 3 * time.Nanosecond, Queue: b.queue, Handler: nothing{},
+		Breakers: worker.NewBreakers(nil, metrics, log), Metrics: metrics, Log: log,
+	})
+	go func() { _ = hung.Run(t.Context()) }()
+	for hung.Live() == nil {
+		<-time.After(time.Millisecond)
+	}
+}
+
+// nothing handles no job: it is never given one.
+type nothing struct{}
+
+func (nothing) Handle(context.Context, *queue.Claimed) worker.Result { panic("a job") }

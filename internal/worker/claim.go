@@ -101,14 +101,19 @@ func (w *Worker) schedule(ctx context.Context, c *queue.Claim) {
 		return
 	}
 	s.waiting = true
+	rest, first := pauseAfter(s.deaf), s.deaf == 0
 	go func() {
-		if err := w.Queue.Wait(ctx, pause); err != nil && ctx.Err() == nil {
-			// The next round trip meets the same trouble, and reports it.
+		err := w.Queue.Wait(ctx, pause)
+		if err != nil && ctx.Err() == nil {
+			// Mostly the next round trip meets the same trouble, and reports it. But Redis may refuse this command alone (BLPOP).
+			if first {
+				w.Log.Warn("wait failed", "error", err)
+			}
 			select {
 			case <-ctx.Done():
-			case <-time.After(50 * time.Millisecond):
+			case <-time.After(rest):
 			}
 		}
-		s.woken <- struct{}{}
+		s.woken <- err
 	}()
 }

@@ -2,6 +2,8 @@ package worker_test
 
 import (
 	"context"
+	"errors"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -57,4 +59,20 @@ func TestNoHandlerSeesThem(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestAQueueThatDoesNotLetWait: where Redis refuses to let a worker block, the worker looks every two seconds, and says so once.
+func TestAQueueThatDoesNotLetWait(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := open(renderer{}, 1)
+		b.queue.wait = errors.New("ERR unknown command 'BLPOP'")
+		b.run(t, 10*time.Minute)
+		if said := strings.Count(b.log.String(), "wait failed"); b.queue.waits < 250 || b.queue.waits > 310 || said != 1 {
+			t.Errorf("asked %d times in ten minutes, said %d times", b.queue.waits, said)
+		}
+		if got := b.queue.outcomes(t); got["completed"] != 1 {
+			t.Errorf("%v", got)
+		}
+	})
 }

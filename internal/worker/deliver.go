@@ -5,9 +5,11 @@ import (
 	"errors"
 	"log/slog"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
+	"unicode"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/otel/trace"
@@ -70,6 +72,11 @@ type word struct{ took, failed atomic.Int64 }
 // failing reports whether a failure is the provider's latest word.
 func (w *word) failing() bool { return w.failed.Load() > w.took.Load() }
 
+// failedAfter reports whether a provider fails, and did so later than another one.
+func (w *word) failedAfter(other *word) bool {
+	return w.failing() && w.failed.Load() > other.failed.Load()
+}
+
 // NewDeliver returns the handler.
 func NewDeliver(o DeliverOptions) *Deliver {
 	d := &Deliver{DeliverOptions: o, policy: policy{
@@ -108,12 +115,16 @@ func (d *Deliver) deliver(ctx context.Context, c *queue.Claimed, i int, a *attem
 }
 
 // choose returns which provider takes a job: the one that the claim chose; or the next one, if that can be used, for a message that it took and did
-// not deliver, and for one that comes back while a failure is that provider's latest word. Where messages are few, its breaker does not open.
+// not deliver, and for one that comes back while a failure is that provider's latest word. Where messages are few, its breaker does not open. While
+// both fail, they take turns: the first one may be well again.
 func (d *Deliver) choose(c *queue.Claimed) int {
-	if !c.Probe && (c.Job.Alternate || c.Job.Returns > 0 && d.words[c.Provider].failing()) {
-		if next := (c.Provider + 1) % len(d.Senders); !d.Breakers.Open(next) {
-			return next
-		}
+	if c.Probe {
+		return c.Provider
+	}
+	next := (c.Provider + 1) % len(d.Senders)
+	leaves := c.Job.Returns > 0 && d.words[c.Provider].failing() && !d.words[next].failedAfter(&d.words[c.Provider])
+	if (c.Job.Alternate || leaves) && !d.Breakers.Open(next) {
+		return next
 	}
 	return c.Provider
 }
@@ -180,15 +191,31 @@ func (d *Deliver) send(ctx context.Context, i int, a *attempt) {
 	}
 }
 
-// call sends the message, in a span of its own.
+// maxMessageID is longer than the id of any provider, in bytes, and than the sandbox's, which has a job's id in it.
+const maxMessageID = 512
+
+// call sends the message, in a span of its own. The provider's id is stored, logged and shown, so that it is no longer than an id is.
 func (d *Deliver) call(ctx context.Context, i int, m message.Message) (provider.Receipt, error) {
-	if d.Tracer == nil {
-		return d.Senders[i].Send(ctx, m)
+	var span trace.Span
+	if d.Tracer != nil {
+		ctx, span = traceCall(ctx, d.Tracer, d.Senders[i].Name)
 	}
-	ctx, span := traceCall(ctx, d.Tracer, d.Senders[i].Name)
 	receipt, err := d.Senders[i].Send(ctx, m)
-	endCall(span, receipt, err)
+	receipt.MessageID = boundedID(receipt.MessageID)
+	if span != nil {
+		endCall(span, receipt, err)
+	}
 	return receipt, err
+}
+
+// boundedID returns a provider's id of a message: the beginning of one that is too long, and without characters that cannot be seen.
+func boundedID(id string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return -1
+		}
+		return r
+	}, strings.ToValidUTF8(id[:min(len(id), maxMessageID)], ""))
 }
 
 // record counts and logs the result of an attempt, and gives back what was reserved for a message that did not go out.

@@ -2,6 +2,7 @@ package worker_test
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"strings"
 	"sync/atomic"
@@ -340,6 +341,71 @@ func TestOutageIsLeftForTheNextProvider(t *testing.T) {
 			t.Errorf("the first was asked for %v, the second for %v", first.sent, second.sent)
 		}
 	})
+}
+
+// TestProvidersTakeTurnsInAnOutage: while two providers fail, a message that comes back is not left to one of them: whichever is well first takes it.
+func TestProvidersTakeTurnsInAnOutage(t *testing.T) {
+	t.Parallel()
+	for well, name := range []string{"twilio", "aws"} {
+		synctest.Test(t, func(t *testing.T) {
+			var over atomic.Bool
+			b := open(renderer{}, 1, patient, func(s *setup) {
+				s.providers = nil
+				for i, name := range []string{"twilio", "aws"} {
+					p := &picky{sender: &sender{sent: map[string]int{}}, fails: func(string) error {
+						if i == well && over.Load() {
+							return nil
+						}
+						return &failure.Error{Class: failure.Transient, Reason: failure.ReasonOutage}
+					}}
+					s.providers = append(s.providers, worker.Sender{Name: name, Provider: p})
+				}
+			})
+			first := *b.queue.waiting[0].Job
+			b.queue.waiting = nil
+			go func() {
+				for returns := range 10 {
+					if returns == 6 {
+						over.Store(true)
+					}
+					again := first
+					again.Returns = returns
+					b.queue.mu.Lock()
+					b.queue.waiting = append(b.queue.waiting, &queue.Claimed{Job: &again, Raw: fmt.Append(nil, returns)})
+					b.queue.mu.Unlock()
+					time.Sleep(time.Minute) //nolint:forbidigo // the bubble's clock
+				}
+			}()
+			b.run(t, 11*time.Minute)
+			if got := b.queue.outcomes(t); got["completed"] < 2 {
+				t.Errorf("%s is well again: %v", name, got)
+			}
+		})
+	}
+}
+
+// TestMessageIDs: a provider's id is stored and logged as it is, but for what no id is: very long, or of characters that cannot be seen.
+func TestMessageIDs(t *testing.T) {
+	t.Parallel()
+	for id, want := range map[string]string{
+		"SM00000000000000000000000000000001":         "SM00000000000000000000000000000001",
+		"wamid.HBgLMTIwMjU1NTAxNDMVAgARGBI5QTNDQTVC": "wamid.HBgLMTIwMjU1NTAxNDMVAgARGBI5QTNDQTVC",
+		"sandbox-ORD 12/7é:sms:1":                    "sandbox-ORD 12/7é:sms:1",
+		strings.Repeat("x", 900<<10):                 strings.Repeat("x", 512),
+		strings.Repeat("é", 900<<10):                 strings.Repeat("é", 256),
+		"x" + strings.Repeat("é", 900<<10):           "x" + strings.Repeat("é", 255),
+		"a\x1b[31mb\r\nc\u202ed\xff":                 "a[31mbcd",
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			b := open(renderer{}, 1)
+			b.sender.id = id
+			claimed := b.queue.waiting[0]
+			b.run(t, time.Second)
+			if done, is := b.queue.settled[claimed][0].Outcome.(queue.Done); !is || done.MessageID != want || b.log.Len() > 10_000 {
+				t.Errorf("%.40q: %.600q, and %d bytes of log", id, done.MessageID, b.log.Len())
+			}
+		})
+	}
 }
 
 // TestRecipientsOwnLimit: once a provider refuses a person more, further messages to them are scheduled without a call, one after the other.

@@ -21,11 +21,12 @@ type state struct {
 	failures  int       // round trips in a row that failed
 	full      bool      // the latest claim left jobs because of their size; until a job is settled
 	waiting   bool      // a goroutine blocks on the queue, and will say so on woken
-	woken     chan struct{}
+	woken     chan error
+	deaf      int // how often in a row that failed
 }
 
 func newState() state {
-	return state{inFlight: map[*queue.Claimed]struct{}{}, woken: make(chan struct{}, 1)}
+	return state{inFlight: map[*queue.Claimed]struct{}{}, woken: make(chan error, 1)}
 }
 
 // Run works until ctx ends; then it claims nothing more, lets the jobs that have begun end, settles them, puts back the others, and returns.
@@ -55,9 +56,12 @@ func (w *Worker) Run(ctx context.Context) error {
 		case r := <-w.nextResults(poll, draining):
 			w.handleResult(&r)
 		case <-w.pool.halfFull:
-		case <-w.state.woken:
+		case err := <-w.state.woken:
 			w.state.waiting = false
 			w.state.nextPoll = time.Time{}
+			if w.state.deaf++; err == nil {
+				w.state.deaf = 0
+			}
 		case <-poll.C:
 		case <-renew.C:
 			w.renew(ctx)
@@ -80,7 +84,7 @@ func (w *Worker) nextResults(poll *time.Timer, draining bool) <-chan handled {
 	s := &w.state
 	if draining {
 		if len(s.settlements) > 0 {
-			poll.Reset(w.backoff())
+			poll.Reset(pauseAfter(w.state.failures))
 		}
 		return w.pool.results
 	}
@@ -188,7 +192,7 @@ func (w *Worker) exchange(ctx context.Context, now time.Time, draining bool) {
 	if err != nil {
 		s.failures++
 		s.answering = time.Time{}
-		s.nextPoll = time.Now().Add(w.backoff())
+		s.nextPoll = time.Now().Add(pauseAfter(w.state.failures))
 		w.Log.Warn("exchange failed", "error", err, "unsettled", len(s.settlements))
 		return
 	}
@@ -208,7 +212,7 @@ func (w *Worker) noteReadOnly(err error) {
 	}
 }
 
-// backoff is the pause after the queue did not answer: 50 ms, doubled up to 2 s.
-func (w *Worker) backoff() time.Duration {
-	return min(50*time.Millisecond<<min(w.state.failures, 10), blockedPoll)
+// pauseAfter is the pause after the queue did not answer so many times in a row: 50 ms, doubled up to 2 s.
+func pauseAfter(failures int) time.Duration {
+	return min(50*time.Millisecond<<min(failures, 10), blockedPoll)
 }

@@ -41,6 +41,9 @@ type memory struct {
 	spentTakes time.Duration
 	// breakers come back with settlements and reports, and not with a claim alone.
 	breakers map[string]queue.BreakerState
+	// wait is what a worker's Wait returns at once; nil where it waits. waits counts them.
+	wait  error
+	waits int
 	// answers changes an answer before it is returned; the claim is nil where none was asked for.
 	answers func(*queue.Settled, *queue.Claim)
 }
@@ -100,6 +103,13 @@ func (m *memory) Spent(context.Context) (map[string]int64, error) {
 }
 
 func (m *memory) Wait(ctx context.Context, atMost time.Duration) error {
+	m.mu.Lock()
+	m.waits++
+	err := m.wait
+	m.mu.Unlock()
+	if err != nil {
+		return err
+	}
 	select {
 	case <-ctx.Done():
 	case <-time.After(atMost):
@@ -131,6 +141,7 @@ type sender struct {
 	err, ill      error
 	reports       bool   // deliveries
 	before        func() // nil, or called before each send
+	id            string // of each message; "" for one made of the job's
 }
 
 func (s *sender) Send(ctx context.Context, m message.Message) (provider.Receipt, error) {
@@ -152,6 +163,9 @@ func (s *sender) Send(ctx context.Context, m message.Message) (provider.Receipt,
 	}
 	if s.err != nil {
 		return provider.Receipt{}, s.err
+	}
+	if s.id != "" {
+		return provider.Receipt{MessageID: s.id}, nil
 	}
 	return provider.Receipt{MessageID: "m-" + m.JobID}, nil
 }
@@ -466,25 +480,3 @@ func TestAProviderThatNeverAnswers(t *testing.T) {
 		}
 	})
 }
-
-// TestALoopThatHangsIsNotLive runs outside of a bubble's clock, since the loop never ends: Live looks at the clock alone.
-func TestALoopThatHangsIsNotLive(t *testing.T) {
-	t.Parallel()
-	b := open(renderer{}, 0)
-	b.queue.hang = true
-	log := slog.New(slog.DiscardHandler)
-	metrics := worker.NewMetrics(prometheus.NewRegistry(), message.SMS)
-	hung := worker.New(worker.Options{
-		Config: worker.Config{Concurrency: 1, SendTimeout: time.Nanosecond}, Lease: 3 * time.Nanosecond, Queue: b.queue, Handler: nothing{},
-		Breakers: worker.NewBreakers(nil, metrics, log), Metrics: metrics, Log: log,
-	})
-	go func() { _ = hung.Run(t.Context()) }()
-	for hung.Live() == nil {
-		<-time.After(time.Millisecond)
-	}
-}
-
-// nothing handles no job: it is never given one.
-type nothing struct{}
-
-func (nothing) Handle(context.Context, *queue.Claimed) worker.Result { panic("a job") }

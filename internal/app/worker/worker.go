@@ -162,6 +162,9 @@ const tracesTimeout = 2 * time.Second
 // probeTTL is how long a provider's probe is good for: some allow one call a second for the whole account.
 const probeTTL = time.Minute
 
+// blocksTTL is how long it is known that Redis lets workers block: a matter of its configuration.
+const blocksTTL = time.Minute
+
 // deliver builds, from a valid configuration, what renders and checks the channel's messages. The caller adds what sends them.
 func (c *Config) deliver(channel message.Channel) (worker.DeliverOptions, *render.Renderer, error) {
 	renderer, renderErr := render.New(c.Render, c.Brand.Directory(), channel)
@@ -225,7 +228,8 @@ func New(ctx context.Context, c Config, env envconfig.Lookuper, log *slog.Logger
 	if err != nil {
 		return nil, err
 	}
-	checks := []opsserver.Check{{Name: "redis", TTL: time.Second, Run: store.Ping}}
+	consumer := store.Consumer(channel, c.Consumer, nil)
+	checks := []opsserver.Check{{Name: "redis", TTL: time.Second, Run: store.Ping}, {Name: "redis-blocks", TTL: blocksTTL, Run: consumer.Blocks}}
 	var names []string
 	for _, n := range named {
 		names = append(names, n.Name)

@@ -67,6 +67,9 @@ func NewCallback(c CallbackConfig, amazon http.RoundTripper, log *slog.Logger, n
 
 // read verifies an envelope of SNS and reads the event in it. A topic's request to subscribe is confirmed.
 func (c *callback) read(r *http.Request, body []byte) (report.Update, inbound.Reply, error) {
+	if r.Header.Get("X-Amz-Sns-Rawdelivery") == "true" {
+		return report.Update{}, inbound.Reply{}, inbound.Malformed("the subscription has raw message delivery, which removes the signature: turn it off")
+	}
 	e, err := parseEnvelope(body)
 	if err != nil {
 		return report.Update{}, inbound.Reply{}, err

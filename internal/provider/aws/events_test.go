@@ -1,6 +1,7 @@
 package aws
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -77,6 +78,8 @@ func TestSESEvents(t *testing.T) {
 		"called spam, before": {complaint(`,"complaintSubType":"OnAccountSuppressionList"`), report.Update{
 			Reports:     []report.Report{dlr(report.Failed, &failure.Error{Class: failure.Permanent, Reason: failure.ReasonOptedOut, Suppress: true})},
 			Preferences: []suppress.Preference{prefer("n1:1", suppress.OptOut, suppress.Complaint)}}},
+		"called spam, among fields of other types": {strings.NewReplacer(`["ringup"]`, `"ringup"`, `["Jane Roe <jane.roe@example.com>"]`, `"Jane"`).Replace(
+			complaint(`,"complaintFeedbackType":7,"complaintSubType":[]`)), reporttest.Preferences(prefer("n1:1", suppress.OptOut, suppress.Complaint))},
 		"called good":          {complaint(`,"complaintFeedbackType":"not-spam"`), report.Update{}},
 		"unsubscribed":         {subscription("false", "true"), reporttest.Preferences(prefer("n1:1", suppress.OptOut, suppress.Unsubscribe))},
 		"subscribed again":     {subscription("true", "false"), reporttest.Preferences(prefer("n1:1", suppress.OptIn, suppress.Unsubscribe))},

@@ -354,3 +354,19 @@ func TestConfiguration(t *testing.T) {
 		}
 	}
 }
+
+// TestRawDelivery: the refusal of a message without a signature says which setting removed it.
+func TestRawDelivery(t *testing.T) {
+	t.Parallel()
+	callback, err := NewCallback(CallbackConfig{SESTopics: []string{vectorTopic}}, nil, slog.New(slog.DiscardHandler), time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body := `{"eventType":"Delivery","mail":{"messageId":"m1"}}`
+	r := httptest.NewRequest(http.MethodPost, CallbackPath, strings.NewReader(body))
+	r.Header.Set("x-amz-sns-rawdelivery", "true")
+	update, _, err := callback.Read(r, []byte(body))
+	if reporttest.Answered(err) != 400 || !strings.Contains(err.Error(), "raw message delivery") || !update.Empty() {
+		t.Errorf("%+v, %v", update, err)
+	}
+}

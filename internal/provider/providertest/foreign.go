@@ -57,14 +57,17 @@ func (a *Adapter) cutOff() []string {
 // account: it is tried again, and counts towards the breaker.
 func (a *Adapter) foreign(t *testing.T) {
 	t.Parallel()
-	for status := 400; status < 600; status++ {
+	for status := 300; status < 600; status++ {
+		if status > 308 && status < 400 {
+			continue // there are none
+		}
 		t.Run(fmt.Sprint(status), func(t *testing.T) {
 			t.Parallel()
 			want := failure.Transient
 			switch {
 			case status == http.StatusTooManyRequests:
 				want = failure.Throttled
-			case status >= 500 && status != http.StatusServiceUnavailable:
+			case status >= 500 && status != http.StatusServiceUnavailable, status == http.StatusSeeOther:
 				want = failure.Ambiguous // the provider may have taken it, and what it answered was lost
 			}
 			b := a.open(t, a.Secret)
@@ -79,6 +82,30 @@ func (a *Adapter) foreign(t *testing.T) {
 				}
 				if e := failure.AsError(b.provider.Probe(within(t, 10*time.Second))); e.Class != want {
 					t.Errorf("probe: %q: %v, want %s", body, e, want)
+				}
+			}
+		})
+	}
+}
+
+// foreignSuccess looks whether an answer of another program is taken for the provider's because its status is one of success: a message would be lost, or
+// a provider called healthy, or an account blamed.
+func (a *Adapter) foreignSuccess(t *testing.T) {
+	t.Parallel()
+	for _, status := range []int{200, 201, 202, 203, 206, 226} {
+		t.Run(fmt.Sprint(status), func(t *testing.T) {
+			t.Parallel()
+			b := a.open(t, a.Secret)
+			for _, body := range append(a.cutOff(), foreignBodies...) {
+				b.emulator.Fail(emulator.Fault{Kind: emulator.Foreign, Probes: true, Refusal: emulator.Refusal{Status: status, Text: body}})
+				// SendGrid's own 202 has no body.
+				if status != http.StatusAccepted || strings.TrimSpace(body) != "" {
+					if _, err := b.provider.Send(within(t, 10*time.Second), a.message()); failure.AsError(err).Class != failure.Ambiguous || err == nil {
+						t.Errorf("%q: %v", body, err)
+					}
+				}
+				if err := b.provider.Probe(within(t, 10*time.Second)); err == nil || failure.AsError(err).Class != failure.Ambiguous {
+					t.Errorf("probe: %q: %v", body, err)
 				}
 			}
 		})

@@ -125,6 +125,7 @@ func Run(t *testing.T, a Adapter) {
 	t.Run("wrong credentials", a.wrongCredentials)
 	t.Run("faults", a.faults)
 	t.Run("answers of other programs", a.foreign)
+	t.Run("answers of other programs that sound like success", a.foreignSuccess)
 	t.Run("pauses", a.pauses)
 	t.Run("no server", a.noServer)
 	t.Run("too slow", a.tooSlow)
@@ -319,7 +320,7 @@ func (a *Adapter) faults(t *testing.T) {
 		"its own internal error":   {emulator.Fault{Refusal: status(500)}, failure.Transient, failure.ReasonOutage, 0},
 		"a proxy's page":           {emulator.Fault{Kind: emulator.Page, Refusal: status(502)}, failure.Ambiguous, failure.ReasonOutage, 0},
 		"an empty 503":             {emulator.Fault{Kind: emulator.Empty, Refusal: status(503)}, failure.Transient, failure.ReasonOutage, 0},
-		"a redirect":               {emulator.Fault{Kind: emulator.Empty, Refusal: status(302)}, failure.Ambiguous, failure.ReasonUnreadable, 0},
+		"a redirect":               {emulator.Fault{Kind: emulator.Empty, Refusal: status(302)}, failure.Transient, failure.ReasonUnreadable, 0},
 		"gone before it was taken": {emulator.Fault{Kind: emulator.DropBefore}, failure.Ambiguous, failure.ReasonNetwork, 0},
 		"gone after it was taken":  {emulator.Fault{Kind: emulator.DropAfter}, failure.Ambiguous, failure.ReasonNetwork, 1},
 		"half an answer":           {emulator.Fault{Kind: emulator.Half}, failure.Ambiguous, failure.ReasonNetwork, 1},

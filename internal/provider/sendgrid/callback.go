@@ -26,8 +26,9 @@ const CallbackPath = "/callbacks/sendgrid"
 const (
 	// maxBody is above a batch: SendGrid sends one when it has 768 KB, or 30 s have passed (…/tracking-events/getting-started-event-webhook).
 	maxBody = 2 << 20
-	// window is how far a signed timestamp may be from now: an older callback is a replay. SendGrid's own library does not check it.
-	window = 5 * time.Minute
+	// window is how far a signed timestamp may be from now. SendGrid repeats what it could not deliver for a day; that of an hour is taken, so that an
+	// outage of ours loses nothing, and clocks differ. A replay within it is known by its events' ids. SendGrid's own library does not check it.
+	window = time.Hour + 5*time.Minute
 )
 
 // CallbackConfig has the keys that SendGrid signs with.

@@ -29,7 +29,8 @@ type event struct {
 	Job            string          `json:"ringup_job"` // report.JobField
 }
 
-// parse reads a batch. An event that cannot be read is left out, so that it does not hold up the others. Errors: *inbound.Problem.
+// parse reads a batch. What is of an unknown form is left out, an event or a field of one, so that it does not hold up the others. Errors:
+// *inbound.Problem.
 func parse(body []byte, now time.Time) (report.Update, error) {
 	var batch []json.RawMessage
 	if err := json.Unmarshal(body, &batch); err != nil {
@@ -38,9 +39,7 @@ func parse(body []byte, now time.Time) (report.Update, error) {
 	var update report.Update
 	for _, raw := range batch {
 		var e event
-		if json.Unmarshal(raw, &e) != nil {
-			continue
-		}
+		_ = json.Unmarshal(raw, &e) // the error says which field has another type
 		if e.EventID == "" {
 			e.EventID = report.Digest(raw)
 		}

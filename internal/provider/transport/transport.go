@@ -83,7 +83,7 @@ func (c *Client) BaseURL(variable, value, standard string) (*url.URL, error) {
 		return nil, nil
 	}
 	u, err := url.Parse(value)
-	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.RawQuery != "" || u.User != nil {
+	if err != nil || u.Hostname() == "" || u.Scheme != "http" && u.Scheme != "https" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
 		return nil, fmt.Errorf("%s is not the address of a host: set it as https://proxy.example", variable)
 	}
 	if u.Scheme == "http" && !c.AllowHTTP && !local(u.Hostname()) {
@@ -145,6 +145,10 @@ func (c *Call) RoundTrip(r *http.Request) (*http.Response, error) {
 	if c.sent {
 		return nil, errSecond
 	}
+	r, err := replayable(r)
+	if err != nil {
+		return nil, err
+	}
 	c.sent = true
 	// The pool sets it from another goroutine, perhaps after an answer that came early.
 	var written atomic.Bool
@@ -162,10 +166,11 @@ func (c *Call) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	_ = resp.Body.Close()
-	if err != nil {
+	if err != nil && resp.StatusCode < 300 {
 		c.Failure = broken(err, true)
 		return nil, c.Failure
 	}
+	// Of a refusal the status has come, and says what there is to say, where the rest is cut off.
 	c.Status, c.Header = resp.StatusCode, resp.Header
 	if len(body) > maxAnswer {
 		body = nil // an answer that no provider gives: as good as unreadable
@@ -173,6 +178,23 @@ func (c *Call) RoundTrip(r *http.Request) (*http.Response, error) {
 	c.Body = body
 	resp.Body = io.NopCloser(bytes.NewReader(body))
 	return resp, nil
+}
+
+// replayable returns the request with a body that can be read again, which not every SDK provides: the pool makes a request once more where
+// the server said that it did not start on it (HTTP/2's GOAWAY and REFUSED_STREAM), or where nothing of it was written.
+func replayable(r *http.Request) (*http.Request, error) {
+	if r.Body == nil || r.Body == http.NoBody || r.GetBody != nil {
+		return r, nil
+	}
+	body, err := io.ReadAll(r.Body)
+	_ = r.Body.Close()
+	if err != nil {
+		return nil, err
+	}
+	again := *r
+	again.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+	again.Body = io.NopCloser(bytes.NewReader(body))
+	return &again, nil
 }
 
 func joinPath(base, path string) string {
@@ -243,14 +265,14 @@ func (c *Call) Refused(code string) *failure.Error {
 	case c.Status == http.StatusTooManyRequests:
 		e = failure.Error{Class: failure.Throttled, Reason: failure.ReasonRateLimit}
 	case c.Status < 400:
-		return c.Unclear()
+		return c.Foreign()
 	}
 	return c.Known(e, code)
 }
 
 // Foreign is the error of an answer that is not in the provider's own form: one of a proxy, a firewall or a load balancer on the way. It says
-// nothing about the message, which a request that was refused there has not reached the provider with; so it is never permanent. Behind a 5xx the
-// message may have been taken, except behind a 503, which says that the request was not handled (RFC 9110, section 15.6.4).
+// nothing about the message, which a request that was refused or redirected there has not reached the provider with; so it is never permanent. Behind a
+// 5xx or a 303 the message may have been taken, except behind a 503, which says that the request was not handled (RFC 9110, sections 15.4.4 and 15.6.4).
 func (c *Call) Foreign() *failure.Error {
 	switch {
 	case c.Failure != nil || !c.sent:
@@ -261,7 +283,7 @@ func (c *Call) Foreign() *failure.Error {
 		return c.Known(failure.Error{Class: failure.Transient, Reason: failure.ReasonOutage}, "")
 	case passing(c.Status):
 		return c.Known(unserved, "")
-	case c.Status >= 400 && c.Status < 500:
+	case c.Status >= 300 && c.Status < 500 && c.Status != http.StatusSeeOther:
 		return c.Known(failure.Error{Class: failure.Transient, Reason: failure.ReasonUnreadable,
 			Detail: "the answer is not the provider's: look at the proxy on the way"}, "")
 	}
@@ -277,14 +299,15 @@ func passing(status int) bool {
 	return status == http.StatusRequestTimeout || status == http.StatusMisdirectedRequest || status == http.StatusTooEarly
 }
 
-// RetryAfter reads the header of that name (RFC 9110, section 10.2.3: seconds, or a date); 0 when there is none.
+// RetryAfter reads the header of that name (RFC 9110, section 10.2.3: seconds, or a date); 0 when there is none. A fraction, which some write, counts as
+// well.
 func (c *Call) RetryAfter() time.Duration {
 	value := c.Header.Get("Retry-After")
-	if seconds, err := strconv.Atoi(value); err == nil {
-		return bound(time.Duration(min(seconds, int(maxRetryAfter/time.Second))) * time.Second)
+	if seconds, err := strconv.ParseFloat(value, 64); seconds > 0 && (err == nil || errors.Is(err, strconv.ErrRange)) {
+		return time.Duration(min(seconds, maxRetryAfter.Seconds()) * float64(time.Second))
 	}
 	if at, err := http.ParseTime(value); err == nil {
-		return bound(time.Until(at))
+		return bound(at.Sub(c.date()))
 	}
 	return 0
 }
@@ -295,7 +318,15 @@ func (c *Call) Until(header string) time.Duration {
 	if err != nil {
 		return 0
 	}
-	return bound(time.Until(time.Unix(seconds, 0)))
+	return bound(time.Unix(seconds, 0).Sub(c.date()))
+}
+
+// date is when the answer was made, by the clock that its other times are of, which may not agree with this machine's.
+func (c *Call) date() time.Time {
+	if date, err := http.ParseTime(c.Header.Get("Date")); err == nil {
+		return date
+	}
+	return time.Now()
 }
 
 func bound(d time.Duration) time.Duration { return max(0, min(d, maxRetryAfter)) }

@@ -91,6 +91,11 @@ func TestPauses(t *testing.T) {
 		"9999999": {time.Hour, time.Hour},
 		// More seconds than a Duration has nanoseconds.
 		"99999999999999":                {time.Hour, time.Hour},
+		strings.Repeat("9", 400):        {time.Hour, time.Hour},
+		"1.5":                           {1500 * time.Millisecond, 1500 * time.Millisecond},
+		"7.0":                           {7 * time.Second, 7 * time.Second},
+		"NaN":                           {0, 0},
+		"-Inf":                          {0, 0},
 		"soon":                          {0, 0},
 		"":                              {0, 0},
 		"Wed, 21 Oct 2015 07:28:00 GMT": {0, 0},
@@ -126,7 +131,7 @@ func TestStatuses(t *testing.T) {
 		switch {
 		case status == http.StatusTooManyRequests:
 			return failure.Throttled
-		case status == http.StatusServiceUnavailable, status >= 400 && status < 500:
+		case status == http.StatusServiceUnavailable, status >= 300 && status < 500 && status != http.StatusSeeOther:
 			return failure.Transient
 		}
 		return failure.Ambiguous
@@ -147,6 +152,45 @@ func TestStatuses(t *testing.T) {
 		}
 		if e := call.Refused("X"); e.Class != own || e.Status != status || own == failure.Permanent && e.Code != "X" {
 			t.Errorf("HTTP %d of the provider: %v, want %s", status, e, own)
+		}
+	}
+}
+
+// TestTheProvidersClock: a pause until a date is as long as the provider means it, also where its clock is not this machine's.
+func TestTheProvidersClock(t *testing.T) {
+	t.Parallel()
+	for _, ahead := range []time.Duration{0, -3 * time.Hour, 20 * time.Minute} {
+		now := time.Now().Add(ahead).UTC().Truncate(time.Second)
+		call := exchange(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Date", now.Format(http.TimeFormat))
+			w.Header().Set("Retry-After", now.Add(2*time.Minute).Format(http.TimeFormat))
+			w.Header().Set("Reset", strconv.FormatInt(now.Add(3*time.Minute).Unix(), 10))
+			w.WriteHeader(http.StatusServiceUnavailable)
+		})
+		if after, until := call.RetryAfter(), call.Until("Reset"); after != 2*time.Minute || until != 3*time.Minute {
+			t.Errorf("%s ahead: %s and %s", ahead, after, until)
+		}
+	}
+}
+
+// TestCutOff: where the body of an answer is cut off, the status that has come still counts. Only of a 2xx is it unclear what became of the message.
+func TestCutOff(t *testing.T) {
+	t.Parallel()
+	for status, want := range map[int]failure.Class{
+		200: failure.Ambiguous, 202: failure.Ambiguous, 302: failure.Transient, 400: failure.Transient, 404: failure.Transient, 429: failure.Throttled,
+		500: failure.Ambiguous, 502: failure.Ambiguous, 503: failure.Transient,
+	} {
+		for _, encoding := range []string{"", "gzip"} {
+			call := exchange(t, func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Retry-After", "7")
+				w.Header().Set("Content-Length", "100")
+				w.Header().Set("Content-Encoding", encoding)
+				w.WriteHeader(status)
+				_, _ = io.WriteString(w, `{"code":`)
+			})
+			if e := call.Foreign(); e.Class != want || status >= 400 && (e.Status != status || e.RetryAfter != 7*time.Second) {
+				t.Errorf("HTTP %d %s: %v after %s, want %s", status, encoding, e, e.RetryAfter, want)
+			}
 		}
 	}
 }
@@ -184,7 +228,7 @@ func TestCancelled(t *testing.T) {
 
 func TestBaseURL(t *testing.T) {
 	t.Parallel()
-	for _, value := range []string{"proxy", "proxy:8080", "ftp://proxy", "http://", "http://user:secret@proxy", "http://proxy?x=1", "http://pro xy"} {
+	for _, value := range []string{"proxy", "proxy:8080", "ftp://proxy", "http://", "http://user:secret@proxy", "http://proxy?x=1", "http://pro xy", "https://:8080", "https://proxy#x"} {
 		if _, err := transport.New(1).BaseURL("TWILIO_BASE_URL", value, ""); err == nil || !strings.Contains(err.Error(), "TWILIO_BASE_URL") || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%q: %v", value, err)
 		}

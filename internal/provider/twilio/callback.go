@@ -13,7 +13,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -158,7 +157,7 @@ func parse(jobID string, form url.Values, words *suppress.Words, now time.Time) 
 	if status == "" && (form.Has("Body") || form.Has("OptOutType") || form.Get("SmsStatus") == "received") {
 		switch p, found := preference(id, form, words, now); {
 		case found && p.Address == "":
-			update.Unread = 1
+			update.Unread = []string{p.EventID}
 		case found:
 			update.Preferences = []suppress.Preference{p}
 		}
@@ -176,7 +175,7 @@ func parse(jobID string, form url.Values, words *suppress.Words, now time.Time) 
 	if state != report.Failed {
 		return report.Update{Reports: []report.Report{r}}, false
 	}
-	code, _ := strconv.Atoi(form.Get("ErrorCode")) // 0 where it is missing or invalid
+	code, _ := failure.ParseNumber(form.Get("ErrorCode")) // 0 where it is missing or invalid
 	meaning := ReportCode(code)
 	if status == "canceled" {
 		meaning = failure.Error{Class: failure.Permanent, Reason: failure.ReasonRequest, Detail: "it was canceled at Twilio"}

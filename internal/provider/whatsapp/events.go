@@ -12,8 +12,8 @@ import (
 	"ringup.dev/ringup/internal/suppress"
 )
 
-// hook is a webhook (developers.facebook.com/docs/whatsapp/cloud-api/webhooks/components). The parts are read one by one, so that one of an
-// unknown form does not hold up the others.
+// hook is a webhook (developers.facebook.com/docs/whatsapp/cloud-api/webhooks/components). The parts are read one by one, and of each part the fields
+// that are of their types: json.Unmarshal leaves out the others, and its error only says so. So what is of an unknown form holds nothing up.
 type hook struct {
 	Object string `json:"object"`
 	Entry  []struct {
@@ -43,7 +43,7 @@ type status struct {
 	Timestamp report.UnixTime `json:"timestamp"`
 	Recipient string          `json:"recipient_id"`
 	Errors    []struct {
-		Code *int `json:"code"`
+		Code failure.Number `json:"code"`
 	} `json:"errors"`
 }
 
@@ -93,9 +93,7 @@ func parse(body []byte, words *suppress.Words, now time.Time) (report.Update, er
 	for _, entry := range in.Entry {
 		for _, one := range entry.Changes {
 			var value change
-			if json.Unmarshal(one.Value, &value) != nil {
-				continue
-			}
+			_ = json.Unmarshal(one.Value, &value)
 			value.read(&update, words, now)
 		}
 	}
@@ -106,13 +104,12 @@ func parse(body []byte, words *suppress.Words, now time.Time) (report.Update, er
 func (c *change) read(update *report.Update, words *suppress.Words, now time.Time) {
 	for _, raw := range c.Statuses {
 		var s status
-		if json.Unmarshal(raw, &s) == nil {
-			c.report(&s, update, now)
-		}
+		_ = json.Unmarshal(raw, &s)
+		c.report(&s, update, now)
 	}
 	for _, raw := range c.Messages {
 		var m incoming
-		if json.Unmarshal(raw, &m) != nil || m.ID == "" {
+		if _ = json.Unmarshal(raw, &m); m.ID == "" {
 			continue
 		}
 		for _, text := range []string{m.Text.Body, m.Button.Text, m.Interactive.Reply.Title, m.Interactive.ListReply.Title} {
@@ -126,7 +123,7 @@ func (c *change) read(update *report.Update, words *suppress.Words, now time.Tim
 	// Turning it off stops no receipts, so it puts nobody on the list; turning it on lifts what 0.1.0 put there for it.
 	for _, raw := range c.Preferences {
 		var p preference
-		if json.Unmarshal(raw, &p) == nil && p.Category == "marketing_messages" && p.Value == "resume" {
+		if _ = json.Unmarshal(raw, &p); p.Category == "marketing_messages" && p.Value == "resume" {
 			c.prefer(update, report.Digest(raw), c.number(p.ID, p.UserID), suppress.OptIn, suppress.Unsubscribe, p.Timestamp.Time, now)
 		}
 	}
@@ -160,8 +157,8 @@ func (c *change) report(s *status, update *report.Update, now time.Time) {
 		At: s.Timestamp.Time}
 	if state == report.Failed {
 		r.Err = &failure.Error{Class: failure.Permanent, Reason: failure.ReasonUnreadable, Detail: "it failed, and the provider gave no reason"}
-		if len(s.Errors) > 0 && s.Errors[0].Code != nil {
-			meaning := ReportCode(*s.Errors[0].Code)
+		if len(s.Errors) > 0 && s.Errors[0].Code.Given {
+			meaning := ReportCode(s.Errors[0].Code.Value)
 			r.Err = &meaning
 		}
 		if r.Err.Suppress {
@@ -171,11 +168,11 @@ func (c *change) report(s *status, update *report.Update, now time.Time) {
 	update.Reports = append(update.Reports, r)
 }
 
-// prefer adds a preference; the Cloud API writes numbers without +. One of a person without a number is only counted.
+// prefer adds a preference; the Cloud API writes numbers without +. One of a person without a number is only named.
 func (c *change) prefer(update *report.Update, id, from string, kind suppress.Kind, why suppress.Why, when, now time.Time) {
 	address, valid := message.ParseE164("+" + strings.TrimPrefix(from, "+"))
 	if !valid {
-		update.Unread++
+		update.Unread = append(update.Unread, id)
 		return
 	}
 	p := suppress.Preference{EventID: id, Provider: Name, Channel: message.WhatsApp, Address: address, Sender: c.Metadata.PhoneNumberID, Kind: kind, Why: why, At: when}

@@ -78,7 +78,13 @@ local function finish(a)
 end
 
 if max == 0 then
-  if promoted + reaped - set_aside > 0 then wake(wake_key) end
+  -- Jobs that are there already wait for a worker, too: the one that took their token may hang.
+  local waits = promoted + reaped - set_aside > 0
+  for p = 1, 4 do
+    local n = redis.pcall('LLEN', KEYS[queue_at + p])
+    waits = waits or type(n) == 'number' and n > 0
+  end
+  if waits then wake(wake_key) end
   return finish{provider = -1, probe = -1, wait = -1}
 end
 

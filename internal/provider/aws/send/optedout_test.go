@@ -74,6 +74,9 @@ func TestOptedOut(t *testing.T) {
 		t.Errorf("%v after %d numbers and %d requests", err, len(got), e.Requests()["sns"])
 	}
 
+	foreign := func(body string) emulator.Fault {
+		return emulator.Fault{Probes: true, Kind: emulator.Foreign, Refusal: emulator.Refusal{Status: http.StatusOK, Text: body}}
+	}
 	for name, fault := range map[string]struct {
 		fault  emulator.Fault
 		class  failure.Class
@@ -82,7 +85,13 @@ func TestOptedOut(t *testing.T) {
 		"too many requests": {emulator.Fault{Probes: true, Refusal: emulator.Refusal{Status: 400, Code: "Throttled"}}, failure.Throttled, failure.ReasonRateLimit},
 		"not allowed": {emulator.Fault{Probes: true, Refusal: emulator.Refusal{Status: 403, Code: "AuthorizationError"}},
 			failure.Account, failure.ReasonCredentials},
-		"garbage": {emulator.Fault{Probes: true, Kind: emulator.Garbage}, failure.Ambiguous, failure.ReasonUnreadable},
+		"garbage":   {emulator.Fault{Probes: true, Kind: emulator.Garbage}, failure.Ambiguous, failure.ReasonUnreadable},
+		"nothing":   {foreign(""), failure.Ambiguous, failure.ReasonUnreadable},
+		"a text":    {foreign("no healthy upstream"), failure.Ambiguous, failure.ReasonUnreadable},
+		"JSON":      {foreign(`{"phoneNumbers":[]}`), failure.Ambiguous, failure.ReasonUnreadable},
+		"a page":    {foreign("<html><body/></html>"), failure.Ambiguous, failure.ReasonUnreadable},
+		"half":      {foreign("<ListPhoneNumbersOptedOutResponse><ListPhoneNumbersOptedOutResult><phoneNumbers>"), failure.Ambiguous, failure.ReasonUnreadable},
+		"a refusal": {foreign("<ErrorResponse><Error><Code>Throttled</Code></Error></ErrorResponse>"), failure.Ambiguous, failure.ReasonUnreadable},
 	} {
 		e, p = open(t, emulator.AWSSecretAccessKey, numbers...)
 		got = nil

@@ -63,6 +63,16 @@ func (c *Config) load(client *transport.Client) (aws.Config, error) {
 	return loaded, nil
 }
 
+// checkEndpoint checks the address that a client of the SDK uses in the place of AWS, nil for none. The SDK knows more variables than
+// AWS_ENDPOINT_URL, and the lines of a profile.
+func (c *Config) checkEndpoint(client *transport.Client, variable string, used *string) error {
+	if used == nil || *used == c.EndpointURL {
+		return nil // load has checked it
+	}
+	_, err := client.BaseURL(variable+", or endpoint_url in AWS_CONFIG_FILE,", *used, "")
+	return err
+}
+
 // noBase: the SDK itself knows of another endpoint, and has to, since it signs the host.
 var noBase *url.URL
 

@@ -2,6 +2,7 @@ package send_test
 
 import (
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 
@@ -176,6 +177,37 @@ func TestConfiguration(t *testing.T) {
 				t.Errorf("%s is not in: %v", want, err)
 			}
 		}
+	}
+}
+
+// TestEndpoints: also an address that the SDK knows from elsewhere is no http:// at another machine.
+func TestEndpoints(t *testing.T) {
+	profile := t.TempDir() + "/config"
+	if err := os.WriteFile(profile, []byte("[default]\nendpoint_url = http://profile.example\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ variable, value, sns, ses string }{
+		{"AWS_ENDPOINT_URL_SNS", "http://proxy.example", "AWS_ENDPOINT_URL_SNS", ""},
+		{"AWS_ENDPOINT_URL_SESV2", "http://user:hunter2@proxy.example", "", "AWS_ENDPOINT_URL_SESV2"},
+		{"AWS_ENDPOINT_URL_SNS", "https://proxy.example", "", ""},
+		{"AWS_ENDPOINT_URL_SNS", "http://localhost:4566", "", ""},
+		{"AWS_CONFIG_FILE", profile, "AWS_CONFIG_FILE", "AWS_CONFIG_FILE"},
+	} {
+		t.Run(c.variable+" "+c.value, func(t *testing.T) {
+			t.Setenv("AWS_CONFIG_FILE", t.TempDir()+"/none")
+			t.Setenv(c.variable, c.value)
+			account := send.Config{Region: emulator.AWSRegion, AccessKeyID: emulator.AWSAccessKeyID, SecretAccessKey: "secret"}
+			_, smsErr := send.NewSNS(send.SNSConfig{AWS: account}, transport.New(1))
+			_, emailErr := send.NewSES(send.SESConfig{AWS: account, From: "hello@example.com"}, transport.New(1))
+			for _, one := range []struct {
+				err  error
+				want string
+			}{{smsErr, c.sns}, {emailErr, c.ses}} {
+				if (one.err != nil) != (one.want != "") || one.err != nil && (!strings.Contains(one.err.Error(), one.want) || strings.Contains(one.err.Error(), "hunter2")) {
+					t.Errorf("%v, want %q", one.err, one.want)
+				}
+			}
+		})
 	}
 }
 

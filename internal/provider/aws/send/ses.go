@@ -46,6 +46,9 @@ func NewSES(c SESConfig, client *transport.Client) (*SES, error) {
 		return nil, err
 	}
 	p := &SES{api: sesv2.NewFromConfig(loaded), client: client, from: from}
+	if err := c.AWS.checkEndpoint(client, "AWS_ENDPOINT_URL_SESV2", p.api.Options().BaseEndpoint); err != nil {
+		return nil, err
+	}
 	if c.ConfigurationSet != "" {
 		p.set = aws.String(c.ConfigurationSet)
 	}
@@ -95,9 +98,14 @@ func (p *SES) Send(ctx context.Context, m message.Message) (provider.Receipt, er
 func (p *SES) Probe(ctx context.Context) error {
 	call := p.client.Probe(ctx, noBase)
 	out, err := p.api.GetAccount(ctx, &sesv2.GetAccountInput{}, func(o *sesv2.Options) { o.HTTPClient = call })
+	var answer struct {
+		SendingEnabled *bool
+	}
 	switch {
 	case err != nil:
 		return classify(call, err, ownJSON, p.code)
+	case json.Unmarshal(call.Body, &answer) != nil || answer.SendingEnabled == nil:
+		return call.Unclear() // which the SDK takes for an account that may not send
 	case !out.SendingEnabled, aws.ToString(out.EnforcementStatus) == "SHUTDOWN":
 		return &failure.Error{Class: failure.Account, Reason: failure.ReasonSuspended, Status: call.Status, Detail: "sending is disabled for the account"}
 	}

@@ -59,6 +59,9 @@ func NewSNS(c SNSConfig, client *transport.Client) (*SNS, error) {
 	p := &SNS{api: sns.NewFromConfig(loaded), client: client, sender: anySender, attributes: map[string]types.MessageAttributeValue{
 		"AWS.SNS.SMS.SMSType": text("Transactional"),
 	}}
+	if err := c.AWS.checkEndpoint(client, "AWS_ENDPOINT_URL_SNS", p.api.Options().BaseEndpoint); err != nil {
+		return nil, err
+	}
 	if c.SenderID != "" {
 		p.sender = c.SenderID
 		p.attributes["AWS.SNS.SMS.SenderID"] = text(c.SenderID)
@@ -85,10 +88,20 @@ func (p *SNS) Send(ctx context.Context, m message.Message) (provider.Receipt, er
 func (p *SNS) Probe(ctx context.Context) error {
 	call := p.client.Probe(ctx, noBase)
 	_, err := p.api.GetSMSAttributes(ctx, &sns.GetSMSAttributesInput{}, func(o *sns.Options) { o.HTTPClient = call })
-	if err != nil {
+	switch {
+	case err != nil:
 		return classify(call, err, ownXML, amazon.SNSCode)
+	case !answers(call, "GetSMSAttributes"):
+		return call.Unclear()
 	}
 	return nil
+}
+
+// answers reports whether an answer is of SNS to that action. The SDK takes a text without any XML, as another program's JSON, for one with nothing in
+// it.
+func answers(call *transport.Call, action string) bool {
+	var answer struct{ XMLName xml.Name }
+	return xml.Unmarshal(call.Body, &answer) == nil && answer.XMLName.Local == action+"Response"
 }
 
 // ownXML reports whether an answer is of SNS: an ErrorResponse with a code (smithy.io/2.0/aws/protocols, "AWS query: Operation error serialization").
@@ -112,6 +125,9 @@ func (p *SNS) OptedOut(ctx context.Context, each func(message.Address) error) er
 		page, err := p.api.ListPhoneNumbersOptedOut(ctx, &sns.ListPhoneNumbersOptedOutInput{NextToken: next}, func(o *sns.Options) { o.HTTPClient = call })
 		if err != nil {
 			return classify(call, err, ownXML, amazon.SNSCode)
+		}
+		if !answers(call, "ListPhoneNumbersOptedOut") {
+			return call.Unclear() // an empty list would take everybody off the suppression list
 		}
 		for _, number := range page.PhoneNumbers {
 			address, valid := message.ParseE164(number)

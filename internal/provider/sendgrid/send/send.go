@@ -2,6 +2,7 @@
 package send
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -78,6 +79,9 @@ func (p *Provider) Send(ctx context.Context, m message.Message) (provider.Receip
 		return provider.Receipt{}, classify(call)
 	}
 	id := call.Header.Get("X-Message-Id")
+	if _, _, own := parse(call.Body); own || id == "" && len(bytes.TrimSpace(call.Body)) > 0 {
+		return provider.Receipt{}, classify(call) // firewalls answer 202, too, with a page; SendGrid's has no body
+	}
 	if id == "" {
 		// Accepted without a name: delivery reports will find it by the job's id.
 		id = m.JobID
@@ -113,7 +117,7 @@ func (p *Provider) Probe(ctx context.Context) error {
 	var answer struct {
 		Scopes []string `json:"scopes"`
 	}
-	if json.Unmarshal(call.Body, &answer) != nil {
+	if json.Unmarshal(call.Body, &answer) != nil || answer.Scopes == nil {
 		return call.Unclear()
 	}
 	if !slices.Contains(answer.Scopes, "mail.send") {
@@ -170,7 +174,8 @@ func parse(body []byte) (field, text string, own bool) {
 			Field   json.RawMessage `json:"field"`
 		} `json:"errors"`
 	}
-	if json.Unmarshal(body, &answer) != nil || len(answer.Errors) == 0 || answer.Errors[0].Message == "" || answer.Errors[0].Field == nil {
+	_ = json.Unmarshal(body, &answer) // the error may say that another field has another type
+	if len(answer.Errors) == 0 || answer.Errors[0].Message == "" || answer.Errors[0].Field == nil {
 		return "", "", false
 	}
 	_ = json.Unmarshal(answer.Errors[0].Field, &field) // null is no field

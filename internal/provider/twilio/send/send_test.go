@@ -115,6 +115,74 @@ func TestWhatsApp(t *testing.T) {
 	})
 }
 
+// TestFormsOfCodes: a code means the same as a number, a text and a float, whatever a gateway on the way has made of the status; other fields, strange
+// ones too, do not matter.
+func TestFormsOfCodes(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string]failure.Error{
+		`{"code":21211,"message":"x","status":400}`:                {Class: failure.Permanent, Reason: failure.ReasonRecipient, Code: "21211"},
+		`{"code":"21211","message":"x","status":"400"}`:            {Class: failure.Permanent, Reason: failure.ReasonRecipient, Code: "21211"},
+		`{"code":21211.0,"message":{"en":"x"},"more_info":null}`:   {Class: failure.Permanent, Reason: failure.ReasonRecipient, Code: "21211"},
+		`{"code":"20003","detail":[]}`:                             {Class: failure.Account, Reason: failure.ReasonCredentials, Code: "20003"},
+		`{"code":2.0429e4}`:                                        {Class: failure.Throttled, Reason: failure.ReasonRateLimit, Code: "20429"},
+		`{"sid":null,"status":"failed","code":21610,"message":""}`: {Class: failure.Permanent, Reason: failure.ReasonOptedOut, Suppress: true, Code: "21610"},
+	} {
+		for _, status := range []int{200, 201, 400} {
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				w.WriteHeader(status)
+				_, _ = w.Write([]byte(body))
+			}))
+			p, err := send.NewSMS(config(server.URL, emulator.TwilioAuthToken), transport.New(1))
+			if err != nil {
+				t.Fatal(err)
+			}
+			want.Status = status
+			_, err = p.Send(t.Context(), message.Message{JobID: "a:sms:1", Channel: message.SMS, To: "+12025550143", Text: "x"})
+			if got := failure.AsError(err); *got != want {
+				t.Errorf("HTTP %d %s: %+v, want %+v", status, body, got, want)
+			}
+			server.Close()
+		}
+	}
+}
+
+// TestFieldsOfOtherTypes: a message that Twilio has taken is not sent again because of a field that matters to nobody, and one that it gave up at once
+// is not taken.
+func TestFieldsOfOtherTypes(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string]failure.Error{
+		`{"sid":"SM1","status":"queued","num_segments":1,"price":0.0075,"date_created":7,"subresource_uris":[]}`: {},
+		`{"sid":"SM1","status":["queued"],"error_code":"","account_sid":null}`:                                   {},
+		`{"sid":"SM1","status":"failed","error_code":30007}`:                                                     {Class: failure.Permanent, Reason: failure.ReasonContent, Code: "30007", Status: 201, Detail: "filtered as spam, by Twilio or by the network"},
+		`{"sid":"SM1","status":"undelivered","error_code":"30008"}`:                                              {Class: failure.Transient, Reason: failure.ReasonOutage, Code: "30008", Status: 201, Detail: "the network gave no reason"},
+		`{"sid":["SM1"],"status":"queued"}`:                                                                      {Class: failure.Ambiguous, Reason: failure.ReasonUnreadable, Status: 201},
+	} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Method == http.MethodGet {
+				_, _ = w.Write([]byte(`{"sid":"AC1","status":"active","date_created":7,"type":[],"subresource_uris":"none"}`))
+				return
+			}
+			w.WriteHeader(http.StatusCreated)
+			_, _ = w.Write([]byte(body))
+		}))
+		p, err := send.NewSMS(config(server.URL, emulator.TwilioAuthToken), transport.New(1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		receipt, err := p.Send(t.Context(), message.Message{JobID: "a:sms:1", Channel: message.SMS, To: "+12025550143", Text: "x"})
+		switch {
+		case want == failure.Error{} && (err != nil || receipt.MessageID != "SM1"):
+			t.Errorf("%s: %+v, %v", body, receipt, err)
+		case want != failure.Error{} && (err == nil || *failure.AsError(err) != want):
+			t.Errorf("%s: %+v, want %+v", body, err, want)
+		}
+		if err := p.Probe(t.Context()); err != nil {
+			t.Errorf("probe: %v", err)
+		}
+		server.Close()
+	}
+}
+
 // TestStatusCallback: what Twilio is told to call, and with which token; without a public address it is told nothing.
 func TestStatusCallback(t *testing.T) {
 	t.Parallel()

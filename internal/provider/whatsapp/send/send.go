@@ -153,7 +153,7 @@ func (p *Provider) Send(ctx context.Context, m message.Message) (provider.Receip
 		} `json:"messages"`
 	}
 	if json.Unmarshal(call.Body, &answer) != nil || len(answer.Messages) == 0 || answer.Messages[0].ID == "" {
-		return provider.Receipt{}, call.Unclear()
+		return provider.Receipt{}, classify(call)
 	}
 	return provider.Receipt{MessageID: answer.Messages[0].ID}, nil
 }
@@ -171,17 +171,17 @@ func (p *Provider) Probe(ctx context.Context) error {
 		ID string `json:"id"`
 	}
 	if json.Unmarshal(call.Body, &answer) != nil || answer.ID == "" {
-		return call.Unclear()
+		return classify(call)
 	}
 	return nil
 }
 
 // answered is the error of an answer.
 type answered struct {
-	Code      *int   `json:"code"`
-	Type      string `json:"type"`
-	Subcode   int    `json:"error_subcode"`
-	Transient bool   `json:"is_transient"`
+	Code      failure.Number `json:"code"`
+	Type      string         `json:"type"`
+	Subcode   failure.Number `json:"error_subcode"`
+	Transient bool           `json:"is_transient"`
 }
 
 // parse reads the error of an answer; own is false where the answer is not Meta's: all of Meta's have a code and a type.
@@ -189,10 +189,8 @@ func parse(body []byte) (e answered, own bool) {
 	var answer struct {
 		Error answered `json:"error"`
 	}
-	if json.Unmarshal(body, &answer) != nil || answer.Error.Code == nil || answer.Error.Type == "" {
-		return answered{}, false
-	}
-	return answer.Error, true
+	_ = json.Unmarshal(body, &answer) // the error may say that another field has another type
+	return answer.Error, answer.Error.Code.Given && answer.Error.Type != ""
 }
 
 // noSuchObject is the subcode of whatsapp.InvalidParameter for a wrong id.
@@ -204,10 +202,10 @@ func classify(call *transport.Call) *failure.Error {
 	if call.Failure != nil || !own {
 		return call.Foreign()
 	}
-	code := *answer.Code
+	code := answer.Code.Value
 	meaning, known := whatsapp.AnswerCode(code)
 	switch {
-	case code == whatsapp.InvalidParameter && answer.Subcode == noSuchObject:
+	case code == whatsapp.InvalidParameter && answer.Subcode.Value == noSuchObject:
 		meaning = failure.Error{Class: failure.Account, Reason: failure.ReasonSender,
 			Detail: "WHATSAPP_PHONE_NUMBER_ID does not exist, or the token may not use it"}
 	case known:

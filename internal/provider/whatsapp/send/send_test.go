@@ -1,6 +1,8 @@
 package send_test
 
 import (
+	"net/http"
+	"net/http/httptest"
 	"strconv"
 	"strings"
 	"testing"
@@ -82,6 +84,39 @@ func adapter() providertest.Adapter {
 		New: func(url, token string, client *transport.Client) (provider.Provider, error) {
 			return send.New(send.Config{PhoneNumberID: emulator.WhatsAppNumberID, AccessToken: secret.String(token), BaseURL: url}, client)
 		},
+	}
+}
+
+// TestFormsOfCodes: a code means the same as a number, a text and a float, whatever a gateway on the way has made of the status.
+func TestFormsOfCodes(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string]failure.Error{
+		`{"error":{"code":131026,"type":"OAuthException"}}`:                                     {Class: failure.Permanent, Reason: failure.ReasonRecipient, Code: "131026"},
+		`{"error":{"code":"131026","type":"OAuthException"}}`:                                   {Class: failure.Permanent, Reason: failure.ReasonRecipient, Code: "131026"},
+		`{"error":{"code":131026.0,"type":"OAuthException","error_subcode":null}}`:              {Class: failure.Permanent, Reason: failure.ReasonRecipient, Code: "131026"},
+		`{"error":{"code":"100","type":"GraphMethodException","error_subcode":"33"}}`:           {Class: failure.Account, Reason: failure.ReasonSender, Code: "100"},
+		`{"error":{"code":190,"type":"OAuthException","is_transient":"no","error_subcode":{}}}`: {Class: failure.Account, Reason: failure.ReasonCredentials, Code: "190"},
+		`{"error":{"code":190,"type":"OAuthException","error_subcode":[]}}`:                     {Class: failure.Account, Reason: failure.ReasonCredentials, Code: "190"},
+	} {
+		for _, status := range []int{200, 400} {
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				w.WriteHeader(status)
+				_, _ = w.Write([]byte(body))
+			}))
+			p, err := send.New(send.Config{PhoneNumberID: emulator.WhatsAppNumberID, AccessToken: "token", BaseURL: server.URL}, transport.New(1))
+			if err != nil {
+				t.Fatal(err)
+			}
+			want.Status = status
+			_, sendErr := p.Send(t.Context(), message.Message{JobID: "a:whatsapp:1", Channel: message.WhatsApp, To: "+12025550143", Text: "x"})
+			for _, err := range []error{sendErr, p.Probe(t.Context())} {
+				got := *failure.AsError(err)
+				if got.Detail = ""; got != want {
+					t.Errorf("HTTP %d %s: %+v, want %+v", status, body, got, want)
+				}
+			}
+			server.Close()
+		}
 	}
 }
 
