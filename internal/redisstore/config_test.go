@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -25,6 +26,22 @@ func TestConfigNamesEveryProblem(t *testing.T) {
 	}
 	if strings.Contains(text, "hunter2") {
 		t.Errorf("the password is in: %s", text)
+	}
+}
+
+// TestKEDAKeys: a program whose keys KEDA does not look at does not start, and the error says what to do.
+func TestKEDAKeys(t *testing.T) {
+	t.Parallel()
+	for keys, prefixes := range map[string][]string{
+		"": {"ringup", "shop", "ringup:staging"}, "{ringup": {"ringup"}, "{shop": {"shop"}, "{ringup:staging": {"ringup:staging"},
+	} {
+		for _, prefix := range []string{"ringup", "shop", "ringup:staging", "ringup2"} {
+			text := fmt.Sprint((&Config{Host: "h", Port: 1, Prefix: prefix, KEDAKeys: keys}).Validate())
+			fits := keys == "" || slices.Contains(prefixes, prefix)
+			if said := strings.Contains(text, "KEDA_KEYS"); said == fits || said && !strings.Contains(text, "components/keda/prefix") {
+				t.Errorf("KEDA_KEYS=%s, RINGUP_PREFIX=%s: %s", keys, prefix, text)
+			}
+		}
 	}
 }
 

@@ -19,7 +19,7 @@ import (
 // scripts are all there are: a line each here, a line in compile, and a file lua/<name>.lua. The structs of their arguments and answers are in
 // the files that call them.
 type scripts struct {
-	enqueue, claim, settle, renew, heartbeat, clock, restore, report, operate, purge, forget, retain, recipients, rekey script
+	enqueue, claim, settle, renew, heartbeat, clock, restore, report, operate, purge, forget, retain, recipients, rekey, ready script
 }
 
 // compile puts the scripts together, once per program.
@@ -39,6 +39,7 @@ var compile = sync.OnceValue(func() scripts {
 		retain:     newScript[retainArgs, retainAnswer]("retain"),
 		recipients: newScript[recipientsArgs, recipientsAnswer]("recipients"),
 		rekey:      newScript[rekeyArgs, struct{}]("rekey"),
+		ready:      newScript[readyArgs, readyAnswer]("ready"),
 	}
 })
 
@@ -90,9 +91,6 @@ func Open(config Config, log *slog.Logger) (*Store, error) {
 
 // Close ends the connection; calls that are under way fail.
 func (s *Store) Close() error { return s.client.Close() }
-
-// Ping asks whether Redis answers. Errors: queue.ErrUnavailable.
-func (s *Store) Ping(ctx context.Context) error { return unavailable(s.client.Ping(ctx).Err()) }
 
 // call is one run of a script: args is a pointer to the struct of its arguments.
 type call struct {

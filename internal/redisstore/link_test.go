@@ -34,7 +34,7 @@ func everyCall(store *Store, producer *Producer, consumer *Consumer, deliveries 
 		"Audit":        func(ctx context.Context) error { _, err := store.Audit(ctx, 1); return err },
 		"OpenBreaker":  func(ctx context.Context) error { return store.OpenBreaker(ctx, sms, "p", "ann", true) },
 		"CloseBreaker": func(ctx context.Context) error { return store.CloseBreaker(ctx, sms, "p") },
-		"Ping":         func(ctx context.Context) error { return store.Ping(ctx) },
+		"Ready":        store.Ready(Ingest, message.Channels...),
 		"Forget": func(ctx context.Context) error {
 			_, err := store.Forget(ctx, queue.ForgetRequest{AtMost: 1})
 			return err

@@ -225,7 +225,7 @@ func New(ctx context.Context, c Config, env envconfig.Lookuper, log *slog.Logger
 	if err != nil {
 		return nil, err
 	}
-	checks := []opsserver.Check{{Name: "redis", TTL: time.Second, Run: store.Ping}}
+	checks := []opsserver.Check{{Name: "redis", TTL: time.Second, Run: store.Ready(redisstore.Worker, channel)}}
 	var names []string
 	for _, n := range named {
 		names = append(names, n.Name)
