@@ -36,6 +36,9 @@ helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version }}
 {{- if and .Values.gateway.enabled .Values.ingress.enabled }}{{ fail "gateway.enabled and ingress.enabled are both true: choose one way in" }}{{ end }}
 {{- end }}
 
+{{/* Not empty where the chart makes the route from outside. */}}
+{{- define "ringup.wayIn" -}}{{ if or .Values.gateway.enabled .Values.ingress.enabled }}true{{ end }}{{- end }}
+
 {{/* Variables that all programs share. */}}
 {{- define "ringup.config" -}}
 {{- $env := dict }}
@@ -57,6 +60,7 @@ helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version }}
 {{- end }}
 {{- end }}
 {{- if lt (len $enabled) 3 }}{{ $_ := set $env "CHANNELS" (join "," $enabled) }}{{ end }}
+{{- if and (include "ringup.wayIn" .) (get .Values.config "TRUSTED_PROXIES") (not (hasKey .Values.config "REQUIRE_TLS")) }}{{ $_ := set $env "REQUIRE_TLS" "true" }}{{ end }}
 {{- toYaml (merge $env .Values.config) }}
 {{- end }}
 
