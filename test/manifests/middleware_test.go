@@ -101,7 +101,7 @@ func TestPlainHTTPIsRefused(t *testing.T) {
 		}
 		return c.Ingest.RequireTLS
 	}
-	for overlay, want := range map[string]bool{"overlays/dev": false, "overlays/prod": true} {
+	for overlay, want := range map[string]bool{"overlays/dev": false, "overlays/staging": true, "overlays/prod": true} {
 		if got := required(build(t, overlay)); got != want {
 			t.Errorf("%s: %t", overlay, got)
 		}

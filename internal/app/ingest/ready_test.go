@@ -13,6 +13,7 @@ import (
 	"os"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -93,37 +94,50 @@ func (r *running) post() *http.Response {
 	return resp
 }
 
-// TestRedisGoesAway: ingest that has had Redis stays ready without it for READY_GRACE, and answers 503 with Retry-After itself; without a grace it is
-// not ready. It says why. It is ready again when Redis is back.
+// TestRedisGoesAway: ingest that has had Redis stays ready without it for READY_GRACE, and answers 503 with Retry-After itself, whether Redis is dead or hangs; without
+// a grace it is not ready. It says why. It is ready again when Redis is back.
 func TestRedisGoesAway(t *testing.T) {
 	t.Parallel()
+	ways := map[string]struct{ leave, back func(*redistest.Server) }{
+		"dead":    {(*redistest.Server).Kill, (*redistest.Server).Restart},
+		"hanging": {func(s *redistest.Server) { signal(t, s, syscall.SIGSTOP) }, func(s *redistest.Server) { signal(t, s, syscall.SIGCONT) }},
+	}
 	for grace, want := range map[string]struct {
 		code   int
 		status string
 	}{"5m": {200, "degraded"}, "": {200, "degraded"}, "0s": {503, "not ready"}} {
-		t.Run("READY_GRACE="+grace, func(t *testing.T) {
-			t.Parallel()
-			server := redistest.Start(t)
-			settings := map[string]string{"READY_GRACE": grace}
-			if grace == "" {
-				settings = nil
-			}
-			r := start(t, server.Addr(), settings)
-			redistest.Eventually(t, "ingest is ready", func() bool { code, status, _ := r.ready(); return code == 200 && status == "ready" })
-			if resp := r.post(); resp.StatusCode != http.StatusAccepted {
-				t.Fatalf("HTTP %d", resp.StatusCode)
-			}
-			server.Kill()
-			redistest.Eventually(t, "ingest has noticed", func() bool {
-				code, status, detail := r.ready()
-				return code == want.code && status == want.status && detail != ""
+		for way, redis := range ways {
+			t.Run("READY_GRACE="+grace+", "+way, func(t *testing.T) {
+				t.Parallel()
+				server := redistest.Start(t)
+				settings := map[string]string{"READY_GRACE": grace}
+				if grace == "" {
+					settings = nil
+				}
+				r := start(t, server.Addr(), settings)
+				redistest.Eventually(t, "ingest is ready", func() bool { code, status, _ := r.ready(); return code == 200 && status == "ready" })
+				if resp := r.post(); resp.StatusCode != http.StatusAccepted {
+					t.Fatalf("HTTP %d", resp.StatusCode)
+				}
+				redis.leave(server)
+				redistest.Eventually(t, "ingest has noticed", func() bool {
+					code, status, detail := r.ready()
+					return code == want.code && status == want.status && detail != ""
+				})
+				if resp := r.post(); resp.StatusCode != http.StatusServiceUnavailable || resp.Header.Get("Retry-After") == "" {
+					t.Errorf("without Redis: HTTP %d, %v", resp.StatusCode, resp.Header)
+				}
+				redis.back(server)
+				redistest.Eventually(t, "ingest is ready again", func() bool { code, status, _ := r.ready(); return code == 200 && status == "ready" })
 			})
-			if resp := r.post(); resp.StatusCode != http.StatusServiceUnavailable || resp.Header.Get("Retry-After") == "" {
-				t.Errorf("without Redis: HTTP %d, %v", resp.StatusCode, resp.Header)
-			}
-			server.Restart()
-			redistest.Eventually(t, "ingest is ready again", func() bool { code, status, _ := r.ready(); return code == 200 && status == "ready" })
-		})
+		}
+	}
+}
+
+func signal(t *testing.T, s *redistest.Server, what syscall.Signal) {
+	t.Helper()
+	if err := syscall.Kill(s.PID(), what); err != nil {
+		t.Fatal(err)
 	}
 }
 
