@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/alicebob/miniredis/v2"
 	"github.com/redis/go-redis/v9"
 
 	"ringup.dev/ringup/internal/config/secret"
@@ -112,6 +113,17 @@ func TestReadyChangesNothing(t *testing.T) {
 	}
 	if dump() != before {
 		t.Error("a look changed something")
+	}
+}
+
+// TestReadyEmbedded: the server inside `ringup dev`, which has no users.
+func TestReadyEmbedded(t *testing.T) {
+	t.Parallel()
+	store := open(t, url(miniredis.RunT(t).Addr()), nil)
+	for _, p := range programs {
+		if err := store.Ready(p, message.Channels...)(t.Context()); err != nil {
+			t.Errorf("%s: %v", p, err)
+		}
 	}
 }
 
