@@ -37,15 +37,20 @@ const maxSkew = 2 * time.Second
 // Doctor returns the command that checks the environment of the programs.
 func Doctor(env envconfig.Lookuper) *cobra.Command {
 	var asJSON bool
+	var program string
 	cmd := &cobra.Command{
 		Use:   "doctor",
 		Short: "Check configuration, Redis, credentials, templates and clocks",
 		Long: "Read the environment as ingest, the workers of all channels and the admin program would, and check it: settings; Redis's version, persistence,\n" +
 			"eviction and users; the providers' credentials; templates; clocks. Nothing is changed and nothing is sent.\n" +
+			"With --program it reads the environment as that program alone, as in its pod, and also asks whether the program's Redis user has its rights.\n" +
 			"It succeeds when all checks pass.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			findings := examine(cmd.Context(), env)
+			if program != "" && !slices.Contains(programs, program) {
+				return fmt.Errorf("there is no program %q: use %s", program, strings.Join(programs, ", "))
+			}
+			findings := examine(cmd.Context(), env, program)
 			if asJSON {
 				encoder := json.NewEncoder(cmd.OutOrStdout())
 				encoder.SetIndent("", "  ")
@@ -68,8 +73,12 @@ func Doctor(env envconfig.Lookuper) *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON, for programs")
+	cmd.Flags().StringVar(&program, "program", "", "check one program: "+strings.Join(programs, ", ")+" (of CHANNEL)")
 	return cmd
 }
+
+// programs are the values of --program. They are redisstore's, since each has a Redis user.
+var programs = []string{string(redisstore.Ingest), string(redisstore.Admin), string(redisstore.Worker)}
 
 func report(w io.Writer, findings []finding) {
 	for _, f := range findings {
@@ -98,7 +107,8 @@ func (e channelEnv) Lookup(key string) (string, bool) {
 	return e.Lookuper.Lookup(key)
 }
 
-func examine(ctx context.Context, env envconfig.Lookuper) []finding {
+// examine checks one program, or all where it is "".
+func examine(ctx context.Context, env envconfig.Lookuper, program string) []finding {
 	var out []finding
 	add := func(what string, err error, well string) {
 		if err != nil {
@@ -106,30 +116,48 @@ func examine(ctx context.Context, env envconfig.Lookuper) []finding {
 		}
 		out = append(out, finding{what, err == nil, well})
 	}
-	ingest, err := ingest.Load(ctx, env)
-	add("ingest", err, "its settings are well")
-	for _, channel := range message.Channels {
-		if len(ingest.Staff.Channels) > 0 && !slices.Contains(ingest.Staff.Channels, string(channel)) {
-			continue
-		}
-		own := channelEnv{env, channel}
-		c, err := worker.Load(ctx, own)
-		if err != nil {
-			add("worker "+string(channel), err, "")
-			continue
-		}
-		probes, err := worker.Probe(ctx, c, own, probeTimeout)
-		add("worker "+string(channel), err, "its settings and templates are well")
-		for _, p := range probes {
-			add(string(channel)+" through "+p.Name, p.Err, "it answers, and takes the credentials")
+	checks := func(p redisstore.Program) bool { return program == "" || program == string(p) }
+	channels := message.Channels
+	if checks(redisstore.Ingest) {
+		ingest, err := ingest.Load(ctx, env)
+		add("ingest", err, "its settings are well")
+		if len(ingest.Staff.Channels) > 0 {
+			channels = slices.DeleteFunc(slices.Clone(channels), func(c message.Channel) bool { return !slices.Contains(ingest.Staff.Channels, string(c)) })
 		}
 	}
-	_, err = admin.Load(ctx, env)
-	add("admin", err, "its settings are well")
-	return append(out, examineRedis(ctx, env)...)
+	if checks(redisstore.Worker) {
+		if program != "" {
+			own, _ := env.Lookup("CHANNEL")
+			channels = []message.Channel{message.Channel(own)}
+		}
+		for _, channel := range channels {
+			examineWorker(ctx, env, channel, add)
+		}
+	}
+	if checks(redisstore.Admin) {
+		_, err := admin.Load(ctx, env)
+		add("admin", err, "its settings are well")
+	}
+	return append(out, examineRedis(ctx, env, redisstore.Program(program), channels)...)
 }
 
-func examineRedis(ctx context.Context, env envconfig.Lookuper) []finding {
+// examineWorker checks the workers of a channel.
+func examineWorker(ctx context.Context, env envconfig.Lookuper, channel message.Channel, add func(string, error, string)) {
+	own := channelEnv{env, channel}
+	c, err := worker.Load(ctx, own)
+	if err != nil {
+		add("worker "+string(channel), err, "")
+		return
+	}
+	probes, err := worker.Probe(ctx, c, own, probeTimeout)
+	add("worker "+string(channel), err, "its settings and templates are well")
+	for _, p := range probes {
+		add(string(channel)+" through "+p.Name, p.Err, "it answers, and takes the credentials")
+	}
+}
+
+// examineRedis checks Redis, and with a program whether its user has its rights.
+func examineRedis(ctx context.Context, env envconfig.Lookuper, program redisstore.Program, channels []message.Channel) []finding {
 	var c redisstore.Config
 	if config.Read(ctx, env, &c) != nil || c.Validate() != nil {
 		return nil // said above, by every program
@@ -148,6 +176,13 @@ func examineRedis(ctx context.Context, env envconfig.Lookuper) []finding {
 	out := []finding{{"Redis", true, "version " + h.Version}}
 	for _, w := range h.Warnings {
 		out = append(out, finding{"Redis", false, w})
+	}
+	if program != "" {
+		rights := finding{"Redis user", true, "it has the rights of " + string(program)}
+		if err := store.Ready(program, channels...)(ctx); err != nil {
+			rights.OK, rights.Text = false, err.Error()
+		}
+		out = append(out, rights)
 	}
 	clock := finding{"clocks", h.Skew.Abs() <= maxSkew, "Redis's clock and this machine's agree"}
 	if !clock.OK {

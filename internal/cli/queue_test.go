@@ -20,7 +20,6 @@ import (
 	"ringup.dev/ringup/internal/admin/admintest"
 	"ringup.dev/ringup/internal/cli"
 	"ringup.dev/ringup/internal/queue"
-	"ringup.dev/ringup/internal/redistest"
 )
 
 // terminal runs commands against the API over a real queue with three failed texts, of which the first has cost something; schedule adds a
@@ -284,41 +283,6 @@ func TestSpending(t *testing.T) {
 	var answer map[string]any
 	if out, _ := run("spending", "--json"); json.Unmarshal([]byte(out), &answer) != nil || answer["currency"] != "EUR" {
 		t.Errorf("no JSON: %s", out)
-	}
-}
-
-func TestDoctor(t *testing.T) {
-	t.Parallel()
-	run := func(env map[string]string) (string, error) {
-		var out bytes.Buffer
-		cmd := cli.Doctor(envconfig.MapLookuper(env))
-		cmd.SetArgs(nil)
-		cmd.SetOut(&out)
-		cmd.SilenceErrors, cmd.SilenceUsage = true, true
-		err := cmd.ExecuteContext(t.Context())
-		return out.String(), err
-	}
-	well := map[string]string{
-		"REDIS_URL": "redis://" + redistest.Start(t, "--appendonly", "yes").Addr(), "WEBHOOK_SECRET": "a-secret-of-the-tests", "SMS_PROVIDER": "sandbox", "EMAIL_PROVIDER": "sandbox", "WHATSAPP_PROVIDER": "sandbox",
-	}
-	if out, err := run(well); err != nil || strings.Contains(out, "WRONG") || !strings.Contains(out, "sms through sandbox") || !strings.Contains(out, "clocks") {
-		t.Errorf("%v: %s", err, out)
-	}
-	ill := map[string]string{
-		"REDIS_URL": "redis://" + redistest.Start(t, "--maxmemory-policy", "allkeys-lru").Addr(), "SMS_PROVIDER": "carrier-pigeon", "EMAIL_PROVIDER": "sendgrid", "WHATSAPP_PROVIDER": "sandbox",
-		"WEBHOOK_SECRET": "whsec_", "ADMIN_TOKEN": " ", "UNSUBSCRIBE_SECRET": "0123456789abcdef,",
-	}
-	out, err := run(ill)
-	if err == nil {
-		t.Error("every check passed")
-	}
-	for _, want := range []string{"WEBHOOK_SECRET has 6 bytes", "ADMIN_TOKEN is empty", "UNSUBSCRIBE_SECRET number 2 is empty", "carrier-pigeon", "SENDGRID_API_KEY", "noeviction", "append-only"} {
-		if !strings.Contains(out, want) {
-			t.Errorf("no %s in:\n%s", want, out)
-		}
-	}
-	if out, err := run(map[string]string{"REDIS_URL": "redis://127.0.0.1:1"}); err == nil || !strings.Contains(out, "set REDIS_URL") {
-		t.Errorf("without Redis: %s", out)
 	}
 }
 

@@ -68,6 +68,16 @@ func (p proxies) client(from netip.Addr, h http.Header) netip.Addr {
 	return whole(from)
 }
 
+// scheme returns how a request came to a trusted proxy, by X-Forwarded-Proto: the client's own comes first where several proxies wrote it, as in Forwarded
+// (RFC 7239, section 4). "" where no trusted proxy says so: what connects directly is inside the cluster.
+func (p proxies) scheme(from netip.Addr, h http.Header) string {
+	if !p.has(from) {
+		return ""
+	}
+	first, _, _ := strings.Cut(h.Get("X-Forwarded-Proto"), ",")
+	return strings.ToLower(strings.TrimSpace(first))
+}
+
 // whole returns the address that stands for a client: of IPv6 its network of 64 bits, in which a client chooses its address (RFC 6177).
 func whole(a netip.Addr) netip.Addr {
 	if !a.Is6() {

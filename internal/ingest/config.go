@@ -15,6 +15,8 @@ type Config struct {
 	MaxConnections int64 `env:"MAX_CONNECTIONS, default=0"`
 	// TrustedProxies are the addresses and networks of your ingress, as 10.0.0.0/8, whose X-Forwarded-For names the client. Without them, the client is the address that connects.
 	TrustedProxies []string `env:"TRUSTED_PROXIES"`
+	// RequireTLS refuses requests that came to a trusted proxy over plain HTTP, by its X-Forwarded-Proto: 403, since a redirect would be too late for the token. Needs TRUSTED_PROXIES. Unsubscribe links, and requests that come directly, are taken.
+	RequireTLS bool `env:"REQUIRE_TLS, default=false"`
 	// TestEndpoints serves /webhooks/test, /test/webhook-sample and /test/simulate-webhook. Not for production: they take no token, and the last one sends messages.
 	TestEndpoints bool `env:"TEST_ENDPOINTS, default=false"`
 	// SourceRateLimit is how many webhooks a second one source may send to one replica; 0 for no limit.
@@ -38,8 +40,11 @@ func (c *Config) Validate() error {
 	if c.MaxConnections != 0 && c.MaxConnections < minShared {
 		bad("MAX_CONNECTIONS is %d: set 0, or %d or more", c.MaxConnections, minShared)
 	}
-	_, err := parseProxies(c.TrustedProxies)
+	proxies, err := parseProxies(c.TrustedProxies)
 	errs = append(errs, err)
+	if c.RequireTLS && err == nil && len(proxies) == 0 {
+		bad("REQUIRE_TLS is true, and TRUSTED_PROXIES empty: set the addresses of your ingress, whose X-Forwarded-Proto is believed")
+	}
 	if !(c.SourceRateLimit >= 0 && c.SourceRateLimit <= maxRate) || c.SourceRateBurst < 0 { // NaN is neither
 		bad("SOURCE_RATE_LIMIT is %g and SOURCE_RATE_BURST %d: set 0 to %d, and 0 or more", c.SourceRateLimit, c.SourceRateBurst, int(maxRate))
 	}

@@ -20,8 +20,6 @@ const (
 	minBodyRate = 32 << 10
 	// writeTimeout runs from the end of the headers, so it covers reading the body, the enqueue and the answer.
 	writeTimeout = 45 * time.Second
-	// idleTimeout: longer than the usual ingress's own 60 s, so that the ingress closes first and no request meets a closed connection.
-	idleTimeout = 75 * time.Second
 	// maxHeaderBytes: some ten headers; a token and two signatures fit many times. net/http adds 4 KiB of its own.
 	maxHeaderBytes = 8 << 10
 	// enqueueTimeout: a POS waits some ten seconds; better that it is answered 503 and repeats.
@@ -44,7 +42,8 @@ const (
 const (
 	// baseMemory is the program itself: code, templates of numbers, Redis connections, metrics.
 	baseMemory = 32 << 20
-	// connectionMemory is an idle connection: two goroutines' stacks, two buffers of 4 KiB, and the kernel's socket.
+	// connectionMemory is an idle connection: two goroutines' stacks, two buffers of 4 KiB, and the kernel's socket. How long connections may be idle
+	// (IDLE_TIMEOUT) adds nothing: each of them counts in MAX_CONNECTIONS.
 	connectionMemory = 24 << 10
 	// bodyFactor is how much memory one byte of a body takes at most: the body as it is read, its decoded form, the encoded event, and Redis's
 	// command.

@@ -7,21 +7,26 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"strconv"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/go-chi/chi/v5"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"ringup.dev/ringup/internal/inbound"
+	"ringup.dev/ringup/internal/unsubscribe"
 )
 
-// ServerOptions are what the public server is made of. All are required.
+// ServerOptions are what the public server is made of. All are required but IdleTimeout.
 type ServerOptions struct {
-	Config     Config
-	Limits     Limits
-	Handler    http.Handler
-	Registerer prometheus.Registerer
-	Log        *slog.Logger
+	Config      Config
+	Limits      Limits
+	IdleTimeout time.Duration // 0: that of reading a request
+	Handler     http.Handler
+	Registerer  prometheus.Registerer
+	Log         *slog.Logger
 }
 
 // Server is the public server. Its limits hold for every endpoint: connections, the bytes in flight, the pace of clients, and refusals.
@@ -31,8 +36,12 @@ type Server struct {
 	connections *budget
 	bytes       *budget
 	proxies     proxies
+	requireTLS  bool
 	refusals    *inbound.Rates
 	refused     *prometheus.CounterVec
+	log         *slog.Logger
+	logged      *inbound.Rates // requests over plain HTTP in the log, by client
+	untold      sync.Once      // a trusted proxy sends no X-Forwarded-Proto
 }
 
 // NewServer returns the server. Errors are of the configuration.
@@ -43,14 +52,14 @@ func NewServer(o ServerOptions) (*Server, error) {
 	}
 	s := &Server{
 		next: o.Handler, connections: newBudget(o.Limits.Connections, littleConnections), bytes: newBudget(o.Limits.Inflight, littleBytes),
-		proxies:  proxies,
-		refusals: inbound.NewRates(refusalRate, refusalBurst),
+		proxies: proxies, requireTLS: o.Config.RequireTLS, log: o.Log,
+		refusals: inbound.NewRates(refusalRate, refusalBurst), logged: inbound.NewRates(refusalRate, refusalBurst),
 		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "ringup_refused_total",
-			Help: "Clients refused before an endpoint saw them, by the limit: connections (MAX_CONNECTIONS), bytes (MAX_INFLIGHT_BYTES); and slowed, refused for their key too often.",
+			Help: "Clients refused before an endpoint saw them, by the limit: connections (MAX_CONNECTIONS), bytes (MAX_INFLIGHT_BYTES); plain_http (REQUIRE_TLS); and slowed, refused for their key too often.",
 		}, []string{"limit"}),
 	}
-	for _, limit := range []string{"connections", "bytes", "slowed"} {
+	for _, limit := range []string{"connections", "bytes", "plain_http", "slowed"} {
 		s.refused.WithLabelValues(limit)
 	}
 	o.Registerer.MustRegister(s.refused,
@@ -62,7 +71,7 @@ func NewServer(o ServerOptions) (*Server, error) {
 		}, func() float64 { return float64(s.bytes.inUse()) }),
 	)
 	s.Server = &http.Server{
-		Handler: http.HandlerFunc(s.serve), ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
+		Handler: http.HandlerFunc(s.serve), ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout, IdleTimeout: o.IdleTimeout,
 		MaxHeaderBytes: maxHeaderBytes, ErrorLog: slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug),
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context { return context.WithValue(ctx, connKey{}, c) },
 	}
@@ -99,7 +108,11 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	a := &answer{ResponseWriter: w, server: s, client: client.String(), large: r.ContentLength > lingerBytes}
 	asked := r.WithContext(context.WithValue(r.Context(), clientKey{}, client))
 	asked.Body = body
-	s.next.ServeHTTP(a, asked)
+	if s.requireTLS && s.plain(remote(c.RemoteAddr()), r) {
+		s.refusePlain(a)
+	} else {
+		s.next.ServeHTTP(a, asked)
+	}
 
 	c.discard()
 	// A client that waits for 100 Continue has not sent the body, and is not to.
@@ -115,6 +128,27 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	c.end(r.ContentLength)
+}
+
+// plain reports whether a request came to a trusted proxy over plain HTTP, and is to be refused for it. An unsubscribe link holds no key of the shop, and nobody
+// who wants no more messages is sent away.
+func (s *Server) plain(from netip.Addr, r *http.Request) bool {
+	scheme := s.proxies.scheme(from, r.Header)
+	if scheme == "" && s.proxies.has(from) {
+		s.untold.Do(func() {
+			s.log.Warn("X-Forwarded-Proto missing", "from", from, "set", "the header in the proxy: REQUIRE_TLS refuses nothing without it")
+		})
+	}
+	return scheme != "" && scheme != "https" && !strings.HasPrefix(r.URL.Path, unsubscribe.Path+"/")
+}
+
+// refusePlain answers a request that came to the proxy over plain HTTP. A redirect would be followed with the same token, which has gone in the clear already.
+func (s *Server) refusePlain(a *answer) {
+	s.refused.WithLabelValues("plain_http").Inc()
+	if s.logged.Allow(a.client) { // the metric counts the others
+		s.log.Warn("plain HTTP refused")
+	}
+	inbound.New(http.StatusForbidden, "", "this came over plain HTTP (REQUIRE_TLS): send it to https://, and change the token, which anybody on the way could read").Write(a)
 }
 
 // pacedBody is a request's body, of which no part is read beyond the limits: a client that is too slow is cut off, and one that sends more
@@ -158,8 +192,11 @@ type answer struct {
 	slowed bool
 }
 
-// WriteHeader implements http.ResponseWriter.
+// WriteHeader implements http.ResponseWriter. Every 503 and 429 of the public port says when to come again, whichever endpoint it is from.
 func (a *answer) WriteHeader(status int) {
+	if again := status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests; again && a.Header().Get("Retry-After") == "" {
+		a.Header().Set("Retry-After", strconv.Itoa(int(inbound.RetryAfter.Seconds())))
+	}
 	if status == http.StatusUnauthorized || status == http.StatusForbidden {
 		a.slowed = !a.server.refusals.Allow(a.client)
 	}

@@ -45,6 +45,9 @@ type Check struct {
 	Group string
 	// TTL is how long an answer is good for, so that frequent requests cost a provider nothing. A bad answer is good for failedTTL at most.
 	TTL time.Duration
+	// Grace is how long a check that has passed before may fail until readiness follows, for what the program answers for meanwhile. A check that has never
+	// passed has none.
+	Grace time.Duration
 	// Run is called by one request at a time, with a context that ends after checkTimeout.
 	Run func(context.Context) error
 }
@@ -68,6 +71,16 @@ type state struct {
 	at      time.Time
 	latency time.Duration
 	err     error
+	passed  bool      // once, at least
+	failing time.Time // since when; zero while it passes
+}
+
+// left returns how much of a grace is left to a check that fails; 0 or less for none.
+func (s *state) left(grace time.Duration) time.Duration {
+	if !s.passed {
+		return 0
+	}
+	return grace - time.Since(s.failing)
 }
 
 // Options are the parts of a Server.
@@ -147,11 +160,12 @@ func (s *Server) health(w http.ResponseWriter, _ *http.Request) {
 
 // checked is how readiness shows a check.
 type checked struct {
-	Name      string  `json:"name"`
-	State     string  `json:"state"` // ok, failing
-	Detail    string  `json:"detail,omitempty"`
-	LatencyMs float64 `json:"latency_ms"`
-	AgeMs     int64   `json:"age_ms"`
+	Name       string  `json:"name"`
+	State      string  `json:"state"` // ok, failing
+	Detail     string  `json:"detail,omitempty"`
+	LatencyMs  float64 `json:"latency_ms"`
+	AgeMs      int64   `json:"age_ms"`
+	ReadyForMs int64   `json:"ready_for_ms,omitempty"` // how much longer readiness passes over the failure
 }
 
 func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
@@ -161,10 +175,12 @@ func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
 		all.Go(func() { results[i] = s.check(r.Context(), i) })
 	}
 	all.Wait()
-	ready := true
+	ready, degraded := true, false
 	groups := map[string]bool{}
 	for i, c := range s.Checks {
-		well := results[i].State == "ok"
+		passedOver := results[i].ReadyForMs > 0
+		well := results[i].State == "ok" || passedOver
+		degraded = degraded || passedOver
 		if c.Group == "" {
 			ready = ready && well
 		} else {
@@ -180,6 +196,8 @@ func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
 		status, code = "draining", http.StatusServiceUnavailable
 	case !ready:
 		status, code = "not ready", http.StatusServiceUnavailable
+	case degraded:
+		status = "degraded"
 	}
 	answer(w, code, map[string]any{"status": status, "checks": results})
 }
@@ -200,10 +218,16 @@ func (s *Server) check(ctx context.Context, i int) checked {
 		last.err = c.Run(call)
 		cancel()
 		last.at, last.latency = time.Now(), time.Since(start)
+		switch {
+		case last.err == nil:
+			last.passed, last.failing = true, time.Time{}
+		case last.failing.IsZero():
+			last.failing = start
+		}
 	}
 	result := checked{Name: c.Name, State: "ok", LatencyMs: float64(last.latency.Microseconds()) / 1000, AgeMs: time.Since(last.at).Milliseconds()}
 	if last.err != nil {
-		result.State, result.Detail = "failing", last.err.Error()
+		result.State, result.Detail, result.ReadyForMs = "failing", last.err.Error(), max(0, last.left(c.Grace).Milliseconds())
 	}
 	return result
 }

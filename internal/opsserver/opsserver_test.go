@@ -209,3 +209,71 @@ func TestLargeHeaders(t *testing.T) {
 		}
 	}
 }
+
+// TestGrace: what has passed once may fail for its grace, and readiness says so in its body; what never passed may not, and neither may another check.
+func TestGrace(t *testing.T) {
+	t.Parallel()
+	const well, away = true, false
+	for name, c := range map[string]struct {
+		grace  time.Duration
+		states []bool // as they follow each other; the last counts
+		other  error
+		code   int
+		status string
+	}{
+		"never there":             {time.Hour, []bool{away}, nil, 503, "not ready"},
+		"never there, twice":      {time.Hour, []bool{away, away}, nil, 503, "not ready"},
+		"there":                   {time.Hour, []bool{well}, nil, 200, "ready"},
+		"gone":                    {time.Hour, []bool{well, away}, nil, 200, "degraded"},
+		"gone, still":             {time.Hour, []bool{well, away, away}, nil, 200, "degraded"},
+		"back":                    {time.Hour, []bool{well, away, well}, nil, 200, "ready"},
+		"gone again":              {time.Hour, []bool{away, well, away, well, away}, nil, 200, "degraded"},
+		"gone for longer":         {1, []bool{well, away}, nil, 503, "not ready"},
+		"gone, without a grace":   {0, []bool{well, away}, nil, 503, "not ready"},
+		"another check fails too": {time.Hour, []bool{well, away}, errors.New("broken"), 503, "not ready"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			asked := 0
+			url, server := serve(t, opsserver.Options{Checks: []opsserver.Check{
+				{Name: "redis", Grace: c.grace, Run: func(context.Context) error {
+					asked++
+					if c.states[min(asked, len(c.states))-1] {
+						return nil
+					}
+					return errors.New("away")
+				}},
+				{Name: "other", Run: func(context.Context) error { return c.other }},
+			}})
+			var code int
+			var body string
+			for range c.states {
+				code, body = get(t, url+"/readyz")
+			}
+			var said struct {
+				Status string
+				Checks []struct {
+					State, Detail string
+					ReadyForMs    int64 `json:"ready_for_ms"`
+				}
+			}
+			if err := json.Unmarshal([]byte(body), &said); err != nil {
+				t.Fatal(err)
+			}
+			if code != c.code || said.Status != c.status {
+				t.Errorf("HTTP %d, want %d, status %q: %s", code, c.code, c.status, body)
+			}
+			redis := said.Checks[0]
+			if last := c.states[len(c.states)-1]; (redis.State == "ok") != last || (redis.Detail == "away") == last {
+				t.Errorf("%+v", redis)
+			}
+			if inGrace := strings.HasPrefix(name, "gone") && c.grace > 1 || c.other != nil; (redis.ReadyForMs > 0) != inGrace {
+				t.Errorf("ready for %d ms more", redis.ReadyForMs)
+			}
+			server.Drain()
+			if code, body := get(t, url+"/readyz"); code != 503 || !strings.Contains(body, "draining") {
+				t.Errorf("draining: HTTP %d %s", code, body)
+			}
+		})
+	}
+}

@@ -53,6 +53,8 @@ type Config struct {
 	PrivacyKey secret.Keys `env:"PRIVACY_KEY"`
 	// Prefix of every key.
 	Prefix string `env:"RINGUP_PREFIX, default=ringup"`
+	// KEDAKeys is how the keys begin that KEDA looks at, as {ringup, where the manifests of components/keda set it. A program with another RINGUP_PREFIX does not start: the workers would be scaled by another installation's jobs.
+	KEDAKeys string `env:"KEDA_KEYS"`
 	// DedupeTTL is how long a webhook's id and event type are remembered.
 	DedupeTTL time.Duration `env:"DEDUPE_TTL, default=24h"`
 	// StatusTTL is how long the state of a webhook's notifications can be asked for.
@@ -106,6 +108,9 @@ func (c *Config) Validate() error {
 	}
 	if c.Prefix == "" || strings.ContainsAny(c.Prefix, "{} \t\r\n*?[]") {
 		bad("RINGUP_PREFIX is %q: set a word without braces, spaces or glob characters", c.Prefix)
+	}
+	if c.KEDAKeys != "" && c.KEDAKeys != "{"+c.Prefix {
+		bad("KEDA_KEYS is %q, and RINGUP_PREFIX %q: KEDA would look at other keys; list k8s/components/keda/prefix under transformers in the overlay that sets RINGUP_PREFIX", c.KEDAKeys, c.Prefix)
 	}
 	if c.DedupeTTL < time.Second {
 		bad("DEDUPE_TTL is %s: set at least 1s", c.DedupeTTL)

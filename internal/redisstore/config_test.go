@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -66,6 +67,22 @@ func TestRates(t *testing.T) {
 		c := ConsumerConfig{Lease: time.Second, PriorityAging: time.Second, RateLimit: rate, Breaker: BreakerConfig{Failures: 1, Window: 1, OpenMin: 1, OpenMax: 1}}
 		if err := c.Validate(); (err == nil) != works || err != nil && !strings.Contains(err.Error(), "RATE_LIMIT") {
 			t.Errorf("RATE_LIMIT=%g: %v", rate, err)
+		}
+	}
+}
+
+// TestKEDAKeys: a program whose keys KEDA does not look at does not start, and the error says what to do.
+func TestKEDAKeys(t *testing.T) {
+	t.Parallel()
+	for keys, prefixes := range map[string][]string{
+		"": {"ringup", "shop", "ringup:staging"}, "{ringup": {"ringup"}, "{shop": {"shop"}, "{ringup:staging": {"ringup:staging"},
+	} {
+		for _, prefix := range []string{"ringup", "shop", "ringup:staging", "ringup2"} {
+			text := fmt.Sprint((&Config{Host: "h", Port: 1, Prefix: prefix, KEDAKeys: keys}).Validate())
+			fits := keys == "" || slices.Contains(prefixes, prefix)
+			if said := strings.Contains(text, "KEDA_KEYS"); said == fits || said && !strings.Contains(text, "components/keda/prefix") {
+				t.Errorf("KEDA_KEYS=%s, RINGUP_PREFIX=%s: %s", keys, prefix, text)
+			}
 		}
 	}
 }

@@ -121,11 +121,11 @@ func TestTLS(t *testing.T) {
 	t.Parallel()
 	server, ca := redistest.StartTLS(t)
 	store := open(t, Config{URL: secret.String("rediss://" + server.Addr()), CAFile: ca}, nil)
-	if err := store.Ping(t.Context()); err != nil {
+	if err := store.Ready(Ingest, message.Channels...)(t.Context()); err != nil {
 		t.Error(err)
 	}
 	stranger := open(t, Config{URL: secret.String("rediss://" + server.Addr())}, nil)
-	if err := stranger.Ping(t.Context()); err == nil || !strings.Contains(err.Error(), "certificate") {
+	if err := stranger.Ready(Ingest, message.Channels...)(t.Context()); err == nil || !strings.Contains(err.Error(), "certificate") {
 		t.Errorf("a certificate of an unknown authority: %v", err)
 	}
 }
@@ -309,8 +309,8 @@ func TestRedisRestarts(t *testing.T) {
 	if _, err := producer.Enqueue(t.Context(), webhook("meanwhile")); err == nil || !strings.Contains(err.Error(), "unavailable") {
 		t.Fatalf("enqueue without Redis: %v", err)
 	}
-	if err := store.Ping(t.Context()); err == nil {
-		t.Fatal("ping without Redis")
+	if err := store.Ready(Ingest, message.Channels...)(t.Context()); err == nil {
+		t.Fatal("ready without Redis")
 	}
 	server.Restart()
 	redistest.Eventually(t, "the producer recovers", func() bool {

@@ -37,6 +37,7 @@ func everyCall(store *Store, producer *Producer, consumer *Consumer, deliveries 
 		"CloseBreaker": func(ctx context.Context) error { return store.CloseBreaker(ctx, sms, "p") },
 		"Ping":         func(ctx context.Context) error { return store.Ping(ctx) },
 		"Blocks":       func(ctx context.Context) error { return consumer.Blocks(ctx) },
+		"Ready":        store.Ready(Ingest, message.Channels...),
 		"Forget": func(ctx context.Context) error {
 			_, err := store.Forget(ctx, queue.ForgetRequest{AtMost: 1})
 			return err

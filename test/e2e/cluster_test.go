@@ -308,7 +308,7 @@ func (c *cluster) till(t *testing.T, args ...string) func() summary {
 	pod := fmt.Sprintf(`{"apiVersion":"v1","kind":"Pod","metadata":{"name":%q,"labels":{"app.kubernetes.io/name":"till"}},"spec":{"restartPolicy":"Never","automountServiceAccountToken":false,
 "securityContext":{"runAsNonRoot":true,"runAsUser":65532,"seccompProfile":{"type":"RuntimeDefault"}},"containers":[{"name":"till","image":"ringup/till:dev","args":%s,
 "securityContext":{"allowPrivilegeEscalation":false,"capabilities":{"drop":["ALL"]}}}]}}`, name, list)
-	if _, err := kubectl(t.Context(), pod, "apply", "-f", "-"); err != nil {
+	if _, err := kubectl(t.Context(), pod, "create", "-f", "-"); err != nil {
 		t.Fatal(err)
 	}
 	return func() summary {

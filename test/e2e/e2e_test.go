@@ -25,6 +25,7 @@ func TestCluster(t *testing.T) {
 	t.Run("d Redis restarted", c.restarts)
 	t.Run("e a provider down", c.outage)
 	t.Run("f retries due later", c.later)
+	t.Run("g Redis away for a minute", c.away)
 	t.Logf("timeline: test/evidence/%s/timeline.txt", filepath.Base(c.evidence))
 }
 
@@ -190,4 +191,33 @@ func (c *cluster) later(t *testing.T) {
 		t.Errorf("the retry waited for %d seconds only", waiting)
 	}
 	c.workersGone(t)
+}
+
+// away has Redis answer nothing for a minute, which is longer than a readiness probe's patience: ingest stays in its Service and answers 503 itself.
+func (c *cluster) away(t *testing.T) {
+	c.fail(t, slow)
+	from := c.begin("g")
+	before := c.since(0)
+	sent := before[len(before)-1].Sent
+	posted := c.till(t, "-first=8000", "-n=900", "-rate=10")
+	eventually(t, "webhooks come in", time.Minute, func() bool { all := c.since(from); return len(all) > 0 && all[len(all)-1].Sent > sent })
+	c.kubectl(t, "exec", "redis-0", "--", "redis-cli", "--user", "e2e", "--pass", "e2e", "client", "pause", "60000")
+	s := posted()
+	if s.Answers["503"] == 0 {
+		t.Errorf("ingest did not answer 503 while Redis was away: %v", s.Answers)
+	}
+	for answer := range s.Answers {
+		if answer != "202" && answer != "503" {
+			t.Errorf("while Redis was away, a POS was answered %s", answer)
+		}
+	}
+	for _, sample := range c.since(from) {
+		if sample.Replicas["ingest"] == 0 {
+			t.Errorf("at %.0f s no replica of ingest was ready", sample.Second)
+			break
+		}
+	}
+	for _, channel := range channels {
+		t.Logf("%d sent twice on %s", c.arrived(t, channel, 8000, 900), channel)
+	}
 }

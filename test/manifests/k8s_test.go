@@ -14,6 +14,7 @@ import (
 	"github.com/sethvargo/go-envconfig"
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
@@ -115,8 +116,13 @@ func TestReferences(t *testing.T) {
 			}
 		}
 		templates := pods(objects)
+		for _, j := range of[*batchv1.Job](objects) {
+			templates["Job/"+j.Name] = j.Spec.Template
+		}
 		for name, pod := range templates {
-			need(name, "ServiceAccount/"+pod.Spec.ServiceAccountName)
+			if !strings.HasPrefix(name, "Job/") { // a Job has the namespace's own account
+				need(name, "ServiceAccount/"+pod.Spec.ServiceAccountName)
+			}
 			for _, v := range pod.Spec.Volumes {
 				if v.ConfigMap != nil {
 					need(name, "ConfigMap/"+v.ConfigMap.Name)

@@ -1,6 +1,8 @@
 package manifests
 
 import (
+	"cmp"
+	"fmt"
 	"math"
 	"os"
 	"os/exec"
@@ -18,6 +20,8 @@ import (
 
 	"github.com/sethvargo/go-envconfig"
 
+	"ringup.dev/ringup/internal/app/admin"
+	"ringup.dev/ringup/internal/app/ingest"
 	"ringup.dev/ringup/internal/app/worker"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/redisstore"
@@ -104,17 +108,86 @@ func TestTriggers(t *testing.T) {
 	})
 }
 
-// TestPrefix: with every prefix and mode of Redis, the chart's KEDA looks at the keys that the programs use.
+// TestPrefix: with every prefix, mode of Redis and way of installing, KEDA looks at the keys that the workers of each channel use, and the programs take
+// the prefix.
 func TestPrefix(t *testing.T) {
 	t.Parallel()
-	for _, prefix := range []string{"ringup", "shop", "ringup:staging"} {
-		for _, redis := range []string{"host: r", "mode: sentinel, addrs: 'a:26379', sentinelMaster: m", "mode: cluster, addrs: 'a:7000'"} {
-			objects := charted(t, "redis: {"+redis+"}\nconfig: {RINGUP_PREFIX: '"+prefix+"'}\nchannels: {sms: {providers: [twilio]}, email: {enabled: false}, whatsapp: {enabled: false}}\n")
-			scaled := of[*kedav1alpha1.ScaledObject](objects)[0]
-			used := environment(t, objects, named[*appsv1.Deployment](t, objects, scaled.Spec.ScaleTargetRef.Name).Spec.Template.Spec.Containers[0])["RINGUP_PREFIX"]
-			if got, want := scaled.Spec.Triggers[0].Metadata["listName"], redisstore.NewKeys(used, message.SMS).Queue[0]; used != prefix || got != want {
-				t.Errorf("%s, %s: KEDA reads %q, the worker %q", prefix, redis, got, want)
+	modes := map[string]struct{ values, component string }{
+		"standalone": {"host: r", ""}, "sentinel": {"mode: sentinel, addrs: 'a:26379', sentinelMaster: m", "keda-sentinel"}, "cluster": {"mode: cluster, addrs: 'a:7000'", "keda-cluster"},
+	}
+	const sandboxes = "channels: {sms: {providers: [sandbox]}, email: {providers: [sandbox]}, whatsapp: {providers: [sandbox]}}\n"
+	for _, prefix := range []string{"", "ringup", "shop", "ringup:staging", "a.b-c_d", "kræn"} {
+		for mode, m := range modes {
+			components := []string{"keda", "sandbox"}
+			if m.component != "" {
+				components = append(components, m.component)
 			}
+			setting, values := "", "redis: {"+m.values+"}\n"+sandboxes
+			if prefix != "" {
+				setting = fmt.Sprintf("configMapGenerator: [{name: ringup, behavior: merge, literals: ['RINGUP_PREFIX=%s']}]\n", prefix)
+				values += "config: {RINGUP_PREFIX: '" + prefix + "'}\n"
+			}
+			ways := map[string][]object{"kustomize": build(t, with(components...)+setting), "chart": charted(t, values)}
+			if mode == "standalone" { // dev's
+				ways["kustomize, overlay of an overlay"] = build(t, "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [../dev]\ntransformers: [../../components/keda/prefix]\n"+setting)
+			}
+			for way, objects := range ways {
+				t.Run(fmt.Sprintf("%q, %s, %s", prefix, mode, way), func(t *testing.T) {
+					t.Parallel()
+					checkPrefix(t, objects, prefix)
+				})
+			}
+		}
+	}
+}
+
+// checkPrefix compares what KEDA's triggers look at with the keys of the workers, by the variables that their pods get.
+func checkPrefix(t *testing.T, objects []object, prefix string) {
+	t.Helper()
+	looked := 0
+	for _, s := range of[*kedav1alpha1.ScaledObject](objects) {
+		_, channel, _ := strings.Cut(s.Name, "worker-")
+		env := environment(t, objects, named[*appsv1.Deployment](t, objects, s.Spec.ScaleTargetRef.Name).Spec.Template.Spec.Containers[0])
+		config, err := worker.Load(t.Context(), envconfig.MapLookuper(env))
+		if err != nil {
+			t.Fatalf("the worker does not start: %v", err)
+		}
+		if want := cmp.Or(prefix, "ringup"); config.Redis.Prefix != want {
+			t.Errorf("%s has the prefix %q, want %q", s.Name, config.Redis.Prefix, want)
+		}
+		keys := redisstore.NewKeys(config.Redis.Prefix, message.Channel(channel))
+		for i, want := range append(keys.Queue[:], keys.Inflight, keys.Retry, keys.Halted) {
+			looked++
+			if got := s.Spec.Triggers[i].Metadata["listName"]; got != want {
+				t.Errorf("%s: KEDA reads %q, the worker %q", s.Name, got, want)
+			}
+		}
+	}
+	if looked != 21 {
+		t.Errorf("%d keys", looked)
+	}
+}
+
+// TestPrefixThatKEDADoesNotSee: where an overlay of an overlay sets the prefix without the replacements, no program starts, and each says what to list.
+func TestPrefixThatKEDADoesNotSee(t *testing.T) {
+	t.Parallel()
+	objects := build(t, "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [../dev]\nconfigMapGenerator: [{name: ringup, behavior: merge, literals: [RINGUP_PREFIX=shop]}]\n")
+	for name, pod := range pods(objects) {
+		c := pod.Spec.Containers[0]
+		env := envconfig.MapLookuper(environment(t, objects, c))
+		var err error
+		switch c.Name {
+		case "ingest":
+			_, err = ingest.Load(t.Context(), env)
+		case "worker":
+			_, err = worker.Load(t.Context(), env)
+		case "admin":
+			_, err = admin.Load(t.Context(), env)
+		default:
+			continue
+		}
+		if err == nil || !strings.Contains(err.Error(), "k8s/components/keda/prefix") {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }

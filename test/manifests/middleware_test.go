@@ -5,10 +5,13 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sethvargo/go-envconfig"
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	"ringup.dev/ringup/internal/app/ingest"
 )
 
 // Middleware has the fields of traefik.io/v1alpha1 that ringup uses (doc.traefik.io/traefik/reference/routing-configuration/kubernetes/crd/http/middleware).
@@ -84,5 +87,40 @@ func TestNoPlainHTTP(t *testing.T) {
 	}
 	if len(component.Spec.TLS) != 1 || len(chart.Spec.TLS) != 1 {
 		t.Error("an Ingress has no TLS")
+	}
+}
+
+// TestPlainHTTPIsRefused: in production, and by the chart wherever it makes the route from outside and knows the proxies, ingest refuses what came over plain HTTP. A value
+// of one's own stays. Where the proxies are missing, the chart says so.
+func TestPlainHTTPIsRefused(t *testing.T) {
+	t.Parallel()
+	required := func(objects []object) bool {
+		c, err := ingest.Load(t.Context(), envconfig.MapLookuper(environment(t, objects, pods(objects)["Deployment/ringup-ingest"].Spec.Containers[0])))
+		if err != nil {
+			t.Error(err)
+		}
+		return c.Ingest.RequireTLS
+	}
+	for overlay, want := range map[string]bool{"overlays/dev": false, "overlays/staging": true, "overlays/prod": true} {
+		if got := required(build(t, overlay)); got != want {
+			t.Errorf("%s: %t", overlay, got)
+		}
+	}
+	const base = "redis: {host: r}\nchannels: {sms: {providers: [sandbox]}, email: {enabled: false}, whatsapp: {enabled: false}}\n"
+	for values, want := range map[string]struct{ required, told bool }{
+		"": {false, false}, "config: {TRUSTED_PROXIES: 10.0.0.1}\n": {false, false},
+		"gateway: {enabled: true}\n": {false, true}, "ingress: {enabled: true}\n": {false, true},
+		"gateway: {enabled: true}\nconfig: {TRUSTED_PROXIES: 10.0.0.1}\n":                       {true, false},
+		"ingress: {enabled: true}\nconfig: {TRUSTED_PROXIES: 10.0.0.1}\n":                       {true, false},
+		"ingress: {enabled: true}\nconfig: {TRUSTED_PROXIES: 10.0.0.1, REQUIRE_TLS: 'false'}\n": {false, false},
+		"config: {TRUSTED_PROXIES: 10.0.0.1, REQUIRE_TLS: 'true'}\n":                            {true, false},
+	} {
+		if got := required(charted(t, base+values)); got != want.required {
+			t.Errorf("%q: %t", values, got)
+		}
+		files, err := helm(t, base+values)
+		if told := strings.Contains(files["ringup/templates/NOTES.txt"], "TRUSTED_PROXIES"); err != nil || told != want.told {
+			t.Errorf("%q: the notes say so: %t, %v", values, told, err)
+		}
 	}
 }

@@ -36,6 +36,9 @@ helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version }}
 {{- if and .Values.gateway.enabled .Values.ingress.enabled }}{{ fail "gateway.enabled and ingress.enabled are both true: choose one way in" }}{{ end }}
 {{- end }}
 
+{{/* Not empty where the chart makes the route from outside. */}}
+{{- define "ringup.wayIn" -}}{{ if or .Values.gateway.enabled .Values.ingress.enabled }}true{{ end }}{{- end }}
+
 {{/* Variables that all programs share. */}}
 {{- define "ringup.config" -}}
 {{- $env := dict }}
@@ -57,6 +60,7 @@ helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version }}
 {{- end }}
 {{- end }}
 {{- if lt (len $enabled) 3 }}{{ $_ := set $env "CHANNELS" (join "," $enabled) }}{{ end }}
+{{- if and (include "ringup.wayIn" .) (get .Values.config "TRUSTED_PROXIES") (not (hasKey .Values.config "REQUIRE_TLS")) }}{{ $_ := set $env "REQUIRE_TLS" "true" }}{{ end }}
 {{- toYaml (merge $env .Values.config) }}
 {{- end }}
 
@@ -178,4 +182,52 @@ volumes:
 {{- end }}
 {{- if ne .Values.redis.mode "cluster" }}{{ $ports = append $ports (int .Values.redis.port) }}{{ end }}
 {{- $ports | uniq | toJson }}
+{{- end }}
+
+{{/* What admin takes from its Secret. */}}
+{{- define "ringup.adminSecrets" -}}
+{{- list "REDIS_USERNAME" "REDIS_PASSWORD" "ADMIN_TOKEN" "ADMIN_VIEW_TOKEN" | toJson }}
+{{- end }}
+
+{{/* The variables that only the workers of a channel have: channel, and c, its values. */}}
+{{- define "ringup.workerConfig" -}}
+{{- $own := merge (dict "CHANNEL" .channel) .c.config }}
+{{- if .c.rateLimit }}{{ $_ := set $own "RATE_LIMIT" (toString .c.rateLimit) }}{{ end }}
+{{- toYaml $own }}
+{{- end }}
+
+{{/* Rules of network policies. */}}
+{{- define "ringup.dnsRule" -}}
+{{- dict "to" .Values.networkPolicy.dns "ports" (list (dict "protocol" "UDP" "port" 53) (dict "protocol" "TCP" "port" 53)) | toYaml }}
+{{- end }}
+
+{{- define "ringup.redisRule" -}}
+{{- $ports := list }}
+{{- range include "ringup.redisPorts" . | fromJsonArray }}{{ $ports = append $ports (dict "protocol" "TCP" "port" (int .)) }}{{ end }}
+{{- dict "to" .Values.networkPolicy.redis "ports" $ports | toYaml }}
+{{- end }}
+
+{{- define "ringup.providersRule" -}}
+{{- dict "to" .Values.networkPolicy.providers "ports" (list (dict "protocol" "TCP" "port" .Values.networkPolicy.providerPort)) | toYaml }}
+{{- end }}
+
+{{/* A container that checks one program: root, name, config (its own variables), secret and variables. secretFiles are variables here. */}}
+{{- define "ringup.doctor" -}}
+- name: {{ .name }}
+  {{- include "ringup.image" (dict "root" .root "program" "ringup") | nindent 2 }}
+  args: [doctor, --program, {{ splitList "-" .name | first }}]
+  envFrom:
+    - secretRef: {name: {{ .root.Values.secrets.redis }}}
+  env:
+    {{- range $key, $value := merge .config (include "ringup.config" .root | fromYaml) }}
+    - {name: {{ $key }}, value: {{ $value | quote }}}
+    {{- end }}
+    {{- include "ringup.secrets" (dict "secret" .secret "files" list "variables" .variables) | nindent 4 }}
+  resources:
+    requests: {cpu: 10m, memory: 32Mi, ephemeral-storage: 16Mi}
+    limits: {cpu: 500m, memory: 128Mi, ephemeral-storage: 64Mi}
+  securityContext:
+    allowPrivilegeEscalation: false
+    readOnlyRootFilesystem: true
+    capabilities: {drop: [ALL]}
 {{- end }}

@@ -18,6 +18,7 @@ import (
 	"ringup.dev/ringup/internal/app"
 	"ringup.dev/ringup/internal/config"
 	"ringup.dev/ringup/internal/event"
+	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/opsserver"
 	"ringup.dev/ringup/internal/pricing"
 	"ringup.dev/ringup/internal/redisstore"
@@ -94,7 +95,7 @@ func New(c Config, log *slog.Logger) (*Admin, error) {
 		shown = live
 	}
 	operators, err := opsserver.New(opsserver.Options{Config: c.Ops, Gatherer: registry, Checks: []opsserver.Check{
-		{Name: "redis", TTL: time.Second, Run: store.Ping},
+		{Name: "redis", TTL: time.Second, Run: store.Ready(redisstore.Admin, message.Channels...)},
 	}})
 	if err != nil {
 		return nil, err

@@ -43,6 +43,10 @@ type Server struct {
 	ShutdownDelay time.Duration `env:"SHUTDOWN_DELAY, default=0s"`
 	// ShutdownTimeout bounds how long the requests that are under way may take then.
 	ShutdownTimeout time.Duration `env:"SHUTDOWN_TIMEOUT, default=20s"`
+	// IdleTimeout is how long a connection without a request stays open: longer than your ingress's or load balancer's own time (docs/operations/sizing.md has a table), so that it is the one that closes, and no webhook meets a closed connection.
+	IdleTimeout time.Duration `env:"IDLE_TIMEOUT, default=130s"`
+	// ReadyGrace is how long ingest stays ready when Redis goes away: it answers 503 with Retry-After itself, where without it the load balancer would refuse connections or answer 404. At start it is ready once Redis is there. 0s: it is ready with Redis only.
+	ReadyGrace time.Duration `env:"READY_GRACE, default=5m"`
 
 	// Host to listen on; all interfaces when it is empty. ringup dev sets it.
 	Host string
@@ -84,6 +88,12 @@ func Load(ctx context.Context, env envconfig.Lookuper) (Config, error) {
 	if c.Server.ShutdownDelay < 0 || c.Server.ShutdownTimeout <= 0 {
 		errs = append(errs, fmt.Errorf("SHUTDOWN_DELAY is %s and SHUTDOWN_TIMEOUT %s: set times, the second above 0",
 			c.Server.ShutdownDelay, c.Server.ShutdownTimeout))
+	}
+	if c.Server.IdleTimeout < time.Second {
+		errs = append(errs, fmt.Errorf("IDLE_TIMEOUT is %s: set a second or more, as 130s", c.Server.IdleTimeout))
+	}
+	if c.Server.ReadyGrace < 0 {
+		errs = append(errs, fmt.Errorf("READY_GRACE is %s: set a time, as 5m, or 0s", c.Server.ReadyGrace))
 	}
 	region := c.Address.Validate()
 	errs = append(errs, c.Auth.Validate(), c.Senders.Validate(), region, c.Countries.Validate(), c.Ingest.Validate(), c.Redis.Validate(), c.Ops.Validate(), c.Log.Validate(), c.Tracing.Validate(), c.Callbacks.Validate(), c.Links.Validate(), c.Brand.Validate())
@@ -151,7 +161,7 @@ func New(c Config, log *slog.Logger) (*Ingest, error) {
 		return nil, err
 	}
 	operators, err := opsserver.New(opsserver.Options{Config: c.Ops, Gatherer: registry, Checks: []opsserver.Check{
-		{Name: "redis", TTL: time.Second, Run: store.Ping},
+		{Name: "redis", TTL: time.Second, Grace: c.Server.ReadyGrace, Run: store.Ready(redisstore.Ingest, message.Channels...)},
 	}})
 	if err != nil {
 		return nil, err
@@ -167,7 +177,7 @@ func New(c Config, log *slog.Logger) (*Ingest, error) {
 		log.Warn("limits exceed memory", "memory", limits.Memory, "worst", limits.Worst(), "set", "more memory, or less of MAX_CONNECTIONS, MAX_INFLIGHT_BYTES and MAX_BODY_BYTES")
 	}
 	i.public, err = ingest.NewServer(ingest.ServerOptions{
-		Config: c.Ingest, Limits: limits, Handler: i.closeWhenDraining(handler), Registerer: registry, Log: log,
+		Config: c.Ingest, Limits: limits, IdleTimeout: c.Server.IdleTimeout, Handler: i.closeWhenDraining(handler), Registerer: registry, Log: log,
 	})
 	if err != nil {
 		return nil, errors.Join(err, listener.Close(), operators.Close())

@@ -229,7 +229,7 @@ func New(ctx context.Context, c Config, env envconfig.Lookuper, log *slog.Logger
 		return nil, err
 	}
 	consumer := store.Consumer(channel, c.Consumer, nil)
-	checks := []opsserver.Check{{Name: "redis", TTL: time.Second, Run: store.Ping}, {Name: "redis-blocks", TTL: blocksTTL, Run: consumer.Blocks}}
+	checks := []opsserver.Check{{Name: "redis", TTL: time.Second, Run: store.Ready(redisstore.Worker, channel)}, {Name: "redis-blocks", TTL: blocksTTL, Run: consumer.Blocks}}
 	var names []string
 	for _, n := range named {
 		names = append(names, n.Name)
