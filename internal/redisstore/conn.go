@@ -19,7 +19,7 @@ import (
 // scripts are all there are: a line each here, a line in compile, and a file lua/<name>.lua. The structs of their arguments and answers are in
 // the files that call them.
 type scripts struct {
-	enqueue, claim, settle, renew, heartbeat, clock, restore, report, operate, purge, forget, retain, recipients, rekey script
+	enqueue, claim, settle, renew, heartbeat, clock, restore, report, operate, purge, forget, retain, recipients, rekey, suppress script
 }
 
 // compile puts the scripts together, once per program.
@@ -39,6 +39,7 @@ var compile = sync.OnceValue(func() scripts {
 		retain:     newScript[retainArgs, retainAnswer]("retain"),
 		recipients: newScript[recipientsArgs, recipientsAnswer]("recipients"),
 		rekey:      newScript[rekeyArgs, struct{}]("rekey"),
+		suppress:   newScript[suppressArgs, suppressAnswer]("suppress"),
 	}
 })
 

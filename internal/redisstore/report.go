@@ -43,6 +43,7 @@ type queuedReport struct {
 	Person string        `json:"d,omitempty"` // names, with spaces between; an address, of 0.1.0
 	Masked string        `json:"x,omitempty"` // the address
 	Sender string        `json:"f,omitempty"`
+	Also   []string      `json:"g,omitempty"`
 	Why    suppress.Why  `json:"w,omitempty"`
 }
 
@@ -92,7 +93,7 @@ func (d *Deliveries) Accept(ctx context.Context, update report.Update) error {
 		return nil
 	}
 	for _, n := range update.Reports {
-		r := queuedReport{EventID: n.EventID, Provider: n.Provider, At: millisOf(n.At, now), JobID: n.JobID, Message: n.MessageID, State: n.State, Remedy: n.Remedy()}
+		r := queuedReport{EventID: message.ProviderID(n.EventID), Provider: n.Provider, At: millisOf(n.At, now), JobID: n.JobID, Message: message.ProviderID(n.MessageID), State: n.State, Remedy: n.Remedy()}
 		if r.Remedy != "" {
 			r.Error = errorText(n.Err)
 		}
@@ -113,8 +114,8 @@ func (d *Deliveries) Accept(ctx context.Context, update report.Update) error {
 			return err
 		}
 		err = push(p.Channel, queuedReport{
-			EventID: p.EventID, Provider: p.Provider, At: millisOf(p.At, now), Kind: p.Kind, Person: strings.Join(namer.names(p.Address), " "), Masked: p.Address.Key().String(),
-			Sender: p.Sender, Why: p.Why,
+			EventID: message.ProviderID(p.EventID), Provider: p.Provider, At: millisOf(p.At, now), Kind: p.Kind, Person: strings.Join(namer.names(p.Address), " "), Masked: p.Address.Key().String(),
+			Sender: p.Sender, Also: p.Also, Why: p.Why,
 		})
 		if err != nil {
 			return err

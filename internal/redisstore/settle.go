@@ -63,7 +63,7 @@ type costArgs struct {
 // suppressionArgs is an entry of the suppression list.
 type suppressionArgs struct {
 	Of    int    `lua:"of"`
-	Name  string `lua:"name"`
+	Names string `lua:"names"` // the person's, with spaces between
 	Entry string `lua:"entry"`
 }
 
@@ -154,7 +154,7 @@ func (c *Consumer) encode(b *settleBatch, now time.Time, s *queue.Settlement, mo
 			if err != nil {
 				return err
 			}
-			b.args.Suppressions = append(b.args.Suppressions, suppressionArgs{len(b.order), b.namer.names(o.Suppress.Address)[0], entry})
+			b.args.Suppressions = append(b.args.Suppressions, suppressionArgs{len(b.order), strings.Join(b.namer.names(o.Suppress.Address), " "), entry})
 		}
 		return b.end(now, s, end{outcome: "fail", attempt: o.Attempt, error: o.Error, uncertain: o.Uncertain, spends: true, numbered: true,
 			moved: moved[s.Claimed]})

@@ -132,7 +132,7 @@ func (d *Deliver) prepare(c *queue.Claimed, i int, a *attempt) bool {
 	a.cost = d.Prices.Cost(m.Channel, m.To, m.Segments)
 	a.verdict = d.Gate.Check(gate.Input{
 		Now: a.started, AcceptedAt: c.Job.AcceptedAt, Event: event.Type(m.EventType), Audience: c.Job.Audience, Recipient: c.Job.Recipient,
-		Timezone: m.Timezone, Source: m.Source, Sender: a.traits.Sender, Cost: a.cost, Suppression: c.Suppressed, LimitedUntil: c.LimitedUntil,
+		Timezone: m.Timezone, Source: m.Source, Sender: a.traits.Sender, Cost: a.cost, Suppressions: c.Suppressed, LimitedUntil: c.LimitedUntil,
 	})
 	return a.verdict.Action == gate.Pass
 }
@@ -180,14 +180,15 @@ func (d *Deliver) send(ctx context.Context, i int, a *attempt) {
 	}
 }
 
-// call sends the message, in a span of its own.
-func (d *Deliver) call(ctx context.Context, i int, m message.Message) (provider.Receipt, error) {
-	if d.Tracer == nil {
-		return d.Senders[i].Send(ctx, m)
+// call sends the message, in a span of its own. Nobody but the provider bounds its ids, so here they are.
+func (d *Deliver) call(ctx context.Context, i int, m message.Message) (receipt provider.Receipt, err error) {
+	if d.Tracer != nil {
+		var span trace.Span
+		ctx, span = traceCall(ctx, d.Tracer, d.Senders[i].Name)
+		defer func() { endCall(span, receipt, err) }()
 	}
-	ctx, span := traceCall(ctx, d.Tracer, d.Senders[i].Name)
-	receipt, err := d.Senders[i].Send(ctx, m)
-	endCall(span, receipt, err)
+	receipt, err = d.Senders[i].Send(ctx, m)
+	receipt.MessageID = message.ProviderID(receipt.MessageID)
 	return receipt, err
 }
 

@@ -30,10 +30,10 @@ func TestTheGateIsAsked(t *testing.T) {
 		change func(*queue.Claimed)
 		want   queue.Outcome
 	}{
-		"suppression": {nil, func(c *queue.Claimed) { c.Suppressed = &suppress.Entry{Why: suppress.StopWord} },
+		"suppression": {nil, func(c *queue.Claimed) { c.Suppressed = []suppress.Entry{{Why: suppress.StopWord}} },
 			queue.Suppress{Error: "the recipient is on the suppression list: stop"}},
 		"OPT_OUT_SCOPE=sender, by the provider's sender": {func(s *setup) { s.gate.OptOutScope = "sender" },
-			func(c *queue.Claimed) { c.Suppressed = &suppress.Entry{Why: suppress.StopWord, Sender: "+15005550006"} },
+			func(c *queue.Claimed) { c.Suppressed = []suppress.Entry{{Why: suppress.StopWord, Sender: "+15005550006"}} },
 			queue.Suppress{Error: "the recipient is on the suppression list: stop"}},
 		"recipient's limit": {nil, func(c *queue.Claimed) { c.LimitedUntil = time.Now().Add(20 * time.Minute) },
 			queue.Hold{Delay: 20 * time.Minute, Error: "the customer got RECIPIENT_LIMIT messages within an hour, until 2000-01-01T00:20:00Z"}},
@@ -64,6 +64,27 @@ func TestTheGateIsAsked(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestLongMessageIDs: whatever a provider calls its messages, what is stored of it is short, and two ids stay two.
+func TestLongMessageIDs(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := open(renderer{}, 5, func(*setup) {})
+		b.sender.padding = strings.Repeat("x", 900_000)
+		b.run(t, time.Minute)
+		ids := map[string]bool{}
+		for _, settlements := range b.queue.settled {
+			done, is := settlements[0].Outcome.(queue.Done)
+			if !is || len(done.MessageID) > message.MaxProviderID || done.MessageID == "" {
+				t.Errorf("%T with an id of %d bytes", settlements[0].Outcome, len(done.MessageID))
+			}
+			ids[done.MessageID] = true
+		}
+		if len(ids) != 5 {
+			t.Errorf("%d ids of 5 messages", len(ids))
+		}
+	})
 }
 
 // TestDailyCap: all messages of a day together stay below the cap, and what did not go out costs nothing.

@@ -130,6 +130,7 @@ type sender struct {
 	latency       time.Duration
 	err, ill      error
 	reports       bool   // deliveries
+	padding       string // in front of each message id
 	before        func() // nil, or called before each send
 }
 
@@ -153,7 +154,7 @@ func (s *sender) Send(ctx context.Context, m message.Message) (provider.Receipt,
 	if s.err != nil {
 		return provider.Receipt{}, s.err
 	}
-	return provider.Receipt{MessageID: "m-" + m.JobID}, nil
+	return provider.Receipt{MessageID: s.padding + "m-" + m.JobID}, nil
 }
 
 func (s *sender) Probe(context.Context) error { return s.ill }

@@ -155,7 +155,10 @@ for i = 1, cost_n do
 end
 for i = 1, suppression_n do
   if leases[tonumber(ARGV[suppression_of_at + i])] then
-    redis.pcall('HSETNX', base .. ':suppressed', ARGV[suppression_name_at + i], ARGV[suppression_entry_at + i])
+    local key = base .. ':suppressed'
+    if type(redis.pcall('HLEN', key)) == 'number' then
+      enlist(key, words_of(ARGV[suppression_names_at + i]), ARGV[suppression_entry_at + i], true)
+    end
   end
 end
 for i = 1, link_n do
