@@ -285,7 +285,7 @@ var kindsOfKeys = []string{
 	// Walked by Forget.
 	"queue", "retry", "held", "inflight", "failed", "completed", "body", "kept", "moves", "outbox", "suppressed",
 	// Names, masked addresses, or nothing of a person.
-	"recent", "reports", "seen", "log", "message", "told", "lifted", "cost", "optouts", "state", "wake", "totals", "workers", "audit", "reporter", "halted", "privacy",
+	"recent", "reports", "seen", "log", "message", "alias", "told", "lifted", "cost", "optouts", "state", "wake", "totals", "workers", "audit", "reporter", "halted", "privacy",
 }
 
 // TestNobodyIsLeft plants a person wherever a key may hold one, has them forgotten, and looks for them everywhere. A kind of key that is not in
@@ -311,7 +311,7 @@ func TestNobodyIsLeft(t *testing.T) {
 	}
 	// Sent, and then pushed out of the completed jobs: the copy for another try is all that is left.
 	accept("sent", "")
-	a.settle(queue.Done{Attempt: queue.Attempt{MessageID: "SM1"}, Redelivery: &queue.Redelivery{Retry: true, Delay: time.Millisecond, Within: time.Hour}, FindByMessageID: true,
+	a.settle(queue.Done{Attempt: queue.Attempt{MessageID: "SM1"}, Redelivery: &queue.Redelivery{Retry: true, Delay: time.Millisecond, Within: time.Hour}, FindByMessageID: true, KnownAs: "+15559990001",
 		Cost: queue.Cost{Event: "pos_save", Source: "all", Micros: 1}})
 	a.accept("other", "+12025550199", "other@example.com")
 	a.settle(queue.Done{})
@@ -346,6 +346,15 @@ func TestNobodyIsLeft(t *testing.T) {
 			t.Errorf("nobody is in %s: this test looks at nothing there", kind)
 		}
 	}
+	namer, err := a.store.namer(t.Context())
+	a.must(err)
+	alias := func() bool {
+		k := a.store.keys[message.WhatsApp]
+		return a.store.client.Exists(t.Context(), k.alias(namer.names(whatsApps)[0])).Val() == 1
+	}
+	if !alias() {
+		t.Error("the person's other number is not known: this test looks at nothing there")
+	}
 	if dry := a.forget(whatsApps, true); len(a.mentions(name)) == 0 || dry.Found() == 0 {
 		t.Errorf("after a dry run: %+v", dry)
 	}
@@ -354,6 +363,9 @@ func TestNobodyIsLeft(t *testing.T) {
 	a.forget(mail, false) // the messages in the sandbox's outbox have no event
 	if left := a.mentions("5512345678", "55 1234 5678", mail, name); len(left) > 0 {
 		t.Errorf("found %+v, and left in %q", found, left)
+	}
+	if alias() {
+		t.Error("the person's other number is known still")
 	}
 	for key := range a.dump() {
 		if kind := kindOfKey(key); !slices.Contains(kindsOfKeys, kind) {

@@ -113,10 +113,22 @@ func (d *Deliveries) Accept(ctx context.Context, update report.Update) error {
 		if err != nil {
 			return err
 		}
-		err = push(p.Channel, queuedReport{
-			EventID: message.ProviderID(p.EventID), Provider: p.Provider, At: millisOf(p.At, now), Kind: p.Kind, Person: strings.Join(namer.names(p.Address), " "), Masked: p.Address.Key().String(),
+		names := namer.names(p.Address)
+		others, err := d.store.aliases(ctx, p.Channel, names)
+		if err != nil {
+			return err
+		}
+		said := queuedReport{
+			EventID: message.ProviderID(p.EventID), Provider: p.Provider, At: millisOf(p.At, now), Kind: p.Kind, Person: strings.Join(names, " "), Masked: p.Address.Key().String(),
 			Sender: p.Sender, Also: p.Also, Why: p.Why,
-		})
+		}
+		err = push(p.Channel, said)
+		// Each name has entries of its own, and so the wish is an event of its own there.
+		for i, other := range others {
+			one := said
+			one.Person, one.EventID = other, fmt.Sprintf("%s:alias%d", said.EventID, i)
+			err = errors.Join(err, push(p.Channel, one))
+		}
 		if err != nil {
 			return err
 		}

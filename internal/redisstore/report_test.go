@@ -75,6 +75,7 @@ func TestAfterTheSend(t *testing.T) {
 		"report by message i d":             afterReportByMessageID,
 		"report of nothing":                 afterReportOfNothing,
 		"long ids":                          afterLongIDs,
+		"known by another number":           afterKnownAs,
 		"undelivered":                       afterUndelivered,
 		"preferences":                       afterPreferences,
 		"spending":                          afterSpending,

@@ -147,3 +147,49 @@ func afterSyncOptOuts(a *after) {
 		a.Errorf("%d are left", len(left))
 	}
 }
+
+// afterKnownAs: WhatsApp knows a person by another number than the one that was written to, and STOP and START come from that one.
+func afterKnownAs(a *after) {
+	const written, known = message.Address("+15550100001"), message.Address("+15559990001")
+	suppressed := func() bool {
+		entries, err := a.store.Suppressed(a.Context(), message.WhatsApp, written)
+		a.must(err)
+		return len(entries) > 0
+	}
+	say := func(id string, kind suppress.Kind, at time.Time) {
+		a.must(a.deliveries.Accept(a.Context(), report.Update{Preferences: []suppress.Preference{
+			{EventID: id, Provider: "business", Channel: message.WhatsApp, Address: known, Sender: "1000", Kind: kind, Why: suppress.StopWord, At: at}}}))
+		a.apply()
+	}
+	send := func(as message.Address) {
+		a.enqueue(written)
+		a.settle(queue.Settlement{Claimed: a.claim(a.consumer)[0], Outcome: queue.Done{KnownAs: as}})
+	}
+	aliases := func() (n int) {
+		for _, name := range []message.Address{written, known, "+15559990002"} {
+			namer, err := a.store.namer(a.Context())
+			a.must(err)
+			n += int(a.store.client.Exists(a.Context(), a.store.keys[message.WhatsApp].Base+":alias:"+namer.names(name)[0]).Val())
+		}
+		return n
+	}
+	now := time.Now()
+	send("")
+	send(written)
+	a.want(aliases(), 0)
+	say("another's", suppress.OptOut, now)
+	a.want(suppressed(), false)
+	send(known)
+	a.want(aliases(), 2)
+	say("stop", suppress.OptOut, now.Add(2*time.Second))
+	a.want(suppressed(), true)
+	say("start", suppress.OptIn, now.Add(4*time.Second))
+	a.want(suppressed(), false)
+	say("stop again", suppress.OptOut, now.Add(6*time.Second))
+	say("start", suppress.OptIn, now.Add(4*time.Second)) // repeated
+	a.want(suppressed(), true)
+	// Forgetting keeps the wish, and not who is who.
+	a.must(a.store.forgetAliases(a.Context(), message.WhatsApp, written))
+	a.want(aliases(), 0)
+	a.want(suppressed(), true)
+}
