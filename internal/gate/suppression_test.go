@@ -11,7 +11,9 @@ import (
 func TestSuppression(t *testing.T) {
 	t.Parallel()
 	const ours, other = "+15005550006", "+15005550007"
-	stop := func(sender string) []suppress.Entry { return []suppress.Entry{{Why: suppress.StopWord, Sender: sender}} }
+	stop := func(sender string) []suppress.Entry {
+		return []suppress.Entry{{Why: suppress.StopWord, Sender: sender}}
+	}
 	since := func(e []suppress.Entry) []suppress.Entry {
 		e[0].OptedIn = time.Unix(1, 0)
 		return e

@@ -65,7 +65,10 @@ func everyCall(store *Store, producer *Producer, consumer *Consumer, deliveries 
 			_, err := store.Suppress(ctx, []suppress.Entry{{Channel: sms, Address: to}})
 			return err
 		},
-		"Unsuppress":      func(ctx context.Context) error { _, err := store.Unsuppress(ctx, sms, to, suppress.Selection{}); return err },
+		"Unsuppress": func(ctx context.Context) error {
+			_, err := store.Unsuppress(ctx, sms, to, suppress.Selection{})
+			return err
+		},
 		"Suppressed":      func(ctx context.Context) error { _, err := store.Suppressed(ctx, sms, to); return err },
 		"CountSuppressed": func(ctx context.Context) error { _, err := store.CountSuppressed(ctx, sms); return err },
 		"Suppressions": func(ctx context.Context) error {

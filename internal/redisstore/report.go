@@ -102,35 +102,14 @@ func (d *Deliveries) Accept(ctx context.Context, update report.Update) error {
 		}
 	}
 	for _, p := range update.Preferences {
-		if _, known := d.store.keys[p.Channel]; !known {
-			return fmt.Errorf("there is no channel %q", p.Channel)
-		}
-		// An entry by address gets its name now, so that the names are all that it takes to apply the preference.
-		if err := d.store.rekey(ctx, p.Channel, addressesOf(oldFields(p.Address))); err != nil {
-			return err
-		}
-		namer, err := d.store.namer(ctx)
+		said, err := d.queued(ctx, &p, now)
 		if err != nil {
 			return err
 		}
-		names := namer.names(p.Address)
-		others, err := d.store.aliases(ctx, p.Channel, names)
-		if err != nil {
-			return err
-		}
-		said := queuedReport{
-			EventID: message.ProviderID(p.EventID), Provider: p.Provider, At: millisOf(p.At, now), Kind: p.Kind, Person: strings.Join(names, " "), Masked: p.Address.Key().String(),
-			Sender: p.Sender, Also: p.Also, Why: p.Why,
-		}
-		err = push(p.Channel, said)
-		// Each name has entries of its own, and so the wish is an event of its own there.
-		for i, other := range others {
-			one := said
-			one.Person, one.EventID = other, fmt.Sprintf("%s:alias%d", said.EventID, i)
-			err = errors.Join(err, push(p.Channel, one))
-		}
-		if err != nil {
-			return err
+		for _, one := range said {
+			if err := push(p.Channel, one); err != nil {
+				return err
+			}
 		}
 	}
 	if pipe.Len() == 0 {
@@ -142,6 +121,38 @@ func (d *Deliveries) Accept(ctx context.Context, update report.Update) error {
 	default:
 	}
 	return unavailable(err)
+}
+
+// queued returns a preference as it is queued, under the person's names, and under each other name that a provider may know them by: each has entries of its
+// own, so the wish is an event of its own there. Errors: as of Accept.
+func (d *Deliveries) queued(ctx context.Context, p *suppress.Preference, now time.Time) ([]queuedReport, error) {
+	if _, known := d.store.keys[p.Channel]; !known {
+		return nil, fmt.Errorf("there is no channel %q", p.Channel)
+	}
+	// An entry by address gets its name now, so that the names are all that it takes to apply the preference.
+	if err := d.store.rekey(ctx, p.Channel, addressesOf(oldFields(p.Address))); err != nil {
+		return nil, err
+	}
+	namer, err := d.store.namer(ctx)
+	if err != nil {
+		return nil, err
+	}
+	names := namer.names(p.Address)
+	others, err := d.store.aliases(ctx, p.Channel, names)
+	if err != nil {
+		return nil, err
+	}
+	said := queuedReport{
+		EventID: message.ProviderID(p.EventID), Provider: p.Provider, At: millisOf(p.At, now), Kind: p.Kind, Person: strings.Join(names, " "), Masked: p.Address.Key().String(),
+		Sender: p.Sender, Also: p.Also, Why: p.Why,
+	}
+	all := []queuedReport{said}
+	for i, other := range others {
+		said.Person = other
+		all = append(all, said)
+		all[i+1].EventID = fmt.Sprintf("%s:alias%d", said.EventID, i)
+	}
+	return all, nil
 }
 
 func millisOf(at, otherwise time.Time) int64 {

@@ -33,7 +33,9 @@ func TestTheGateIsAsked(t *testing.T) {
 		"suppression": {nil, func(c *queue.Claimed) { c.Suppressed = []suppress.Entry{{Why: suppress.StopWord}} },
 			queue.Suppress{Error: "the recipient is on the suppression list: stop"}},
 		"OPT_OUT_SCOPE=sender, by the provider's sender": {func(s *setup) { s.gate.OptOutScope = "sender" },
-			func(c *queue.Claimed) { c.Suppressed = []suppress.Entry{{Why: suppress.StopWord, Sender: "+15005550006"}} },
+			func(c *queue.Claimed) {
+				c.Suppressed = []suppress.Entry{{Why: suppress.StopWord, Sender: "+15005550006"}}
+			},
 			queue.Suppress{Error: "the recipient is on the suppression list: stop"}},
 		"recipient's limit": {nil, func(c *queue.Claimed) { c.LimitedUntil = time.Now().Add(20 * time.Minute) },
 			queue.Hold{Delay: 20 * time.Minute, Error: "the customer got RECIPIENT_LIMIT messages within an hour, until 2000-01-01T00:20:00Z"}},

@@ -28,12 +28,12 @@ type suppressionsView struct {
 	Previous, Following string // offsets, "" for none
 	MayReveal           bool   // and so export
 
-	Asked  string              // the address that was looked up
-	Found  []admin.Suppression // its entries; none when it is not on the list
+	Asked string              // the address that was looked up
+	Found []admin.Suppression // its entries; none when it is not on the list
 	// Blocked says that an operator has put it there, which no opt-in lifts.
 	Blocked bool
-	Import *admin.ImportResult
-	Wrong  []admin.WrongLine // of Import, as many as are shown
+	Import  *admin.ImportResult
+	Wrong   []admin.WrongLine // of Import, as many as are shown
 }
 
 // whyNames are the reasons as people read them.
