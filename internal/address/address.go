@@ -75,6 +75,14 @@ const (
 // label in front (tel:) and a note behind the number are passed over. Of several numbers the first that can be used counts. Errors: ErrPhone, ErrPlaceholder.
 func Phone(raw, region string) (message.Address, error) {
 	text := clean(raw)
+	if number, plain := international(text); plain {
+		return number, nil
+	}
+	return typed(text, region)
+}
+
+// typed reads a clean text as Phone does.
+func typed(text, region string) (message.Address, error) {
 	if digits := digitsOf(text); digits != sample && isPlaceholder(digits) {
 		return "", ErrPlaceholder
 	}

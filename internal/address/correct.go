@@ -24,7 +24,7 @@ func correct(text, region string) *phonenumbers.PhoneNumber {
 	}
 	for _, prefix := range []string{"+", "00", "011"} {
 		if rest, found := strings.CutPrefix(text, prefix); found && !strings.HasPrefix(rest, "0") {
-			return firstValid(international(digitsOf(rest)), func(*phonenumbers.PhoneNumber) bool { return true })
+			return firstValid(withCode(digitsOf(rest)), func(*phonenumbers.PhoneNumber) bool { return true })
 		}
 	}
 	home := phonenumbers.GetCountryCodeForRegion(region)
@@ -39,14 +39,14 @@ func correct(text, region string) *phonenumbers.PhoneNumber {
 		}
 	}
 	if strings.HasPrefix(digits, code) {
-		written = append(append(written, "+"+digits, message.Address("+"+digits).Key().Reveal()), international(digits)...)
+		written = append(append(written, "+"+digits, message.Address("+"+digits).Key().Reveal()), withCode(digits)...)
 	}
 	return firstValid(written, isMobile)
 }
 
-// international returns other ways to write the digits of a number with its country's code: without a zero behind the code, which Argentina's mobile numbers
+// withCode returns other ways to write the digits of a number with its country's code: without a zero behind the code, which Argentina's mobile numbers
 // have behind their 9.
-func international(digits string) []string {
+func withCode(digits string) []string {
 	code, national := callingCode(digits)
 	if code == 0 {
 		return nil

@@ -65,9 +65,8 @@ type Channels interface {
 // SuppressionList has the addresses, per channel, to which nothing is sent.
 type SuppressionList interface {
 	Suppress(context.Context, []suppress.Entry) (added int, err error)
-	Unsuppress(context.Context, message.Channel, message.Address) (bool, error)
-	// Suppressed returns nil for an address that is not on the list.
-	Suppressed(context.Context, message.Channel, message.Address) (*suppress.Entry, error)
+	Unsuppress(context.Context, message.Channel, message.Address, suppress.Selection) (removed int, err error)
+	Suppressed(context.Context, message.Channel, message.Address) ([]suppress.Entry, error)
 	CountSuppressed(context.Context, message.Channel) (int64, error)
 	Suppressions(ctx context.Context, channel message.Channel, visit func(suppress.Entry) (stop bool)) error
 }

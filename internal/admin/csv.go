@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"ringup.dev/ringup/internal/address"
+	"ringup.dev/ringup/internal/config"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/suppress"
 )
@@ -24,14 +25,14 @@ var reasons = []suppress.Why{
 }
 
 // columns says in which column of a file a field stands; -1 for a field that is missing.
-type columns struct{ channel, address, key, why, sender, since int }
+type columns struct{ channel, address, key, why, sender, by, since, optedIn int }
 
 // readHeader reads the names of columns; false when the line has no column called address.
 func readHeader(fields []string) (columns, bool) {
 	find := func(name string) int {
 		return slices.IndexFunc(fields, func(f string) bool { return strings.EqualFold(strings.TrimSpace(f), name) })
 	}
-	c := columns{channel: find("channel"), address: find("address"), key: find("key"), why: find("why"), sender: find("sender"), since: find("since")}
+	c := columns{channel: find("channel"), address: find("address"), key: find("key"), why: find("why"), sender: find("sender"), by: find("by"), since: find("since"), optedIn: find("opted_in")}
 	return c, c.address >= 0
 }
 
@@ -39,11 +40,11 @@ func readHeader(fields []string) (columns, bool) {
 func layout(fields int) columns {
 	switch fields {
 	case 1:
-		return columns{-1, 0, -1, -1, -1, -1}
+		return columns{-1, 0, -1, -1, -1, -1, -1, -1}
 	case 2:
-		return columns{0, 1, -1, -1, -1, -1}
+		return columns{0, 1, -1, -1, -1, -1, -1, -1}
 	}
-	return columns{0, 1, -1, 2, -1, -1}
+	return columns{0, 1, -1, 2, -1, -1, -1, -1}
 }
 
 // importer reads a file of addresses.
@@ -150,7 +151,10 @@ func (im *importer) entry(fields []string, c columns) (suppress.Entry, error) {
 		}
 		return strings.TrimSpace(fromCell(strings.TrimSpace(fields[i])))
 	}
-	e := suppress.Entry{Why: suppress.Import, Sender: clip(field(c.sender), 200), By: im.by, At: im.now}
+	e := suppress.Entry{Why: suppress.Import, By: clip(field(c.by), 200), At: im.now}
+	if accounts := config.NonEmpty(strings.Split(clip(field(c.sender), 1000), accountMark)); len(accounts) > 0 {
+		e.Sender, e.Also = accounts[0], accounts[1:]
+	}
 	raw := field(c.address)
 	e.Name = field(c.key)
 	if raw == "" && e.Name == "" {
@@ -171,14 +175,26 @@ func (im *importer) entry(fields []string, c columns) (suppress.Entry, error) {
 		}
 		e.Why = why
 	}
-	if since := field(c.since); since != "" {
-		at, err := time.Parse(time.RFC3339, since)
-		if err != nil || at.After(im.now.Add(time.Hour)) || at.Year() < 1970 {
-			return e, errors.New("since is not a time in the past, as 2026-01-31T12:00:00Z")
-		}
-		e.At = at
+	if e.By == "" && (e.Why == suppress.Import || e.Why == suppress.Operator) {
+		e.By = im.by // of a person's word nobody knows the source
 	}
-	return e, nil
+	if err := im.past("since", field(c.since), &e.At); err != nil {
+		return e, err
+	}
+	return e, im.past("opted_in", field(c.optedIn), &e.OptedIn)
+}
+
+// past reads a time into at, unless the text is empty.
+func (im *importer) past(column, text string, at *time.Time) error {
+	if text == "" {
+		return nil
+	}
+	read, err := time.Parse(time.RFC3339, text)
+	if err != nil || read.After(im.now.Add(time.Hour)) || read.Year() < 1970 {
+		return fmt.Errorf("%s is not a time in the past, as 2026-01-31T12:00:00Z", column)
+	}
+	*at = read
+	return nil
 }
 
 // mask has the forms of message.Mask.
@@ -217,8 +233,11 @@ func reasonList() string {
 	return strings.Join(names, ", ")
 }
 
-// exported are the names of an export's columns: address is masked, and key stands for the person. An import reads all but by.
-var exported = []string{"channel", "address", "key", "why", "sender", "by", "since"}
+// exported are the names of an export's columns: address is masked, and key stands for the person. An import reads all.
+var exported = []string{"channel", "address", "key", "why", "sender", "by", "since", "opted_in"}
+
+// accountMark stands between the names of a sender account.
+const accountMark = "|"
 
 // formula are the characters with which a spreadsheet takes a cell for a formula (OWASP, CSV injection), also in their wide forms. Such a cell gets an apostrophe before it,
 // and so does one that begins with an apostrophe, so that an export is read back as it was.
@@ -245,5 +264,9 @@ func fromCell(text string) string {
 
 // writeEntry writes an entry of an export.
 func writeEntry(w *csv.Writer, e *suppress.Entry) error {
-	return w.Write([]string{string(e.Channel), toCell(e.Masked), toCell(e.Name), toCell(string(e.Why)), toCell(e.Sender), toCell(e.By), e.At.UTC().Format(time.RFC3339)})
+	accounts, optedIn := strings.Join(append([]string{e.Sender}, e.Also...), accountMark), ""
+	if !e.OptedIn.IsZero() {
+		optedIn = e.OptedIn.UTC().Format(time.RFC3339)
+	}
+	return w.Write([]string{string(e.Channel), toCell(e.Masked), toCell(e.Name), toCell(string(e.Why)), toCell(accounts), toCell(e.By), e.At.UTC().Format(time.RFC3339), optedIn})
 }

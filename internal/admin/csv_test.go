@@ -20,7 +20,7 @@ var noon = time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)
 
 // line is an entry in one line.
 func line(e suppress.Entry) string {
-	return strings.TrimRight(fmt.Sprintf("%s %s %s %s %s", e.Channel, e.Address.Reveal()+e.Name+e.Masked, e.Why, e.At.UTC().Format(time.DateOnly), e.Sender), " ")
+	return strings.TrimRight(fmt.Sprintf("%s %s %s %s %s", e.Channel, e.Address.Reveal()+e.Name+e.Masked, e.Why, e.At.UTC().Format(time.DateOnly), strings.Join(append([]string{e.Sender}, e.Also...), " ")), " ")
 }
 
 func TestReadImport(t *testing.T) {
@@ -57,8 +57,8 @@ func TestReadImport(t *testing.T) {
 			var got, problems []string
 			for _, e := range entries {
 				got = append(got, line(e))
-				if e.By != "ann" {
-					t.Errorf("by %q", e.By)
+				if by := map[bool]string{true: "ann"}[e.Why == suppress.Import]; e.By != by {
+					t.Errorf("%s by %q", e.Why, e.By)
 				}
 			}
 			for _, w := range wrong {
@@ -91,7 +91,7 @@ func TestExportIsReadBack(t *testing.T) {
 		if masked[0] == '+' {
 			channel = message.SMS
 		}
-		all = append(all, suppress.Entry{Channel: channel, Name: name, Masked: masked, Why: suppress.StopWord, Sender: "+15005550006", By: "@SUM(A1)", At: noon})
+		all = append(all, suppress.Entry{Channel: channel, Name: name, Masked: masked, Why: suppress.StopWord, Sender: "MG1", Also: []string{"+15005550006"}, By: "@SUM(A1)", At: noon, OptedIn: noon.Add(time.Hour)})
 	}
 	var file bytes.Buffer
 	w := csv.NewWriter(&file)
@@ -121,8 +121,8 @@ func TestExportIsReadBack(t *testing.T) {
 		t.Fatalf("%d entries, %v, %v", len(entries), wrong, err)
 	}
 	for i := range entries {
-		if line(entries[i]) != line(all[i]) {
-			t.Errorf("%s came back as %s", line(all[i]), line(entries[i]))
+		if line(entries[i]) != line(all[i]) || entries[i].By != all[i].By || !entries[i].OptedIn.Equal(all[i].OptedIn) {
+			t.Errorf("%+v came back as %+v", all[i], entries[i])
 		}
 	}
 }

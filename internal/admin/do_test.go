@@ -63,8 +63,8 @@ func (q *longQueue) Record(_ context.Context, e queue.AuditEntry) error {
 
 func (q *longQueue) Suppress(context.Context, []suppress.Entry) (int, error) { return 0, q.broken }
 
-func (q *longQueue) Unsuppress(context.Context, message.Channel, message.Address) (bool, error) {
-	return false, q.broken
+func (q *longQueue) Unsuppress(context.Context, message.Channel, message.Address, suppress.Selection) (int, error) {
+	return 0, q.broken
 }
 
 func (q *longQueue) Forget(context.Context, queue.ForgetRequest) (queue.Forgotten, error) {

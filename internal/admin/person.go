@@ -33,6 +33,9 @@ func ParsePerson(raw, region string) (Person, error) {
 // String masks the address.
 func (p Person) String() string { return p.address.String() }
 
+// Address is the person's own.
+func (p Person) Address() message.Address { return p.address }
+
 // channel is one that the person's address is for.
 func (p Person) channel() message.Channel {
 	if strings.Contains(p.address.Reveal(), "@") {

@@ -5,9 +5,11 @@ import (
 	"context"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"ringup.dev/ringup/internal/address"
+	"ringup.dev/ringup/internal/config"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/queue"
 	"ringup.dev/ringup/internal/suppress"
@@ -20,19 +22,20 @@ const (
 	MaxOffset = 10_000
 )
 
-// Suppression is an entry of the suppression list.
+// Suppression is an entry of the suppression list: an address has one per kind, sender account and source.
 type Suppression struct {
 	Channel message.Channel `json:"channel"`
 	Address string          `json:"address"` // masked: the list does not keep it
 	Why     suppress.Why    `json:"why"`
-	Sender  string          `json:"sender,omitempty"`
+	Sender  string          `json:"sender,omitempty"` // "" for all
 	By      string          `json:"by,omitempty"`
 	Since   time.Time       `json:"since,omitzero"`
+	OptedIn time.Time       `json:"opted_in,omitzero"` // at another sender account: with OPT_OUT_SCOPE=channel the entry holds no more
 }
 
 // Suppressions are a part of a channel's list, the newest first.
 type Suppressions struct {
-	Total    int64         `json:"total"`
+	Total    int64         `json:"total"` // entries; of a list that was not read whole, addresses
 	Offset   int           `json:"offset"`
 	Complete bool          `json:"complete"` // the whole list was read to find the newest
 	Entries  []Suppression `json:"entries"`
@@ -43,12 +46,14 @@ type SuppressionChange struct {
 	Channel message.Channel `json:"channel"`
 	Address string          `json:"address"`
 	Why     string          `json:"why,omitempty"` // for the audit log
+	// Only are the entries to take off the list; with nothing in it all.
+	Only suppress.Selection `json:"only,omitzero"`
 }
 
-// SuppressionCheck says whether an address is on the list.
+// SuppressionCheck says whether an address is on the list, by its entries, the newest first.
 type SuppressionCheck struct {
-	Suppressed bool         `json:"suppressed"`
-	Entry      *Suppression `json:"entry,omitempty"`
+	Suppressed bool          `json:"suppressed"`
+	Entries    []Suppression `json:"entries"`
 }
 
 // SuppressionChanged says whether the list was changed: false when it was as asked for before.
@@ -58,7 +63,11 @@ type SuppressionChanged struct {
 }
 
 func shown(e *suppress.Entry) Suppression {
-	return Suppression{Channel: e.Channel, Address: e.Masked, Why: e.Why, Sender: e.Sender, By: e.By, Since: e.At.UTC()}
+	s := Suppression{Channel: e.Channel, Address: e.Masked, Why: e.Why, Sender: e.Sender, By: e.By, Since: e.At.UTC()}
+	if !e.OptedIn.IsZero() {
+		s.OptedIn = e.OptedIn.UTC()
+	}
+	return s
 }
 
 // ParseOffset reads which part of which channel's list is asked for. An empty offset is 0.
@@ -102,6 +111,9 @@ func (a *Admin) Suppressions(ctx context.Context, channel message.Channel, offse
 		return nil, err
 	}
 	newest.trim()
+	if out.Complete {
+		out.Total = int64(scanned)
+	}
 	for i := offset; i < len(newest.entries); i++ {
 		out.Entries = append(out.Entries, shown(&newest.entries[i]))
 	}
@@ -158,22 +170,27 @@ func (a *Admin) parse(x *SuppressionChange) (message.Address, error) {
 	return to, nil
 }
 
-// CheckSuppressed looks an address up; nil says that it is not on the channel's list.
-func (a *Admin) CheckSuppressed(ctx context.Context, x *SuppressionChange) (*Suppression, error) {
+// CheckSuppressed looks an address up.
+func (a *Admin) CheckSuppressed(ctx context.Context, x *SuppressionChange) (*SuppressionCheck, error) {
 	to, err := a.parse(x)
 	if err != nil {
 		return nil, err
 	}
-	e, err := a.Queues.Suppressed(ctx, x.Channel, to)
-	if e == nil || err != nil {
+	entries, err := a.Queues.Suppressed(ctx, x.Channel, to)
+	if err != nil {
 		return nil, err
 	}
-	s := shown(e)
-	return &s, nil
+	newest := newestEntries{entries: entries, limit: len(entries)}
+	newest.trim()
+	out := &SuppressionCheck{Suppressed: len(entries) > 0, Entries: []Suppression{}}
+	for i := range newest.entries {
+		out.Entries = append(out.Entries, shown(&newest.entries[i]))
+	}
+	return out, nil
 }
 
-// Suppress puts an address on a channel's list, and records it in the audit log. It returns false when the address was on it: the entry stays as
-// it is.
+// Suppress puts an address on a channel's list, for all sender accounts, and records it in the audit log. It returns false when an operator had put
+// it there before: the entry stays as it is.
 func (a *Admin) Suppress(ctx context.Context, x *SuppressionChange) (bool, error) {
 	if err := a.mayChange(); err != nil {
 		return false, err
@@ -189,7 +206,8 @@ func (a *Admin) Suppress(ctx context.Context, x *SuppressionChange) (bool, error
 	return n > 0, brokeOff(err)
 }
 
-// Unsuppress takes an address off a channel's list, and records it in the audit log. It returns false when the address was not on it.
+// Unsuppress takes the entries of an address that are selected, or all, off a channel's list, and records it in the audit log. It returns false when
+// there were none.
 func (a *Admin) Unsuppress(ctx context.Context, x *SuppressionChange) (bool, error) {
 	if err := a.mayChange(); err != nil {
 		return false, err
@@ -198,9 +216,10 @@ func (a *Admin) Unsuppress(ctx context.Context, x *SuppressionChange) (bool, err
 	if err != nil {
 		return false, err
 	}
-	removed, err := a.Queues.Unsuppress(ctx, x.Channel, to)
-	if removed || maybe(err) {
-		a.audit(ctx, queue.AuditEntry{Action: auditUnsuppress, Channel: x.Channel, Target: to.String(), Why: x.Why})
+	removed, err := a.Queues.Unsuppress(ctx, x.Channel, to, x.Only)
+	if removed > 0 || maybe(err) {
+		target := []string{to.String(), string(x.Only.Why), x.Only.Sender, x.Only.By}
+		a.audit(ctx, queue.AuditEntry{Action: auditUnsuppress, Channel: x.Channel, Target: strings.Join(config.NonEmpty(target), " "), Why: x.Why})
 	}
-	return removed, brokeOff(err)
+	return removed > 0, brokeOff(err)
 }

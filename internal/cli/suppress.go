@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"net/http"
@@ -13,6 +14,7 @@ import (
 
 	"ringup.dev/ringup/internal/admin"
 	"ringup.dev/ringup/internal/message"
+	"ringup.dev/ringup/internal/suppress"
 )
 
 // Suppress returns the commands for the suppression list.
@@ -76,20 +78,24 @@ func printEntries(w io.Writer, entries []admin.Suppression) {
 	if len(entries) == 0 {
 		return
 	}
-	_, _ = fmt.Fprintln(w, "CHANNEL\tADDRESS\tWHY\tSINCE\tBY\tSENDER ACCOUNT")
+	_, _ = fmt.Fprintln(w, "CHANNEL\tADDRESS\tWHY\tSINCE\tBY\tSENDER ACCOUNT\tOPTED IN SINCE")
 	for _, e := range entries {
-		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", cell(string(e.Channel)), masked(e.Address), cell(string(e.Why)), e.Since.UTC().Format(time.DateTime), cell(e.By), cell(e.Sender))
+		optedIn := ""
+		if !e.OptedIn.IsZero() {
+			optedIn = e.OptedIn.UTC().Format(time.DateTime)
+		}
+		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", cell(string(e.Channel)), masked(e.Address), cell(string(e.Why)), e.Since.UTC().Format(time.DateTime), cell(e.By),
+			cell(cmp.Or(e.Sender, "all")), optedIn)
 	}
 }
 
 // changeList asks for an address to be added to a list or removed from it; false says that nothing changed.
-func (c *adminClient) changeList(cmd *cobra.Command, what, channel, argument, why string) (bool, error) {
-	address, err := typedAddress(cmd, argument)
-	if err != nil {
+func (c *adminClient) changeList(cmd *cobra.Command, what, argument string, request admin.SuppressionChange) (bool, error) {
+	var err error
+	if request.Address, err = typedAddress(cmd, argument); err != nil {
 		return false, err
 	}
 	var answer admin.SuppressionChanged
-	request := admin.SuppressionChange{Channel: message.Channel(channel), Address: address, Why: why}
 	err = c.call(cmd.Context(), http.MethodPost, "/suppressed/"+what, request, &answer)
 	return answer.Changed, err
 }
@@ -99,7 +105,7 @@ func (c *adminClient) suppressAdd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "add <channel> <address>", Short: "Put an address on a channel's list", Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			changed, err := c.changeList(cmd, "add", args[0], args[1], why)
+			changed, err := c.changeList(cmd, "add", args[1], admin.SuppressionChange{Channel: message.Channel(args[0]), Why: why})
 			if err != nil {
 				return err
 			}
@@ -116,27 +122,37 @@ func (c *adminClient) suppressAdd() *cobra.Command {
 
 func (c *adminClient) suppressRemove() *cobra.Command {
 	var why string
+	var only suppress.Selection
 	var yes bool
 	cmd := &cobra.Command{
 		Use: "remove <channel> <address>", Short: "Take an address off a channel's list: only when the recipient asked for it", Args: cobra.ExactArgs(2),
+		Long: "Take an address off a channel's list: only when the recipient asked for it. An address has one entry per reason, sender account and source;\n" +
+			"without a flag, all of them go.",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !yes {
 				if err := confirm(cmd, "Take the address off the list of "+args[0]+"? A recipient that opted out has to have asked for messages again."); err != nil {
 					return err
 				}
 			}
-			changed, err := c.changeList(cmd, "remove", args[0], args[1], why)
+			changed, err := c.changeList(cmd, "remove", args[1], admin.SuppressionChange{Channel: message.Channel(args[0]), Why: why, Only: only})
 			if err != nil {
 				return err
 			}
 			if !changed {
 				return notListed(args[0])
 			}
-			_, _ = fmt.Fprintf(cmd.ErrOrStderr(), "the address is not suppressed on %s any more\n", args[0])
+			if only == (suppress.Selection{}) {
+				_, _ = fmt.Fprintf(cmd.ErrOrStderr(), "the address is not suppressed on %s any more\n", args[0])
+			} else {
+				_, _ = fmt.Fprintf(cmd.ErrOrStderr(), "the entries were taken off the list of %s\n", args[0])
+			}
 			return nil
 		},
 	}
 	cmd.Flags().StringVar(&why, "why", "", "for the audit log")
+	cmd.Flags().StringVar((*string)(&only.Why), "reason", "", "only entries with this reason, as stop")
+	cmd.Flags().StringVar(&only.Sender, "sender", "", "only entries for this sender account; * for those that hold for all")
+	cmd.Flags().StringVar(&only.By, "by", "", "only entries from this provider or operator")
 	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
 	return cmd
 }
@@ -156,10 +172,10 @@ func (c *adminClient) suppressCheck() *cobra.Command {
 			if err := c.call(cmd.Context(), http.MethodPost, "/suppressed/check", request, &answer); err != nil {
 				return err
 			}
-			if answer.Entry == nil {
+			if !answer.Suppressed {
 				return notListed(args[0])
 			}
-			return c.show(cmd.OutOrStdout(), answer, func(w io.Writer) { printEntries(w, []admin.Suppression{*answer.Entry}) })
+			return c.show(cmd.OutOrStdout(), answer, func(w io.Writer) { printEntries(w, answer.Entries) })
 		},
 	}
 }

@@ -15,7 +15,8 @@ type Config struct {
 	MessageTTL map[event.Type]time.Duration `env:"MESSAGE_TTL"`
 	// SuppressionExempt are events whose messages go out even to recipients on the suppression list. Ask a lawyer first.
 	SuppressionExempt []event.Type `env:"SUPPRESSION_EXEMPT_EVENTS"`
-	// OptOutScope says what a STOP to one of our senders holds for: channel (all senders of the channel), or sender (that one alone).
+	// OptOutScope says what a STOP to one of our senders holds for: channel (all senders of the channel, until START to any of them), or sender (that
+	// one alone, until START to it).
 	OptOutScope string `env:"OPT_OUT_SCOPE, default=channel"`
 	// RecipientLimitAction says what happens to messages over RECIPIENT_LIMIT: hold (until the limit allows them), or drop.
 	RecipientLimitAction string `env:"RECIPIENT_LIMIT_ACTION, default=hold"`

@@ -24,8 +24,8 @@ type Input struct {
 	Source     string // of the event, for the caps by source
 	Sender     string // from which the message would come: a number, an e-mail address
 	Cost       pricing.Micros
-	// Suppression is the recipient's entry on the channel's suppression list; nil for none.
-	Suppression *suppress.Entry
+	// Suppressions are the recipient's entries on the channel's suppression list.
+	Suppressions []suppress.Entry
 	// LimitedUntil is when the recipient's limit allows another message; zero for at once.
 	LimitedUntil time.Time
 }

@@ -75,14 +75,14 @@ func TestOrder(t *testing.T) {
 	g := open(t, map[string]string{"MESSAGE_TTL": "order_update:48h", "QUIET_HOURS": "21:00-08:00", "DAILY_CAP": "sms=0.005"})
 	in := order()
 	in.AcceptedAt = night.Add(-72 * time.Hour)
-	in.Suppression = &suppress.Entry{Why: suppress.StopWord}
+	in.Suppressions = []suppress.Entry{{Why: suppress.StopWord}}
 	in.LimitedUntil = night.Add(20 * time.Minute)
 	for _, tt := range []struct {
 		want   Reason
 		remove func()
 	}{
 		{Expired, func() { in.AcceptedAt = night.Add(-time.Minute) }},
-		{Suppressed, func() { in.Suppression = nil }},
+		{Suppressed, func() { in.Suppressions = nil }},
 		{QuietHours, func() { in.Audience = message.Staff }},
 		{RecipientLimit, func() { in.LimitedUntil = time.Time{} }},
 		{DailyCap, func() { in.Cost = 5_000 }},
@@ -156,7 +156,7 @@ func drawInput(t *rapid.T) Input {
 	}
 	in.AcceptedAt = in.Now.Add(-minutes(t, "age", 0, 1, 4, 20, 60, 300, 1500))
 	if rapid.Bool().Draw(t, "suppressed") {
-		in.Suppression = &suppress.Entry{Why: suppress.StopWord, Sender: rapid.SampledFrom([]string{"", "+15005550006"}).Draw(t, "said to")}
+		in.Suppressions = []suppress.Entry{{Why: suppress.StopWord, Sender: rapid.SampledFrom([]string{"", "+15005550006"}).Draw(t, "said to")}}
 	}
 	if rapid.Bool().Draw(t, "limited") {
 		in.LimitedUntil = in.Now.Add(time.Duration(rapid.IntRange(-5, 60).Draw(t, "limited for")) * time.Minute)

@@ -4,19 +4,28 @@ import (
 	"slices"
 
 	"ringup.dev/ringup/internal/event"
+	"ringup.dev/ringup/internal/suppress"
 )
 
-// suppression ends a message to a recipient who is on the suppression list. SUPPRESSION_EXEMPT_EVENTS go out all the same, and with
-// OPT_OUT_SCOPE=sender an entry that names one of our senders holds for that one alone.
+// suppression ends a message to a recipient who is on the suppression list. SUPPRESSION_EXEMPT_EVENTS go out all the same. With
+// OPT_OUT_SCOPE=sender an entry holds for its own sender account alone; with channel it holds for all, until the person opts in at any of them.
 func suppression(exempt []event.Type, scope string) Stage {
 	return func(in Input) Verdict {
-		entry := in.Suppression
-		if entry == nil || slices.Contains(exempt, in.Event) {
+		if slices.Contains(exempt, in.Event) {
 			return Verdict{}
 		}
-		if scope == ScopeSender && entry.Sender != "" && entry.Sender != in.Sender {
-			return Verdict{}
+		for i := range in.Suppressions {
+			if one := &in.Suppressions[i]; holds(one, scope, in.Sender) {
+				return Verdict{Action: Suppress, Reason: Suppressed, Text: "the recipient is on the suppression list: " + string(one.Why)}
+			}
 		}
-		return Verdict{Action: Suppress, Reason: Suppressed, Text: "the recipient is on the suppression list: " + string(entry.Why)}
+		return Verdict{}
 	}
+}
+
+func holds(e *suppress.Entry, scope, sender string) bool {
+	if scope == ScopeSender {
+		return e.Of(sender)
+	}
+	return e.OptedIn.IsZero()
 }

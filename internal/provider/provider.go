@@ -53,4 +53,6 @@ type OptOutLister interface {
 // Receipt is the provider's answer to an accepted message.
 type Receipt struct {
 	MessageID string // the provider's id, by which delivery reports name the message
+	// KnownAs is the recipient's address as the provider's callbacks name it, where the answer says so; "" otherwise. It may be another number than the one that was written to.
+	KnownAs message.Address
 }

@@ -84,6 +84,8 @@ type AuditEntry struct {
 
 // Person is the person whose data is looked for.
 type Person interface {
+	// Address is the person's own, in one of its spellings.
+	Address() message.Address
 	// Owns says that a message to this recipient, about this event (nil: unknown), has the person's data.
 	Owns(to message.Address, e *event.Event) bool
 }

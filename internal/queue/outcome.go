@@ -3,6 +3,7 @@ package queue
 import (
 	"time"
 
+	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/suppress"
 )
 
@@ -28,6 +29,8 @@ type Done struct {
 	Attempt
 	// NoReports says that the provider sends no delivery reports for the message.
 	NoReports bool
+	// KnownAs is the recipient as the provider's callbacks name it; "" where that is not known. What is said there holds for the recipient, too.
+	KnownAs message.Address
 	// FindByMessageID makes the provider's message id lead to the job, for providers whose reports name nothing else.
 	FindByMessageID bool
 	// Cost is added to what was spent today.

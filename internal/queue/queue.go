@@ -132,8 +132,8 @@ type Claimed struct {
 	// Probe is set when the job tries out a provider whose breaker is half-open, and Provider is its index.
 	Probe    bool
 	Provider int
-	// Suppressed is the recipient's entry on the channel's suppression list; nil when there is none.
-	Suppressed *suppress.Entry
+	// Suppressed are the recipient's entries on the channel's suppression list.
+	Suppressed []suppress.Entry
 	// LimitedUntil is when a recipient who got RECIPIENT_LIMIT messages within an hour may be written to again; zero for all others.
 	LimitedUntil time.Time
 }

@@ -60,6 +60,9 @@ type reportRow struct {
 	Person   string          `lua:"person"`
 	Entry    string          `lua:"entry"`
 	Lifts    string          `lua:"lifts"`
+	Senders  string          `lua:"senders"`
+	Source   string          `lua:"source"`
+	Word     string          `lua:"word"`
 }
 
 // reportAnswer is the answer of report.lua.
@@ -146,17 +149,29 @@ func rowOf(r *queuedReport, at logPath) (reportRow, error) {
 	if r.Provider == report.Own {
 		row.ID = `"i":""`
 	}
-	var err error
+	return row, row.prefer(r)
+}
+
+// prefer adds a preference to the arguments.
+func (row *reportRow) prefer(r *queuedReport) (err error) {
+	row.Senders = strings.Join(append(r.Also, r.Sender), "\n")
+	switch r.Why {
+	case suppress.StopWord, suppress.Refused:
+		row.Word = "to " + r.Sender
+	case suppress.Unsubscribe:
+		// No account of ours was addressed: the provider's own link, or ringup's page, knows of its own subscriptions.
+		row.Source, row.Word = r.Provider, "by "+r.Provider
+	}
 	switch r.Kind {
 	case suppress.OptOut:
-		row.Entry, err = encodeSuppression(&suppress.Entry{Masked: r.Masked, Why: r.Why, By: r.Provider, Sender: r.Sender, At: time.UnixMilli(r.At)})
+		row.Entry, err = encodeSuppression(&suppress.Entry{Masked: r.Masked, Why: r.Why, By: r.Provider, Sender: r.Sender, Also: r.Also, At: time.UnixMilli(r.At)})
 	case suppress.OptIn:
 		for _, why := range suppress.Lifts(r.Why) {
 			row.Lifts += " " + string(why)
 		}
 		row.Lifts += " "
 	}
-	return row, err
+	return err
 }
 
 // nameOld gives a preference that 0.1.0 queued the names of its person, and the kind of what it lifts.

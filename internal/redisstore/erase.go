@@ -3,6 +3,7 @@ package redisstore
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -30,7 +31,7 @@ const (
 	inOutbox     queue.State = "outbox"     // the messages that the sandbox took
 	inCopies     queue.State = "copies"     // the redelivery copies of sent jobs
 	inMoves      queue.State = "moves"      // the jobs that 0.1.0 let fall back
-	onSuppressed queue.State = "suppressed" // the suppression list; it keeps the person, by name
+	onSuppressed queue.State = "suppressed" // the suppression list; it keeps the person, by name, and no link to their other names
 )
 
 // forgetArgs are the arguments of forget.lua.
@@ -139,7 +140,7 @@ func (s *Store) forget(ctx context.Context, r *queue.ForgetRequest, step forgetS
 		if r.DryRun {
 			return 0, true, nil
 		}
-		return 0, true, s.rekeyAll(ctx, step.channel)
+		return 0, true, errors.Join(s.rekeyAll(ctx, step.channel), s.forgetAliases(ctx, step.channel, r.Person.Address()))
 	}
 	key := map[queue.State]string{queue.InFlight: k.Inflight, queue.Retrying: k.Retry, queue.Scheduled: k.Held, queue.Failed: k.Failed, queue.Completed: k.Completed}[step.state]
 	pairs, next, err := s.client.ZScan(ctx, key, at, "", scanBatch).Result()

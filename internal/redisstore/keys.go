@@ -69,6 +69,9 @@ func logName(j *job.Job) string { return j.WebhookID + ":" + strconv.Itoa(j.Inde
 // message is the key that leads from a provider's message id to a job.
 func (k *Keys) message(id string) string { return k.Base + ":message:" + id }
 
+// alias is the key that leads from one name of a person to the name of another number, by which a provider knows them.
+func (k *Keys) alias(name string) string { return k.Base + ":alias:" + name }
+
 // cost is the hash with the costs of a day, in days since 1970 (UTC).
 func (k *Keys) cost(day int64) string { return k.Base + ":cost:" + strconv.FormatInt(day, 10) }
 

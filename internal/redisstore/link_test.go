@@ -72,14 +72,17 @@ func everyCall(store *Store, producer *Producer, consumer *Consumer, deliveries 
 			_, err := store.Suppress(ctx, []suppress.Entry{{Channel: sms, Address: to}})
 			return err
 		},
-		"Unsuppress":      func(ctx context.Context) error { _, err := store.Unsuppress(ctx, sms, to); return err },
+		"Unsuppress": func(ctx context.Context) error {
+			_, err := store.Unsuppress(ctx, sms, to, suppress.Selection{})
+			return err
+		},
 		"Suppressed":      func(ctx context.Context) error { _, err := store.Suppressed(ctx, sms, to); return err },
 		"CountSuppressed": func(ctx context.Context) error { _, err := store.CountSuppressed(ctx, sms); return err },
 		"Suppressions": func(ctx context.Context) error {
 			return store.Suppressions(ctx, sms, func(suppress.Entry) bool { return true })
 		},
 		"SyncOptOuts": func(ctx context.Context) error {
-			_, err := store.SyncOptOuts(ctx, sms, "p", time.Minute, func(context.Context, func(message.Address) error) error { return nil })
+			_, err := store.SyncOptOuts(ctx, sms, "p", "sns", time.Minute, func(context.Context, func(message.Address) error) error { return nil })
 			return err
 		},
 		"Sweep":       func(ctx context.Context) error { _, err := store.Sweep(ctx, sms, true); return err },

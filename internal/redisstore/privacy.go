@@ -212,6 +212,44 @@ func (s *Store) makeKey(ctx context.Context, key string) (string, error) {
 	return made.Val(), nil
 }
 
+// aliases returns the other names of a person: of the number by which a provider knows the one that was written to, or the reverse. Errors:
+// queue.ErrUnavailable.
+func (s *Store) aliases(ctx context.Context, channel message.Channel, names []string) (others []string, err error) {
+	k := s.keys[channel]
+	pipe := s.client.Pipeline()
+	found := make([]*redis.StringCmd, len(names))
+	for i, name := range names {
+		found[i] = pipe.Get(ctx, k.alias(name))
+	}
+	if _, err := exec(ctx, pipe); err != nil {
+		return nil, unavailable(err)
+	}
+	for _, one := range found {
+		if other := one.Val(); other != "" && !slices.Contains(others, other) {
+			others = append(others, other)
+		}
+	}
+	return others, nil
+}
+
+// forgetAliases deletes the links between an address's person and their other names. Errors: queue.ErrUnavailable.
+func (s *Store) forgetAliases(ctx context.Context, channel message.Channel, address message.Address) error {
+	namer, err := s.namer(ctx)
+	if err != nil {
+		return err
+	}
+	names := namer.names(address)
+	others, err := s.aliases(ctx, channel, names)
+	if err != nil {
+		return err
+	}
+	k, keys := s.keys[channel], []string{}
+	for _, name := range append(names, others...) {
+		keys = append(keys, k.alias(name))
+	}
+	return unavailable(s.client.Del(ctx, keys...).Err())
+}
+
 // rekeyArgs are the arguments of rekey.lua.
 type rekeyArgs struct {
 	Suppressed string     `key:"suppressed"`

@@ -32,7 +32,7 @@ type recipientRow struct {
 type recipientsAnswer struct {
 	Remarks []struct {
 		Job        int    `lua:"job"`        // its number, from 1
-		Suppressed string `lua:"suppressed"` // the entry on the suppression list
+		Suppressed string `lua:"suppressed"` // the entries on the suppression list
 		Limited    int64  `lua:"limited"`    // Unix ms
 	} `lua:"remarks"`
 }
@@ -84,8 +84,7 @@ func (c *Consumer) lookUp(ctx context.Context, jobs []*queue.Claimed) error {
 		if r.Limited > 0 {
 			one.LimitedUntil = time.UnixMilli(r.Limited)
 		} else {
-			one.Suppressed = decodeSuppression(c.channel, "", r.Suppressed)
-			one.Suppressed.Address = one.Job.Recipient
+			one.Suppressed = decodeSuppressions(c.channel, "", r.Suppressed)
 		}
 	}
 	return nil

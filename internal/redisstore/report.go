@@ -43,6 +43,7 @@ type queuedReport struct {
 	Person string        `json:"d,omitempty"` // names, with spaces between; an address, of 0.1.0
 	Masked string        `json:"x,omitempty"` // the address
 	Sender string        `json:"f,omitempty"`
+	Also   []string      `json:"g,omitempty"`
 	Why    suppress.Why  `json:"w,omitempty"`
 }
 
@@ -92,7 +93,7 @@ func (d *Deliveries) Accept(ctx context.Context, update report.Update) error {
 		return nil
 	}
 	for _, n := range update.Reports {
-		r := queuedReport{EventID: n.EventID, Provider: n.Provider, At: millisOf(n.At, now), JobID: n.JobID, Message: n.MessageID, State: n.State, Remedy: n.Remedy()}
+		r := queuedReport{EventID: message.ProviderID(n.EventID), Provider: n.Provider, At: millisOf(n.At, now), JobID: n.JobID, Message: message.ProviderID(n.MessageID), State: n.State, Remedy: n.Remedy()}
 		if r.Remedy != "" {
 			r.Error = errorText(n.Err)
 		}
@@ -101,23 +102,14 @@ func (d *Deliveries) Accept(ctx context.Context, update report.Update) error {
 		}
 	}
 	for _, p := range update.Preferences {
-		if _, known := d.store.keys[p.Channel]; !known {
-			return fmt.Errorf("there is no channel %q", p.Channel)
-		}
-		// An entry by address gets its name now, so that the names are all that it takes to apply the preference.
-		if err := d.store.rekey(ctx, p.Channel, addressesOf(oldFields(p.Address))); err != nil {
-			return err
-		}
-		namer, err := d.store.namer(ctx)
+		said, err := d.queued(ctx, &p, now)
 		if err != nil {
 			return err
 		}
-		err = push(p.Channel, queuedReport{
-			EventID: p.EventID, Provider: p.Provider, At: millisOf(p.At, now), Kind: p.Kind, Person: strings.Join(namer.names(p.Address), " "), Masked: p.Address.Key().String(),
-			Sender: p.Sender, Why: p.Why,
-		})
-		if err != nil {
-			return err
+		for _, one := range said {
+			if err := push(p.Channel, one); err != nil {
+				return err
+			}
 		}
 	}
 	if pipe.Len() == 0 {
@@ -129,6 +121,38 @@ func (d *Deliveries) Accept(ctx context.Context, update report.Update) error {
 	default:
 	}
 	return unavailable(err)
+}
+
+// queued returns a preference as it is queued, under the person's names, and under each other name that a provider may know them by: each has entries of its
+// own, so the wish is an event of its own there. Errors: as of Accept.
+func (d *Deliveries) queued(ctx context.Context, p *suppress.Preference, now time.Time) ([]queuedReport, error) {
+	if _, known := d.store.keys[p.Channel]; !known {
+		return nil, fmt.Errorf("there is no channel %q", p.Channel)
+	}
+	// An entry by address gets its name now, so that the names are all that it takes to apply the preference.
+	if err := d.store.rekey(ctx, p.Channel, addressesOf(oldFields(p.Address))); err != nil {
+		return nil, err
+	}
+	namer, err := d.store.namer(ctx)
+	if err != nil {
+		return nil, err
+	}
+	names := namer.names(p.Address)
+	others, err := d.store.aliases(ctx, p.Channel, names)
+	if err != nil {
+		return nil, err
+	}
+	said := queuedReport{
+		EventID: message.ProviderID(p.EventID), Provider: p.Provider, At: millisOf(p.At, now), Kind: p.Kind, Person: strings.Join(names, " "), Masked: p.Address.Key().String(),
+		Sender: p.Sender, Also: p.Also, Why: p.Why,
+	}
+	all := []queuedReport{said}
+	for i, other := range others {
+		said.Person = other
+		all = append(all, said)
+		all[i+1].EventID = fmt.Sprintf("%s:alias%d", said.EventID, i)
+	}
+	return all, nil
 }
 
 func millisOf(at, otherwise time.Time) int64 {

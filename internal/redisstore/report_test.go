@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -73,6 +74,8 @@ func TestAfterTheSend(t *testing.T) {
 		"reports in any order":              afterReportsInAnyOrder,
 		"report by message i d":             afterReportByMessageID,
 		"report of nothing":                 afterReportOfNothing,
+		"long ids":                          afterLongIDs,
+		"known by another number":           afterKnownAs,
 		"undelivered":                       afterUndelivered,
 		"preferences":                       afterPreferences,
 		"spending":                          afterSpending,
@@ -263,6 +266,29 @@ func afterReportByMessageID(a *after) {
 	n, err := a.store.client.LLen(a.Context(), a.store.keys[message.WhatsApp].Reports).Result()
 	a.must(err)
 	a.want(n, 0)
+}
+
+// afterLongIDs: ids of a provider that nothing bounds are stored short, and lead to the job all the same.
+func afterLongIDs(a *after) {
+	long := strings.Repeat("x", 900_000)
+	for _, one := range []string{long + "1", long + "2", "with a space", "\x00é"} {
+		id := a.enqueue("+15550100001")
+		claimed := a.claim(a.consumer)[0]
+		a.settle(queue.Settlement{Claimed: claimed, Outcome: queue.Done{Attempt: queue.Attempt{Provider: "business", MessageID: message.ProviderID(one)}, FindByMessageID: true}})
+		if one != long+"2" {
+			a.must(a.deliveries.Accept(a.Context(), report.Update{Reports: []report.Report{
+				{EventID: one, Provider: "business", Channel: message.WhatsApp, MessageID: one, State: report.Delivered, At: time.Now()}}}))
+		}
+		if n := a.store.client.LIndex(a.Context(), a.store.keys[message.WhatsApp].Reports, -1).Val(); len(n) > 1000 {
+			a.Errorf("%d bytes wait", len(n))
+		}
+		a.apply()
+		want := queue.StatusDelivered
+		if one == long+"2" {
+			want = queue.StatusSent
+		}
+		a.want(a.state(id)[claimed.Job.ID()].Status, want)
+	}
 }
 
 // afterReportOfNothing: a report of an unknown job waits for a minute, and is dropped then; garbage at once.

@@ -323,7 +323,7 @@ func (s *Store) byMessageID(ctx context.Context, channel message.Channel, id str
 	}
 	var found []queue.Stored
 	for i, log := range logs {
-		if log != nil && strings.Contains(log.Val(), strconv.Quote(id)) {
+		if log != nil && strings.Contains(log.Val(), strconv.Quote(message.ProviderID(id))) {
 			found = append(found, jobs[i])
 		}
 	}

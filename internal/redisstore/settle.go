@@ -34,6 +34,8 @@ type settleArgs struct {
 	Suppressions []suppressionArgs `lua:"suppression"`
 	Links        []linkArgs        `lua:"link"`
 	Copies       []copyArgs        `lua:"copy"`
+	Aliases      []aliasArgs       `lua:"alias"`
+	AliasTTL     time.Duration     `lua:"alias_ttl"`
 }
 
 // doneArgs is a job that is complete.
@@ -63,7 +65,7 @@ type costArgs struct {
 // suppressionArgs is an entry of the suppression list.
 type suppressionArgs struct {
 	Of    int    `lua:"of"`
-	Name  string `lua:"name"`
+	Names string `lua:"names"` // the person's, with spaces between
 	Entry string `lua:"entry"`
 }
 
@@ -81,6 +83,16 @@ type copyArgs struct {
 	Copy   []byte        `lua:"copy"`
 	Within time.Duration `lua:"within"`
 }
+
+// aliasArgs leads from one name of a person to another.
+type aliasArgs struct {
+	Of    int    `lua:"of"`
+	Name  string `lua:"name"`
+	Other string `lua:"other"`
+}
+
+// aliasTTL is how long after the latest message to a number a word from the provider's other number for it is still understood.
+const aliasTTL = 90 * 24 * time.Hour
 
 // settleAnswer is the answer of settle.lua.
 type settleAnswer struct {
@@ -102,17 +114,18 @@ func (c *Consumer) settleBatch(ctx context.Context, settlements []queue.Settleme
 	config := &c.store.config
 	b := &settleBatch{channel: c.channel, order: make([]int, 0, len(settlements)), args: settleArgs{
 		jobKeys: c.keys.jobs(), Completed: c.keys.Completed, Totals: c.keys.Totals, Base: c.keys.Base, BreakerConfig: c.config.Breaker,
-		KeepCompleted: config.KeepCompleted, KeepFailed: config.KeepFailed, StatusTTL: config.StatusTTL, CostTTL: costTTL, Providers: c.providers,
+		KeepCompleted: config.KeepCompleted, KeepFailed: config.KeepFailed, AliasTTL: aliasTTL, StatusTTL: config.StatusTTL, CostTTL: costTTL, Providers: c.providers,
 		Health: make([]healthArgs, 0, len(health)), Done: make([]doneArgs, 0, len(settlements)),
 	}}
 	for _, h := range health {
 		b.args.Health = append(b.args.Health, healthArgs(h))
 	}
-	suppresses := func(s queue.Settlement) bool {
-		failed, is := s.Outcome.(queue.Fail)
-		return is && failed.Suppress != nil
+	names := func(s queue.Settlement) bool {
+		failed, _ := s.Outcome.(queue.Fail)
+		done, _ := s.Outcome.(queue.Done)
+		return failed.Suppress != nil || renames(&s, &done)
 	}
-	if slices.ContainsFunc(settlements, suppresses) {
+	if slices.ContainsFunc(settlements, names) {
 		var err error
 		if b.namer, err = c.store.namer(ctx); err != nil {
 			// The others' settlements do not wait for a key. The next failure of the address puts it on the list.
@@ -155,7 +168,7 @@ func (c *Consumer) encode(b *settleBatch, now time.Time, s *queue.Settlement, mo
 			if err != nil {
 				return err
 			}
-			b.args.Suppressions = append(b.args.Suppressions, suppressionArgs{len(b.order), b.namer.names(o.Suppress.Address)[0], entry})
+			b.args.Suppressions = append(b.args.Suppressions, suppressionArgs{len(b.order), strings.Join(b.namer.names(o.Suppress.Address), " "), entry})
 		}
 		return b.end(now, s, end{outcome: "fail", attempt: o.Attempt, error: o.Error, uncertain: o.Uncertain, spends: true, numbered: true,
 			moved: moved[s.Claimed]})
@@ -252,12 +265,21 @@ func (c *Consumer) encodeDone(b *settleBatch, now time.Time, s *queue.Settlement
 	if o.FindByMessageID && o.MessageID != "" {
 		b.args.Links = append(b.args.Links, linkArgs{of, o.MessageID, logName(j) + " " + strconv.FormatInt(j.AcceptedAt.UnixMilli(), 10)})
 	}
+	if renames(s, o) {
+		name, other := b.namer.names(j.Recipient)[0], b.namer.names(o.KnownAs)[0]
+		b.args.Aliases = append(b.args.Aliases, aliasArgs{of, name, other}, aliasArgs{of, other, name})
+	}
 	if o.Redelivery == nil {
 		return nil
 	}
 	redelivery, err := c.redeliveryCopy(s.Claimed, o)
 	b.args.Copies = append(b.args.Copies, copyArgs{of, logName(j), redelivery, o.Redelivery.Within})
 	return err
+}
+
+// renames says whether the provider knows the recipient by a number that is another person's, as far as message.Address.Key knows.
+func renames(s *queue.Settlement, o *queue.Done) bool {
+	return o.KnownAs != "" && s.Claimed.Job != nil && o.KnownAs.Key() != s.Claimed.Job.Recipient.Key()
 }
 
 // redeliveryCopy is a sent job as it is when it has to be sent again, with its body, since a shared one is let go with the job that was sent.

@@ -5,39 +5,52 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"strings"
 	"time"
-
-	"github.com/redis/go-redis/v9"
 
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/suppress"
 )
 
-// suppression is an entry of the suppression list, as it is stored under the person's name.
+// suppression is an entry of the suppression list, as it is stored: a line of the value under the person's name. Sender has a name of its own: an
+// older release stored s, of the first account alone that the person said STOP to, so an entry with s holds for all accounts.
 type suppression struct {
-	At     int64        `json:"t"` // Unix ms
-	Why    suppress.Why `json:"w"`
-	By     string       `json:"b,omitempty"`
-	Sender string       `json:"s,omitempty"`
-	Masked string       `json:"a,omitempty"`
+	At      int64        `json:"t"` // Unix ms
+	Why     suppress.Why `json:"w"`
+	By      string       `json:"b,omitempty"`
+	Sender  string       `json:"f,omitempty"`
+	Also    []string     `json:"g,omitempty"`
+	Masked  string       `json:"a,omitempty"`
+	OptedIn int64        `json:"l,omitempty"` // Unix ms
 }
 
 func encodeSuppression(s *suppress.Entry) (string, error) {
-	masked := s.Masked
+	stored := suppression{At: s.At.UnixMilli(), Why: s.Why, By: s.By, Sender: s.Sender, Also: s.Also, Masked: s.Masked}
 	if s.Address != "" {
-		masked = s.Address.Key().String()
+		stored.Masked = s.Address.Key().String()
 	}
-	entry, err := json.Marshal(suppression{At: s.At.UnixMilli(), Why: s.Why, By: s.By, Sender: s.Sender, Masked: masked})
+	if !s.OptedIn.IsZero() {
+		stored.OptedIn = s.OptedIn.UnixMilli()
+	}
+	entry, err := json.Marshal(stored)
 	return string(entry), err
 }
 
-// decodeSuppression reads an entry. One that cannot be read counts all the same, with the reason "unknown".
-func decodeSuppression(channel message.Channel, name, entry string) *suppress.Entry {
-	var s suppression
-	if json.Unmarshal([]byte(entry), &s) != nil {
-		return &suppress.Entry{Channel: channel, Name: name, Why: "unknown"}
+// decodeSuppressions reads the entries under a name. One that cannot be read counts all the same, with the reason "unknown".
+func decodeSuppressions(channel message.Channel, name, lines string) []suppress.Entry {
+	var out []suppress.Entry
+	for line := range strings.SplitSeq(lines, "\n") {
+		e := suppress.Entry{Channel: channel, Name: name, Why: "unknown"}
+		var s suppression
+		if json.Unmarshal([]byte(line), &s) == nil {
+			e.Masked, e.Why, e.By, e.Sender, e.Also, e.At = s.Masked, s.Why, s.By, s.Sender, s.Also, time.UnixMilli(s.At)
+			if s.OptedIn > 0 {
+				e.OptedIn = time.UnixMilli(s.OptedIn)
+			}
+		}
+		out = append(out, e)
 	}
-	return &suppress.Entry{Channel: channel, Name: name, Masked: s.Masked, Why: s.Why, By: s.By, Sender: s.Sender, At: time.UnixMilli(s.At)}
+	return out
 }
 
 // entryFields returns the fields that an entry's person may be under, first the one of a new entry. Errors: suppress.ErrOtherKey.
@@ -51,10 +64,40 @@ func entryFields(namer personNamer, e *suppress.Entry) ([]string, error) {
 	return nil, suppress.ErrOtherKey
 }
 
-// Suppress puts persons on the suppression lists of their channels, by address or by name, and returns how many were not there yet. An
-// entry that is there stays as it is: the first reason counts. No entries are no error. Errors: queue.ErrUnavailable, when a part may be on the
+// suppressArgs are the arguments of suppress.lua.
+type suppressArgs struct {
+	Suppressed string        `key:"suppressed"`
+	Change     string        `lua:"change"`
+	Rows       []suppressRow `lua:"row"`
+}
+
+type suppressRow struct {
+	Names string `lua:"names"`
+	Entry string `lua:"entry"`
+}
+
+type suppressAnswer struct {
+	Changed int `lua:"changed"`
+}
+
+// The changes of suppress.lua.
+const (
+	addEntries    = "add"
+	syncEntries   = "sync"
+	removeEntries = "remove"
+)
+
+// Suppress puts entries on the suppression lists of their channels, by address or by name, and returns how many were not there yet. An
+// entry that is there stays as it is. No entries are no error. Errors: queue.ErrUnavailable, when a part may be on the
 // lists; suppress.ErrOtherKey, when nothing is.
 func (s *Store) Suppress(ctx context.Context, entries []suppress.Entry) (added int, err error) {
+	return s.putEntries(ctx, addEntries, entries)
+}
+
+// suppressBatch bounds how many entries one script changes.
+const suppressBatch = 200
+
+func (s *Store) putEntries(ctx context.Context, change string, entries []suppress.Entry) (added int, err error) {
 	if len(entries) == 0 {
 		return 0, nil
 	}
@@ -62,70 +105,76 @@ func (s *Store) Suppress(ctx context.Context, entries []suppress.Entry) (added i
 	if err != nil {
 		return 0, err
 	}
-	look, put := s.client.Pipeline(), s.client.Pipeline()
-	names, found := make([]string, len(entries)), make([]*redis.SliceCmd, len(entries))
+	rows := map[message.Channel][]suppressRow{}
 	for i := range entries {
-		fields, err := entryFields(namer, &entries[i])
+		e := &entries[i]
+		fields, err := entryFields(namer, e)
 		if err != nil {
 			return 0, err
 		}
-		names[i], found[i] = fields[0], look.HMGet(ctx, s.keys[entries[i].Channel].Suppressed, fields...)
-	}
-	if _, err := exec(ctx, look); err != nil {
-		return 0, unavailable(err)
-	}
-	var answers []*redis.BoolCmd
-	for i := range entries {
-		if slices.ContainsFunc(found[i].Val(), func(entry any) bool { return entry != nil }) {
-			continue
-		}
-		entry, err := encodeSuppression(&entries[i])
+		line, err := encodeSuppression(e)
 		if err != nil {
 			return 0, err
 		}
-		answers = append(answers, put.HSetNX(ctx, s.keys[entries[i].Channel].Suppressed, names[i], entry))
+		rows[e.Channel] = append(rows[e.Channel], suppressRow{strings.Join(fields, " "), line})
 	}
-	if len(answers) == 0 {
-		return 0, nil
-	}
-	_, err = exec(ctx, put)
-	for _, a := range answers {
-		if a.Val() {
-			added++
+	for channel, all := range rows {
+		n, err := s.changeList(ctx, channel, change, all)
+		if added += n; err != nil {
+			return added, err
 		}
 	}
-	return added, unavailable(err)
+	return added, nil
 }
 
-// Unsuppress takes an address's person off a channel's list; false says that they were not on it. Errors: queue.ErrUnavailable.
-func (s *Store) Unsuppress(ctx context.Context, channel message.Channel, address message.Address) (bool, error) {
+// changeList runs suppress.lua for some rows, and returns how many entries were changed.
+func (s *Store) changeList(ctx context.Context, channel message.Channel, change string, rows []suppressRow) (changed int, err error) {
+	for batch := range slices.Chunk(rows, suppressBatch) {
+		var answer suppressAnswer
+		if err := s.ask(ctx, &s.scripts.suppress, &suppressArgs{Suppressed: s.keys[channel].Suppressed, Change: change, Rows: batch}, &answer); err != nil {
+			return changed, err
+		}
+		changed += answer.Changed
+	}
+	return changed, nil
+}
+
+// Unsuppress takes those entries of an address's person off a channel's list that are selected, with an empty selection all, and returns how many
+// they were. Errors: queue.ErrUnavailable.
+func (s *Store) Unsuppress(ctx context.Context, channel message.Channel, address message.Address, selected suppress.Selection) (removed int, err error) {
 	namer, err := s.namer(ctx)
 	if err != nil {
-		return false, err
+		return 0, err
 	}
-	n, err := s.client.HDel(ctx, s.keys[channel].Suppressed, append(namer.names(address), oldFields(address)...)...).Result()
-	return n > 0, unavailable(err)
+	line, err := json.Marshal(suppression{Why: selected.Why, By: selected.By, Sender: selected.Sender})
+	if err != nil {
+		return 0, err
+	}
+	fields := append(namer.names(address), oldFields(address)...)
+	return s.changeList(ctx, channel, removeEntries, []suppressRow{{strings.Join(fields, " "), string(line)}})
 }
 
-// Suppressed returns the entry of an address's person on a channel's list; nil when they are not on it. Errors: queue.ErrUnavailable.
-func (s *Store) Suppressed(ctx context.Context, channel message.Channel, address message.Address) (*suppress.Entry, error) {
+// Suppressed returns the entries of an address's person on a channel's list; none when they are not on it. Errors: queue.ErrUnavailable.
+func (s *Store) Suppressed(ctx context.Context, channel message.Channel, address message.Address) ([]suppress.Entry, error) {
 	namer, err := s.namer(ctx)
 	if err != nil {
 		return nil, err
 	}
 	fields := append(namer.names(address), oldFields(address)...)
-	entries, err := s.client.HMGet(ctx, s.keys[channel].Suppressed, fields...).Result()
+	found, err := s.client.HMGet(ctx, s.keys[channel].Suppressed, fields...).Result()
 	if err != nil {
 		return nil, unavailable(err)
 	}
-	for _, entry := range entries {
-		if text, found := entry.(string); found {
-			e := decodeSuppression(channel, fields[0], text)
-			e.Masked = address.Key().String()
-			return e, nil
+	var out []suppress.Entry
+	for _, lines := range found {
+		if text, is := lines.(string); is {
+			out = append(out, decodeSuppressions(channel, fields[0], text)...)
 		}
 	}
-	return nil, nil
+	for i := range out {
+		out[i].Masked = address.Key().String()
+	}
+	return out, nil
 }
 
 // CountSuppressed returns how many addresses are on a channel's list. Errors: queue.ErrUnavailable.
@@ -141,7 +190,7 @@ func (s *Store) Suppressions(ctx context.Context, channel message.Channel, visit
 	if err != nil {
 		return err
 	}
-	seen := map[string]bool{} // a scan may return an entry twice
+	seen := map[string]bool{} // a scan may return a name twice
 	cursor := uint64(0)
 	for {
 		page, next, err := s.client.HScan(ctx, s.keys[channel].Suppressed, cursor, "", scanBatch).Result()
@@ -153,12 +202,13 @@ func (s *Store) Suppressions(ctx context.Context, channel message.Channel, visit
 				continue
 			}
 			seen[page[i]] = true
-			e := decodeSuppression(channel, page[i], page[i+1])
-			if old := message.Address(page[i]); isAddress(page[i]) {
-				e.Name, e.Masked = namer.names(old)[0], old.Key().String()
-			}
-			if visit(*e) {
-				return nil
+			for _, e := range decodeSuppressions(channel, page[i], page[i+1]) {
+				if old := message.Address(page[i]); isAddress(page[i]) {
+					e.Name, e.Masked = namer.names(old)[0], old.Key().String()
+				}
+				if visit(e) {
+					return nil
+				}
 			}
 		}
 		if cursor = next; cursor == 0 {
@@ -167,13 +217,12 @@ func (s *Store) Suppressions(ctx context.Context, channel message.Channel, visit
 	}
 }
 
-// SyncOptOuts makes the channel's entries that came from a provider's own list (Why is suppress.OptOutList) equal to that list. Of all
-// programs one does so each interval; false says that it was not this one's turn. list hands over every address.
-func (s *Store) SyncOptOuts(ctx context.Context, channel message.Channel, provider string, interval time.Duration,
+// SyncOptOuts makes the channel's entries that came from a provider's own list (Why is suppress.OptOutList) equal to that list, and touches no
+// others; they hold for a sender account. Of all programs one does so each interval; false says that it was not this one's turn. list hands over every address.
+func (s *Store) SyncOptOuts(ctx context.Context, channel message.Channel, provider, sender string, interval time.Duration,
 	list func(ctx context.Context, each func(message.Address) error) error,
 ) (bool, error) {
-	k := s.keys[channel]
-	turn := k.Base + ":optouts:" + provider
+	turn := s.keys[channel].Base + ":optouts:" + provider
 	if mine, err := s.client.SetNX(ctx, turn, "1", interval).Result(); err != nil || !mine {
 		return false, unavailable(err)
 	}
@@ -184,7 +233,7 @@ func (s *Store) SyncOptOuts(ctx context.Context, channel message.Channel, provid
 	listed := map[string]bool{}
 	var batch []suppress.Entry
 	put := func() error {
-		_, err := s.Suppress(ctx, batch)
+		_, err := s.putEntries(ctx, syncEntries, batch)
 		batch = batch[:0]
 		return err
 	}
@@ -192,7 +241,7 @@ func (s *Store) SyncOptOuts(ctx context.Context, channel message.Channel, provid
 		for _, name := range namer.names(address) {
 			listed[name] = true
 		}
-		batch = append(batch, suppress.Entry{Channel: channel, Address: address, Why: suppress.OptOutList, By: provider, At: time.Now()})
+		batch = append(batch, suppress.Entry{Channel: channel, Address: address, Why: suppress.OptOutList, Sender: sender, By: provider, At: time.Now()})
 		if len(batch) < scanBatch {
 			return nil
 		}
@@ -205,17 +254,22 @@ func (s *Store) SyncOptOuts(ctx context.Context, channel message.Channel, provid
 		// Another program may try again soon.
 		return true, errors.Join(err, s.client.Expire(ctx, turn, time.Minute).Err())
 	}
-	var delisted []string
+	return true, s.delist(ctx, channel, provider, listed)
+}
+
+// delist removes the entries of a provider's own list whose persons are not on it any more.
+func (s *Store) delist(ctx context.Context, channel message.Channel, provider string, listed map[string]bool) error {
+	line, err := json.Marshal(suppression{Why: suppress.OptOutList, By: provider})
+	if err != nil {
+		return err
+	}
+	var gone []suppressRow
 	err = s.Suppressions(ctx, channel, func(e suppress.Entry) bool {
 		if e.Why == suppress.OptOutList && e.By == provider && !listed[e.Name] {
-			delisted = append(delisted, e.Name)
+			gone = append(gone, suppressRow{e.Name, string(line)})
 		}
 		return false
 	})
-	for batch := range slices.Chunk(delisted, scanBatch) {
-		if delErr := s.client.HDel(ctx, k.Suppressed, batch...).Err(); delErr != nil {
-			return true, errors.Join(err, unavailable(delErr))
-		}
-	}
-	return true, err
+	_, removeErr := s.changeList(ctx, channel, removeEntries, gone)
+	return errors.Join(err, removeErr)
 }

@@ -21,7 +21,7 @@ func afterSuppressedIsSaidWithTheClaim(a *after) {
 	a.must(err)
 	a.want(added, 2)
 	again := entry
-	again.Why = suppress.Operator
+	again.At = time.Now()
 	added, err = a.store.Suppress(a.Context(), []suppress.Entry{again})
 	a.must(err)
 	a.want(added, 0)
@@ -30,7 +30,7 @@ func afterSuppressedIsSaidWithTheClaim(a *after) {
 		if is := one.Suppressed != nil; is != (one.Job.Recipient == "+15550100001") {
 			a.Errorf("%s: %+v", one.Job.ID(), one.Suppressed)
 		} else if is {
-			a.want([]any{one.Suppressed.Why, one.Suppressed.Sender, one.Suppressed.By}, []any{suppress.StopWord, "1000", "business"})
+			a.want([]any{one.Suppressed[0].Why, one.Suppressed[0].Sender, one.Suppressed[0].By}, []any{suppress.StopWord, "1000", "business"})
 			a.settle(queue.Settlement{Claimed: one, Outcome: queue.Suppress{Error: "they said STOP"}})
 		}
 	}
@@ -38,15 +38,15 @@ func afterSuppressedIsSaidWithTheClaim(a *after) {
 	// Capitals do not count, and the list can be read.
 	found, err := a.store.Suppressed(a.Context(), message.Email, "JANE.ROE@example.com")
 	a.must(err)
-	if found == nil || found.Why != suppress.Complaint {
+	if len(found) != 1 || found[0].Why != suppress.Complaint {
 		a.Errorf("%+v", found)
 	}
 	var all []string
 	a.must(a.store.Suppressions(a.Context(), message.WhatsApp, func(s suppress.Entry) bool { all = append(all, s.Masked+string(s.Address)); return false }))
 	a.want(all, []string{"+•••0001"})
-	removed, err := a.store.Unsuppress(a.Context(), message.WhatsApp, "+15550100001")
+	removed, err := a.store.Unsuppress(a.Context(), message.WhatsApp, "+15550100001", suppress.Selection{})
 	a.must(err)
-	a.want(removed, true)
+	a.want(removed, 1)
 	a.enqueue("+15550100001")
 	for _, one := range a.claim(a.consumer) {
 		if one.Suppressed != nil {
@@ -129,16 +129,16 @@ func afterSyncOptOuts(a *after) {
 	}
 	_, err := a.store.Suppress(a.Context(), []suppress.Entry{{Channel: message.SMS, Address: "+15550100009", Why: suppress.StopWord}})
 	a.must(err)
-	mine, err := a.store.SyncOptOuts(a.Context(), message.SMS, "aws", 20*time.Millisecond, list("+15550100001", "+15550100002", "+15550100001"))
+	mine, err := a.store.SyncOptOuts(a.Context(), message.SMS, "aws", "sns", 20*time.Millisecond, list("+15550100001", "+15550100002", "+15550100001"))
 	a.must(err)
 	a.want(mine, true)
 	n, err := a.store.CountSuppressed(a.Context(), message.SMS)
 	a.must(err)
 	a.want(n, 3)
 	a.must(a.store.client.Del(a.Context(), a.store.keys[message.SMS].Base+":optouts:aws").Err()) // the interval is over
-	_, err = a.store.SyncOptOuts(a.Context(), message.SMS, "aws", time.Hour, list("+15550100002"))
+	_, err = a.store.SyncOptOuts(a.Context(), message.SMS, "aws", "sns", time.Hour, list("+15550100002"))
 	a.must(err)
-	mine, err = a.store.SyncOptOuts(a.Context(), message.SMS, "aws", time.Hour, list())
+	mine, err = a.store.SyncOptOuts(a.Context(), message.SMS, "aws", "sns", time.Hour, list())
 	a.must(err)
 	a.want(mine, false)
 	left := map[string]suppress.Why{}
@@ -146,4 +146,50 @@ func afterSyncOptOuts(a *after) {
 	if len(left) != 2 || left["+•••0009"] != suppress.StopWord || left["+•••0002"] != suppress.OptOutList {
 		a.Errorf("%d are left", len(left))
 	}
+}
+
+// afterKnownAs: WhatsApp knows a person by another number than the one that was written to, and STOP and START come from that one.
+func afterKnownAs(a *after) {
+	const written, known = message.Address("+15550100001"), message.Address("+15559990001")
+	suppressed := func() bool {
+		entries, err := a.store.Suppressed(a.Context(), message.WhatsApp, written)
+		a.must(err)
+		return len(entries) > 0
+	}
+	say := func(id string, kind suppress.Kind, at time.Time) {
+		a.must(a.deliveries.Accept(a.Context(), report.Update{Preferences: []suppress.Preference{
+			{EventID: id, Provider: "business", Channel: message.WhatsApp, Address: known, Sender: "1000", Kind: kind, Why: suppress.StopWord, At: at}}}))
+		a.apply()
+	}
+	send := func(as message.Address) {
+		a.enqueue(written)
+		a.settle(queue.Settlement{Claimed: a.claim(a.consumer)[0], Outcome: queue.Done{KnownAs: as}})
+	}
+	aliases := func() (n int) {
+		for _, name := range []message.Address{written, known, "+15559990002"} {
+			namer, err := a.store.namer(a.Context())
+			a.must(err)
+			n += int(a.store.client.Exists(a.Context(), a.store.keys[message.WhatsApp].Base+":alias:"+namer.names(name)[0]).Val())
+		}
+		return n
+	}
+	now := time.Now()
+	send("")
+	send(written)
+	a.want(aliases(), 0)
+	say("another's", suppress.OptOut, now)
+	a.want(suppressed(), false)
+	send(known)
+	a.want(aliases(), 2)
+	say("stop", suppress.OptOut, now.Add(2*time.Second))
+	a.want(suppressed(), true)
+	say("start", suppress.OptIn, now.Add(4*time.Second))
+	a.want(suppressed(), false)
+	say("stop again", suppress.OptOut, now.Add(6*time.Second))
+	say("start", suppress.OptIn, now.Add(4*time.Second)) // repeated
+	a.want(suppressed(), true)
+	// Forgetting keeps the wish, and not who is who.
+	a.must(a.store.forgetAliases(a.Context(), message.WhatsApp, written))
+	a.want(aliases(), 0)
+	a.want(suppressed(), true)
 }

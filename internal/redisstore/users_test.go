@@ -256,4 +256,6 @@ func TestOperatorsUser(t *testing.T) {
 // nobody is a person without data.
 type nobody struct{}
 
+func (nobody) Address() message.Address { return "+15550100009" }
+
 func (nobody) Owns(message.Address, *event.Event) bool { return false }

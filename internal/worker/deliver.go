@@ -5,11 +5,9 @@ import (
 	"errors"
 	"log/slog"
 	"math/rand/v2"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
-	"unicode"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/otel/trace"
@@ -143,7 +141,7 @@ func (d *Deliver) prepare(c *queue.Claimed, i int, a *attempt) bool {
 	a.cost = d.Prices.Cost(m.Channel, m.To, m.Segments)
 	a.verdict = d.Gate.Check(gate.Input{
 		Now: a.started, AcceptedAt: c.Job.AcceptedAt, Event: event.Type(m.EventType), Audience: c.Job.Audience, Recipient: c.Job.Recipient,
-		Timezone: m.Timezone, Source: m.Source, Sender: a.traits.Sender, Cost: a.cost, Suppression: c.Suppressed, LimitedUntil: c.LimitedUntil,
+		Timezone: m.Timezone, Source: m.Source, Sender: a.traits.Sender, Cost: a.cost, Suppressions: c.Suppressed, LimitedUntil: c.LimitedUntil,
 	})
 	return a.verdict.Action == gate.Pass
 }
@@ -191,31 +189,16 @@ func (d *Deliver) send(ctx context.Context, i int, a *attempt) {
 	}
 }
 
-// maxMessageID is longer than the id of any provider, in bytes, and than the sandbox's, which has a job's id in it.
-const maxMessageID = 512
-
-// call sends the message, in a span of its own. The provider's id is stored, logged and shown, so that it is no longer than an id is.
-func (d *Deliver) call(ctx context.Context, i int, m message.Message) (provider.Receipt, error) {
-	var span trace.Span
+// call sends the message, in a span of its own. Nobody but the provider bounds its ids, so here they are.
+func (d *Deliver) call(ctx context.Context, i int, m message.Message) (receipt provider.Receipt, err error) {
 	if d.Tracer != nil {
+		var span trace.Span
 		ctx, span = traceCall(ctx, d.Tracer, d.Senders[i].Name)
+		defer func() { endCall(span, receipt, err) }()
 	}
-	receipt, err := d.Senders[i].Send(ctx, m)
-	receipt.MessageID = boundedID(receipt.MessageID)
-	if span != nil {
-		endCall(span, receipt, err)
-	}
+	receipt, err = d.Senders[i].Send(ctx, m)
+	receipt.MessageID = message.ProviderID(receipt.MessageID)
 	return receipt, err
-}
-
-// boundedID returns a provider's id of a message: the beginning of one that is too long, and without characters that cannot be seen.
-func boundedID(id string) string {
-	return strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return -1
-		}
-		return r
-	}, strings.ToValidUTF8(id[:min(len(id), maxMessageID)], ""))
 }
 
 // record counts and logs the result of an attempt, and gives back what was reserved for a message that did not go out.

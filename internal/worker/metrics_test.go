@@ -69,7 +69,7 @@ func TestMetrics(t *testing.T) {
 			want: map[string]float64{sends + "failed provider= reason=unreadable": 1}},
 		"expired": {setup: func(s *setup) { s.gate.MessageTTL = map[event.Type]time.Duration{event.POSSave: 30 * time.Second} },
 			want: map[string]float64{sends + "dropped provider=twilio reason=expired": 1}},
-		"suppressed": {change: func(b *bench) { b.queue.waiting[0].Suppressed = &suppress.Entry{Why: suppress.StopWord} },
+		"suppressed": {change: func(b *bench) { b.queue.waiting[0].Suppressed = []suppress.Entry{{Why: suppress.StopWord}} },
 			want: map[string]float64{sends + "suppressed provider=twilio reason=suppressed": 1, "ringup_suppressed_total": 1}},
 		"recipient's limit": {change: func(b *bench) { b.queue.waiting[0].LimitedUntil = time.Now().Add(time.Minute) },
 			want: map[string]float64{sends + "held provider=twilio reason=recipient_limit": 1, "ringup_held_total reason=recipient_limit": 1}},

@@ -12,9 +12,9 @@ import (
 
 // OptOutStore has the suppression list.
 type OptOutStore interface {
-	// SyncOptOuts makes the channel's entries that came from a provider's own list equal to that list. Of all workers one does so within each
-	// interval; false says that it was not this one's turn.
-	SyncOptOuts(ctx context.Context, channel message.Channel, provider string, interval time.Duration,
+	// SyncOptOuts makes the channel's entries that came from a provider's own list, and hold for our account there, equal to that list. Of all workers
+	// one does so within each interval; false says that it was not this one's turn.
+	SyncOptOuts(ctx context.Context, channel message.Channel, provider, sender string, interval time.Duration,
 		list func(ctx context.Context, each func(message.Address) error) error) (bool, error)
 }
 
@@ -38,18 +38,18 @@ func (o OptOuts) Run(ctx context.Context, senders []Sender) {
 	var all sync.WaitGroup
 	for _, s := range senders {
 		if lister, has := s.Provider.(provider.OptOutLister); has {
-			all.Go(func() { o.follow(ctx, s.Name, lister) })
+			all.Go(func() { o.follow(ctx, s.Name, s.Provider.Traits().Sender, lister) })
 		}
 	}
 	all.Wait()
 }
 
 // follow reads one provider's list whenever it is this worker's turn.
-func (o OptOuts) follow(ctx context.Context, name string, lister provider.OptOutLister) {
+func (o OptOuts) follow(ctx context.Context, name, sender string, lister provider.OptOutLister) {
 	ticker := time.NewTicker(optOutPoll)
 	defer ticker.Stop()
 	for ctx.Err() == nil {
-		mine, err := o.Store.SyncOptOuts(ctx, o.Channel, name, o.Every, lister.OptedOut)
+		mine, err := o.Store.SyncOptOuts(ctx, o.Channel, name, sender, o.Every, lister.OptedOut)
 		switch {
 		case err != nil && ctx.Err() == nil:
 			o.Log.Warn("opt-out sync failed (OPT_OUT_SYNC)", "provider", name, "error", err)

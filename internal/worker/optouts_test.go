@@ -51,12 +51,12 @@ type suppressions struct {
 	listed map[message.Address]bool
 }
 
-func (s *suppressions) SyncOptOuts(ctx context.Context, channel message.Channel, name string, interval time.Duration,
+func (s *suppressions) SyncOptOuts(ctx context.Context, channel message.Channel, name, sender string, interval time.Duration,
 	list func(context.Context, func(message.Address) error) error,
 ) (bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if channel != message.SMS || name != "aws" {
+	if channel != message.SMS || name != "aws" || sender == "" {
 		return false, errors.New("asked for " + string(channel) + " of " + name)
 	}
 	if time.Now().Before(s.turn) {

@@ -86,7 +86,7 @@ func notNow(v gate.Verdict, now time.Time) queue.Outcome {
 // done is the outcome of a message that the provider took.
 func (p *policy) done(a *attempt) queue.Done {
 	return queue.Done{
-		Attempt: a.call(), NoReports: !a.traits.Reports, FindByMessageID: a.traits.Reports && a.traits.NamesMessage,
+		Attempt: a.call(), NoReports: !a.traits.Reports, KnownAs: a.receipt.KnownAs, FindByMessageID: a.traits.Reports && a.traits.NamesMessage,
 		Cost: costOf(a), Redelivery: p.redelivery(a),
 	}
 }

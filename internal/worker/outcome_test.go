@@ -306,7 +306,7 @@ func TestWhatGoesWithAnOutcome(t *testing.T) {
 	j := &job.Job{Channel: message.SMS, Recipient: "+12025550143", Attempts: 1}
 	sent := func(reports, names bool) attempt {
 		return attempt{job: j, provider: "twilio", traits: provider.Traits{Sender: "+15005550006", Reports: reports, NamesMessage: names}, started: started,
-			ended: started.Add(80 * time.Millisecond), receipt: provider.Receipt{MessageID: "SM1"}, message: message.Message{EventType: "pos_save", Segments: 3}}
+			ended: started.Add(80 * time.Millisecond), receipt: provider.Receipt{MessageID: "SM1", KnownAs: "+5215512345678"}, message: message.Message{EventType: "pos_save", Segments: 3}}
 	}
 	failed := func(e failure.Error) attempt {
 		a := sent(true, false)
@@ -326,18 +326,18 @@ func TestWhatGoesWithAnOutcome(t *testing.T) {
 		a      attempt
 		want   queue.Outcome
 	}{
-		"a provider without reports": {policy{backoff: backoff, redeliverWithin: time.Hour, fallBack: true}, sent(false, false), queue.Done{Attempt: call, NoReports: true}},
-		"reports by message id":      {policy{backoff: backoff}, sent(true, true), queue.Done{Attempt: call, FindByMessageID: true}},
-		"a cost": {policy{backoff: backoff}, priced, queue.Done{Attempt: call, FindByMessageID: true,
+		"a provider without reports": {policy{backoff: backoff, redeliverWithin: time.Hour, fallBack: true}, sent(false, false), queue.Done{Attempt: call, KnownAs: "+5215512345678", NoReports: true}},
+		"reports by message id":      {policy{backoff: backoff}, sent(true, true), queue.Done{Attempt: call, KnownAs: "+5215512345678", FindByMessageID: true}},
+		"a cost": {policy{backoff: backoff}, priced, queue.Done{Attempt: call, KnownAs: "+5215512345678", FindByMessageID: true,
 			Cost: queue.Cost{Event: "pos_save", Source: "till-1", Micros: 30_000}}},
 		"RETRY_UNDELIVERED": {policy{backoff: backoff, redeliverWithin: time.Hour}, sent(true, false),
-			queue.Done{Attempt: call, Redelivery: &queue.Redelivery{Retry: true, Delay: 4 * time.Second, Within: time.Hour}}},
+			queue.Done{Attempt: call, KnownAs: "+5215512345678", Redelivery: &queue.Redelivery{Retry: true, Delay: 4 * time.Second, Within: time.Hour}}},
 		"RETRY_UNDELIVERED, no attempts left": {policy{backoff: backoff, redeliverWithin: time.Hour}, exhausted,
-			queue.Done{Attempt: call, Redelivery: &queue.Redelivery{Within: time.Hour}}},
+			queue.Done{Attempt: call, KnownAs: "+5215512345678", Redelivery: &queue.Redelivery{Within: time.Hour}}},
 		"FALLBACK_CHANNEL": {policy{backoff: backoff, fallBack: true, fallBackWithin: time.Minute}, sent(true, false),
-			queue.Done{Attempt: call, Redelivery: &queue.Redelivery{FallBack: true, Within: time.Minute}}},
+			queue.Done{Attempt: call, KnownAs: "+5215512345678", Redelivery: &queue.Redelivery{FallBack: true, Within: time.Minute}}},
 		"both: the longer time": {policy{backoff: backoff, redeliverWithin: time.Hour, fallBack: true, fallBackWithin: time.Minute}, sent(true, false),
-			queue.Done{Attempt: call, Redelivery: &queue.Redelivery{Retry: true, Delay: 4 * time.Second, FallBack: true, Within: time.Hour}}},
+			queue.Done{Attempt: call, KnownAs: "+5215512345678", Redelivery: &queue.Redelivery{Retry: true, Delay: 4 * time.Second, FallBack: true, Within: time.Hour}}},
 
 		"a failure with FALLBACK_CHANNEL": {policy{backoff: backoff, fallBack: true}, failed(failure.Error{Class: failure.Permanent, Reason: failure.ReasonRecipient}),
 			queue.Fail{Attempt: lost, Error: "permanent: invalid_recipient", FallBack: true}},

@@ -140,8 +140,8 @@ type sender struct {
 	latency       time.Duration
 	err, ill      error
 	reports       bool   // deliveries
+	padding       string // in front of each message id
 	before        func() // nil, or called before each send
-	id            string // of each message; "" for one made of the job's
 }
 
 func (s *sender) Send(ctx context.Context, m message.Message) (provider.Receipt, error) {
@@ -164,10 +164,7 @@ func (s *sender) Send(ctx context.Context, m message.Message) (provider.Receipt,
 	if s.err != nil {
 		return provider.Receipt{}, s.err
 	}
-	if s.id != "" {
-		return provider.Receipt{MessageID: s.id}, nil
-	}
-	return provider.Receipt{MessageID: "m-" + m.JobID}, nil
+	return provider.Receipt{MessageID: s.padding + "m-" + m.JobID}, nil
 }
 
 func (s *sender) Probe(context.Context) error { return s.ill }

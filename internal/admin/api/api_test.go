@@ -94,6 +94,9 @@ func TestSuppressedAPI(t *testing.T) {
 	if a := ask(200, http.MethodPost, "check", `{"channel":"sms","address":"+12025550007"}`, `"why":"stop"`, "+•••0007"); a["suppressed"] != true {
 		t.Errorf("%v", a)
 	}
+	if a := ask(200, http.MethodPost, "remove", `{"channel":"sms","address":"+12025550007","only":{"why":"complaint"}}`); a["changed"] != false {
+		t.Errorf("%v", a)
+	}
 	for _, want := range []bool{true, false} {
 		if a := ask(200, http.MethodPost, "remove", `{"channel":"sms","address":"+12025550007","why":"asked"}`); a["changed"] != want {
 			t.Errorf("%v", a)

@@ -27,8 +27,8 @@ func (s *api) checkSuppressed(w http.ResponseWriter, r *http.Request) {
 	if !read(w, r, maxSmallBody, &x) {
 		return
 	}
-	entry, err := s.CheckSuppressed(r.Context(), &x)
-	s.answer(w, admin.SuppressionCheck{Suppressed: entry != nil, Entry: entry}, err)
+	check, err := s.CheckSuppressed(r.Context(), &x)
+	s.answer(w, check, err)
 }
 
 func (s *api) suppress(w http.ResponseWriter, r *http.Request) { s.change(w, r, s.Suppress) }

@@ -16,6 +16,7 @@ const (
 	doneSuppressedSame  = "suppressed-already"
 	doneUnsuppressed    = "unsuppressed"
 	doneUnsuppressedNot = "not-suppressed"
+	doneUnsuppressedOne = "entry-unsuppressed"
 	doneImported        = "imported"
 )
 
@@ -75,6 +76,8 @@ func doneText(q url.Values) string {
 		return fmt.Sprintf("The address was suppressed on %s already.", o.channel)
 	case doneUnsuppressed:
 		return fmt.Sprintf("The address is not suppressed on %s any more.", o.channel)
+	case doneUnsuppressedOne:
+		return fmt.Sprintf("The entry is not on the list of %s any more.", o.channel)
 	case doneUnsuppressedNot:
 		return fmt.Sprintf("The address was not suppressed on %s.", o.channel)
 	case doneImported:

@@ -75,8 +75,9 @@ func (q *hostileQueue) Spending(context.Context, message.Channel, time.Time) (ma
 	return map[string]int64{queue.CostTotal: 1, queue.CostSource + q.text: 1, queue.CostEvent + q.text: 1, q.text: -1}, nil
 }
 
-func (q *hostileQueue) Suppressed(_ context.Context, channel message.Channel, address message.Address) (*suppress.Entry, error) {
-	return &suppress.Entry{Channel: channel, Address: address, Why: suppress.Why(q.text), By: q.text, Sender: q.text}, nil
+func (q *hostileQueue) Suppressed(_ context.Context, channel message.Channel, address message.Address) ([]suppress.Entry, error) {
+	e := suppress.Entry{Channel: channel, Address: address, Why: suppress.Why(q.text), By: q.text, Sender: q.text}
+	return []suppress.Entry{e, e}, nil
 }
 
 func (q *hostileQueue) CountSuppressed(context.Context, message.Channel) (int64, error) {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"ringup.dev/ringup/internal/admin"
@@ -26,11 +27,12 @@ type suppressionsView struct {
 	Previous, Following string // offsets, "" for none
 	MayReveal           bool   // and so export
 
-	Asked  string             // the address that was looked up
-	Found  *admin.Suppression // its entry; nil when it is not on the list
-	Advice string             // to read before it is taken off
-	Import *admin.ImportResult
-	Wrong  []admin.WrongLine // of Import, as many as are shown
+	Asked string              // the address that was looked up
+	Found []admin.Suppression // its entries; none when it is not on the list
+	// Blocked says that an operator has put it there, which no opt-in lifts.
+	Blocked bool
+	Import  *admin.ImportResult
+	Wrong   []admin.WrongLine // of Import, as many as are shown
 }
 
 // whyNames are the reasons as people read them.
@@ -73,7 +75,7 @@ func (p *pages) checkSuppressed(w http.ResponseWriter, r *http.Request) {
 	}
 	x := admin.SuppressionChange{Channel: v.Channel, Address: form.Get("address")}
 	at := page{}
-	v.Found, err = p.CheckSuppressed(r.Context(), &x)
+	check, err := p.CheckSuppressed(r.Context(), &x)
 	switch {
 	case admin.Refused(err):
 		at.Problem = err.Error()
@@ -81,10 +83,8 @@ func (p *pages) checkSuppressed(w http.ResponseWriter, r *http.Request) {
 		p.failed(w, r, err)
 		return
 	default:
-		v.Asked = strings.TrimSpace(x.Address)
-	}
-	if v.Found != nil {
-		v.Advice = advice[v.Found.Why]
+		v.Asked, v.Found = strings.TrimSpace(x.Address), check.Entries
+		v.Blocked = slices.ContainsFunc(v.Found, func(e admin.Suppression) bool { return e.Why == suppress.Operator })
 	}
 	p.showSuppressions(w, r, at, v)
 }
@@ -135,14 +135,18 @@ func (p *pages) change(w http.ResponseWriter, r *http.Request, do func(context.C
 		p.failed(w, r, err)
 		return
 	}
-	x := admin.SuppressionChange{Channel: message.Channel(form.Get("channel")), Address: form.Get("address"), Why: form.Get("why")}
+	x := admin.SuppressionChange{Channel: message.Channel(form.Get("channel")), Address: form.Get("address"), Why: form.Get("why"),
+		Only: suppress.Selection{Why: suppress.Why(form.Get("reason")), Sender: form.Get("sender"), By: form.Get("by")}}
 	did, err := do(r.Context(), &x)
 	if err != nil {
 		p.failed(w, r, err)
 		return
 	}
-	if !did {
+	switch {
+	case !did:
 		changed = unchanged
+	case x.Only != (suppress.Selection{}):
+		changed = doneUnsuppressedOne
 	}
 	p.changed(w, r, outcome{what: changed, channel: x.Channel})
 }

@@ -46,7 +46,7 @@ func TestSuppressions(t *testing.T) {
 	})
 	d.Must(err)
 	page := d.Ask(http.MethodGet, "/admin/suppressed?channel=sms", "")
-	d.Want(http.StatusOK, page, "2 suppressed addresses on sms", "+•••4242", "answered STOP", "MG77", "needs ADMIN_REVEAL")
+	d.Want(http.StatusOK, page, "2 entries on sms", "+•••4242", "answered STOP", "MG77", "needs ADMIN_REVEAL")
 	if body := page.Body.String(); strings.Contains(body, "5550104242") || strings.Index(body, "+•••0001") > strings.Index(body, "+•••4242") {
 		t.Error("an address is shown, or the newest is not first")
 	}
@@ -63,12 +63,21 @@ func TestSuppressions(t *testing.T) {
 	d.Want(http.StatusOK, d.Ask(http.MethodPost, "/admin/suppressed", form("channel", "email", "address", "+15550104242")), "not an e-mail address")
 	w := d.Ask(http.MethodPost, "/admin/suppressed/remove", form("channel", "sms", "address", "+15550104242", "why", "asked at the counter"))
 	d.Want(http.StatusSeeOther, w)
-	d.Want(http.StatusOK, d.Ask(http.MethodGet, w.Header().Get("Location"), ""), "not suppressed on sms any more", "1 suppressed address on sms")
+	d.Want(http.StatusOK, d.Ask(http.MethodGet, w.Header().Get("Location"), ""), "not suppressed on sms any more", "1 entry on sms")
 	w = d.Ask(http.MethodPost, "/admin/suppressed/add", form("channel", "email", "address", "Jane@Example.com", "why", "by phone"))
 	d.Want(http.StatusOK, d.Ask(http.MethodGet, w.Header().Get("Location"), ""), "suppressed on email from now on", "j•••@example.com", "added by an operator", "local")
-	if e, err := d.Store.Suppressed(t.Context(), message.Email, "jane@example.com"); err != nil || e == nil || e.Why != suppress.Operator || e.By != "local" {
+	if e, err := d.Store.Suppressed(t.Context(), message.Email, "jane@example.com"); err != nil || len(e) != 1 || e[0].Why != suppress.Operator || e[0].By != "local" {
 		t.Errorf("%+v, %v", e, err)
 	}
+	// Of several entries each is taken off by itself.
+	_, err = d.Store.Suppress(t.Context(), []suppress.Entry{
+		{Channel: message.SMS, Address: "+15550100003", Why: suppress.StopWord, By: "twilio", Sender: "MG77", At: old, OptedIn: old},
+		{Channel: message.SMS, Address: "+15550100003", Why: suppress.StopWord, By: "twilio", At: old}})
+	d.Must(err)
+	d.Want(http.StatusOK, d.Ask(http.MethodPost, "/admin/suppressed", form("channel", "sms", "address", "+15550100003")), "for the sender account MG77", "has opted in at another sender account",
+		`name="sender" value="MG77"`, `name="sender" value="*"`, "Take off the list: answered STOP", ">Suppress</button>")
+	w = d.Ask(http.MethodPost, "/admin/suppressed/remove", form("channel", "sms", "address", "+15550100003", "why", "asked", "reason", "stop", "sender", "*", "by", "twilio"))
+	d.Want(http.StatusOK, d.Ask(http.MethodGet, w.Header().Get("Location"), ""), "The entry is not on the list of sms any more", "MG77", "2 entries on sms")
 	d.Want(http.StatusOK, d.Ask(http.MethodGet, "/admin/audit", ""), "unsuppress", "asked at the counter", "+•••4242", "by phone", "suppress")
 }
 
@@ -102,17 +111,17 @@ func TestImportAndExport(t *testing.T) {
 	w := d.Ask(http.MethodPost, "/admin/suppressed/export", "channel=sms")
 	d.Want(http.StatusOK, w)
 	exported := w.Body.String()
-	if !strings.HasPrefix(exported, "channel,address,key,why,sender,by,since\nsms,'+•••0143,") || !strings.Contains(exported, ",stop,,local,") || strings.Count(exported, "\n") != 2 {
+	if !strings.HasPrefix(exported, "channel,address,key,why,sender,by,since,opted_in\nsms,'+•••0143,") || !strings.Contains(exported, ",stop,,,") || strings.Count(exported, "\n") != 2 {
 		t.Errorf("exported %s", exported)
 	}
 	// What was exported is taken again, for whoever has the address.
-	if removed, err := d.Store.Unsuppress(t.Context(), message.SMS, "+12025550143"); !removed || err != nil {
-		t.Errorf("%t, %v", removed, err)
+	if removed, err := d.Store.Unsuppress(t.Context(), message.SMS, "+12025550143", suppress.Selection{}); removed != 1 || err != nil {
+		t.Errorf("%d, %v", removed, err)
 	}
 	if page := upload(nil, exported); !strings.Contains(page, "1 address added") {
 		t.Errorf("the export: %s", page)
 	}
-	if e, err := d.Store.Suppressed(t.Context(), message.SMS, "+12025550143"); err != nil || e == nil || e.Why != suppress.StopWord {
+	if e, err := d.Store.Suppressed(t.Context(), message.SMS, "+12025550143"); err != nil || len(e) != 1 || e[0].Why != suppress.StopWord {
 		t.Errorf("%+v, %v", e, err)
 	}
 	body, kind := form(t, nil, "channel,address,key\nsms,+•••0143,AAAAAAAAAAAAAAAAAAAAAAAAAA\n")

@@ -28,6 +28,7 @@ var functions = template.FuncMap{
 	"statusName": admin.StatusName, "tone": statusTone, "eventName": admin.EventName,
 	"movedTo":  func(n queue.Notification) string { return admin.MovedTo(&n) },
 	"whyName":  func(w suppress.Why) string { return cmp.Or(whyNames[w], string(w)) },
+	"advice":   func(w suppress.Why) string { return advice[w] },
 	"whatsapp": formatted,
 	"link":     link, "text": func(v any) string { return fmt.Sprint(v) },
 }

@@ -16,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"ringup.dev/ringup/internal/config"
 	"ringup.dev/ringup/internal/config/secret"
 	"ringup.dev/ringup/internal/failure"
 	"ringup.dev/ringup/internal/inbound"
@@ -184,7 +185,8 @@ func parse(jobID string, form url.Values, words *suppress.Words, now time.Time) 
 	update.Reports = []report.Report{r}
 	if meaning.Suppress && to != "" {
 		update.Preferences = []suppress.Preference{{EventID: r.EventID + ":" + string(suppress.OptOut), Provider: Name, Channel: r.Channel,
-			Address: to, Sender: senderOf(form, "From"), Kind: suppress.OptOut, Why: suppress.Refused, At: now}}
+			Address: to, Kind: suppress.OptOut, Why: suppress.Refused, At: now}}
+		update.Preferences[0].Sender, update.Preferences[0].Also = senderOf(form, "From")
 	}
 	return update, false
 }
@@ -216,7 +218,8 @@ func preference(id string, form url.Values, words *suppress.Words, now time.Time
 		return suppress.Preference{}, false
 	}
 	p := suppress.Preference{EventID: id + ":" + string(kind), Provider: Name, Channel: channel, Address: from,
-		Sender: senderOf(form, "To"), Kind: kind, Why: suppress.StopWord, At: now}
+		Kind: kind, Why: suppress.StopWord, At: now}
+	p.Sender, p.Also = senderOf(form, "To")
 	return p, true
 }
 
@@ -239,11 +242,12 @@ func withoutPrefix(text string) (string, message.Channel) {
 	return text, message.SMS
 }
 
-// senderOf returns the shop's side: the messaging service where there is one, since the preference is about all of its numbers, or the number.
-func senderOf(form url.Values, field string) string {
+// senderOf returns the shop's side: the messaging service where there is one, since the preference is about all of its numbers, and the number, since
+// that may be the configured one; or the number alone.
+func senderOf(form url.Values, field string) (sender string, also []string) {
+	number, _ := withoutPrefix(form.Get(field))
 	if service := form.Get("MessagingServiceSid"); service != "" {
-		return service
+		return service, config.NonEmpty([]string{number})
 	}
-	sender, _ := withoutPrefix(form.Get(field))
-	return sender
+	return number, nil
 }

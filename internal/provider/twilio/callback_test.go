@@ -115,6 +115,7 @@ func TestParse(t *testing.T) {
 	}
 	ofService, onWhatsApp := answer(suppress.OptOut, suppress.StopWord), answer(suppress.OptOut, suppress.StopWord)
 	ofService.Sender, onWhatsApp.Channel = "MG9752274e9e519418a7406176694466fa", message.WhatsApp
+	ofService.Also = []string{"+15005550006"}
 	toAgent := answer(suppress.OptOut, suppress.StopWord)
 	toAgent.Sender = "luna_agent"
 	elsewhere := dlr(report.Delivered, "delivered", nil)

@@ -2,7 +2,7 @@
 -- counts.
 -- ARGV  recipient_limit 0: none; job: the claimed ones: of, its number; fields, those of the suppression list that an entry of its recipient may be
 --       under; name, the recipient's; log_field of the job; customer, '1' or '0'.
--- Answers remarks on some of the jobs: job, its number, with suppressed, the recipient's entry on the suppression list, or limited, when (ms) the
+-- Answers remarks on some of the jobs: job, its number, with suppressed, the recipient's entries on the suppression list, one per line, or limited, when (ms) the
 --       recipient may be written to again.
 local now, hour, remarks = clock(), 3600000, {}
 if recipient_limit > 0 then goes_on_when_full(inflight_key) end
@@ -15,7 +15,9 @@ for i = 1, job_n do
     local names = {}
     for name in string.gmatch(ARGV[job_fields_at + i], '%S+') do names[#names + 1] = name end
     local found = call('HMGET', suppressed_key, unpack(names))
-    for n = 1, #names do entry = entry or found[n] end
+    for n = 1, #names do
+      if found[n] then entry = (entry and entry .. '\n' or '') .. found[n] end
+    end
   end
   if entry then
     remarks[#remarks + 1] = answer{job = of, suppressed = entry}

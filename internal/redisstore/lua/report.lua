@@ -3,8 +3,9 @@
 --       job is not known yet or its message cannot fall back just now, or drop when nothing is known of it; log_key and log_field of the job, or ''; id, the event's, as it is in the log; line
 --       for the log; action, the remedy for an undelivered message (again, which without attempts left is as move; fail; or move: fail and fall
 --       back) or ''; error; message, the provider's id; moved, the channel that the message has fallen back to, '-' when it does not, '' when that
---       is not decided yet; person, entry and lifts of a preference: the names of its person, the first one for a new entry; the entry, or '' where it
---       lifts entries; their reasons, each between spaces.
+--       is not decided yet; and of a preference: person, the names, the first one for a new entry; entry,
+--       or '' where it lifts entries; lifts, their kinds, each between spaces; senders, the names of our account that it was said to, one per line, '' for all;
+--       source, whose entries alone it lifts, '' for any; and word, which the wishes have in common of which the later holds, '' where no opt-in lifts the entry.
 -- Answers results, one for each report: gone (another program applied it), later, dropped, repeated, applied, again, failed, or
 --       move: nothing was changed, and the caller has to let the message fall back, and then to come again with moved. For those, copies: of,
 --       the report's number (from 1), and copy, the job's bytes. And evicted, the failed jobs that fell off.
@@ -33,45 +34,71 @@ local function redelivery_copy(field, message)
   end
 end
 
--- time_of returns the time of an entry or a line of a log (ms) in seconds, since some providers tell no more; nil for none.
-local function time_of(text)
-  local ms = string.match(text or '', '"t":(%d+)')
-  return ms and floor(ms / 1000)
+-- ms_of returns the time of a line of a log (ms).
+local function ms_of(line)
+  return tonumber(string.match(line, '"t":(%d+)') or 0)
 end
 
--- heed lets a preference change the suppression list: the later one of two holds, in whichever order they come, and each counts once.
--- base:lifted has, under a person's name, when (s) an opt-in last lifted an entry, and which opt-ins have, the latest first. So one that
--- is sent again a year later, by a stranger who has recorded it, lifts nothing.
-local function heed(person, entry, lifts, id, line)
-  local event, said, lifted_key = sub(id, 6, -2), time_of(line), base .. ':lifted' -- the event is '' of what nobody repeats
-  local names, lifted = {}, ''
-  for name in string.gmatch(person, '%S+') do
-    names[#names + 1] = name
-    if lifted == '' then lifted = call('HGET', lifted_key, name) or '' end
+-- lifts_some removes the entries that an opt-in lifts. Those of the same kinds that were said to other accounts of ours stay, and say when the person opted
+-- in here. It returns whether there were any of either.
+local function lifts_some(names, lifts, senders, source, said_ms)
+  local some, said, ours, every = false, floor(said_ms / 1000), {}, senders == ''
+  for name in string.gmatch(senders, '[^\n]+') do ours[name] = true end
+  for _, name in ipairs(names) do
+    local rest, entries, changed = {}, entries_of(call('HGET', suppressed_key, name)), false
+    for _, one in ipairs(entries) do
+      local is, here = one.is, every
+      -- Providers tell seconds, some of them.
+      local meant = string.find(lifts, ' ' .. text_in(is, 'w') .. ' ', 1, true) and floor(number_in(is, 't') / 1000) <= said
+        and (source == '' or text_in(is, 'b') == '' or is.b == source)
+      if meant then
+        here = here or text_in(is, 'f') == ''
+        for account in pairs(names_in(is)) do here = here or ours[account] end
+        some, changed = true, true
+        is.l = math.max(number_in(is, 'l'), said_ms)
+        one.line = cjson.encode(is)
+      end
+      if not meant or not here then rest[#rest + 1] = one end
+    end
+    if changed then store_entries(suppressed_key, name, rest) end
   end
+  return some
+end
+
+-- lifted_of returns what is remembered of a person's opt-ins under one of their names.
+local function lifted_of(key, names, suffix)
+  for _, name in ipairs(names) do
+    local text = call('HGET', key, name .. suffix)
+    if text then return text, tonumber(string.match(text, '^%d+') or 0) end
+  end
+  return '', 0
+end
+
+-- heed lets a preference change the suppression list: the later one of two by the same account holds, in whichever order they come, and each counts
+-- once. base:lifted has, under a person's name, when (s) an opt-in last lifted an entry, and which opt-ins have, the latest first. So one that
+-- is sent again a year later, by a stranger who has recorded it, lifts nothing. Under the name and the word it has the time of that account.
+local function heed(person, entry, lifts, senders, source, word, id, line)
+  local event, said_ms, lifted_key = sub(id, 6, -2), ms_of(line), base .. ':lifted' -- the event is '' of what nobody repeats
+  local names, said = words_of(person), floor(said_ms / 1000)
+  local lifted, since = lifted_of(lifted_key, names, '')
   -- Providers repeat, also after the recipient has changed their mind.
   if event ~= '' and (string.find(lifted, ' ' .. event, 1, true) or not call('SET', base .. ':told:' .. event, '1', 'NX', 'PX', status_ttl)) then
     return 'repeated'
   end
-  local since = string.match(lifted, '^%d+')
-  since = since and tonumber(since)
+  local _, here = lifted_of(lifted_key, names, ' ' .. word)
   if entry ~= '' then
-    if since and said < since then return 'repeated' end
-    call('HSETNX', suppressed_key, names[1], entry)
+    if word ~= '' and (said < here or said < since and senders == '' and source == '') then return 'repeated' end
+    if word ~= '' and source == '' and said < since then
+      entry = sub(entry, 1, -2) .. string.format(',"l":%.0f}', since * 1000)
+    end
+    enlist(suppressed_key, names, entry, true)
     return 'applied'
   end
-  local removed = 0
-  for _, name in ipairs(names) do
-    local there = call('HGET', suppressed_key, name)
-    local why = there and string.match(there, '"w":"([%w_]+)"')
-    if why and string.find(lifts, ' ' .. why .. ' ', 1, true) and (time_of(there) or 0) <= said then
-      removed = removed + call('HDEL', suppressed_key, name)
-    end
-  end
-  if removed > 0 then
+  if lifts_some(names, lifts, senders, source, said_ms) then
     local opt_ins = string.match(lifted, ' .*$') or ''
     if event ~= '' then opt_ins = ' ' .. event .. sub(opt_ins, 1, 20 * (#event + 1)) end
-    call('HSET', lifted_key, names[1], string.format('%.0f%s', math.max(said, since or 0), opt_ins))
+    if source == '' then since = math.max(said, since) end
+    call('HSET', lifted_key, names[1], string.format('%.0f%s', since, opt_ins), names[1] .. ' ' .. word, string.format('%.0f', math.max(said, here)))
   end
   return 'applied'
 end
@@ -111,7 +138,9 @@ for i = 1, report_n do
     call('RPUSH', reports_key, raw)
   elseif result == 'applied' then
     if key ~= '' then append(key, field .. ':r', line) end
-    if person ~= '' then result = heed(person, ARGV[report_entry_at + i], ARGV[report_lifts_at + i], id, line) end
+    if person ~= '' then
+      result = heed(person, ARGV[report_entry_at + i], ARGV[report_lifts_at + i], ARGV[report_senders_at + i], ARGV[report_source_at + i], ARGV[report_word_at + i], id, line)
+    end
     local err = ARGV[report_error_at + i]
     if copy then
       call('DEL', base .. ':kept:' .. field)

@@ -4,7 +4,7 @@
 --       it; otherwise log_key is '' and the line is added to the log that there is.
 --       ended: the other jobs. outcome is retry, defer, hold, release, fail, drop or suppress; next is the bytes from now on; delay (ms)
 --       is of a retry, a deferral and a hold; lines are for the log, or ''.
---       cost, suppression, link (from a provider's message id to a job) and copy (for a redelivery) belong to the job with the number
+--       cost, suppression, link (from a provider's message id to a job), alias (from one name of a person to another) and copy (for a redelivery) belong to the job with the number
 --       of, counted from 1: first those of done, then those of ended. They are written if its lease had not ended.
 -- Answers lost, the numbers of jobs whose lease had ended, for which nothing was done; evicted, the failed jobs that fell off; breakers, those
 --       that are not closed.
@@ -158,12 +158,20 @@ for i = 1, cost_n do
 end
 for i = 1, suppression_n do
   if leases[tonumber(ARGV[suppression_of_at + i])] then
-    redis.pcall('HSETNX', base .. ':suppressed', ARGV[suppression_name_at + i], ARGV[suppression_entry_at + i])
+    local key = base .. ':suppressed'
+    if type(redis.pcall('HLEN', key)) == 'number' then
+      enlist(key, words_of(ARGV[suppression_names_at + i]), ARGV[suppression_entry_at + i], true)
+    end
   end
 end
 for i = 1, link_n do
   if leases[tonumber(ARGV[link_of_at + i])] then
     call('SET', base .. ':message:' .. ARGV[link_message_at + i], ARGV[link_job_at + i], 'PX', status_ttl)
+  end
+end
+for i = 1, alias_n do
+  if leases[tonumber(ARGV[alias_of_at + i])] then
+    call('SET', base .. ':alias:' .. ARGV[alias_name_at + i], ARGV[alias_other_at + i], 'PX', alias_ttl)
   end
 end
 for i = 1, copy_n do

@@ -151,11 +151,19 @@ func (p *Provider) Send(ctx context.Context, m message.Message) (provider.Receip
 		Messages []struct {
 			ID string `json:"id"`
 		} `json:"messages"`
+		// The number by which WhatsApp knows the recipient (developers.facebook.com/docs/whatsapp/cloud-api/reference/messages#responses).
+		Contacts []struct {
+			ID string `json:"wa_id"`
+		} `json:"contacts"`
 	}
 	if json.Unmarshal(call.Body, &answer) != nil || len(answer.Messages) == 0 || answer.Messages[0].ID == "" {
 		return provider.Receipt{}, classify(call)
 	}
-	return provider.Receipt{MessageID: answer.Messages[0].ID}, nil
+	receipt := provider.Receipt{MessageID: answer.Messages[0].ID}
+	if len(answer.Contacts) == 1 {
+		receipt.KnownAs, _ = message.ParseE164("+" + strings.TrimPrefix(answer.Contacts[0].ID, "+"))
+	}
+	return receipt, nil
 }
 
 // Probe reads the phone number.

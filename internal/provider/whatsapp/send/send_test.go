@@ -1,6 +1,7 @@
 package send_test
 
 import (
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -116,6 +117,28 @@ func TestFormsOfCodes(t *testing.T) {
 				}
 			}
 			server.Close()
+		}
+	}
+}
+
+// TestKnownAs: the number by which WhatsApp knows the recipient, where the answer has one.
+func TestKnownAs(t *testing.T) {
+	t.Parallel()
+	for contacts, want := range map[string]message.Address{
+		`[{"input":"+5215512345678","wa_id":"5215512345678"}]`: "+5215512345678", `[{"wa_id":"+12025550143"}]`: "+12025550143", `[{"wa_id":"US.2"}]`: "", `[{"input":"+12025550143"}]`: "",
+		`[]`: "", `[{"wa_id":"12025550143"},{"wa_id":"12025550144"}]`: "",
+	} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = io.WriteString(w, `{"contacts":`+contacts+`,"messages":[{"id":"wamid.1"}]}`)
+		}))
+		t.Cleanup(server.Close)
+		p, err := adapter().New(server.URL, emulator.WhatsAppToken, transport.New(1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		receipt, err := p.Send(t.Context(), message.Message{To: "+525512345678", Text: "hello"})
+		if err != nil || receipt.KnownAs != want || receipt.MessageID != "wamid.1" {
+			t.Errorf("%s: %+v, %v", contacts, receipt, err)
 		}
 	}
 }
