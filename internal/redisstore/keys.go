@@ -27,7 +27,8 @@ type Keys struct {
 	Audit     string    // list: the audit log, the latest entry first
 
 	Suppressed string // hash: the suppression list, by address
-	Reports    string // list: delivery reports and preferences, to be applied
+	Reports    string // list: delivery reports, to be applied; programs of 0.1 put preferences there, too
+	Taken      string // sorted set: reports that ingest has taken from the list, by when (ms) they are looked at again
 	Moves      string // list: written by programs of 0.1 alone, see drainMoves
 }
 
@@ -38,7 +39,7 @@ func NewKeys(prefix string, channel message.Channel) Keys {
 		Base: base, Retry: base + ":retry", Inflight: base + ":inflight", Failed: base + ":failed", Completed: base + ":completed",
 		Halted: base + ":halted", State: base + ":state", Wake: base + ":wake", Outbox: base + ":outbox",
 		Totals: base + ":totals", Workers: base + ":workers", Audit: base + ":audit",
-		Held: base + ":held", Suppressed: base + ":suppressed", Reports: base + ":reports", Moves: base + ":moves",
+		Held: base + ":held", Suppressed: base + ":suppressed", Reports: base + ":reports", Taken: base + ":reports:taken", Moves: base + ":moves",
 	}
 	for i := range k.Queue {
 		k.Queue[i] = base + ":queue:" + strconv.Itoa(i+1)

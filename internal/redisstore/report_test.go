@@ -9,6 +9,7 @@ import (
 
 	"github.com/alicebob/miniredis/v2"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/redis/go-redis/v9"
 
 	"ringup.dev/ringup/internal/failure"
 	"ringup.dev/ringup/internal/job"
@@ -174,12 +175,31 @@ func (a *after) say(reports ...report.Report) {
 	a.apply()
 }
 
+// apply applies what can be applied, also what is to be looked at again later.
 func (a *after) apply() {
 	a.Helper()
 	for _, c := range message.Channels {
+		a.due(c)
 		a.must(a.deliveries.applyAll(a.Context(), c))
 		a.must(a.store.drainMoves(a.Context(), c))
 	}
+}
+
+// due lets the time come at which the reports that were taken are looked at again.
+func (a *after) due(channel message.Channel) {
+	a.Helper()
+	taken := a.store.keys[channel].Taken
+	for _, raw := range a.store.client.ZRange(a.Context(), taken, 0, -1).Val() {
+		a.must(a.store.client.ZAddXX(a.Context(), taken, redis.Z{Member: raw}).Err())
+	}
+}
+
+// waiting counts the reports that are not applied yet.
+func (a *after) waiting(channel message.Channel) int64 {
+	a.Helper()
+	_, n, err := a.store.afterTheSend(a.Context(), channel)
+	a.must(err)
+	return n
 }
 
 // state is a webhook's notifications, by job.
@@ -260,22 +280,21 @@ func afterReportByMessageID(a *after) {
 	a.settle(queue.Settlement{Claimed: one, Outcome: queue.Done{Attempt: queue.Attempt{Provider: "business", MessageID: "wamid.HBgL=="}, FindByMessageID: true}})
 	a.apply()
 	a.want(a.state(id)[one.Job.ID()].Status, queue.StatusDelivered)
-	n, err := a.store.client.LLen(a.Context(), a.store.keys[message.WhatsApp].Reports).Result()
-	a.must(err)
-	a.want(n, 0)
+	a.want(a.waiting(message.WhatsApp), 0)
 }
 
-// afterReportOfNothing: a report of an unknown job waits for a minute, and is dropped then; garbage at once.
+// afterReportOfNothing: a report that names an unknown message waits for a minute, and is dropped then; one that names an unknown job is dropped at once, and
+// so is garbage.
 func afterReportOfNothing(a *after) {
-	a.say(report.Report{EventID: "1", MessageID: "unknown", State: report.Delivered}, report.Report{EventID: "2", JobID: "no webhook:whatsapp:1", State: report.Read})
+	a.say(report.Report{EventID: "1", MessageID: "unknown", State: report.Delivered}, report.Report{EventID: "2", JobID: "no webhook:whatsapp:1", State: report.Read},
+		report.Report{EventID: "3", JobID: "no webhook:whatsapp:1", State: report.Failed, Err: &failure.Error{Class: failure.Transient}})
 	k := a.store.keys[message.WhatsApp]
-	old, err := json.Marshal(queuedReport{Received: time.Now().Add(-reportPatience).UnixMilli(), EventID: "3", Message: "unknown"})
+	a.want([]any{a.waiting(message.WhatsApp), a.counted("ringup_reports_applied_total", "whatsapp", "dropped")}, []any{1, 2})
+	old, err := json.Marshal(queuedReport{Received: time.Now().Add(-reportPatience).UnixMilli(), EventID: "4", Message: "unknown"})
 	a.must(err)
 	a.must(a.store.client.RPush(a.Context(), k.Reports, old, "garbage", `{"r":"x"}`).Err())
 	a.apply()
-	n, err := a.store.client.LLen(a.Context(), a.store.keys[message.WhatsApp].Reports).Result()
-	a.must(err)
-	a.want(n, 2)
+	a.want([]any{a.waiting(message.WhatsApp), a.counted("ringup_reports_applied_total", "whatsapp", "dropped")}, []any{1, 5})
 }
 
 func afterUndelivered(a *after) {

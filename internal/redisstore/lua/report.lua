@@ -1,6 +1,7 @@
 -- report applies delivery reports and preferences, each once.
--- ARGV  report: raw, its bytes in base:reports; verdict, apply, await to do so once the send that it speaks of is settled, later when the
---       job is not known yet or its message cannot fall back just now, or drop when nothing is known of it; log_key and log_field of the job, or ''; id, the event's, as it is in the log; line
+-- ARGV  report: raw, its bytes in base:reports:taken, or '' for a preference that comes straight from its callback; verdict, apply, await to do so once
+--       the send that it speaks of is settled, later when the job is not known yet or its message cannot fall back just now, or drop when nothing is
+--       known of it; again, in how many ms one that waits is looked at again; log_key and log_field of the job, or ''; id, the event's, as it is in the log; line
 --       for the log; action, the remedy for an undelivered message (again, which without attempts left is as move; fail; or move: fail and fall
 --       back) or ''; error; message, the provider's id; moved, the channel that the message has fallen back to, '-' when it does not, '' when that
 --       is not decided yet; person, entry and lifts of a preference: the names of its person, the first one for a new entry; the entry, or '' where it
@@ -8,7 +9,13 @@
 -- Answers results, one for each report: gone (another program applied it), later, dropped, repeated, applied, again, failed, or
 --       move: nothing was changed, and the caller has to let the message fall back, and then to come again with moved. For those, copies: of,
 --       the report's number (from 1), and copy, the job's bytes. And evicted, the failed jobs that fell off.
-ours('ZCARD', retry_key, failed_key)
+goes_on_when_full(taken_key)
+for i = 1, report_n do
+  if ARGV[report_action_at + i] ~= '' then
+    ours('ZCARD', retry_key, failed_key)
+    break
+  end
+end
 ours('HLEN', suppressed_key)
 local now = clock()
 local results, copies, failed = {}, {}, false
@@ -105,10 +112,10 @@ for i = 1, report_n do
   if copy and falls_back and (action == 'move' or action == 'again' and delay < 0) and moved == '' then
     result = 'move'
     copies[#copies + 1] = answer{of = i, copy = copy}
-  elseif call('LREM', reports_key, 1, raw) == 0 then
-    result = 'gone'
   elseif result == 'later' then
-    call('RPUSH', reports_key, raw)
+    call('ZADD', taken_key, 'XX', now + tonumber(ARGV[report_again_at + i]), raw)
+  elseif raw ~= '' and call('ZREM', taken_key, raw) == 0 then
+    result = 'gone'
   elseif result == 'applied' then
     if key ~= '' then append(key, field .. ':r', line) end
     if person ~= '' then result = heed(person, ARGV[report_entry_at + i], ARGV[report_lifts_at + i], id, line) end
