@@ -1,6 +1,8 @@
 package redisstore
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"strconv"
 	"time"
 
@@ -50,6 +52,13 @@ func NewKeys(prefix string, channel message.Channel) Keys {
 // body is the key of a shared body.
 func (k *Keys) body(j *job.Job) string {
 	return k.Base + ":body:" + j.WebhookID + ":" + strconv.FormatInt(j.AcceptedAt.UnixMilli(), 10)
+}
+
+// bodyOf is the key of the bytes of a body that all messages share which fell back from one event: by what it says, since the ids of webhooks are anybody's.
+// Unlike the keys of bodies it does not end in a time.
+func (k *Keys) bodyOf(body []byte) string {
+	sum := sha256.Sum256(body)
+	return k.Base + ":body:" + hex.EncodeToString(sum[:])
 }
 
 // logSpan is the time whose jobs' logs share a hash: the divisor of the scripts' log_key.

@@ -94,6 +94,8 @@ func TestAfterTheSend(t *testing.T) {
 		"evicted by a report":               afterEvictedByAReport,
 		"fall back of a report, twice":      afterFallBackOfAReportTwice,
 		"fall back of a report, not":        afterFallBackOfAReportNot,
+		"one body":                          afterOneBody,
+		"copies of older releases":          afterCopiesOfOlderReleases,
 	}
 	for name, config := range map[string]func(*testing.T) Config{
 		"standalone": func(t *testing.T) Config { return url(redistest.Start(t).Addr()) },

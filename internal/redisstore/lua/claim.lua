@@ -143,8 +143,8 @@ end
 local full, taken, read = false, 0, {}
 local function body_of(key)
   if not read[key] then
-    local body = redis.pcall('HGET', key, 'b')
-    read[key] = type(body) == 'string' and body or ''
+    local body = redis.pcall('HMGET', key, 'b', 'of')
+    read[key] = body[1] or body[2] and body_of(body[2]) or ''
   end
   return read[key]
 end

@@ -35,7 +35,8 @@ end
 -- It is the copy of the attempt that the report speaks of, and not of one that has been made since.
 local function redelivery_copy(field, message)
   local delay, falls_back, of, e = string.match(text_of('GET', base .. ':kept:' .. field), '^(%-?%d+) (%d) (%S+) (.*)$')
-  if e and readable(e) and (of == '-' or message == '' or sub(message, 1, #of) == of) then
+  local body = e and body_key(base, e)
+  if e and readable(e) and (of == '-' or message == '' or sub(message, 1, #of) == of) and not (body and call('EXISTS', body) == 0) then
     return e, tonumber(delay), falls_back == '1'
   end
 end
@@ -122,6 +123,7 @@ for i = 1, report_n do
     local err = ARGV[report_error_at + i]
     if copy then
       call('DEL', base .. ':kept:' .. field)
+      if body_key(base, copy) then refer(body_key(base, copy)) end
       copy = with_error(copy, err)
       if action == 'again' and delay >= 0 then
         append(key, field, string.format('{"t":%.0f,"s":"retry","e":"%s"}\n', now, err))
