@@ -116,16 +116,38 @@ func afterOneBody(a *after) {
 			}
 			a.apply()
 			hold("fallen back", "sms body", "wha body")
-			over := a.everything(message.SMS)
-			a.want(len(over), orders*recipients)
-			for _, one := range over {
-				order, err := strconv.Atoi(strings.TrimPrefix(strings.Split(one.Job.WebhookID, ":")[0], "order"))
-				a.must(err)
-				e, err := one.Job.Event()
-				a.must(err)
-				a.want(e.Customer.Name, nameOf(order))
+			for _, again := range []string{"", "again"} { // sent on the other channel, reported as undelivered, and sent there once more
+				over := a.everything(message.SMS)
+				a.want(len(over), orders*recipients)
+				for _, one := range over {
+					order, err := strconv.Atoi(strings.TrimPrefix(strings.Split(one.Job.WebhookID, ":")[0], "order"))
+					a.must(err)
+					e, err := one.Job.Event()
+					a.must(err)
+					a.want(e.Customer.Name, nameOf(order))
+				}
+				if again != "" {
+					a.end(message.SMS, over, func(*queue.Claimed) queue.Outcome { return queue.Drop{} })
+					break
+				}
+				a.end(message.SMS, over, func(*queue.Claimed) queue.Outcome {
+					return queue.Done{Attempt: queue.Attempt{Provider: "twilio", MessageID: "m1"}, Redelivery: &queue.Redelivery{Retry: true, Within: 15 * time.Minute}}
+				})
+				hold("sent on the other channel", "sms body", "wha body")
+				a.want(len(a.bodies()), 0)
+				for _, one := range over {
+					passing := unreachable(one, "2")
+					passing.Channel, passing.Err = message.SMS, &failure.Error{Class: failure.Transient, Reason: failure.ReasonOutage}
+					a.must(a.deliveries.Accept(a.Context(), report.Update{Reports: []report.Report{passing}}))
+				}
+				a.apply()
+				a.want(len(a.bodies()), 0)
 			}
-			a.end(message.SMS, over, func(*queue.Claimed) queue.Outcome { return queue.Drop{} })
+			completed, err := a.store.List(a.Context(), message.SMS, queue.Completed, 0, 0, 100)
+			a.must(err)
+			_, err = a.store.Delete(a.Context(), completed, "a test")
+			a.must(err)
+			a.copiesEnd()
 			hold("dropped on the other channel", "wha body")
 			failed, err := a.store.List(a.Context(), message.WhatsApp, queue.Failed, 0, 0, 100)
 			a.must(err)
