@@ -252,22 +252,24 @@ const fallBackBatch = 8
 // hold up no other.
 func (d *Deliveries) fallBack(ctx context.Context, channel message.Channel, reports []queuedReport, rows []reportRow, copies map[int]string, refusal *error) error {
 	for some := range slices.Chunk(slices.Sorted(maps.Keys(copies)), fallBackBatch) {
-		again, jobs := make([]reportRow, len(some)), make([]queue.Stored, len(some))
+		again, jobs := make([]reportRow, len(some)), make([]*job.Job, len(some))
 		for n, i := range some {
-			again[n], jobs[n] = rows[i], stored(channel, inCopies, time.Time{}, copies[i])
+			again[n] = rows[i]
+			var err error
+			if jobs[n], err = job.Decode(channel, []byte(copies[i])); err != nil {
+				jobs[n] = &job.Job{} // nobody knows what it says, so it makes no message
+			}
 		}
-		if err := d.store.addBodies(ctx, jobs); err != nil {
+		if err := d.store.fetchBodies(ctx, jobs); err != nil {
 			return err
 		}
 		var to message.Channel
 		var falling []*job.Job
-		for n := range jobs {
+		for n, j := range jobs {
 			again[n].Moved = notMoved
-			if j := jobs[n].Job; j != nil {
-				if over, falls := d.store.fallsBack(j); falls {
-					to, again[n].Moved = over, over
-					falling = append(falling, j)
-				}
+			if over, falls := d.store.fallsBack(j); falls {
+				to, again[n].Moved = over, over
+				falling = append(falling, j)
 			}
 		}
 		if len(falling) > 0 && *refusal == nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -100,59 +99,15 @@ func stored(channel message.Channel, state queue.State, at time.Time, raw string
 	return one
 }
 
-// addBodies fetches the shared bodies of jobs, each once. The body of a job whose body is gone is empty.
+// addBodies fetches the shared bodies of jobs.
 func (s *Store) addBodies(ctx context.Context, jobs []queue.Stored) error {
-	var keys []string
+	var shared []*job.Job
 	for _, one := range jobs {
 		if one.Job != nil && one.Job.SharedBody {
-			k := s.keys[one.Channel]
-			keys = append(keys, k.body(one.Job))
+			shared = append(shared, one.Job)
 		}
 	}
-	bodies := map[string][]byte{}
-	if err := s.readBodies(ctx, keys, bodies); err != nil {
-		return err
-	}
-	for _, one := range jobs {
-		if one.Job != nil && one.Job.SharedBody {
-			k := s.keys[one.Channel]
-			one.Job.Body = bodies[k.body(one.Job)]
-		}
-	}
-	return nil
-}
-
-// readBodies reads shared bodies, also those whose bytes are under another key, into a map.
-func (s *Store) readBodies(ctx context.Context, keys []string, into map[string][]byte) error {
-	pipe := s.client.Pipeline()
-	asked := map[string]*redis.SliceCmd{}
-	for _, key := range keys {
-		if asked[key] == nil && into[key] == nil {
-			asked[key] = pipe.HMGet(ctx, key, "b", "of")
-		}
-	}
-	if len(asked) == 0 {
-		return nil
-	}
-	if _, err := foreignKeys(exec(ctx, pipe)); err != nil {
-		return unavailable(err)
-	}
-	of := map[string]string{}
-	for key, answer := range asked {
-		into[key] = []byte{}
-		if fields := answer.Val(); len(fields) == 2 {
-			if body, is := fields[0].(string); is {
-				into[key] = []byte(body)
-			} else if other, is := fields[1].(string); is {
-				of[key] = other
-			}
-		}
-	}
-	err := s.readBodies(ctx, slices.Collect(maps.Values(of)), into)
-	for key, other := range of {
-		into[key] = into[other]
-	}
-	return err
+	return s.fetchBodies(ctx, shared)
 }
 
 // scan hands the jobs of a state to visit, some hundred at a time, until that says that it is done, or atMost were seen.

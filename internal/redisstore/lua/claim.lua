@@ -142,10 +142,7 @@ end
 -- What the bodies add up to: jobs beyond that stand at the heads of their lists again. Bodies inside of jobs are small.
 local full, taken, read = false, 0, {}
 local function body_of(key)
-  if not read[key] then
-    local body = redis.pcall('HMGET', key, 'b', 'of')
-    read[key] = body[1] or body[2] and body_of(body[2]) or ''
-  end
+  if not read[key] then read[key] = body_bytes(key) end
   return read[key]
 end
 if bytes ~= 0 then

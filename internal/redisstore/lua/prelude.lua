@@ -89,6 +89,12 @@ local function unrefer(key)
   if known[2] then unrefer(known[2]) end
 end
 
+-- body_bytes returns the bytes of a shared body; '' where they are gone.
+local function body_bytes(key)
+  local body = redis.pcall('HMGET', key, 'b', 'of')
+  return body[1] or body[2] and body_bytes(body[2]) or ''
+end
+
 -- keep_body lets a body stay until a time (ms) at least, for a redelivery copy.
 local function keep_body(key, til)
   local known = redis.pcall('HMGET', key, 'n', 'til', 'of')
