@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -35,7 +36,8 @@ const rekeyEvery = time.Hour
 
 // queuedReport is a delivery report as it waits to be applied, or a preference, which only 0.1.0 lets wait. Other releases read it, too.
 type queuedReport struct {
-	Received int64         `json:"r"` // Unix ms
+	Received int64         `json:"r"`           // Unix ms
+	Number   int64         `json:"n,omitempty"` // tells two reports of the same words and time apart, since those that are taken are a set
 	EventID  string        `json:"i"`
 	Provider string        `json:"p"`
 	At       int64         `json:"t,omitempty"` // Unix ms
@@ -59,6 +61,7 @@ var events = map[report.State]string{report.Sent: "handed_on", report.Delivered:
 type Deliveries struct {
 	store              *Store
 	woken              map[message.Channel]chan struct{}
+	numbers            atomic.Int64
 	delivered, results *prometheus.CounterVec
 	evicted            evictions
 }
@@ -76,6 +79,7 @@ func (s *Store) Deliveries(reg prometheus.Registerer) *Deliveries {
 		}, []string{"channel", "result"}),
 	}
 	reg.MustRegister(d.delivered, d.results)
+	d.numbers.Store(time.Now().UnixNano()) // another program has others
 	for _, channel := range message.Channels {
 		d.woken[channel] = make(chan struct{}, 1)
 	}
@@ -135,7 +139,7 @@ func (d *Deliveries) push(ctx context.Context, reports []report.Report) error {
 		if _, known := d.store.keys[n.Channel]; !known {
 			return fmt.Errorf("there is no channel %q", n.Channel)
 		}
-		r := queuedReport{Received: now.UnixMilli(), EventID: n.EventID, Provider: n.Provider, At: millisOf(n.At, now), JobID: n.JobID, Message: n.MessageID,
+		r := queuedReport{Received: now.UnixMilli(), Number: d.numbers.Add(1), EventID: n.EventID, Provider: n.Provider, At: millisOf(n.At, now), JobID: n.JobID, Message: n.MessageID,
 			State: n.State, Remedy: n.Remedy()}
 		if r.Remedy != "" {
 			r.Error = errorText(n.Err)

@@ -74,6 +74,7 @@ func TestAfterTheSend(t *testing.T) {
 		"reports in any order":              afterReportsInAnyOrder,
 		"report by message i d":             afterReportByMessageID,
 		"report of nothing":                 afterReportOfNothing,
+		"reports repeated at once":          afterReportsRepeatedAtOnce,
 		"undelivered":                       afterUndelivered,
 		"preferences":                       afterPreferences,
 		"spending":                          afterSpending,
@@ -297,6 +298,19 @@ func afterReportOfNothing(a *after) {
 	a.must(a.store.client.RPush(a.Context(), k.Reports, old, "garbage", `{"r":"x"}`).Err())
 	a.apply()
 	a.want([]any{a.waiting(message.WhatsApp), a.counted("ringup_reports_applied_total", "whatsapp", "dropped")}, []any{1, 5})
+}
+
+// afterReportsRepeatedAtOnce: a report that is repeated within a callback, and in the same millisecond, counts once as applied and then as repeated.
+func afterReportsRepeatedAtOnce(a *after) {
+	id := a.enqueue("+15550100001")
+	one := a.claim(a.consumer)[0]
+	a.settle(queue.Settlement{Claimed: one, Outcome: queue.Done{Attempt: queue.Attempt{Provider: "business", MessageID: "m1"}}})
+	var reports []report.Report
+	for range 250 {
+		reports = append(reports, report.Report{EventID: "d" + id, JobID: one.Job.ID(), MessageID: "m1", State: report.Delivered})
+	}
+	a.say(reports...)
+	a.want([]any{a.counted("ringup_reports_applied_total", "whatsapp", "applied"), a.counted("ringup_reports_applied_total", "whatsapp", "repeated"), a.waiting(message.WhatsApp)}, []any{1, 249, 0})
 }
 
 func afterUndelivered(a *after) {
