@@ -46,6 +46,7 @@ type Callbacks struct {
 	requests    *prometheus.CounterVec
 	reports     *prometheus.CounterVec
 	preferences *prometheus.CounterVec
+	foreign     *prometheus.CounterVec
 	unread      *prometheus.CounterVec
 }
 
@@ -63,12 +64,16 @@ func NewCallbacks(o CallbackOptions) *Callbacks {
 		preferences: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "ringup_preferences_total", Help: "Opt-outs and opt-ins that providers passed on, repeated ones too, and why.",
 		}, []string{"provider", "channel", "kind", "why"}),
+		foreign: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "ringup_delivery_reports_foreign_total",
+			Help: "Delivery reports on messages of other programs that use the same provider account. They are answered, and not stored.",
+		}, []string{"provider"}),
 		unread: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "ringup_preferences_unread_total",
 			Help: "Opt-outs and opt-ins of persons whose number is not in the callback (WhatsApp user names, short codes). Look them up at the provider.",
 		}, []string{"provider"}),
 	}
-	o.Registerer.MustRegister(c.requests, c.reports, c.preferences, c.unread)
+	o.Registerer.MustRegister(c.requests, c.reports, c.preferences, c.foreign, c.unread)
 	for _, one := range c.callbacks {
 		if one.Read == nil {
 			o.Log.Info("callbacks not configured", "provider", one.Provider, "path", one.Path, "set", strings.Join(one.Settings, ", "))
@@ -79,6 +84,7 @@ func NewCallbacks(o CallbackOptions) *Callbacks {
 			c.requests.WithLabelValues(one.Provider, outcome)
 		}
 		c.unread.WithLabelValues(one.Provider)
+		c.foreign.WithLabelValues(one.Provider)
 	}
 	return c
 }
@@ -168,6 +174,7 @@ func (c *Callbacks) apply(callback provider.Callback, r *http.Request) (inbound.
 	if err != nil {
 		return inbound.Reply{}, "", c.refused(callback.Provider, r, err)
 	}
+	c.foreign.WithLabelValues(callback.Provider).Add(float64(update.Foreign))
 	if n := len(update.Unread); n > 0 {
 		c.unread.WithLabelValues(callback.Provider).Add(float64(n))
 		c.log.Warn("preference without a number", "provider", callback.Provider, "count", n, "messages", update.Unread[:min(n, maxNamed)])

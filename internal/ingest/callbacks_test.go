@@ -466,6 +466,31 @@ func TestMetrics(t *testing.T) {
 	}
 }
 
+// TestOtherPrograms: reports on the messages of another program, which sends through the same account, are answered and counted, and the queue does not get
+// them. Those of the Cloud API have no value of ours, so the queue looks for the message.
+func TestOtherPrograms(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, d dialect) {
+		b := open(t, nil)
+		other, own := b.send(t, d, "order 7"), b.send(t, d, "webhook_1:"+string(d.channel)+":1")
+		delivered := emulator.Event{Kind: emulator.EventDelivered}
+		for range 3 {
+			b.call(t, d.taken, b.report(t, other, delivered)...)
+		}
+		b.call(t, d.taken, b.report(t, own, delivered)...)
+		updates, foreign := 1, 3.0
+		if d.name == "whatsapp" {
+			updates, foreign = 4, 0
+		}
+		if got := b.updates(); len(got) != updates {
+			t.Errorf("the queue got %+v", got)
+		}
+		if n := b.counted(t, "ringup_delivery_reports_foreign_total")[d.provider]; n != foreign {
+			t.Errorf("%v are counted", n)
+		}
+	})
+}
+
 // TestConfigurationIsChecked: New refuses what Validate does.
 func TestConfigurationIsChecked(t *testing.T) {
 	t.Parallel()

@@ -22,22 +22,46 @@ import (
 	"ringup.dev/ringup/internal/suppress"
 )
 
-// applyAll applies the reports that are there now; those that speak of an unknown job stay, for a while, and so do those whose message cannot
-// fall back just now.
+// applyAll applies the reports that wait and those whose time has come again, a batch at a time. Those that speak of a message that is not known yet are
+// looked at again later, and so are those whose message cannot fall back just now: the error says why, and the other reports are applied.
 func (d *Deliveries) applyAll(ctx context.Context, channel message.Channel) error {
-	k := d.store.keys[channel]
-	n, err := d.store.client.LLen(ctx, k.Reports).Result()
-	for ; err == nil && n > 0; n -= reportBatch {
-		err = d.apply(ctx, channel, min(n, reportBatch))
+	var refusal error
+	for {
+		call, cancel := context.WithTimeout(ctx, flushTimeout)
+		taken, err := d.apply(call, channel, &refusal)
+		cancel()
+		if err != nil || taken < reportBatch {
+			return unavailable(errors.Join(err, refusal))
+		}
 	}
-	return unavailable(err)
+}
+
+// takeArgs are the arguments of take.lua.
+type takeArgs struct {
+	Reports string        `key:"reports"`
+	Taken   string        `key:"taken"`
+	Max     int           `lua:"max"`
+	Lease   time.Duration `lua:"lease"`
+}
+
+// takeAnswer is the answer of take.lua.
+type takeAnswer struct {
+	Reports []string `lua:"reports"`
+}
+
+// take takes the next reports, under a lease: some of those that wait, and of those whose time has come again.
+func (d *Deliveries) take(ctx context.Context, channel message.Channel) ([]string, error) {
+	k := d.store.keys[channel]
+	var answer takeAnswer
+	err := d.store.ask(ctx, &d.store.scripts.take, &takeArgs{Reports: k.Reports, Taken: k.Taken, Max: reportBatch, Lease: reportLease}, &answer)
+	return answer.Reports, err
 }
 
 // reportArgs are the arguments of report.lua.
 type reportArgs struct {
 	Retry      string        `key:"retry"`
 	Failed     string        `key:"failed"`
-	Reports    string        `key:"reports"`
+	Taken      string        `key:"taken"`
 	Suppressed string        `key:"suppressed"`
 	Base       string        `lua:"base"`
 	StatusTTL  time.Duration `lua:"status_ttl"`
@@ -49,6 +73,7 @@ type reportArgs struct {
 type reportRow struct {
 	Raw      string          `lua:"raw"`
 	Verdict  string          `lua:"verdict"`
+	Again    time.Duration   `lua:"again"`
 	LogKey   string          `lua:"log_key"`
 	LogField string          `lua:"log_field"`
 	ID       string          `lua:"id"`
@@ -78,13 +103,13 @@ type reportAnswer struct {
 // notMoved is for reports whose message does not fall back.
 const notMoved message.Channel = "-"
 
-// apply applies the first n reports, and counts them. Where one calls for a fall back, the script only says so, and the report stays: the message
-// is enqueued on the other channel, and then the report is applied. A process that dies in between leaves a report that does the same again.
-func (d *Deliveries) apply(ctx context.Context, channel message.Channel, n int64) error {
-	k := d.store.keys[channel]
-	raws, err := d.store.client.LRange(ctx, k.Reports, 0, n-1).Result()
+// apply takes a batch of reports, applies and counts them, and returns how many it took. Where one calls for a fall-back, the script only says so, and the
+// report stays taken: the message is enqueued on the other channel, and then the report is applied. A process that dies in between leaves a report that
+// does the same again. refusal is why the other channel takes no message over, once that is known.
+func (d *Deliveries) apply(ctx context.Context, channel message.Channel, refusal *error) (taken int, err error) {
+	raws, err := d.take(ctx, channel)
 	if err != nil || len(raws) == 0 {
-		return err
+		return 0, err
 	}
 	reports := make([]queuedReport, len(raws))
 	for i, raw := range raws {
@@ -92,29 +117,42 @@ func (d *Deliveries) apply(ctx context.Context, channel message.Channel, n int64
 	}
 	logs, err := d.locate(ctx, channel, reports)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	rows := make([]reportRow, len(raws))
 	for i := range reports {
 		if err := d.nameOld(ctx, &reports[i]); err != nil {
-			return err
+			return 0, err
 		}
 		if rows[i], err = rowOf(&reports[i], logs[i]); err != nil {
-			return err
+			return 0, err
 		}
 		rows[i].Raw = raws[i]
 	}
 	results, copies, err := d.run(ctx, channel, rows)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	for i, result := range results {
 		d.count(channel, &reports[i], result)
 	}
-	if len(copies) == 0 {
-		return nil
+	return len(raws), d.fallBack(ctx, channel, reports, rows, copies, refusal)
+}
+
+// applyNow applies preferences that wait nowhere, at most reportBatch.
+func (d *Deliveries) applyNow(ctx context.Context, channel message.Channel, preferences []queuedReport) error {
+	rows := make([]reportRow, len(preferences))
+	for i := range preferences {
+		var err error
+		if rows[i], err = rowOf(&preferences[i], logPath{}); err != nil {
+			return err
+		}
 	}
-	return d.fallBack(ctx, channel, reports, rows, copies)
+	results, _, err := d.run(ctx, channel, rows)
+	for i, result := range results {
+		d.count(channel, &preferences[i], result)
+	}
+	return err
 }
 
 // count counts a report by its result, unless it still waits.
@@ -129,6 +167,12 @@ func (d *Deliveries) count(channel message.Channel, r *queuedReport, result stri
 	}
 }
 
+// A report that cannot be applied yet is looked at again after four times its age, so that many of another program's cost little; within these bounds.
+const (
+	againFirst = time.Second
+	againLast  = 15 * time.Second
+)
+
 // rowOf makes the arguments of one report, but for its bytes.
 func rowOf(r *queuedReport, at logPath) (reportRow, error) {
 	sum := sha256.Sum256([]byte(r.Provider + " " + r.EventID))
@@ -137,12 +181,14 @@ func rowOf(r *queuedReport, at logPath) (reportRow, error) {
 		Verdict: "apply", LogKey: at.key, LogField: at.field, ID: `"i":"` + id + `"`, Action: r.Remedy, Error: r.Error, Message: r.Message, Person: r.Person,
 		Line: logEntry{At: r.At, State: events[r.State], Provider: r.Provider, MessageID: r.Message, Error: r.Error, EventID: id}.String(),
 	}
-	early := time.Since(time.UnixMilli(r.Received)) < reportPatience
+	age := time.Since(time.UnixMilli(r.Received))
+	early := age < reportPatience
+	row.Again = min(max(againFirst, 4*age), againLast)
 	switch unknown := r.Kind == "" && at.key == ""; {
-	case unknown && early:
-		row.Verdict = "later"
+	case unknown && early && r.JobID == "":
+		row.Verdict = "later" // the settlement has not said yet which job the message is of
 	case unknown:
-		row.Verdict = "drop"
+		row.Verdict = "drop" // a job that is known is found from its acceptance on
 	case r.Remedy != "" && early:
 		row.Verdict = "await"
 	}
@@ -197,7 +243,7 @@ func (d *Deliveries) nameOld(ctx context.Context, r *queuedReport) error {
 func (d *Deliveries) run(ctx context.Context, channel message.Channel, rows []reportRow) (results []string, copies map[int]string, err error) {
 	s, k := d.store, d.store.keys[channel]
 	var answer reportAnswer
-	err = s.ask(ctx, &s.scripts.report, &reportArgs{Retry: k.Retry, Failed: k.Failed, Reports: k.Reports, Suppressed: k.Suppressed, Base: k.Base, StatusTTL: s.config.StatusTTL,
+	err = s.ask(ctx, &s.scripts.report, &reportArgs{Retry: k.Retry, Failed: k.Failed, Taken: k.Taken, Suppressed: k.Suppressed, Base: k.Base, StatusTTL: s.config.StatusTTL,
 		KeepFailed: s.config.KeepFailed, Rows: rows}, &answer)
 	if err == nil && len(answer.Results) != len(rows) {
 		err = fmt.Errorf("%w: %d results for %d reports", queue.ErrUnavailable, len(answer.Results), len(rows))
@@ -213,38 +259,51 @@ func (d *Deliveries) run(ctx context.Context, channel message.Channel, rows []re
 	return answer.Results, copies, nil
 }
 
-// fallBack lets the messages of some reports fall back where they may, applies those reports, and counts them. Reports whose message cannot be
-// enqueued just now go to the end of the list, so that they hold up no other; the error is that of the enqueue then.
-func (d *Deliveries) fallBack(ctx context.Context, channel message.Channel, reports []queuedReport, rows []reportRow, copies map[int]string) error {
-	var to message.Channel
-	var jobs []*job.Job
-	var again []reportRow
-	indices := slices.Sorted(maps.Keys(copies))
-	for _, i := range indices {
-		row := rows[i]
-		row.Moved = notMoved
-		if j, err := job.Decode(channel, []byte(copies[i])); err == nil {
-			if over, falls := d.store.fallsBack(j); falls {
-				to, row.Moved = over, over
-				jobs = append(jobs, j)
+// fallBackBatch is how many messages fall back together: their bodies, of up to MAX_BODY_BYTES each, are in memory meanwhile.
+const fallBackBatch = 8
+
+// fallBack lets the messages of some reports fall back where they may, applies those reports, and counts them. copies are the messages' redelivery copies,
+// by the index of their report. Where the other channel takes none just now, which is the refusal, their reports are looked at again later, so that they
+// hold up no other.
+func (d *Deliveries) fallBack(ctx context.Context, channel message.Channel, reports []queuedReport, rows []reportRow, copies map[int]string, refusal *error) error {
+	for some := range slices.Chunk(slices.Sorted(maps.Keys(copies)), fallBackBatch) {
+		again, jobs := make([]reportRow, len(some)), make([]*job.Job, len(some))
+		for n, i := range some {
+			again[n] = rows[i]
+			var err error
+			if jobs[n], err = job.Decode(channel, []byte(copies[i])); err != nil {
+				jobs[n] = &job.Job{} // nobody knows what it says, so it makes no message
 			}
 		}
-		again = append(again, row)
-	}
-	var refusal error
-	if len(jobs) > 0 {
-		refusal = d.store.enqueueFallBacks(ctx, to, jobs)
-	}
-	for n := range again {
-		if refusal != nil && again[n].Moved != notMoved {
-			again[n].Verdict, again[n].Moved = "later", ""
+		if err := d.store.fetchBodies(ctx, jobs); err != nil {
+			return err
+		}
+		var to message.Channel
+		var falling []*job.Job
+		for n, j := range jobs {
+			again[n].Moved = notMoved
+			if over, falls := d.store.fallsBack(j); falls {
+				to, again[n].Moved = over, over
+				falling = append(falling, j)
+			}
+		}
+		if len(falling) > 0 && *refusal == nil {
+			*refusal = d.store.enqueueFallBacks(ctx, to, falling)
+		}
+		for n := range again {
+			if *refusal != nil && again[n].Moved != notMoved {
+				again[n].Verdict, again[n].Moved = "later", ""
+			}
+		}
+		results, _, err := d.run(ctx, channel, again)
+		for n, result := range results {
+			d.count(channel, &reports[some[n]], result)
+		}
+		if err != nil {
+			return err
 		}
 	}
-	results, _, err := d.run(ctx, channel, again)
-	for n, result := range results {
-		d.count(channel, &reports[indices[n]], result)
-	}
-	return errors.Join(refusal, err)
+	return nil
 }
 
 // logPath is where a job's log is; zero when that is not known.

@@ -13,6 +13,7 @@ type clockArgs struct {
 	Inflight  string        `key:"inflight"`
 	State     string        `key:"state"`
 	Held      string        `key:"held"`
+	Taken     string        `key:"taken"`
 	MarkEvery time.Duration `lua:"mark_every"`
 }
 
@@ -30,6 +31,6 @@ const clockMark = 5 * time.Second
 func (s *Store) followClock(ctx context.Context, channel message.Channel) (time.Duration, error) {
 	k := s.keys[channel]
 	var answer clockAnswer
-	err := s.ask(ctx, &s.scripts.clock, &clockArgs{Retry: k.Retry, Inflight: k.Inflight, State: k.State, Held: k.Held, MarkEvery: clockMark}, &answer)
+	err := s.ask(ctx, &s.scripts.clock, &clockArgs{Retry: k.Retry, Inflight: k.Inflight, State: k.State, Held: k.Held, Taken: k.Taken, MarkEvery: clockMark}, &answer)
 	return answer.Back, err
 }

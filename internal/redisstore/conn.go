@@ -19,7 +19,7 @@ import (
 // scripts are all there are: a line each here, a line in compile, and a file lua/<name>.lua. The structs of their arguments and answers are in
 // the files that call them.
 type scripts struct {
-	enqueue, claim, settle, renew, heartbeat, clock, restore, report, operate, purge, forget, retain, recipients, rekey, bodies, ready, suppress script
+	enqueue, claim, settle, renew, heartbeat, clock, restore, take, report, operate, purge, forget, retain, recipients, rekey, bodies, ready, suppress script
 }
 
 // compile puts the scripts together, once per program.
@@ -32,6 +32,7 @@ var compile = sync.OnceValue(func() scripts {
 		heartbeat:  newScript[heartbeatArgs, struct{}]("beat"),
 		clock:      newScript[clockArgs, clockAnswer]("clock"),
 		restore:    newScript[restoreArgs, restoreAnswer]("restore"),
+		take:       newScript[takeArgs, takeAnswer]("take"),
 		report:     newScript[reportArgs, reportAnswer]("report"),
 		operate:    newScript[operateArgs, operateAnswer]("operate"),
 		purge:      newScript[purgeArgs, purgeAnswer]("purge"),

@@ -20,6 +20,19 @@ import (
 	"ringup.dev/ringup/internal/redistest"
 )
 
+// cpuOf is the CPU time that a server has used.
+func cpuOf(server *redistest.Server) time.Duration {
+	var total int64
+	tasks, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", server.PID()))
+	for _, task := range tasks {
+		text, _ := os.ReadFile(task)
+		ns, _, _ := strings.Cut(string(text), " ")
+		n, _ := strconv.ParseInt(ns, 10, 64)
+		total += n
+	}
+	return time.Duration(total)
+}
+
 // BenchmarkRedisCPU says what each transition of a job costs Redis itself, in CPU-µs: enqueue by the webhook (three jobs), claim and
 // settle by the job, 25 in a batch, with an append-only file.
 func BenchmarkRedisCPU(b *testing.B) {
@@ -35,17 +48,7 @@ func BenchmarkRedisCPU(b *testing.B) {
 	consumer := store.Consumer(message.SMS, ConsumerConfig{Lease: 30 * time.Second, PriorityAging: time.Minute,
 		Breaker: BreakerConfig{Failures: 5, Window: 10 * time.Second, OpenMin: time.Second, OpenMax: time.Second}}, []string{"sandbox"})
 	ctx := context.Background()
-	cpu := func() time.Duration {
-		var total int64
-		tasks, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", server.PID()))
-		for _, task := range tasks {
-			text, _ := os.ReadFile(task)
-			ns, _, _ := strings.Cut(string(text), " ")
-			n, _ := strconv.ParseInt(ns, 10, 64)
-			total += n
-		}
-		return time.Duration(total)
-	}
+	cpu := func() time.Duration { return cpuOf(server) }
 	var enqueue, claim, settle time.Duration
 	n := 0
 	for b.Loop() {

@@ -111,7 +111,10 @@ func oneShardIsDown(t *testing.T, signal syscall.Signal, down message.Channel) {
 	ended := make(chan struct{})
 	go func() { deliveries.Run(ctx); close(ended) }()
 	redistest.Eventually(t, "the reports of the other channels are applied", func() bool {
-		return !slices.ContainsFunc(others, func(c message.Channel) bool { return store.client.LLen(t.Context(), store.keys[c].Reports).Val() > 0 })
+		return !slices.ContainsFunc(others, func(c message.Channel) bool {
+			k := store.keys[c]
+			return store.client.LLen(t.Context(), k.Reports).Val()+store.client.ZCard(t.Context(), k.Taken).Val() > 0
+		})
 	})
 	stop()
 	<-ended

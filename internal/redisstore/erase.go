@@ -11,6 +11,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"ringup.dev/ringup/internal/event"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/provider/sandbox"
 	"ringup.dev/ringup/internal/queue"
@@ -30,6 +31,7 @@ const (
 const (
 	inOutbox     queue.State = "outbox"     // the messages that the sandbox took
 	inCopies     queue.State = "copies"     // the redelivery copies of sent jobs
+	inBodies     queue.State = "bodies"     // the shared bodies that are kept for redelivery copies
 	inMoves      queue.State = "moves"      // the jobs that 0.1.0 let fall back
 	onSuppressed queue.State = "suppressed" // the suppression list; it keeps the person, by name, and no link to their other names
 )
@@ -74,7 +76,7 @@ var forgetSteps = func() []forgetStep {
 		}
 		steps = append(steps, forgetStep{channel: c, state: queue.Scheduled}, forgetStep{channel: c, state: queue.Retrying, again: true}, forgetStep{channel: c, state: queue.InFlight, again: true},
 			forgetStep{channel: c, state: queue.Failed}, forgetStep{channel: c, state: queue.Completed}, forgetStep{channel: c, state: inMoves},
-			forgetStep{channel: c, state: inCopies}, forgetStep{channel: c, state: inOutbox}, forgetStep{channel: c, state: onSuppressed})
+			forgetStep{channel: c, state: inCopies}, forgetStep{channel: c, state: inBodies}, forgetStep{channel: c, state: inOutbox}, forgetStep{channel: c, state: onSuppressed})
 	}
 	return steps
 }()
@@ -136,6 +138,8 @@ func (s *Store) forget(ctx context.Context, r *queue.ForgetRequest, step forgetS
 		return s.forgetMoves(ctx, r, step.channel, found)
 	case inCopies:
 		return s.forgetCopies(ctx, r, step.channel, at, found)
+	case inBodies:
+		return s.forgetBodies(ctx, r, step.channel, at, found)
 	case onSuppressed:
 		if r.DryRun {
 			return 0, true, nil
@@ -275,6 +279,44 @@ func (s *Store) forgetCopies(ctx context.Context, r *queue.ForgetRequest, channe
 			continue
 		}
 		if err := s.client.Del(ctx, names[i]).Err(); err != nil {
+			return 0, false, unavailable(err)
+		}
+	}
+	return next, next == 0, nil
+}
+
+// forgetBodies looks at some of the shared bodies, and deletes those about the person that no job refers to: they were kept for redelivery copies, which are
+// deleted by now. They count as nothing, since their jobs or copies did.
+func (s *Store) forgetBodies(ctx context.Context, r *queue.ForgetRequest, channel message.Channel, at uint64, found *queue.Forgotten) (uint64, bool, error) {
+	if r.DryRun {
+		return 0, true, nil
+	}
+	names, next, err := s.scanKeys(ctx, s.keys[channel].Base, ":body:*", at)
+	if err != nil || len(names) == 0 {
+		return next, next == 0, unavailable(err)
+	}
+	found.Seen += len(names)
+	pipe := s.client.Pipeline()
+	counts := make([]*redis.StringCmd, len(names))
+	for i, name := range names {
+		counts[i] = pipe.HGet(ctx, name, "n")
+	}
+	if _, err := foreignKeys(exec(ctx, pipe)); err != nil {
+		return 0, false, unavailable(err)
+	}
+	for i, name := range names {
+		if n, err := counts[i].Int(); err != nil || n > 0 {
+			continue
+		}
+		// One at a time, since they are large.
+		body, err := s.client.HGet(ctx, name, "b").Bytes()
+		if err != nil && !errors.Is(err, redis.Nil) {
+			return 0, false, unavailable(err)
+		}
+		if about, err := event.Decode(body); err != nil || !r.Person.Owns("", about) {
+			continue
+		}
+		if err := s.client.Del(ctx, name).Err(); err != nil {
 			return 0, false, unavailable(err)
 		}
 	}

@@ -58,38 +58,51 @@ func (s *Store) enqueueFallBacks(ctx context.Context, to message.Channel, jobs [
 	ctx, cancel := halfOf(ctx)
 	defer cancel()
 	slot := s.slotOf(to)
-	channels := s.slots[slot]
-	args := s.enqueueArgs(channels)
-	args.MaxDepth, args.WasAccepted, args.Webhooks = 0, true, len(jobs)
-	for _, j := range jobs {
-		e, err := j.Event()
-		if err != nil {
-			return err // fallsBack has looked
+	for {
+		args := s.enqueueArgs(s.slots[slot])
+		args.MaxDepth, args.WasAccepted = 0, true
+		n := 0
+		for bytes := 0; n < len(jobs) && bytes < groupBytes; n++ {
+			item, err := s.falling(to, jobs[n], slot)
+			if err != nil {
+				return err
+			}
+			args.Parts = append(args.Parts, item.shares[slot]...)
+			bytes += item.bytes
 		}
-		e.ID = j.ID() // its parent
-		body, err := job.Body(e)
+		args.Webhooks = n
+		err := s.ask(ctx, &s.scripts.enqueue, args, nil)
+		if err != nil && !refused(err) && ctx.Err() == nil {
+			err = s.ask(ctx, &s.scripts.enqueue, args, nil) // an answer that was lost
+		}
 		if err != nil {
 			return err
 		}
-		item := &pending{shares: make([][]any, len(s.slots)), submission: &queue.Submission{
-			Event: e, Priority: j.Priority, AcceptedAt: j.AcceptedAt, Trace: j.Trace,
-			Channels: []queue.ChannelSubmission{{Channel: to, Recipients: []message.Recipient{{Address: j.Recipient, Audience: j.Audience}}}},
-		}}
-		if err := s.encodeWebhook(item, body, slot); err != nil {
-			return err
-		}
-		args.Parts = append(args.Parts, item.shares[slot]...)
-	}
-	err := s.ask(ctx, &s.scripts.enqueue, args, nil)
-	if err != nil && !refused(err) && ctx.Err() == nil {
-		err = s.ask(ctx, &s.scripts.enqueue, args, nil) // an answer that was lost
-	}
-	if err == nil {
-		for _, j := range jobs {
+		for _, j := range jobs[:n] {
 			s.log.Info("fell back to another channel", "job", j.ID(), "webhook", j.WebhookID, "channel", to)
 		}
+		if jobs = jobs[n:]; len(jobs) == 0 {
+			return nil
+		}
 	}
-	return err
+}
+
+// falling makes the webhook by which a job's message falls back.
+func (s *Store) falling(to message.Channel, j *job.Job, slot int) (*pending, error) {
+	e, err := j.Event()
+	if err != nil {
+		return nil, err // fallsBack has looked
+	}
+	e.ID = j.ID() // its parent
+	body, err := job.Body(e)
+	if err != nil {
+		return nil, err
+	}
+	item := &pending{parent: j, shares: make([][]any, len(s.slots)), submission: &queue.Submission{
+		Event: e, Priority: j.Priority, AcceptedAt: j.AcceptedAt, Trace: j.Trace,
+		Channels: []queue.ChannelSubmission{{Channel: to, Recipients: []message.Recipient{{Address: j.Recipient, Audience: j.Audience}}}},
+	}}
+	return item, s.encodeWebhook(item, body, slot)
 }
 
 // fallBack enqueues the messages of failed jobs that fall back, before the jobs are settled. It returns the settlements, in which a job whose

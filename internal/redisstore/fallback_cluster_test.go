@@ -68,7 +68,8 @@ func TestFallBackToAMasterThatHangs(t *testing.T) {
 	a.want(a.counted("ringup_deliveries_total", "whatsapp", "business", "delivered"), 1)
 	a.must(syscall.Kill(pid, syscall.SIGCONT))
 	redistest.Eventually(t, "the message of the report has fallen back", func() bool {
-		return a.deliveries.applyAll(t.Context(), message.WhatsApp) == nil && store.client.LLen(t.Context(), k.Reports).Val() == 0
+		a.due(message.WhatsApp)
+		return a.deliveries.applyAll(t.Context(), message.WhatsApp) == nil && a.waiting(message.WhatsApp) == 0
 	})
 	a.want([]any{len(a.state(failed)), len(a.state(other))}, []any{1, 1})
 	over := a.sms()

@@ -12,6 +12,7 @@ import (
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/queue"
 	"ringup.dev/ringup/internal/redistest"
+	"ringup.dev/ringup/internal/report"
 	"ringup.dev/ringup/internal/suppress"
 )
 
@@ -29,6 +30,8 @@ func TestRedisFull(t *testing.T) {
 	chat := openAfter(t, s.store)
 	small, large := chat.enqueue("+15550100001"), chat.enqueue("+15550100002", "+15550100003") // the body of the second is shared
 	falling := chat.claim(chat.consumer)
+	_, err := s.store.namer(t.Context())
+	s.must(err)
 	_, claim, err := limited.Exchange(t.Context(), nil, nil, &queue.ClaimRequest{Max: 2})
 	s.must(err)
 	s.must(s.store.client.ConfigSet(t.Context(), "maxmemory", "100kb").Err())
@@ -37,6 +40,14 @@ func TestRedisFull(t *testing.T) {
 	t.Cleanup(producer.Close)
 	if _, err := producer.Enqueue(t.Context(), webhook("more")); !errors.Is(err, queue.ErrUnavailable) {
 		t.Errorf("a webhook for a full Redis: %v", err)
+	}
+	// A STOP needs next to nothing, and is heeded.
+	if err := chat.deliveries.Accept(t.Context(), report.Update{Preferences: []suppress.Preference{
+		{EventID: "stop", Provider: "business", Channel: message.WhatsApp, Address: "+15550100009", Kind: suppress.OptOut, Why: suppress.StopWord}}}); err != nil {
+		t.Errorf("STOP: %v", err)
+	}
+	if entry, err := s.store.Suppressed(t.Context(), message.WhatsApp, "+15550100009"); err != nil || entry == nil {
+		t.Errorf("STOP was not heeded: %+v, %v", entry, err)
 	}
 	lost, err := limited.Renew(t.Context(), claim.Jobs)
 	if err != nil || len(lost) != 0 {

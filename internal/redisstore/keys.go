@@ -1,6 +1,8 @@
 package redisstore
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"strconv"
 	"time"
 
@@ -27,7 +29,8 @@ type Keys struct {
 	Audit     string    // list: the audit log, the latest entry first
 
 	Suppressed string // hash: the suppression list, by address
-	Reports    string // list: delivery reports and preferences, to be applied
+	Reports    string // list: delivery reports, to be applied; programs of 0.1 put preferences there, too
+	Taken      string // sorted set: reports that ingest has taken from the list, by when (ms) they are looked at again
 	Moves      string // list: written by programs of 0.1 alone, see drainMoves
 }
 
@@ -38,7 +41,7 @@ func NewKeys(prefix string, channel message.Channel) Keys {
 		Base: base, Retry: base + ":retry", Inflight: base + ":inflight", Failed: base + ":failed", Completed: base + ":completed",
 		Halted: base + ":halted", State: base + ":state", Wake: base + ":wake", Outbox: base + ":outbox",
 		Totals: base + ":totals", Workers: base + ":workers", Audit: base + ":audit",
-		Held: base + ":held", Suppressed: base + ":suppressed", Reports: base + ":reports", Moves: base + ":moves",
+		Held: base + ":held", Suppressed: base + ":suppressed", Reports: base + ":reports", Taken: base + ":reports:taken", Moves: base + ":moves",
 	}
 	for i := range k.Queue {
 		k.Queue[i] = base + ":queue:" + strconv.Itoa(i+1)
@@ -49,6 +52,13 @@ func NewKeys(prefix string, channel message.Channel) Keys {
 // body is the key of a shared body.
 func (k *Keys) body(j *job.Job) string {
 	return k.Base + ":body:" + j.WebhookID + ":" + strconv.FormatInt(j.AcceptedAt.UnixMilli(), 10)
+}
+
+// bodyOf is the key of the bytes of a body that all messages share which fell back from one event: by what it says, since the ids of webhooks are anybody's.
+// Unlike the keys of bodies it does not end in a time.
+func (k *Keys) bodyOf(body []byte) string {
+	sum := sha256.Sum256(body)
+	return k.Base + ":body:" + hex.EncodeToString(sum[:])
 }
 
 // logSpan is the time whose jobs' logs share a hash: the divisor of the scripts' log_key.

@@ -208,9 +208,9 @@ func (q *queueMetrics) collectRedis(ctx context.Context, ch chan<- prometheus.Me
 func (s *Store) afterTheSend(ctx context.Context, channel message.Channel) (suppressed, waiting int64, err error) {
 	k := s.keys[channel]
 	pipe := s.client.Pipeline()
-	addresses, reports := pipe.HLen(ctx, k.Suppressed), pipe.LLen(ctx, k.Reports)
+	addresses, reports, taken := pipe.HLen(ctx, k.Suppressed), pipe.LLen(ctx, k.Reports), pipe.ZCard(ctx, k.Taken)
 	_, err = exec(ctx, pipe)
-	return addresses.Val(), reports.Val(), unavailable(err)
+	return addresses.Val(), reports.Val() + taken.Val(), unavailable(err)
 }
 
 // chosen says whether this program is the one that reports a channel: the first that was scraped, as long as it goes on being scraped. Who reports is

@@ -55,8 +55,9 @@ type pending struct {
 	done       chan struct{}
 	acceptance *queue.Acceptance
 	err        error
-	places     []int   // by slot: where the numbers of its jobs begin (record.go); nil for 0 everywhere
-	taken      []taken // the slots where another event has its place
+	parent     *job.Job // whose message falls back; nil for a webhook
+	places     []int    // by slot: where the numbers of its jobs begin (record.go); nil for 0 everywhere
+	taken      []taken  // the slots where another event has its place
 }
 
 // taken says that an event of another type has a webhook's id at its place, and which one is free.
@@ -167,17 +168,21 @@ func (s *Store) encodeWebhook(item *pending, body []byte, slot int) error {
 		keys := s.keys[part.Channel]
 		j := job.Job{
 			WebhookID: e.ID, Channel: part.Channel, Priority: webhook.Priority, AcceptedAt: webhook.AcceptedAt, Trace: webhook.Trace, Type: e.Type, Store: e.Store,
-			SharedBody: len(part.Recipients) > 1 || len(body) > inlineBody, Body: body,
+			SharedBody: len(part.Recipients) > 1 || len(body) > inlineBody || item.parent != nil && item.parent.SharedBody, Body: body,
 		}
-		shared, size := byte(0), jobOverhead+len(e.ID)+len(webhook.Trace)+len(e.Type)+len(e.Store)
+		before, size := byte(0), jobOverhead+len(e.ID)+len(webhook.Trace)+len(e.Type)+len(e.Store)
 		if j.SharedBody {
-			shared = 1
+			before = 2
 			item.bytes += len(body)
 			args = append(args, keys.body(&j), body)
+			if item.parent != nil {
+				before = 3
+				args = append(args, keys.bodyOf(body))
+			}
 		} else {
 			size += len(body)
 		}
-		shape = append(shape, byte(slices.Index(channels, part.Channel)+1), shared, byte(len(part.Recipients)>>8), byte(len(part.Recipients)))
+		shape = append(shape, byte(slices.Index(channels, part.Channel)+1), before, byte(len(part.Recipients)>>8), byte(len(part.Recipients)))
 		for i, r := range part.Recipients {
 			j.Index, j.Recipient, j.Audience = place*placeSpan+i+1, r.Address, r.Audience
 			raw, err := j.AppendBinary(make([]byte, 0, size+len(r.Address)))

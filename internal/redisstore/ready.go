@@ -29,11 +29,11 @@ const (
 func (s *scripts) of(p Program) []script {
 	switch p {
 	case Ingest:
-		return []script{s.enqueue, s.claim, s.clock, s.restore, s.report, s.retain, s.rekey}
+		return []script{s.enqueue, s.claim, s.clock, s.restore, s.take, s.report, s.retain, s.rekey}
 	case Worker:
-		return []script{s.claim, s.settle, s.renew, s.heartbeat, s.recipients, s.restore, s.enqueue}
+		return []script{s.claim, s.settle, s.renew, s.heartbeat, s.recipients, s.restore, s.enqueue, s.suppress}
 	}
-	return []script{s.operate, s.purge, s.forget, s.rekey, s.bodies}
+	return []script{s.operate, s.purge, s.forget, s.rekey, s.bodies, s.suppress}
 }
 
 // firstArgument finds the commands in a script: the names with which call, pcall and the functions around them are called.

@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -17,19 +19,25 @@ import (
 )
 
 const (
-	// reportBatch bounds how many reports one script applies.
+	// reportBatch bounds how many reports one script takes or applies, so that none holds Redis for more than some milliseconds.
 	reportBatch = 100
+	// reportPush is how many reports one command adds to the list.
+	reportPush = 500
 	// reportPatience is how long a report waits for the settlement of the send that it speaks of: providers can be faster than workers.
 	reportPatience = time.Minute
+	// reportLease is how long a report belongs to the program that took it. It is longer than a batch takes (flushTimeout); what a program that died had
+	// taken is applied by another one then.
+	reportLease = 10 * time.Second
 )
 
 // rekeyEvery is how often entries that 0.1.0 wrote are put under names, for the first time this long after the start: by then an upgrade is over,
 // during which workers of 0.1.0 look entries up by address.
 const rekeyEvery = time.Hour
 
-// queuedReport is a delivery report, or a preference, as it waits to be applied. Other releases read it, too.
+// queuedReport is a delivery report as it waits to be applied, or a preference, which only 0.1.0 lets wait. Other releases read it, too.
 type queuedReport struct {
-	Received int64         `json:"r"` // Unix ms
+	Received int64         `json:"r"`           // Unix ms
+	Number   int64         `json:"n,omitempty"` // tells two reports of the same words and time apart, since those that are taken are a set
 	EventID  string        `json:"i"`
 	Provider string        `json:"p"`
 	At       int64         `json:"t,omitempty"` // Unix ms
@@ -50,10 +58,11 @@ type queuedReport struct {
 // events are the names of the states in a job's log.
 var events = map[report.State]string{report.Sent: "handed_on", report.Delivered: "delivered", report.Read: "read", report.Failed: "undelivered"}
 
-// Deliveries stores delivery reports and preferences, and applies them. Ingest runs it; any number may run side by side.
+// Deliveries stores delivery reports, and applies them and preferences. Ingest runs it; any number may run side by side.
 type Deliveries struct {
 	store              *Store
-	woken              chan struct{}
+	woken              map[message.Channel]chan struct{}
+	numbers            atomic.Int64
 	delivered, results *prometheus.CounterVec
 	evicted            evictions
 }
@@ -61,7 +70,7 @@ type Deliveries struct {
 // Deliveries returns one whose metrics are registered with reg.
 func (s *Store) Deliveries(reg prometheus.Registerer) *Deliveries {
 	d := &Deliveries{
-		store: s, woken: make(chan struct{}, 1), evicted: s.evictions(reg),
+		store: s, woken: map[message.Channel]chan struct{}{}, evicted: s.evictions(reg),
 		delivered: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "ringup_deliveries_total", Help: "Delivery reports, by state: sent (handed on), delivered, read, failed. Each report counts once.",
 		}, []string{"channel", "provider", "state"}),
@@ -71,54 +80,79 @@ func (s *Store) Deliveries(reg prometheus.Registerer) *Deliveries {
 		}, []string{"channel", "result"}),
 	}
 	reg.MustRegister(d.delivered, d.results)
+	d.numbers.Store(time.Now().UnixNano()) // another program has others
+	for _, channel := range message.Channels {
+		d.woken[channel] = make(chan struct{}, 1)
+	}
 	return d
 }
 
-// Accept stores the content of a callback until it is applied, which is soon. An update without reports and preferences stores nothing. Errors:
-// queue.ErrUnavailable, and unknown channels. After an error a part may be stored; the provider's repetition is harmless.
+// Accept applies the preferences of a callback, and stores its reports until they are applied, which is soon. So a STOP holds when Accept returns, however
+// many reports wait. An update without reports and preferences stores nothing. Errors: queue.ErrUnavailable, and unknown channels. After an error a part
+// may be applied or stored; the provider's repetition is harmless.
 func (d *Deliveries) Accept(ctx context.Context, update report.Update) error {
+	if err := d.prefer(ctx, update.Preferences); err != nil {
+		return err
+	}
+	return d.push(ctx, update.Reports)
+}
+
+// prefer applies preferences, in their order.
+func (d *Deliveries) prefer(ctx context.Context, preferences []suppress.Preference) error {
 	now := time.Now()
-	pipe := d.store.client.Pipeline()
-	push := func(channel message.Channel, r queuedReport) error {
-		k, known := d.store.keys[channel]
-		if !known {
-			return fmt.Errorf("there is no channel %q", channel)
-		}
-		r.Received = now.UnixMilli()
-		raw, err := json.Marshal(r)
+	queued := map[message.Channel][]queuedReport{}
+	for i := range preferences {
+		said, err := d.queued(ctx, &preferences[i], now)
 		if err != nil {
 			return err
 		}
-		pipe.RPush(ctx, k.Reports, raw)
-		return nil
+		queued[preferences[i].Channel] = append(queued[preferences[i].Channel], said...)
 	}
-	for _, n := range update.Reports {
-		r := queuedReport{EventID: message.ProviderID(n.EventID), Provider: n.Provider, At: millisOf(n.At, now), JobID: n.JobID, Message: message.ProviderID(n.MessageID), State: n.State, Remedy: n.Remedy()}
-		if r.Remedy != "" {
-			r.Error = errorText(n.Err)
-		}
-		if err := push(n.Channel, r); err != nil {
-			return err
-		}
-	}
-	for _, p := range update.Preferences {
-		said, err := d.queued(ctx, &p, now)
-		if err != nil {
-			return err
-		}
-		for _, one := range said {
-			if err := push(p.Channel, one); err != nil {
+	for channel, all := range queued {
+		for some := range slices.Chunk(all, reportBatch) {
+			if err := d.applyNow(ctx, channel, some); err != nil {
 				return err
 			}
 		}
 	}
-	if pipe.Len() == 0 {
+	return nil
+}
+
+// push appends reports to the lists of their channels.
+func (d *Deliveries) push(ctx context.Context, reports []report.Report) error {
+	now := time.Now()
+	raws := map[message.Channel][]any{}
+	for i := range reports {
+		n := &reports[i]
+		if _, known := d.store.keys[n.Channel]; !known {
+			return fmt.Errorf("there is no channel %q", n.Channel)
+		}
+		r := queuedReport{Received: now.UnixMilli(), Number: d.numbers.Add(1), EventID: message.ProviderID(n.EventID), Provider: n.Provider, At: millisOf(n.At, now), JobID: n.JobID, Message: message.ProviderID(n.MessageID),
+			State: n.State, Remedy: n.Remedy()}
+		if r.Remedy != "" {
+			r.Error = errorText(n.Err)
+		}
+		raw, err := json.Marshal(r)
+		if err != nil {
+			return err
+		}
+		raws[n.Channel] = append(raws[n.Channel], raw)
+	}
+	if len(raws) == 0 {
 		return nil
 	}
+	pipe := d.store.client.Pipeline()
+	for channel, all := range raws {
+		for some := range slices.Chunk(all, reportPush) {
+			pipe.RPush(ctx, d.store.keys[channel].Reports, some...)
+		}
+	}
 	_, err := exec(ctx, pipe)
-	select {
-	case d.woken <- struct{}{}:
-	default:
+	for channel := range raws {
+		select {
+		case d.woken[channel] <- struct{}{}:
+		default:
+		}
 	}
 	return unavailable(err)
 }
@@ -143,7 +177,7 @@ func (d *Deliveries) queued(ctx context.Context, p *suppress.Preference, now tim
 		return nil, err
 	}
 	said := queuedReport{
-		EventID: message.ProviderID(p.EventID), Provider: p.Provider, At: millisOf(p.At, now), Kind: p.Kind, Person: strings.Join(names, " "), Masked: p.Address.Key().String(),
+		Received: now.UnixMilli(), EventID: message.ProviderID(p.EventID), Provider: p.Provider, At: millisOf(p.At, now), Kind: p.Kind, Person: strings.Join(names, " "), Masked: p.Address.Key().String(),
 		Sender: p.Sender, Also: p.Also, Why: p.Why,
 	}
 	all := []queuedReport{said}
@@ -173,8 +207,14 @@ func errorText(err error) string {
 	return strings.ToValidUTF8(text[:min(len(text), job.MaxError)], "")
 }
 
-// Run applies reports until ctx ends: once per second, and at once after Accept.
+// Run applies reports until ctx ends: once per second, and at once after Accept. Each channel goes by itself: reports of one, however many, keep those of
+// another waiting no longer.
 func (d *Deliveries) Run(ctx context.Context) {
+	each(func(channel message.Channel) { d.follow(ctx, channel) })
+}
+
+// follow applies the reports of one channel.
+func (d *Deliveries) follow(ctx context.Context, channel message.Channel) {
 	ticker, old := time.NewTicker(sweepEvery), time.NewTicker(rekeyEvery)
 	defer ticker.Stop()
 	defer old.Stop()
@@ -182,37 +222,33 @@ func (d *Deliveries) Run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-d.woken:
+		case <-d.woken[channel]:
 		case <-ticker.C:
 		case <-old.C:
-			d.rekey(ctx)
+			d.rekey(ctx, channel)
 			continue
 		}
-		each(func(channel message.Channel) {
-			call, cancel := context.WithTimeout(ctx, flushTimeout)
-			err := errors.Join(d.applyAll(call, channel), d.store.drainMoves(call, channel))
-			cancel()
-			switch {
-			case err == nil || ctx.Err() != nil:
-			case refused(err):
-				// Redis is there; a foreign key of this channel is no reason to leave the others alone.
-				d.store.log.Error("delivery reports not applied", "channel", channel, "error", err)
-			default:
-				d.store.log.Debug("delivery reports wait: Redis does not answer", "channel", channel, "error", err)
-			}
-		})
+		call, cancel := context.WithTimeout(ctx, flushTimeout)
+		moves := d.store.drainMoves(call, channel)
+		cancel()
+		switch err := errors.Join(d.applyAll(ctx, channel), moves); {
+		case err == nil || ctx.Err() != nil:
+		case refused(err):
+			// Redis is there; a foreign key of this channel is no reason to leave the others alone.
+			d.store.log.Error("delivery reports not applied", "channel", channel, "error", err)
+		default:
+			d.store.log.Debug("delivery reports wait: Redis does not answer", "channel", channel, "error", err)
+		}
 	}
 }
 
-// rekey puts the entries that 0.1.0 wrote under the names of their persons, on every channel.
-func (d *Deliveries) rekey(ctx context.Context) {
-	each(func(channel message.Channel) {
-		call, cancel := context.WithTimeout(ctx, rekeyTimeout)
-		if err := d.store.rekeyAll(call, channel); err != nil && ctx.Err() == nil {
-			d.store.log.Warn("suppression list not rewritten", "channel", channel, "error", err)
-		}
-		cancel()
-	})
+// rekey puts the entries that 0.1.0 wrote under the names of their persons.
+func (d *Deliveries) rekey(ctx context.Context, channel message.Channel) {
+	call, cancel := context.WithTimeout(ctx, rekeyTimeout)
+	defer cancel()
+	if err := d.store.rekeyAll(call, channel); err != nil && ctx.Err() == nil {
+		d.store.log.Warn("suppression list not rewritten", "channel", channel, "error", err)
+	}
 }
 
 // rekeyTimeout bounds a pass over a channel's list.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/alicebob/miniredis/v2"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/redis/go-redis/v9"
 
 	"ringup.dev/ringup/internal/failure"
 	"ringup.dev/ringup/internal/job"
@@ -76,6 +77,7 @@ func TestAfterTheSend(t *testing.T) {
 		"report of nothing":                 afterReportOfNothing,
 		"long ids":                          afterLongIDs,
 		"known by another number":           afterKnownAs,
+		"reports repeated at once":          afterReportsRepeatedAtOnce,
 		"undelivered":                       afterUndelivered,
 		"preferences":                       afterPreferences,
 		"spending":                          afterSpending,
@@ -96,6 +98,8 @@ func TestAfterTheSend(t *testing.T) {
 		"evicted by a report":               afterEvictedByAReport,
 		"fall back of a report, twice":      afterFallBackOfAReportTwice,
 		"fall back of a report, not":        afterFallBackOfAReportNot,
+		"one body":                          afterOneBody,
+		"copies of older releases":          afterCopiesOfOlderReleases,
 	}
 	for name, config := range map[string]func(*testing.T) Config{
 		"standalone": func(t *testing.T) Config { return url(redistest.Start(t).Addr()) },
@@ -177,12 +181,31 @@ func (a *after) say(reports ...report.Report) {
 	a.apply()
 }
 
+// apply applies what can be applied, also what is to be looked at again later.
 func (a *after) apply() {
 	a.Helper()
 	for _, c := range message.Channels {
+		a.due(c)
 		a.must(a.deliveries.applyAll(a.Context(), c))
 		a.must(a.store.drainMoves(a.Context(), c))
 	}
+}
+
+// due lets the time come at which the reports that were taken are looked at again.
+func (a *after) due(channel message.Channel) {
+	a.Helper()
+	taken := a.store.keys[channel].Taken
+	for _, raw := range a.store.client.ZRange(a.Context(), taken, 0, -1).Val() {
+		a.must(a.store.client.ZAddXX(a.Context(), taken, redis.Z{Member: raw}).Err())
+	}
+}
+
+// waiting counts the reports that are not applied yet.
+func (a *after) waiting(channel message.Channel) int64 {
+	a.Helper()
+	_, n, err := a.store.afterTheSend(a.Context(), channel)
+	a.must(err)
+	return n
 }
 
 // state is a webhook's notifications, by job.
@@ -263,9 +286,7 @@ func afterReportByMessageID(a *after) {
 	a.settle(queue.Settlement{Claimed: one, Outcome: queue.Done{Attempt: queue.Attempt{Provider: "business", MessageID: "wamid.HBgL=="}, FindByMessageID: true}})
 	a.apply()
 	a.want(a.state(id)[one.Job.ID()].Status, queue.StatusDelivered)
-	n, err := a.store.client.LLen(a.Context(), a.store.keys[message.WhatsApp].Reports).Result()
-	a.must(err)
-	a.want(n, 0)
+	a.want(a.waiting(message.WhatsApp), 0)
 }
 
 // afterLongIDs: ids of a provider that nothing bounds are stored short, and lead to the job all the same.
@@ -292,16 +313,31 @@ func afterLongIDs(a *after) {
 }
 
 // afterReportOfNothing: a report of an unknown job waits for a minute, and is dropped then; garbage at once.
+// afterReportOfNothing: a report that names an unknown message waits for a minute, and is dropped then; one that names an unknown job is dropped at once, and
+// so is garbage.
 func afterReportOfNothing(a *after) {
-	a.say(report.Report{EventID: "1", MessageID: "unknown", State: report.Delivered}, report.Report{EventID: "2", JobID: "no webhook:whatsapp:1", State: report.Read})
+	a.say(report.Report{EventID: "1", MessageID: "unknown", State: report.Delivered}, report.Report{EventID: "2", JobID: "no webhook:whatsapp:1", State: report.Read},
+		report.Report{EventID: "3", JobID: "no webhook:whatsapp:1", State: report.Failed, Err: &failure.Error{Class: failure.Transient}})
 	k := a.store.keys[message.WhatsApp]
-	old, err := json.Marshal(queuedReport{Received: time.Now().Add(-reportPatience).UnixMilli(), EventID: "3", Message: "unknown"})
+	a.want([]any{a.waiting(message.WhatsApp), a.counted("ringup_reports_applied_total", "whatsapp", "dropped")}, []any{1, 2})
+	old, err := json.Marshal(queuedReport{Received: time.Now().Add(-reportPatience).UnixMilli(), EventID: "4", Message: "unknown"})
 	a.must(err)
 	a.must(a.store.client.RPush(a.Context(), k.Reports, old, "garbage", `{"r":"x"}`).Err())
 	a.apply()
-	n, err := a.store.client.LLen(a.Context(), a.store.keys[message.WhatsApp].Reports).Result()
-	a.must(err)
-	a.want(n, 2)
+	a.want([]any{a.waiting(message.WhatsApp), a.counted("ringup_reports_applied_total", "whatsapp", "dropped")}, []any{1, 5})
+}
+
+// afterReportsRepeatedAtOnce: a report that is repeated within a callback, and in the same millisecond, counts once as applied and then as repeated.
+func afterReportsRepeatedAtOnce(a *after) {
+	id := a.enqueue("+15550100001")
+	one := a.claim(a.consumer)[0]
+	a.settle(queue.Settlement{Claimed: one, Outcome: queue.Done{Attempt: queue.Attempt{Provider: "business", MessageID: "m1"}}})
+	var reports []report.Report
+	for range 250 {
+		reports = append(reports, report.Report{EventID: "d" + id, JobID: one.Job.ID(), MessageID: "m1", State: report.Delivered})
+	}
+	a.say(reports...)
+	a.want([]any{a.counted("ringup_reports_applied_total", "whatsapp", "applied"), a.counted("ringup_reports_applied_total", "whatsapp", "repeated"), a.waiting(message.WhatsApp)}, []any{1, 249, 0})
 }
 
 func afterUndelivered(a *after) {

@@ -23,6 +23,7 @@ type settleArgs struct {
 	KeepFailed    int           `lua:"keep_failed"`
 	StatusTTL     time.Duration `lua:"status_ttl"`
 	CostTTL       time.Duration `lua:"cost_ttl"`
+	CopySlack     time.Duration `lua:"copy_slack"`
 	BreakerConfig
 	Tokens    int          `lua:"tokens"` // to debit beside those that the claims took
 	Providers []string     `lua:"provider"`
@@ -81,6 +82,7 @@ type copyArgs struct {
 	Of     int           `lua:"of"`
 	Job    string        `lua:"job"`
 	Copy   []byte        `lua:"copy"`
+	Body   string        `lua:"body"` // the key of the shared body that the copy refers to; "" where it has the body in it
 	Within time.Duration `lua:"within"`
 }
 
@@ -114,7 +116,7 @@ func (c *Consumer) settleBatch(ctx context.Context, settlements []queue.Settleme
 	config := &c.store.config
 	b := &settleBatch{channel: c.channel, order: make([]int, 0, len(settlements)), args: settleArgs{
 		jobKeys: c.keys.jobs(), Completed: c.keys.Completed, Totals: c.keys.Totals, Base: c.keys.Base, BreakerConfig: c.config.Breaker,
-		KeepCompleted: config.KeepCompleted, KeepFailed: config.KeepFailed, AliasTTL: aliasTTL, StatusTTL: config.StatusTTL, CostTTL: costTTL, Providers: c.providers,
+		KeepCompleted: config.KeepCompleted, KeepFailed: config.KeepFailed, AliasTTL: aliasTTL, StatusTTL: config.StatusTTL, CostTTL: costTTL, CopySlack: copySlack, Providers: c.providers,
 		Health: make([]healthArgs, 0, len(health)), Done: make([]doneArgs, 0, len(settlements)),
 	}}
 	for _, h := range health {
@@ -272,8 +274,13 @@ func (c *Consumer) encodeDone(b *settleBatch, now time.Time, s *queue.Settlement
 	if o.Redelivery == nil {
 		return nil
 	}
-	redelivery, err := c.redeliveryCopy(s.Claimed, o)
-	b.args.Copies = append(b.args.Copies, copyArgs{of, logName(j), redelivery, o.Redelivery.Within})
+	args := copyArgs{Of: of, Job: logName(j), Within: o.Redelivery.Within}
+	if refersToBody(j) {
+		args.Body = c.keys.body(j)
+	}
+	var err error
+	args.Copy, err = c.redeliveryCopy(s.Claimed, o)
+	b.args.Copies = append(b.args.Copies, args)
 	return err
 }
 
@@ -282,11 +289,18 @@ func renames(s *queue.Settlement, o *queue.Done) bool {
 	return o.KnownAs != "" && s.Claimed.Job != nil && o.KnownAs.Key() != s.Claimed.Job.Recipient.Key()
 }
 
-// redeliveryCopy is a sent job as it is when it has to be sent again, with its body, since a shared one is let go with the job that was sent.
+// copySlack is how much longer than a redelivery copy the body stays that it refers to: ingest reads the one after the other.
+const copySlack = time.Minute
+
+// refersToBody says whether the redelivery copy of a job refers to its shared body. Those of jobs of 0.1.0 have it in them: during an upgrade, ingest of 0.1.0
+// may read them, which looks for no body.
+func refersToBody(j *job.Job) bool { return j.SharedBody && !j.Version1 }
+
+// redeliveryCopy is a sent job as it is when it has to be sent again.
 // Before it stand the delay (ms; -1: no attempt is left), whether it may fall back, and the provider's message id: report.lua reads them.
 func (c *Consumer) redeliveryCopy(claimed *queue.Claimed, o *queue.Done) ([]byte, error) {
 	next := *claimed.Job
-	next.SharedBody, next.LastError = false, ""
+	next.SharedBody, next.LastError = refersToBody(claimed.Job), ""
 	next.Returns++
 	next.Attempts++
 	next.Alternate = next.Alternate || len(c.providers) > 1
@@ -300,7 +314,11 @@ func (c *Consumer) redeliveryCopy(claimed *queue.Claimed, o *queue.Done) ([]byte
 	if id == "" || strings.ContainsAny(id, " \t\r\n") {
 		id = "-"
 	}
-	return next.AppendBinary(fmt.Appendf(make([]byte, 0, len(claimed.Raw)+len(next.Body)+len(id)+32), "%d %d %s ", delay, fallBack, id))
+	size := len(claimed.Raw) + len(id) + 32
+	if !next.SharedBody {
+		size += len(next.Body)
+	}
+	return next.AppendBinary(fmt.Appendf(make([]byte, 0, size), "%d %d %s ", delay, fallBack, id))
 }
 
 // read reads the answer to the batch.

@@ -69,7 +69,9 @@ func TestUsersInACluster(t *testing.T) {
 	if _, _, err := consumer.Exchange(t.Context(), []queue.Settlement{{Claimed: claim.Jobs[0], Outcome: queue.Done{}}}, nil, nil); err != nil {
 		t.Error(err)
 	}
-	if err := errors.Join(worker.enqueueFallBacks(t.Context(), message.WhatsApp, []*job.Job{claim.Jobs[0].Job}), consumer.Heartbeat(t.Context(), "pod", 0, 1),
+	shared := *claim.Jobs[0].Job
+	shared.WebhookID, shared.SharedBody = "shared", true
+	if err := errors.Join(worker.enqueueFallBacks(t.Context(), message.WhatsApp, []*job.Job{claim.Jobs[0].Job, &shared}), consumer.Heartbeat(t.Context(), "pod", 0, 1),
 		consumer.Restore(t.Context())); err != nil {
 		t.Errorf("a worker's message that falls back, a heartbeat, and a look for jobs to restore: %v", err)
 	}

@@ -34,7 +34,8 @@ type Report struct {
 	// Provider is the catalog's name: twilio, sendgrid, aws, business.
 	Provider string
 	Channel  message.Channel
-	// JobID is the correlation value that was sent along; "" where the provider returns none (the Cloud API), and MessageID names the message.
+	// JobID is the correlation value that was sent along; "" where the provider returns none (the Cloud API), and MessageID names the message. A provider
+	// that returns one reports on our messages with it alone: see Update.Foreign.
 	JobID string
 	// MessageID is the provider's.
 	MessageID string
@@ -71,6 +72,8 @@ func (r *Report) Remedy() Remedy {
 type Update struct {
 	Reports     []Report
 	Preferences []suppress.Preference
+	// Foreign counts reports on messages of other programs, which use the same account: they lack the value that goes along with every message of ours.
+	Foreign int
 	// Unread are the event ids of wishes (STOP, START) of persons whose number cannot be read: an operator has to look them up at the provider.
 	Unread []string
 }

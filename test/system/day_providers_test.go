@@ -106,7 +106,7 @@ func (d *day) settles() {
 				for _, list := range []string{":queue:1", ":queue:2", ":queue:3", ":queue:4", ":reports"} {
 					counts = append(counts, pipe.LLen(d.Context(), base+list))
 				}
-				counts = append(counts, pipe.ZCard(d.Context(), base+":retry"), pipe.ZCard(d.Context(), base+":inflight"))
+				counts = append(counts, pipe.ZCard(d.Context(), base+":retry"), pipe.ZCard(d.Context(), base+":inflight"), pipe.ZCard(d.Context(), base+":reports:taken"))
 			}
 			return nil
 		})

@@ -105,9 +105,11 @@ func (u *sesUpdate) report(state report.State, at string, why *failure.Error) {
 	mail := &u.event.Mail
 	r := report.Report{EventID: u.id, Provider: Name, Channel: message.Email, MessageID: mail.MessageID, State: state, At: sesTimeOf(at), Err: why}
 	r.JobID, _ = report.JobOf(DecodeTags(mail.Tags), message.Email)
-	if r.JobID != "" || r.MessageID != "" {
-		u.Reports = append(u.Reports, r)
+	if r.JobID == "" {
+		u.Foreign++
+		return
 	}
+	u.Reports = append(u.Reports, r)
 }
 
 // prefer adds a preference of each of the addresses. Each gets an event id of its own.

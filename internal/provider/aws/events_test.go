@@ -86,7 +86,7 @@ func TestSESEvents(t *testing.T) {
 		"of one topic only":    {subscription("false", "false"), report.Update{}},
 		"SES begins with this": {"Successfully validated SNS topic for Amazon SES event publishing.", report.Update{}},
 		"new":                  {`{"eventType":"Teleported",` + mail + `}`, report.Update{}},
-		"of another program":   {`{"eventType":"Delivery","mail":{}}`, report.Update{}},
+		"of another program":   {`{"eventType":"Delivery","mail":{}}`, report.Update{Foreign: 1}},
 		"nothing":              {`{}`, report.Update{}},
 		"garbage":              {`[[[`, report.Update{}},
 	} {

@@ -70,6 +70,7 @@ func RunCallback(t *testing.T, c Callback) {
 	t.Helper()
 	t.Run("settings", c.settings)
 	t.Run("reports", c.reports)
+	t.Run("other programs", c.otherPrograms)
 	t.Run("repetitions", c.repetitions)
 	t.Run("forgeries", c.forgeries)
 	t.Run("replays", c.replays)
@@ -125,7 +126,7 @@ func (f *fixture) serve(w http.ResponseWriter, r *http.Request) {
 			return inbound.Reply{}, err
 		}
 		update, reply, err := f.callback.Read(r, body)
-		if err == nil && !update.Empty() {
+		if err == nil && (!update.Empty() || update.Foreign > 0) {
 			f.mu.Lock()
 			f.updates = append(f.updates, update)
 			f.mu.Unlock()
@@ -290,6 +291,32 @@ func (c *Callback) reports(t *testing.T) {
 		}
 		if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(report.Report{}, "EventID")); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
+		}
+	}
+}
+
+// otherPrograms: reports on messages that another program sent through the same account, with nothing or with values of its own, are no reports, and are
+// counted. Where a report has no value, only the queue can tell them.
+func (c *Callback) otherPrograms(t *testing.T) {
+	t.Parallel()
+	f := c.open(t, "")
+	other := message.Email
+	if c.Channel == other {
+		other = message.SMS
+	}
+	for _, value := range []string{"", "7", "order 7", "order:7", "_3a", "webhook_1:fax:1", ":" + string(c.Channel) + ":1", "webhook_1:" + string(c.Channel) + ":0",
+		"webhook_1:" + string(other) + ":1"} {
+		m, _ := f.send(t, value)
+		var events []emulator.Event
+		for _, kind := range c.Events {
+			events = append(events, emulator.Event{Kind: kind})
+		}
+		reports, foreign := 0, 0
+		for _, update := range f.call(t, c.Reply, f.report(t, m, events...)...) {
+			reports, foreign = reports+len(update.Reports), foreign+update.Foreign
+		}
+		if want := len(events); c.Correlates && (reports != 0 || foreign != want) || !c.Correlates && (reports != want || foreign != 0) {
+			t.Errorf("%q: %d reports, and %d of other programs, of %d events", value, reports, foreign, want)
 		}
 	}
 }

@@ -54,11 +54,13 @@ func (e *event) read(update *report.Update, now time.Time) {
 	add := func(state report.State, why *failure.Error) {
 		r := report.Report{EventID: e.EventID, Provider: Name, Channel: message.Email, State: state, At: at, Err: why}
 		r.JobID, _ = report.JobOf(e.Job, message.Email)
+		if r.JobID == "" {
+			update.Foreign++
+			return
+		}
 		// What the send returned stands before the first point; after it, SendGrid says which of its filters had the message.
 		r.MessageID, _, _ = strings.Cut(e.MessageID, ".")
-		if r.JobID != "" || r.MessageID != "" {
-			update.Reports = append(update.Reports, r)
-		}
+		update.Reports = append(update.Reports, r)
 	}
 	prefer := func(kind suppress.Kind, why suppress.Why) {
 		address, err := email.ParseHeader(e.Email)

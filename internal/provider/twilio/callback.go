@@ -173,20 +173,23 @@ func parse(jobID string, form url.Values, words *suppress.Words, now time.Time) 
 	if job, of := report.JobOf(jobID, message.SMS, message.WhatsApp); job != "" {
 		r.JobID, r.Channel = job, of
 	}
-	if state != report.Failed {
-		return report.Update{Reports: []report.Report{r}}, false
+	if state == report.Failed {
+		code, _ := failure.ParseNumber(form.Get("ErrorCode")) // 0 where it is missing or invalid
+		meaning := ReportCode(code)
+		if status == "canceled" {
+			meaning = failure.Error{Class: failure.Permanent, Reason: failure.ReasonRequest, Detail: "it was canceled at Twilio"}
+		}
+		r.Err = &meaning
+		if meaning.Suppress && to != "" {
+			update.Preferences = []suppress.Preference{{EventID: r.EventID + ":" + string(suppress.OptOut), Provider: Name, Channel: r.Channel,
+				Address: to, Kind: suppress.OptOut, Why: suppress.Refused, At: now}}
+			update.Preferences[0].Sender, update.Preferences[0].Also = senderOf(form, "From")
+		}
 	}
-	code, _ := failure.ParseNumber(form.Get("ErrorCode")) // 0 where it is missing or invalid
-	meaning := ReportCode(code)
-	if status == "canceled" {
-		meaning = failure.Error{Class: failure.Permanent, Reason: failure.ReasonRequest, Detail: "it was canceled at Twilio"}
-	}
-	r.Err = &meaning
-	update.Reports = []report.Report{r}
-	if meaning.Suppress && to != "" {
-		update.Preferences = []suppress.Preference{{EventID: r.EventID + ":" + string(suppress.OptOut), Provider: Name, Channel: r.Channel,
-			Address: to, Kind: suppress.OptOut, Why: suppress.Refused, At: now}}
-		update.Preferences[0].Sender, update.Preferences[0].Also = senderOf(form, "From")
+	if r.JobID == "" {
+		update.Foreign = 1
+	} else {
+		update.Reports = []report.Report{r}
 	}
 	return update, false
 }

@@ -118,8 +118,6 @@ func TestParse(t *testing.T) {
 	ofService.Also = []string{"+15005550006"}
 	toAgent := answer(suppress.OptOut, suppress.StopWord)
 	toAgent.Sender = "luna_agent"
-	elsewhere := dlr(report.Delivered, "delivered", nil)
-	elsewhere.JobID = ""
 	read := report.Report{EventID: "SM1:read", Provider: "twilio", Channel: message.WhatsApp, JobID: chat, MessageID: "SM1", State: report.Read}
 	refused := dlr(report.Failed, "failed", &failure.Error{Class: failure.Permanent, Reason: failure.ReasonOptedOut, Suppress: true, Code: "21610"})
 	for name, tt := range map[string]struct {
@@ -133,9 +131,9 @@ func TestParse(t *testing.T) {
 		"still Twilio's own affair": {sms, status("MessageStatus=queued"), report.Update{}, false},
 		"an unknown status":         {sms, status("MessageStatus=teleported"), report.Update{}, false},
 		"read on WhatsApp":          {chat, strings.ReplaceAll(status("MessageStatus=read&ChannelPrefix=whatsapp"), "=%2B", "=whatsapp%3A%2B"), reporttest.Reports(read), false},
-		"without a job":             {"", status("MessageStatus=delivered"), reporttest.Reports(elsewhere), false},
-		"not a job's id":            {"order 7", status("MessageStatus=delivered"), reporttest.Reports(elsewhere), false},
-		"a job of another channel":  {"webhook_1:email:1", status("MessageStatus=delivered"), reporttest.Reports(elsewhere), false},
+		"without a job":             {"", status("MessageStatus=delivered"), report.Update{Foreign: 1}, false},
+		"not a job's id":            {"order 7", status("MessageStatus=delivered"), report.Update{Foreign: 1}, false},
+		"a job of another channel":  {"webhook_1:email:1", status("MessageStatus=delivered"), report.Update{Foreign: 1}, false},
 
 		"the handset is off":     {sms, status("MessageStatus=undelivered&ErrorCode=30003"), failed(failure.Transient, failure.ReasonRecipient, "30003"), false},
 		"no such number":         {sms, status("MessageStatus=undelivered&ErrorCode=30005"), failed(failure.Permanent, failure.ReasonRecipient, "30005"), false},
@@ -153,6 +151,9 @@ func TestParse(t *testing.T) {
 			Preferences: []suppress.Preference{
 				{EventID: "SM1:failed:opt_out", Provider: "twilio", Channel: message.SMS, Address: "+12025550143", Sender: "+15005550006", Kind: suppress.OptOut,
 					Why: suppress.Refused, At: received}}}, false},
+		"opted out of another program's messages": {"", status("MessageStatus=failed&ErrorCode=21610"), report.Update{Foreign: 1, Preferences: []suppress.Preference{
+			{EventID: "SM1:failed:opt_out", Provider: "twilio", Channel: message.SMS, Address: "+12025550143", Sender: "+15005550006", Kind: suppress.OptOut,
+				Why: suppress.Refused, At: received}}}, false},
 		"another product's": {sms, "CallSid=CA1&CallStatus=completed", report.Update{}, false},
 		"nothing in it":     {sms, "", report.Update{}, false},
 

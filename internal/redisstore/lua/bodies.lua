@@ -3,8 +3,8 @@
 -- Answers bodies: those that were read, '' for one that is missing.
 local read, size = {}, 0
 for i = bodies_at + 1, #KEYS do
-  local body = redis.pcall('HGET', KEYS[i], 'b')
-  read[i - bodies_at] = type(body) == 'string' and body or ''
+  local body = body_bytes(KEYS[i])
+  read[i - bodies_at] = body
   size = size + #read[i - bodies_at]
   if size >= max then break end
 end

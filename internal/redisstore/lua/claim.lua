@@ -148,10 +148,7 @@ end
 -- What the bodies add up to: jobs beyond that stand at the heads of their lists again. Bodies inside of jobs are small.
 local full, taken, read = false, 0, {}
 local function body_of(key)
-  if not read[key] then
-    local body = redis.pcall('HGET', key, 'b')
-    read[key] = type(body) == 'string' and body or ''
-  end
+  if not read[key] then read[key] = body_bytes(key) end
   return read[key]
 end
 if bytes ~= 0 then

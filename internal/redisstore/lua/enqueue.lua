@@ -2,9 +2,9 @@
 -- channel has a slot of its own, it serves one.
 -- KEYS  for each channel of the call: base:queue:1-4, base:wake
 -- ARGV  was_accepted: the messages are of jobs that were accepted before, and move on also where Redis is full.
---       After those of the header, for each webhook: field, bucket, record, shape, and for each part: body key and body, where it is
---       shared, and the jobs. The shape has a byte for the place, 0 at first, and then four bytes per part: the channel (1: the first in
---       KEYS), 1 for a shared body, and the number of jobs.
+--       After those of the header, for each webhook: field, bucket, record, shape, and for each part: where the body is shared, its key, the body, and, of
+--       a message that fell back, the key that has the bytes for all that fell back from one event (prelude.lua); and the jobs. The shape has a byte for
+--       the place, 0 at first, and then four bytes per part: the channel (1: the first in KEYS), how many values stand before the jobs (0, 2 or 3), and the number of jobs.
 -- Answers results, one per webhook: 0 added; n > 0 refused, the n-th channel's queue is full; a string: seen before, the record of that
 --       time; -n: an event of another type has the id at this place. Then n % 8 is a place that is free, and n / 8, rounded down, when
 --       the latest such event was accepted (ms). And depths: for each channel, the number of waiting jobs before the call (0 without max_depth).
@@ -106,9 +106,9 @@ for w = 1, webhooks do
   end
   local full, first = 0, at
   for p = 2, #shape, 4 do
-    local c, shared, high, low = byte(shape, p, p + 3)
+    local c, before, high, low = byte(shape, p, p + 3)
     if max_depth > 0 and depth[c] + added[c] >= max_depth then full = c end
-    at = at + shared * 2 + high * 256 + low
+    at = at + before + high * 256 + low
   end
   if result then
     out[w] = result
@@ -121,12 +121,17 @@ for w = 1, webhooks do
     -- Where records are kept for longer than they were, the first one of the hash may have come before that.
     if back > 1 or call('HLEN', key) == 1 then call('PEXPIRE', key, string.format('%.0f', (begun + 1 + back) * period - now)) end
     for p = 2, #shape, 4 do
-      local c, shared, high, low = byte(shape, p, p + 3)
+      local c, before, high, low = byte(shape, p, p + 3)
       local jobs = high * 256 + low
-      if shared == 1 then
-        call('HSET', ARGV[first], 'b', ARGV[first + 1])
+      if before > 0 then
+        local of = before == 3 and ARGV[first + 2]
+        call('HSET', ARGV[first], of and 'of' or 'b', of or ARGV[first + 1])
         call('HINCRBY', ARGV[first], 'n', jobs)
-        first = first + 2
+        if of then
+          call('HSETNX', of, 'b', ARGV[first + 1])
+          refer(of)
+        end
+        first = first + before
       end
       -- The jobs of a webhook are all of its priority.
       local list = lists[c][priority(ARGV[first])]

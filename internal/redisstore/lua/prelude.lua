@@ -68,11 +68,45 @@ local function body_key(base, e)
   return string.format('%s:body:%s:%.0f', base, webhook_id(e), accepted(e))
 end
 
--- let_go counts down the shared body of a job that no list or set has any more, and deletes it with the last one.
+-- A shared body is a hash: b, the bytes; n, how many jobs refer to it; til, until when (ms) a redelivery copy may. Jobs that fell back from jobs of one
+-- event share its bytes, too: the hash of each has of, the key that has the bytes, in place of b, and counts as one that refers to that.
+-- refer counts a job more that refers to a body. So it does not go by itself any more.
+local function refer(key)
+  if call('HINCRBY', key, 'n', 1) == 1 then
+    local of = call('HGET', key, 'of')
+    if of then refer(of) end
+  end
+  call('PERSIST', key)
+end
+
+-- unrefer counts a body down, and deletes it with the last job; while a redelivery copy may refer to it, it goes by itself, after the copy.
+local function unrefer(key)
+  local left = redis.pcall('HINCRBY', key, 'n', -1)
+  if type(left) ~= 'number' or left > 0 then return end
+  local known = call('HMGET', key, 'til', 'of')
+  local wait = tonumber(known[1] or 0) - clock()
+  if wait > 0 then call('PEXPIRE', key, wait) else call('DEL', key) end
+  if known[2] then unrefer(known[2]) end
+end
+
+-- body_bytes returns the bytes of a shared body; '' where they are gone.
+local function body_bytes(key)
+  local body = redis.pcall('HMGET', key, 'b', 'of')
+  return body[1] or body[2] and body_bytes(body[2]) or ''
+end
+
+-- keep_body lets a body stay until a time (ms) at least, for a redelivery copy.
+local function keep_body(key, til)
+  local known = redis.pcall('HMGET', key, 'n', 'til', 'of')
+  if not known[1] then return end
+  call('HSET', key, 'til', string.format('%.0f', math.max(til, tonumber(known[2] or 0))))
+  if known[3] then keep_body(known[3], til) end
+end
+
+-- let_go counts down the shared body of a job that no list or set has any more.
 local function let_go(base, e)
   local key = body_key(base, e)
-  local left = key and redis.pcall('HINCRBY', key, 'n', -1)
-  if type(left) == 'number' and left <= 0 then call('DEL', key) end
+  if key then unrefer(key) end
 end
 
 -- ended_at is the score of a job that ended. Bytes that cannot be read, as a job of a newer version, get one that trim never comes to:

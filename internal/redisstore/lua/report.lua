@@ -1,6 +1,7 @@
 -- report applies delivery reports and preferences, each once.
--- ARGV  report: raw, its bytes in base:reports; verdict, apply, await to do so once the send that it speaks of is settled, later when the
---       job is not known yet or its message cannot fall back just now, or drop when nothing is known of it; log_key and log_field of the job, or ''; id, the event's, as it is in the log; line
+-- ARGV  report: raw, its bytes in base:reports:taken, or '' for a preference that comes straight from its callback; verdict, apply, await to do so once
+--       the send that it speaks of is settled, later when the job is not known yet or its message cannot fall back just now, or drop when nothing is
+--       known of it; again, in how many ms one that waits is looked at again; log_key and log_field of the job, or ''; id, the event's, as it is in the log; line
 --       for the log; action, the remedy for an undelivered message (again, which without attempts left is as move; fail; or move: fail and fall
 --       back) or ''; error; message, the provider's id; moved, the channel that the message has fallen back to, '-' when it does not, '' when that
 --       is not decided yet; and of a preference: person, the names, the first one for a new entry; entry,
@@ -9,7 +10,13 @@
 -- Answers results, one for each report: gone (another program applied it), later, dropped, repeated, applied, again, failed, or
 --       move: nothing was changed, and the caller has to let the message fall back, and then to come again with moved. For those, copies: of,
 --       the report's number (from 1), and copy, the job's bytes. And evicted, the failed jobs that fell off.
-ours('ZCARD', retry_key, failed_key)
+goes_on_when_full(taken_key)
+for i = 1, report_n do
+  if ARGV[report_action_at + i] ~= '' then
+    ours('ZCARD', retry_key, failed_key)
+    break
+  end
+end
 ours('HLEN', suppressed_key)
 local now = clock()
 local results, copies, failed = {}, {}, false
@@ -29,7 +36,8 @@ end
 -- It is the copy of the attempt that the report speaks of, and not of one that has been made since.
 local function redelivery_copy(field, message)
   local delay, falls_back, of, e = string.match(text_of('GET', base .. ':kept:' .. field), '^(%-?%d+) (%d) (%S+) (.*)$')
-  if e and readable(e) and (of == '-' or message == '' or sub(message, 1, #of) == of) then
+  local body = e and body_key(base, e)
+  if e and readable(e) and (of == '-' or message == '' or sub(message, 1, #of) == of) and not (body and call('EXISTS', body) == 0) then
     return e, tonumber(delay), falls_back == '1'
   end
 end
@@ -132,10 +140,10 @@ for i = 1, report_n do
   if copy and falls_back and (action == 'move' or action == 'again' and delay < 0) and moved == '' then
     result = 'move'
     copies[#copies + 1] = answer{of = i, copy = copy}
-  elseif call('LREM', reports_key, 1, raw) == 0 then
-    result = 'gone'
   elseif result == 'later' then
-    call('RPUSH', reports_key, raw)
+    call('ZADD', taken_key, 'XX', now + tonumber(ARGV[report_again_at + i]), raw)
+  elseif raw ~= '' and call('ZREM', taken_key, raw) == 0 then
+    result = 'gone'
   elseif result == 'applied' then
     if key ~= '' then append(key, field .. ':r', line) end
     if person ~= '' then
@@ -144,6 +152,7 @@ for i = 1, report_n do
     local err = ARGV[report_error_at + i]
     if copy then
       call('DEL', base .. ':kept:' .. field)
+      if body_key(base, copy) then refer(body_key(base, copy)) end
       copy = with_error(copy, err)
       if action == 'again' and delay >= 0 then
         append(key, field, string.format('{"t":%.0f,"s":"retry","e":"%s"}\n', now, err))

@@ -4,8 +4,9 @@
 --       it; otherwise log_key is '' and the line is added to the log that there is.
 --       ended: the other jobs. outcome is retry, defer, hold, release, fail, drop or suppress; next is the bytes from now on; delay (ms)
 --       is of a retry, a deferral and a hold; lines are for the log, or ''.
---       cost, suppression, link (from a provider's message id to a job), alias (from one name of a person to another) and copy (for a redelivery) belong to the job with the number
---       of, counted from 1: first those of done, then those of ended. They are written if its lease had not ended.
+--       cost, suppression, link (from a provider's message id to a job), alias (from one name of a person to another) and copy (for a redelivery, with the key of the shared
+--       body that it refers to, or '') belong to the job with the number of, counted from 1: first those of done, then those of ended. They are written if its lease had not
+--       ended.
 -- Answers lost, the numbers of jobs whose lease had ended, for which nothing was done; evicted, the failed jobs that fell off; breakers, those
 --       that are not closed.
 local now = clock()
@@ -41,6 +42,16 @@ ours('HLEN', totals_key, state_key)
 if released then ours('LLEN', KEYS[queue_at + 1], KEYS[queue_at + 2], KEYS[queue_at + 3], KEYS[queue_at + 4]) end
 local leases = call('ZMSCORE', inflight_key, unpack(raws))
 call('ZREM', inflight_key, unpack(raws))
+
+-- Redelivery copies, before their jobs let go of the bodies.
+local kept = {}
+for i = 1, copy_n do
+  local body, til = ARGV[copy_body_at + i], now + tonumber(ARGV[copy_within_at + i])
+  if body ~= '' and leases[tonumber(ARGV[copy_of_at + i])] and til > (kept[body] or 0) then
+    kept[body] = til
+    keep_body(body, til + copy_slack)
+  end
+end
 
 -- Complete jobs, as nearly all are: one command for the logs of jobs that were accepted together, one for the set.
 local lost, totals = {}, {}

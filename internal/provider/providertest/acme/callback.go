@@ -110,6 +110,9 @@ func (a *callback) update(e *event) report.Update {
 	}
 	r := report.Report{EventID: e.ID, Provider: Name, Channel: message.SMS, MessageID: e.Message, State: state, At: e.At.Time}
 	r.JobID, _ = report.JobOf(e.Reference, message.SMS)
+	if r.JobID == "" {
+		return report.Update{Foreign: 1} // another program sends through the same account
+	}
 	if state != report.Failed {
 		return report.Update{Reports: []report.Report{r}}
 	}
