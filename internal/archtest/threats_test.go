@@ -23,7 +23,7 @@ func TestThreatsHaveTests(t *testing.T) {
 		if err != nil || entry.IsDir() || !strings.HasSuffix(path, "_test.go") {
 			return err
 		}
-		text, err := os.ReadFile(path) //nolint:gosec // of this repository
+		text, err := os.ReadFile(path)
 		dir := filepath.Base(filepath.Dir(path))
 		if tests[dir] == nil {
 			tests[dir] = map[string]bool{}

@@ -177,6 +177,11 @@ func examineRedis(ctx context.Context, env envconfig.Lookuper, program redisstor
 	for _, w := range h.Warnings {
 		out = append(out, finding{"Redis", false, w})
 	}
+	if program == "" || program == redisstore.Worker {
+		if warning := store.Blocking(ctx); warning != "" {
+			out = append(out, finding{"Redis", false, warning})
+		}
+	}
 	if program != "" {
 		rights := finding{"Redis user", true, "it has the rights of " + string(program)}
 		if err := store.Ready(program, channels...)(ctx); err != nil {

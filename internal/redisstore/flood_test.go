@@ -246,21 +246,21 @@ type reportLife struct {
 }
 
 func (l *reportLife) take() []string {
-	l.T.Helper()
-	raws, err := l.deliveries.take(l.T.Context(), message.Email)
+	l.Helper()
+	raws, err := l.deliveries.take(l.Context(), message.Email)
 	l.must(err)
 	return raws
 }
 
 // goOn applies reports that were taken before; or, where they are not, as they are.
 func (l *reportLife) goOn(raws []string, taken bool) {
-	l.T.Helper()
+	l.Helper()
 	rows := make([]reportRow, len(raws))
 	reports := make([]queuedReport, len(raws))
 	for i, raw := range raws {
 		l.must(json.Unmarshal([]byte(raw), &reports[i]))
 	}
-	logs, err := l.deliveries.locate(l.T.Context(), message.Email, reports)
+	logs, err := l.deliveries.locate(l.Context(), message.Email, reports)
 	l.must(err)
 	for i := range rows {
 		rows[i], err = rowOf(&reports[i], logs[i])
@@ -270,17 +270,17 @@ func (l *reportLife) goOn(raws []string, taken bool) {
 		}
 	}
 	if len(rows) > 0 {
-		_, _, err = l.deliveries.run(l.T.Context(), message.Email, rows)
+		_, _, err = l.deliveries.run(l.Context(), message.Email, rows)
 		l.must(err)
 	}
 }
 
 // check holds the logs of the jobs against what was said.
 func (l *reportLife) check() {
-	l.T.Helper()
+	l.Helper()
 	var logs []string
-	for _, key := range l.store.client.Keys(l.T.Context(), l.store.keys[message.Email].Base+":log:*").Val() {
-		for field, log := range l.store.client.HGetAll(l.T.Context(), key).Val() {
+	for _, key := range l.store.client.Keys(l.Context(), l.store.keys[message.Email].Base+":log:*").Val() {
+		for field, log := range l.store.client.HGetAll(l.Context(), key).Val() {
 			if strings.HasSuffix(field, ":r") {
 				logs = append(logs, strings.Split(strings.TrimSuffix(log, "\n"), "\n")...)
 			}
@@ -298,7 +298,7 @@ func (l *reportLife) check() {
 		l.T.Fatalf("%d lines of %d reports", len(logs), len(l.said))
 	}
 	k := l.store.keys[message.Email]
-	left := append(l.store.client.LRange(l.T.Context(), k.Reports, 0, -1).Val(), l.store.client.ZRange(l.T.Context(), k.Taken, 0, -1).Val()...)
+	left := append(l.store.client.LRange(l.Context(), k.Reports, 0, -1).Val(), l.store.client.ZRange(l.Context(), k.Taken, 0, -1).Val()...)
 	for _, raw := range left {
 		if !strings.Contains(raw, `"i":"y"`) { // that one names an unknown message, which may be settled yet
 			l.T.Fatalf("%s waits", raw)

@@ -35,10 +35,6 @@ func (s *Store) Examine(ctx context.Context) (*Health, error) {
 	if err := s.Ping(ctx); answered(err) {
 		warn("Redis refuses scripts, without which nothing works: allow EVAL and EVALSHA (%v)", err)
 	}
-	// A user of ingest or admin need not have the right to it.
-	if err := s.Consumer(message.Channels[0], ConsumerConfig{}, nil).Blocks(ctx); answered(err) && !strings.Contains(err.Error(), "NOPERM") {
-		warn("Redis refuses BLPOP, by which idle workers wait: allow it (%v)", err)
-	}
 	// Redis 6.2 takes one section at most; the default has all of them.
 	info, err := s.client.Info(ctx).Result()
 	if err != nil {
@@ -77,6 +73,14 @@ func (s *Store) Examine(ctx context.Context) (*Health, error) {
 			"start; set `user default off resetpass ~* &* +@all`")
 	}
 	return h, nil
+}
+
+// Blocking says what to do where Redis refuses a worker's user BLPOP, by which idle workers wait; "" where it does not, or cannot be asked. Only workers have the right to it.
+func (s *Store) Blocking(ctx context.Context) string {
+	if err := s.Consumer(message.Channels[0], ConsumerConfig{}, nil).Blocks(ctx); answered(err) {
+		return fmt.Sprintf("Redis refuses BLPOP, by which idle workers wait: allow it (%v)", err)
+	}
+	return ""
 }
 
 // answered says that an error is one that Redis answered with.

@@ -32,6 +32,9 @@ func TestRefusals(t *testing.T) {
 			t.Errorf("without %q: %v", tt.refuses, err)
 		}
 		warnings, err := store.warnings(t.Context())
+		if blocking := store.Blocking(t.Context()); blocking != "" {
+			warnings = append(warnings, blocking)
+		}
 		if text := strings.Join(warnings, "\n"); err != nil || !strings.Contains(text, tt.warns) || (text != "") != (tt.warns != "") {
 			t.Errorf("without %q: %q, %v", tt.refuses, text, err)
 		}

@@ -97,7 +97,7 @@ func (s *Store) Ready(p Program, channels ...message.Channel) func(context.Conte
 }
 
 // errRights means that the program's user lacks rights, which only an operator can give.
-var errRights = errors.New("Redis refuses the program's user: give it the rights in docs/operations/users.acl, for the keys of RINGUP_PREFIX")
+var errRights = errors.New("the program's Redis user lacks rights: give it the rights in docs/operations/users.acl, for the keys of RINGUP_PREFIX")
 
 // readyError returns the error of one channel's answer, nil where it is ready. A key of another type is another program's, and no matter of readiness.
 func readyError(answer *redis.Cmd) error {
@@ -108,7 +108,7 @@ func readyError(answer *redis.Cmd) error {
 	case err != nil && !refused(err):
 		return unavailable(err)
 	case err != nil:
-		return nil
+		return nil //nolint:nilerr // a key of another type
 	}
 	var said readyAnswer
 	if err := decode(answer.Val(), &said); err != nil {

@@ -143,7 +143,7 @@ func TestReadyTakesWrites(t *testing.T) {
 		t.Fatal(err)
 	}
 	host, port, _ := strings.Cut(other.Addr(), ":")
-	if err := server.Client().SlaveOf(t.Context(), host, port).Err(); err != nil {
+	if err := server.Client().ReplicaOf(t.Context(), host, port).Err(); err != nil {
 		t.Fatal(err)
 	}
 	if err := ready(t.Context()); err == nil || !strings.Contains(err.Error(), "READONLY") {

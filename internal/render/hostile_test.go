@@ -2,6 +2,7 @@ package render
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 	"unicode"
@@ -12,6 +13,9 @@ import (
 	"ringup.dev/ringup/internal/event"
 	"ringup.dev/ringup/internal/message"
 )
+
+// clickable is what phones and mail programs make a link of. It takes more than a full stop behind the word www.
+var clickable = regexp.MustCompile(`://|www\.[^\s]`)
 
 // FuzzRender: whatever a POS sends in a payload's texts stays text. Of an e-mail neither the elements nor the headers change, a text or a
 // WhatsApp message gets no link, no formatting and no line that the template has not, and nothing turns what follows around.
@@ -84,7 +88,7 @@ func FuzzRender(f *testing.F) {
 			}
 			switch c {
 			case message.Email:
-				if low := strings.ToLower(m.Subject + m.Text); strings.Contains(low, "://") || strings.Contains(low, "www.") {
+				if low := strings.ToLower(m.Subject + m.Text); clickable.MatchString(low) {
 					t.Errorf("%s: there is a link in %q, %q", key(e, c, a), m.Subject, m.Text)
 				}
 				if got, want := elements(t, m.HTML), elements(t, want.HTML); got != want {
@@ -96,7 +100,7 @@ func FuzzRender(f *testing.F) {
 				}
 				fallthrough
 			default:
-				if low := strings.ToLower(m.Text); strings.Contains(low, "://") || strings.Contains(low, "www.") {
+				if low := strings.ToLower(m.Text); clickable.MatchString(low) {
 					t.Errorf("%s: there is a link in %q", key(e, c, a), m.Text)
 				}
 			}

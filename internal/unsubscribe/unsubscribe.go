@@ -119,9 +119,9 @@ func (l *Links) Open(token string) (message.Address, error) {
 	if l == nil || len(token) > maxToken {
 		return "", ErrToken
 	}
-	// Strict: one token is one text.
+	// One token is one text: Strict, and no line breaks, which the decoder passes over.
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(token)
-	if err != nil || len(raw) < 1 || raw[0] != version {
+	if err != nil || strings.ContainsAny(token, "\r\n") || len(raw) < 1 || raw[0] != version {
 		return "", ErrToken
 	}
 	for _, key := range l.keys {

@@ -360,7 +360,9 @@ func strangers() []stranger {
 			a.send(1500, 2, func(int) string { return "GET /nothing HTTP/1.1\r\nHost: ringup\r\n\r\n" + manyHeaders })
 		}},
 		{"many headers, refused, and the body announced", func(a *attack) {
-			a.send(1500, 2, func(int) string { return manyHeadersOf("POST /nothing HTTP/1.1\r\nHost: ringup\r\nContent-Length: 100000\r\n") + "\r\n" })
+			a.send(1500, 2, func(int) string {
+				return manyHeadersOf("POST /nothing HTTP/1.1\r\nHost: ringup\r\nContent-Length: 100000\r\n") + "\r\n"
+			})
 		}},
 		{"many headers behind an empty line", func(a *attack) {
 			conns := a.send(1500, 2, func(int) string { return "POST /nothing HTTP/1.1\r\nHost: ringup\r\nContent-Length: 2\r\n\r\n{}" })

@@ -97,7 +97,7 @@ func (a *attack) tills(until time.Time) (took []time.Duration, repeated int) {
 // storm makes one attack after the other, in an order of its own.
 func (a *attack) storm(seed int, until time.Time) {
 	order := strangers()
-	random := rand.New(rand.NewPCG(uint64(seed), 1)) //nolint:gosec // G404: an order that can be had again
+	random := rand.New(rand.NewPCG(uint64(seed), 1))
 	for time.Now().Before(until) {
 		random.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
 		for _, one := range order {

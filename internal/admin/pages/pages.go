@@ -102,8 +102,8 @@ func static() http.Handler {
 	const prefix = "/admin/static/"
 	files := http.StripPrefix(prefix, http.FileServerFS(sub))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !fs.ValidPath(strings.TrimPrefix(r.URL.Path, prefix)) {
-			http.NotFound(w, r) // the file server would answer 500
+		if name := strings.TrimPrefix(r.URL.Path, prefix); !fs.ValidPath(name) || name == "." {
+			http.NotFound(w, r) // the file server would answer 500, or lead to ./ with the query
 			return
 		}
 		w.Header().Set("Cache-Control", "max-age=300")
