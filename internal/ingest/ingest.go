@@ -33,11 +33,11 @@ type Enqueuer interface {
 	Enqueue(context.Context, *queue.Submission) (*queue.Acceptance, error)
 }
 
-// Options are what the handler is made of. All are required but Tracer and Routes.
+// Options are what the handler is made of. All are required but Tracer, Routes, and one of Verifier and Senders.
 type Options struct {
 	Config     Config
 	Store      *store.Store
-	Verifier   *generic.Verifier
+	Verifier   *generic.Verifier // nil: POST /webhooks/pos is not there
 	Senders    Senders // those with a form of their own; nil for none
 	Enqueuer   Enqueuer
 	Notifier   Notifier
@@ -102,7 +102,9 @@ func NewHandler(o Options) (http.Handler, error) {
 		inbound.New(http.StatusNotFound, "", "there is nothing here").Write(w)
 	})
 	r.MethodNotAllowed(notAllowed)
-	r.Post("/webhooks/pos", h.serve(true))
+	if o.Verifier != nil {
+		r.Post("/webhooks/pos", h.serve(true))
+	}
 	if o.Senders != nil {
 		r.Post("/webhooks/{sender}/{store}", h.native)
 		r.Post("/webhooks/{sender}/{store}/{key}", h.native)

@@ -86,12 +86,20 @@ func Load(ctx context.Context, env envconfig.Lookuper) (Config, error) {
 			c.Server.ShutdownDelay, c.Server.ShutdownTimeout))
 	}
 	region := c.Address.Validate()
-	errs = append(errs, c.Auth.Validate(), c.Senders.Validate(), region, c.Countries.Validate(), c.Ingest.Validate(), c.Redis.Validate(), c.Ops.Validate(), c.Log.Validate(), c.Tracing.Validate(), c.Callbacks.Validate(), c.Links.Validate(), c.Brand.Validate())
+	errs = append(errs, c.validateAuth(), c.Senders.Validate(), region, c.Countries.Validate(), c.Ingest.Validate(), c.Redis.Validate(), c.Ops.Validate(), c.Log.Validate(), c.Tracing.Validate(), c.Callbacks.Validate(), c.Links.Validate(), c.Brand.Validate())
 	if region == nil {
 		_, err := c.Staff.Store(c.Address.DefaultRegion, address.Read)
 		errs = append(errs, err)
 	}
 	return c, errors.Join(errs...)
+}
+
+// validateAuth checks the keys of POST /webhooks/pos, which may be missing where another sender has one.
+func (c *Config) validateAuth() error {
+	if !c.Auth.On() && !c.Auth.RequireSignature && c.Senders.On() {
+		return nil
+	}
+	return c.Auth.Validate()
 }
 
 // Ingest is the program, its ports bound.
@@ -123,9 +131,11 @@ func New(c Config, log *slog.Logger) (*Ingest, error) {
 	if err != nil {
 		return nil, err
 	}
-	verifier, err := generic.New(c.Auth, time.Now)
-	if err != nil {
-		return nil, err
+	var verifier *generic.Verifier // nil without a key of POST /webhooks/pos
+	if c.Auth.On() {
+		if verifier, err = generic.New(c.Auth, time.Now); err != nil {
+			return nil, err
+		}
 	}
 	senders, err := catalog.New(c.Senders)
 	if err != nil {
@@ -246,7 +256,9 @@ func (i *Ingest) Run(ctx context.Context) error {
 	beside.Go(func() { i.deliveries.Run(background) })
 	go i.store.LogWarnings(background)
 	if i.config.env != nil {
-		go config.Follow(background, i.config.env, i.log, i.config.Auth, i.verifier.Use)
+		if i.verifier != nil {
+			go config.Follow(background, i.config.env, i.log, i.config.Auth, i.verifier.Use)
+		}
 		go config.Follow(background, i.config.env, i.log, i.config.Senders, i.senders.Use)
 	}
 	i.log.Info("ingest serves", "port", i.Addr(), "ops", i.OpsAddr(), "channels", i.config.Staff.Channels)

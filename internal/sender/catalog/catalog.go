@@ -23,6 +23,16 @@ type Config struct {
 	Square      square.Config
 }
 
+// On reports whether any sender has a key.
+func (c *Config) On() bool {
+	for _, keys := range []secret.Keys{c.Shopify.Secrets, c.WooCommerce.Secrets, c.Stripe.Secrets, c.Toast.Secrets, c.Square.Keys} {
+		if len(keys) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // Validate reports every setting that cannot work, each with its variable.
 func (c *Config) Validate() error { return c.Square.Validate() }
 
