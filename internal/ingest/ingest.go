@@ -38,7 +38,7 @@ type Options struct {
 	Config     Config
 	Store      *store.Store
 	Verifier   *generic.Verifier // nil: POST /webhooks/pos is not there
-	Senders    Senders // those with a form of their own; nil for none
+	Senders    Senders           // those with a form of their own; nil for none
 	Enqueuer   Enqueuer
 	Notifier   Notifier
 	Registerer prometheus.Registerer

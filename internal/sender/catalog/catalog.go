@@ -2,6 +2,7 @@
 package catalog
 
 import (
+	"slices"
 	"sync/atomic"
 
 	"ringup.dev/ringup/internal/config/secret"
@@ -25,12 +26,7 @@ type Config struct {
 
 // On reports whether any sender has a key.
 func (c *Config) On() bool {
-	for _, keys := range []secret.Keys{c.Shopify.Secrets, c.WooCommerce.Secrets, c.Stripe.Secrets, c.Toast.Secrets, c.Square.Keys} {
-		if len(keys) > 0 {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(Guides, func(g Guide) bool { return len(*g.Keys(c)) > 0 })
 }
 
 // Validate reports every setting that cannot work, each with its variable.
@@ -79,15 +75,6 @@ func (s *Senders) Get(store, name string) (sender.Sender, bool) {
 	}
 	one, found := (*s.byName.Load())[name]
 	return one, found
-}
-
-// Names returns the names of the senders that are on.
-func (s *Senders) Names() []string {
-	var names []string
-	for name := range *s.byName.Load() {
-		names = append(names, name)
-	}
-	return names
 }
 
 func bytesOf(keys secret.Keys) [][]byte {
