@@ -5,8 +5,10 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"ringup.dev/ringup/internal/admin"
 	"ringup.dev/ringup/internal/config"
 	"ringup.dev/ringup/internal/sender/catalog"
 	"ringup.dev/ringup/internal/sender/sample"
@@ -26,7 +29,7 @@ func Senders(env envconfig.Lookuper) *cobra.Command {
 		Use: "senders", Short: "How Shopify, WooCommerce, Square, Stripe and Toast reach ringup, and whether they do", Args: cobra.NoArgs,
 		Long: "For each sender the address to paste into its page, what to choose there, and the variable of its key. It reads the environment of ingest: PUBLIC_URL, and whether each key is set.\n" +
 			"docs/senders has it step by step.",
-		Example: "  ringup senders\n  ringup senders log",
+		Example: "  ringup senders\n  ringup senders log\n  ringup senders replay --yes",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			all, err := setups(cmd.Context(), env)
 			if err != nil {
@@ -37,6 +40,86 @@ func Senders(env envconfig.Lookuper) *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON, for programs")
+	cmd.AddCommand(sendersLog(env), changeAside(env, "replay", "Have ingest read webhooks again that are set aside"), changeAside(env, "delete", "Delete webhooks that are set aside"))
+	return cmd
+}
+
+// sendersLog returns the command that shows the latest webhooks.
+func sendersLog(env envconfig.Lookuper) *cobra.Command {
+	c := &adminClient{env: env}
+	cmd := &cobra.Command{
+		Use: "log", Short: "The latest webhooks of each sender, and those that are set aside", Args: cobra.NoArgs,
+		Long: "The latest webhooks of each sender with their outcomes, and those that are set aside, through the admin program's API. ADMIN_TOKEN signs in.",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			var answer admin.SenderLogs
+			if err := c.call(cmd.Context(), http.MethodGet, "/senders", nil, &answer); err != nil {
+				return err
+			}
+			return c.show(cmd.OutOrStdout(), answer, func(w io.Writer) { printSenderLogs(w, &answer) })
+		},
+	}
+	c.flags(cmd)
+	return cmd
+}
+
+// shownDeliveries is how many of a sender's webhooks the table has; JSON has all.
+const shownDeliveries = 20
+
+func printSenderLogs(w io.Writer, logs *admin.SenderLogs) {
+	if len(logs.Senders) == 0 {
+		_, _ = fmt.Fprintln(w, "no sender with a form of its own has posted a webhook yet")
+	}
+	for _, one := range logs.Senders {
+		_, _ = fmt.Fprintf(w, "%s\tWEBHOOKS\tLATEST\n", strings.ToUpper(one.Sender))
+		for _, outcome := range slices.Sorted(maps.Keys(one.Outcomes)) {
+			_, _ = fmt.Fprintf(w, "%s\t%d\t%s\n", cell(outcome), one.Outcomes[outcome].Count, one.Outcomes[outcome].Last.Format(time.DateTime))
+		}
+		_, _ = fmt.Fprintln(w)
+		for _, d := range one.Latest[:min(len(one.Latest), shownDeliveries)] {
+			_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", d.At.Format(time.DateTime), cell(d.Topic), cell(d.Outcome), cell(cmp.Or(d.Why, strings.Join(d.Events, " "))))
+		}
+		_, _ = fmt.Fprintln(w)
+	}
+	if len(logs.Aside) > 0 {
+		_, _ = fmt.Fprintln(w, "SET ASIDE\tSENDER\tWHY\tID")
+	}
+	for _, a := range logs.Aside {
+		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", a.At.Format(time.DateTime), cell(a.Sender), cell(a.Why), cell(a.ID))
+	}
+}
+
+// changeAside returns a command about webhooks that are set aside: replay or delete.
+func changeAside(env envconfig.Lookuper, name, short string) *cobra.Command {
+	c := &adminClient{env: env}
+	var yes bool
+	var request admin.AsideRequest
+	cmd := &cobra.Command{
+		Use: name + " [ID...]", Short: short,
+		Long: short + ": those that are named, or all. It goes through the admin program's API; ADMIN_TOKEN signs in. What ingest still cannot read stays set aside.",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			request.IDs = args
+			if !yes {
+				what := "all webhooks"
+				if len(args) > 0 {
+					what = fmt.Sprintf("%d webhooks", len(args))
+				}
+				if err := confirm(cmd, fmt.Sprintf("%s: %s that are set aside?", name, what)); err != nil {
+					return err
+				}
+			}
+			var answer admin.AsideResult
+			if err := c.call(cmd.Context(), http.MethodPost, "/senders/"+name, request, &answer); err != nil {
+				return err
+			}
+			if answer.Count == 0 {
+				return nothing("nothing like that is set aside")
+			}
+			return c.show(cmd.OutOrStdout(), answer, func(w io.Writer) { _, _ = fmt.Fprintf(w, "%s: %d\n", name, answer.Count) })
+		},
+	}
+	c.flags(cmd)
+	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
+	cmd.Flags().StringVar(&request.Why, "why", "", "for the audit log")
 	return cmd
 }
 

@@ -19,7 +19,7 @@ import (
 // scripts are all there are: a line each here, a line in compile, and a file lua/<name>.lua. The structs of their arguments and answers are in
 // the files that call them.
 type scripts struct {
-	enqueue, claim, settle, renew, heartbeat, clock, restore, report, operate, purge, forget, retain, recipients, rekey, bodies script
+	enqueue, claim, settle, renew, heartbeat, clock, restore, report, operate, purge, forget, retain, recipients, rekey, bodies, aside, noted script
 }
 
 // compile puts the scripts together, once per program.
@@ -40,6 +40,8 @@ var compile = sync.OnceValue(func() scripts {
 		recipients: newScript[recipientsArgs, recipientsAnswer]("recipients"),
 		rekey:      newScript[rekeyArgs, struct{}]("rekey"),
 		bodies:     newScript[bodiesArgs, bodiesAnswer]("bodies"),
+		aside:      newScript[asideArgs, asideAnswer]("aside"),
+		noted:      newScript[notedArgs, struct{}]("noted"),
 	}
 })
 

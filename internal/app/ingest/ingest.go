@@ -116,6 +116,7 @@ type Ingest struct {
 	traces     *otlp.Tracing
 	verifier   *generic.Verifier
 	senders    *catalog.Senders
+	handler    *ingest.Handler
 	draining   atomic.Bool
 }
 
@@ -131,11 +132,9 @@ func New(c Config, log *slog.Logger) (*Ingest, error) {
 	if err != nil {
 		return nil, err
 	}
-	var verifier *generic.Verifier // nil without a key of POST /webhooks/pos
-	if c.Auth.On() {
-		if verifier, err = generic.New(c.Auth, time.Now); err != nil {
-			return nil, err
-		}
+	verifier, err := verifierOf(&c.Auth)
+	if err != nil {
+		return nil, err
 	}
 	senders, err := catalog.New(c.Senders)
 	if err != nil {
@@ -154,7 +153,7 @@ func New(c Config, log *slog.Logger) (*Ingest, error) {
 		return nil, err
 	}
 	handler, err := ingest.NewHandler(ingest.Options{
-		Config: c.Ingest, Store: shop, Verifier: verifier, Senders: senders, Enqueuer: producer, Notifier: store, Registerer: registry, Log: log,
+		Config: c.Ingest, Store: shop, Verifier: verifier, Senders: senders, Kept: store, Enqueuer: producer, Notifier: store, Registerer: registry, Log: log,
 		Tracer: traces.Tracer(), Routes: routes,
 	})
 	if err != nil {
@@ -170,7 +169,7 @@ func New(c Config, log *slog.Logger) (*Ingest, error) {
 	if err != nil {
 		return nil, errors.Join(err, operators.Close())
 	}
-	i := &Ingest{config: c, log: log, store: store, producer: producer, sweeper: sweeper, deliveries: deliveries, traces: traces, verifier: verifier, senders: senders, ops: operators}
+	i := &Ingest{config: c, log: log, store: store, producer: producer, sweeper: sweeper, deliveries: deliveries, traces: traces, verifier: verifier, senders: senders, handler: handler, ops: operators}
 	limits := c.Ingest.Limits(app.BoundMemory())
 	log.Info("limits", "memory", limits.Memory, "max_connections", limits.Connections, "max_inflight_bytes", limits.Inflight)
 	if limits.Worst() > limits.Memory {
@@ -184,6 +183,14 @@ func New(c Config, log *slog.Logger) (*Ingest, error) {
 	}
 	i.listener = i.public.Listener(listener)
 	return i, nil
+}
+
+// verifierOf returns the verifier of POST /webhooks/pos; nil where that has no key.
+func verifierOf(c *generic.Config) (*generic.Verifier, error) {
+	if !c.On() {
+		return nil, nil
+	}
+	return generic.New(*c, time.Now)
 }
 
 // shop returns the store of the environment. Default recipients that are listed twice are logged.
@@ -254,6 +261,7 @@ func (i *Ingest) Run(ctx context.Context) error {
 	var beside sync.WaitGroup
 	beside.Go(func() { i.sweeper.Run(background) })
 	beside.Go(func() { i.deliveries.Run(background) })
+	beside.Go(func() { i.handler.Run(background) })
 	go i.store.LogWarnings(background)
 	if i.config.env != nil {
 		if i.verifier != nil {
