@@ -54,7 +54,7 @@ var floors = []floor{
 // testOnly are packages that only tests import.
 var testOnly = []string{
 	"archtest", "configdoc", "glossarytest", "metricsdoc", "redistest", "admin/admintest", "provider/providertest", "provider/providertest/acme",
-	"provider/providertest/acme/send", "queue/queuetest", "sender/sendertest", "report/reporttest",
+	"provider/providertest/acme/send", "queue/queuetest", "sender/sendertest", "sender/sendertest/acme", "report/reporttest",
 }
 
 // row returns the place of a package among the floors; -1 where it has none.
