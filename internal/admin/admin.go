@@ -32,6 +32,7 @@ type Queues interface {
 	SuppressionList
 	AuditLog
 	SessionStore
+	SenderLog
 }
 
 // Jobs are looked at and changed one by one.
@@ -75,6 +76,17 @@ type SuppressionList interface {
 type AuditLog interface {
 	Record(context.Context, queue.AuditEntry) error
 	Audit(ctx context.Context, limit int) ([]queue.AuditEntry, error)
+}
+
+// SenderLog has the latest webhooks of senders, and those that are set aside.
+type SenderLog interface {
+	Senders(context.Context) ([]queue.SenderState, error)
+	Aside(context.Context) ([]queue.SetAside, error)
+	// AsideBody returns nil for a webhook that is not there any more.
+	AsideBody(ctx context.Context, id string) ([]byte, error)
+	// Replay and DropAside take all that are set aside where no ids are named.
+	Replay(ctx context.Context, ids []string) (int, error)
+	DropAside(ctx context.Context, ids []string) (int, error)
 }
 
 // Renderer makes the message of a job, to show it.

@@ -24,6 +24,9 @@ const (
 	auditUnsuppress = "unsuppress"
 	auditImport     = "import-suppressed"
 	auditExport     = "export-suppressed"
+	auditReplay     = "replay-aside"
+	auditDropAside  = "delete-aside"
+	auditShowAside  = "reveal-aside"
 )
 
 // AuditEntries are entries of the audit log, the latest first.

@@ -109,7 +109,7 @@ var nevers = []never{
 	},
 	{
 		packages:  []string{module + "*"},
-		except:    append([]string{module + "internal/ingest", module + "internal/app/ingest", module + "internal/preview", module + "internal/cli", module + "internal/sender"}, tests...),
+		except:    append([]string{module + "internal/ingest", module + "internal/app/ingest", module + "internal/preview", module + "internal/app/dev", module + "internal/cli", module + "internal/sender"}, tests...),
 		forbidden: []string{module + "internal/sender"}, direct: true,
 		reason: "behind ingest there are events; a till's own JSON stops there",
 	},

@@ -36,7 +36,7 @@ var floors = []floor{
 	{3, []string{"provider/transport"}},
 	{3, []string{"sender", "sender/fields"}},
 	{3, []string{"sender/shopify", "sender/woocommerce", "sender/stripe", "sender/toast", "sender/square"}},
-	{3, []string{"sender/catalog"}},
+	{3, []string{"sender/catalog", "sender/sample"}},
 	{3, []string{"sender/generic", "provider/twilio", "provider/sendgrid", "provider/aws", "provider/whatsapp", "provider/sandbox"}},
 	{3, []string{"provider/twilio/send", "provider/sendgrid/send", "provider/aws/send", "provider/whatsapp/send"}},
 	{3, []string{"provider/catalog", "provider/callbacks"}},
@@ -54,7 +54,7 @@ var floors = []floor{
 // testOnly are packages that only tests import.
 var testOnly = []string{
 	"archtest", "configdoc", "glossarytest", "metricsdoc", "redistest", "admin/admintest", "provider/providertest", "provider/providertest/acme",
-	"provider/providertest/acme/send", "queue/queuetest", "sender/sendertest", "report/reporttest",
+	"provider/providertest/acme/send", "queue/queuetest", "sender/sendertest", "sender/sendertest/acme", "report/reporttest",
 }
 
 // row returns the place of a package among the floors; -1 where it has none.

@@ -97,7 +97,7 @@ func printForgotten(w io.Writer, f *admin.ForgetResult) {
 	}{{queue.Waiting, f.Waiting}, {queue.Retrying, f.Retry}, {queue.Scheduled, f.Held}, {queue.Failed, f.Failed}, {queue.Completed, f.Completed}} {
 		_, _ = fmt.Fprintf(w, "%s\t%d\n", admin.StateName(line.state), line.n)
 	}
-	_, _ = fmt.Fprintf(w, "sandbox outbox\t%d\n", f.Outbox)
+	_, _ = fmt.Fprintf(w, "sandbox outbox\t%d\nset aside\t%d\n", f.Outbox, f.Aside)
 	for _, id := range f.Sending {
 		_, _ = fmt.Fprintf(w, "in flight, left to its worker: run it again\t%s\n", cell(id))
 	}

@@ -22,14 +22,22 @@ import (
 func Send(env envconfig.Lookuper) *cobra.Command {
 	var url, file string
 	var given payloadFlags
+	var native nativeFlags
 	cmd := &cobra.Command{
 		Use:   "send",
 		Short: "Post a webhook, signed, as a POS would",
 		Long: "Post a webhook, with WEBHOOK_AUTH_TOKEN as its token and signed with WEBHOOK_SECRET, and print the answer. Missing fields are the " +
-			"sample's.\nThe command succeeds when the webhook is accepted.",
-		Example: "  ringup send --phone +12025550143 --event order_create\n  ringup send --file webhook.json --url https://ringup.example.com",
+			"sample's.\nWith --as, post a webhook of another sender in that sender's form, signed with the sender's key (`ringup senders` names its variable): a sample, of a sale that was made now.\n" +
+			"The command succeeds when the webhook is accepted.",
+		Example: "  ringup send --phone +12025550143 --event order_create\n  ringup send --file webhook.json --url https://ringup.example.com\n  ringup send --as shopify --topic orders/paid",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if native.sender != "" || native.topic != "" {
+				if file != "" || given != (payloadFlags{}) {
+					return usage("--as posts the sample of a topic: it goes with --topic, --key and --url alone")
+				}
+				return native.send(cmd, env, url)
+			}
 			var credentials webhookConfig
 			if err := config.Read(cmd.Context(), env, &credentials); err != nil {
 				return err
@@ -50,6 +58,7 @@ func Send(env envconfig.Lookuper) *cobra.Command {
 		},
 	}
 	flags := cmd.Flags()
+	native.flags(flags)
 	flags.StringVar(&url, "url", "http://localhost:3000", "the address of ingest")
 	flags.StringVar(&given.event, "event", "", "the event type: "+event.Names()+" (pos_save)")
 	flags.StringVar(&given.id, "id", "", "the webhook's id; the same one again sends nothing twice (a new one)")

@@ -16,7 +16,11 @@ import (
 	"github.com/sethvargo/go-envconfig"
 
 	"ringup.dev/ringup/internal/cli"
+	"ringup.dev/ringup/internal/config/secret"
+	"ringup.dev/ringup/internal/sender"
+	"ringup.dev/ringup/internal/sender/catalog"
 	"ringup.dev/ringup/internal/sender/generic"
+	"ringup.dev/ringup/internal/sender/sample"
 )
 
 // send runs the command against a server that looks at what comes, and answers with a status.
@@ -90,6 +94,93 @@ func TestSendTestOrder(t *testing.T) {
 	for status, taken := range map[int]bool{200: true, 202: true, 204: false, 422: false} {
 		if _, _, err := send(t, status, `{"data":{"test":true}}`, "--file", "-"); (err == nil) != taken {
 			t.Errorf("HTTP %d: %v", status, err)
+		}
+	}
+}
+
+// TestSendAs: the samples of every sender are taken by that sender with the key of its variable, or that of --key.
+func TestSendAs(t *testing.T) {
+	t.Parallel()
+	for _, g := range catalog.Guides {
+		var c catalog.Config
+		*g.Keys(&c) = secret.Keys{"a key of the shop"}
+		c.Square.NotificationURL = "https://hooks.example.com/webhooks/square/default"
+		senders, err := catalog.New(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		from, _ := senders.Get("default", g.Name)
+		for _, given := range []struct{ env, flag string }{{"a key of the shop,an old key of the shop", ""}, {"another key of the shop", "a key of the shop"}} {
+			var failed error
+			taken := 0
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				body, _ := io.ReadAll(r.Body)
+				taken++
+				if failed = from.Verify(&sender.Delivery{Header: r.Header, Body: body, At: time.Now()}); failed != nil || r.URL.Path != g.Path() {
+					w.WriteHeader(http.StatusUnauthorized)
+				}
+			}))
+			cmd := cli.Send(envconfig.MapLookuper(map[string]string{g.Variable: given.env, "SQUARE_NOTIFICATION_URL": c.Square.NotificationURL}))
+			cmd.SetOut(io.Discard)
+			cmd.SetErr(io.Discard)
+			args := []string{"--url", server.URL, "--as", g.Name, "--topic", sample.Topics(g.Name)[0]}
+			if given.flag != "" {
+				args = append(args, "--key", given.flag)
+			}
+			cmd.SetArgs(args)
+			if err := cmd.ExecuteContext(t.Context()); err != nil || failed != nil || taken != 1 {
+				t.Errorf("%s %q: %v, %v", g.Name, args, err, failed)
+			}
+			server.Close()
+		}
+	}
+	for name, args := range map[string][]string{
+		"nobody": {"--as", "nobody", "--topic", "x"}, "no key": {"--as", "shopify", "--topic", "orders/paid"}, "no topic": {"--as", "shopify", "--key", "k"},
+		"with a field of /webhooks/pos": {"--as", "shopify", "--topic", "orders/paid", "--key", "k", "--phone", "1"}, "no sender": {"--topic", "orders/paid"},
+	} {
+		cmd := cli.Send(envconfig.MapLookuper(nil))
+		cmd.SetOut(io.Discard)
+		cmd.SetErr(io.Discard)
+		cmd.SetArgs(append(args, "--url", "http://127.0.0.1:9"))
+		if err := cmd.ExecuteContext(t.Context()); cli.Code(err) != cli.ExitUsage {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestSenders: the command names for each sender the address to paste, the variable, and whether it is on.
+func TestSenders(t *testing.T) {
+	t.Parallel()
+	run := func(env map[string]string, args ...string) string {
+		cmd := cli.Senders(envconfig.MapLookuper(env))
+		var printed bytes.Buffer
+		cmd.SetOut(&printed)
+		cmd.SetArgs(args)
+		if err := cmd.ExecuteContext(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		return printed.String()
+	}
+	text := run(map[string]string{"PUBLIC_URL": "https://hooks.example.com/", "SHOPIFY_WEBHOOK_SECRET": "a key of the shop"})
+	for _, g := range catalog.Guides {
+		if !strings.Contains(text, "https://hooks.example.com"+g.Path()+"\n") || !strings.Contains(text, g.Variable) || !strings.Contains(text, strings.Join(g.Tick, ", ")) {
+			t.Errorf("%s is not whole in\n%s", g.Name, text)
+		}
+	}
+	if strings.Count(text, " on, ") != 1 || strings.Contains(text, "a key") {
+		t.Errorf("%s", text)
+	}
+	var all []struct {
+		Sender, Address string
+		On              bool
+	}
+	const signed = "https://other.example.com/sq"
+	if err := json.Unmarshal([]byte(run(map[string]string{"SQUARE_NOTIFICATION_URL": signed, "SQUARE_SIGNATURE_KEY": "a key of the shop"}, "--json")), &all); err != nil || len(all) != len(catalog.Guides) {
+		t.Fatal(err, all)
+	}
+	for _, one := range all {
+		if one.On != (one.Sender == "square") || (one.Address == signed) != one.On {
+			t.Errorf("%+v", one)
 		}
 	}
 }

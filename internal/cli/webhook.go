@@ -38,29 +38,35 @@ func postWebhook(ctx context.Context, c webhookConfig, base string, payload []by
 	if err != nil || u.Host == "" {
 		return webhookAnswer{}, fmt.Errorf("%q is not the address of ingest: give one as http://localhost:3000", base)
 	}
-	ctx, cancel := context.WithTimeout(ctx, webhookTimeout)
-	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, u.JoinPath("/webhooks/pos").String(), bytes.NewReader(payload))
-	if err != nil {
-		return webhookAnswer{}, err
-	}
-	r.Header.Set("Content-Type", "application/json")
+	header := http.Header{"Content-Type": {"application/json"}}
 	if token := c.Token.First(); token != "" {
-		r.Header.Set("Authorization", "Bearer "+token.Reveal())
+		header.Set("Authorization", "Bearer "+token.Reveal())
 	}
 	if key := c.Secret.First(); key != "" {
 		mac := hmac.New(sha256.New, []byte(key.Reveal()))
 		mac.Write(payload)
-		r.Header.Set("X-Webhook-Signature", "sha256="+hex.EncodeToString(mac.Sum(nil)))
+		header.Set("X-Webhook-Signature", "sha256="+hex.EncodeToString(mac.Sum(nil)))
 	}
+	return post(ctx, u.JoinPath("/webhooks/pos").String(), header, payload)
+}
+
+// post sends a body to an endpoint of ingest. An error says that there was no answer.
+func post(ctx context.Context, endpoint string, header http.Header, body []byte) (webhookAnswer, error) {
+	ctx, cancel := context.WithTimeout(ctx, webhookTimeout)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, endpoint, bytes.NewReader(body))
+	if err != nil {
+		return webhookAnswer{}, err
+	}
+	r.Header = header
 	resp, err := http.DefaultClient.Do(r)
 	if err != nil {
-		return webhookAnswer{}, fmt.Errorf("ingest does not answer at %s: %w", base, err)
+		return webhookAnswer{}, fmt.Errorf("ingest does not answer at %s: %w", endpoint, err)
 	}
 	defer func() { _ = resp.Body.Close() }()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	text, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
 	if err != nil {
 		return webhookAnswer{}, fmt.Errorf("ingest's answer broke off: %w", err)
 	}
-	return webhookAnswer{Status: resp.StatusCode, Body: body}, nil
+	return webhookAnswer{Status: resp.StatusCode, Body: text}, nil
 }

@@ -49,6 +49,15 @@ func (e *Event) Key() string {
 	return e.Store + "\x00" + e.Sender + "\x00" + e.ID // no id has a control character
 }
 
+// KeysOf returns the keys that an event with an id may have in DefaultStore: that of POST /webhooks/pos, and where the id begins with a sender's name, that sender's.
+func KeysOf(id string) []string {
+	keys := []string{id}
+	if sender, _, named := strings.Cut(id, "/"); named && sender != "" {
+		keys = append(keys, (&Event{Store: DefaultStore, Sender: sender, ID: id}).Key())
+	}
+	return keys
+}
+
 // Sale is what was sold, for how much, and how it was paid.
 type Sale struct {
 	TransactionID string

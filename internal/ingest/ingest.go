@@ -33,12 +33,13 @@ type Enqueuer interface {
 	Enqueue(context.Context, *queue.Submission) (*queue.Acceptance, error)
 }
 
-// Options are what the handler is made of. All are required but Tracer and Routes.
+// Options are what the handler is made of. All are required but Tracer, Routes, Kept, and one of Verifier and Senders.
 type Options struct {
 	Config     Config
 	Store      *store.Store
-	Verifier   *generic.Verifier
-	Senders    Senders // those with a form of their own; nil for none
+	Verifier   *generic.Verifier // nil: POST /webhooks/pos is not there
+	Senders    Senders           // those with a form of their own; nil for none
+	Kept       Kept              // nil: deliveries are not noted, and a body that is malformed is answered 503
 	Enqueuer   Enqueuer
 	Notifier   Notifier
 	Registerer prometheus.Registerer
@@ -60,12 +61,19 @@ type handler struct {
 	skipped    *prometheus.CounterVec
 	notes      *prometheus.CounterVec
 	deliveries *prometheus.CounterVec
+	latest     deliveryLog
 	decoding   chan struct{}  // as many at a time as there are processors: a payload takes up to a hundred times its bytes meanwhile
 	zone       *time.Location // of the store
 }
 
+// Handler answers the public endpoints. Its Run works beside.
+type Handler struct {
+	http.Handler
+	inner *handler
+}
+
 // NewHandler returns the public endpoints. Errors are of the configuration.
-func NewHandler(o Options) (http.Handler, error) {
+func NewHandler(o Options) (*Handler, error) {
 	if err := o.Config.Validate(); err != nil {
 		return nil, err
 	}
@@ -97,26 +105,33 @@ func NewHandler(o Options) (http.Handler, error) {
 		}, []string{"sender", "outcome"}),
 	}
 	o.Registerer.MustRegister(h.webhooks, h.seconds, h.skipped, h.notes, h.deliveries)
+	return &Handler{h.routes(), h}, nil
+}
+
+// routes returns the endpoints.
+func (h *handler) routes() http.Handler {
 	r := chi.NewRouter()
 	r.NotFound(func(w http.ResponseWriter, _ *http.Request) {
 		inbound.New(http.StatusNotFound, "", "there is nothing here").Write(w)
 	})
 	r.MethodNotAllowed(notAllowed)
-	r.Post("/webhooks/pos", h.serve(true))
-	if o.Senders != nil {
+	if h.Verifier != nil {
+		r.Post("/webhooks/pos", h.serve(true))
+	}
+	if h.Senders != nil {
 		r.Post("/webhooks/{sender}/{store}", h.native)
 		r.Post("/webhooks/{sender}/{store}/{key}", h.native)
 	}
 	r.Get("/v1/notifications/{id}", h.notifications)
-	for _, add := range o.Routes {
+	for _, add := range h.Routes {
 		add(r)
 	}
-	if o.Config.TestEndpoints {
+	if h.Config.TestEndpoints {
 		r.Post("/test/simulate-webhook", h.serve(false))
 		r.Post("/webhooks/test", h.dryRun)
 		r.Get("/test/webhook-sample", h.samples)
 	}
-	return r, nil
+	return r
 }
 
 // accepted is the answer to a webhook that was taken.

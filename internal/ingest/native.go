@@ -10,6 +10,7 @@ import (
 
 	"ringup.dev/ringup/internal/event"
 	"ringup.dev/ringup/internal/inbound"
+	"ringup.dev/ringup/internal/queue"
 	"ringup.dev/ringup/internal/sender"
 )
 
@@ -36,50 +37,75 @@ func (h *handler) native(w http.ResponseWriter, r *http.Request) {
 		inbound.New(http.StatusNotFound, "", "there is no such sender or store").Write(w)
 		return
 	}
-	reading, outcome, err := h.take(r, from, start)
+	d := &sender.Delivery{Header: r.Header, Key: chi.URLParam(r, "key"), At: start}
+	reading, outcome, err := h.take(r, from, d)
+	noted := queue.Delivery{At: start.UTC(), Outcome: outcome, Bytes: len(d.Body), Header: d.Header}
 	if err != nil {
 		p := inbound.AsProblem(err)
 		outcome = p.Outcome
 		p.Write(w)
+		noted.Outcome, noted.Why = outcome, p.Detail
 		if p.Status == http.StatusInternalServerError {
 			h.Log.Error("webhook failed", "sender", name, "error", err)
 		} else if h.logged.Allow(clientOf(r)) {
 			h.Log.Warn("webhook refused", "status", p.Status, "sender", name, "reason", p.Outcome)
 		}
 	} else {
-		reply := reading.Reply
-		if reply.Status == 0 {
-			reply = inbound.OK
-		}
-		reply.Write(w)
-		h.Log.Info("webhook "+outcome, "sender", name, "topic", reading.Topic, "webhook", ids(reading.Events), "took", time.Since(start))
+		reading.reply().Write(w)
+		noted.Topic, noted.Events, noted.Why = reading.Topic, ids(reading.Events), reading.aside
+		h.Log.Info("webhook "+outcome, "sender", name, "topic", reading.Topic, "webhook", noted.Events, "took", time.Since(start))
+	}
+	if h.Kept != nil {
+		h.latest.add(name, noted)
 	}
 	h.deliveries.WithLabelValues(name, outcome).Inc()
 	h.seconds.Observe(time.Since(start).Seconds())
 }
 
-// take verifies a webhook, decodes it and puts its messages into the queue. The outcome is that of its last event. Errors: *inbound.Problem, and any other for
+// taken is a webhook that is answered 200: what it says, or why it could not be read and is set aside.
+type taken struct {
+	*sender.Reading
+	aside string
+}
+
+// reply returns the sender's handshake, or the usual answer.
+func (t *taken) reply() inbound.Reply {
+	if t.Reply.Status == 0 {
+		return inbound.OK
+	}
+	return t.Reply
+}
+
+// take reads the body into d, verifies and decodes it, and puts its messages into the queue; what cannot be read is set aside. Errors: *inbound.Problem, and any other for
 // a fault of ours.
-func (h *handler) take(r *http.Request, from sender.Sender, at time.Time) (*sender.Reading, string, error) {
-	body, err := h.anyBody.Read(r)
-	if err != nil {
+func (h *handler) take(r *http.Request, from sender.Sender, d *sender.Delivery) (*taken, string, error) {
+	var err error
+	if d.Body, err = h.anyBody.Read(r); err != nil {
 		return nil, "", err
 	}
-	d := &sender.Delivery{Header: r.Header, Body: body, Key: chi.URLParam(r, "key"), At: at}
 	if err := from.Verify(d); err != nil {
 		return nil, "", inbound.New(http.StatusUnauthorized, outcomeUnauthorized, err.Error())
 	}
-	reading, err := h.read(r.Context(), from, d)
+	reading, outcome, err := h.told(r.Context(), from, d)
 	var malformed *sender.MalformedError
-	switch {
-	case errors.As(err, &malformed):
-		return nil, "", inbound.New(http.StatusServiceUnavailable, outcomeMalformed, malformed.Error())
-	case err != nil:
+	if errors.As(err, &malformed) {
+		reading, outcome = &sender.Reading{}, outcomeMalformed
+		err = h.setAside(r.Context(), chi.URLParam(r, "sender"), chi.URLParam(r, "store"), d, malformed.Error())
+		return &taken{reading, malformed.Error()}, outcome, err
+	}
+	return &taken{Reading: reading}, outcome, err
+}
+
+// told decodes a webhook that was verified, and puts its messages into the queue. The outcome is that of its last event. Errors: *sender.MalformedError,
+// *inbound.Problem, and any other for a fault of ours.
+func (h *handler) told(ctx context.Context, from sender.Sender, d *sender.Delivery) (*sender.Reading, string, error) {
+	reading, err := h.read(ctx, from, d)
+	if err != nil {
 		return nil, "", err
 	}
 	outcome := string(reading.Skip)
 	for _, e := range reading.Events {
-		if outcome, err = h.one(r.Context(), e); err != nil {
+		if outcome, err = h.one(ctx, e); err != nil {
 			return nil, "", err
 		}
 		h.webhooks.WithLabelValues(string(e.Type), outcome).Inc()

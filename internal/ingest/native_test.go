@@ -185,3 +185,33 @@ func TestAnyContentType(t *testing.T) {
 		t.Errorf("ping: HTTP %d %q", resp.StatusCode, answer)
 	}
 }
+
+// TestWithoutPos: where other senders have the only keys, /webhooks/pos is not there, and nobody may ask for notifications.
+func TestWithoutPos(t *testing.T) {
+	t.Parallel()
+	senders, err := catalog.New(catalog.Config{Shopify: shopify.Config{Secrets: secret.Keys{shopKey}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	took := &fakeQueue{}
+	h, err := NewHandler(Options{
+		Config: Config{MaxBodyBytes: 1 << 20}, Store: shop(message.Channels...), Senders: senders, Enqueuer: took, Notifier: took,
+		Registerer: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(h)
+	defer server.Close()
+	if resp := request(t, server.URL+"/webhooks/pos", "{}", http.Header{"Content-Type": {"application/json"}}); resp.StatusCode != http.StatusNotFound {
+		t.Errorf("/webhooks/pos: HTTP %d", resp.StatusCode)
+	}
+	resp, err := http.Get(server.URL + "/v1/notifications/x") //nolint:noctx // a test
+	if err != nil || resp.StatusCode != http.StatusUnauthorized {
+		t.Errorf("notifications: %v %v", resp.StatusCode, err)
+	}
+	_ = resp.Body.Close()
+	if resp := deliver(t, server.URL+"/webhooks/shopify/default", "orders/paid", fmt.Sprintf(paidOrder, false), shopKey); resp.StatusCode != http.StatusOK || len(took.took) != 1 {
+		t.Errorf("shopify: HTTP %d", resp.StatusCode)
+	}
+}

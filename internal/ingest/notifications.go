@@ -19,6 +19,10 @@ type Notifier interface {
 
 // notifications answers with the state of a webhook's messages. It takes the token, even where webhooks are only signed: a GET has no signature.
 func (h *handler) notifications(w http.ResponseWriter, r *http.Request) {
+	if h.Verifier == nil {
+		inbound.New(http.StatusUnauthorized, "", "nobody may ask this: ingest has no WEBHOOK_AUTH_TOKEN").Write(w)
+		return
+	}
 	if err := h.Verifier.Bearer(r.Header); err != nil {
 		w.Header().Set("WWW-Authenticate", "Bearer")
 		inbound.New(http.StatusUnauthorized, "", err.Error()).Write(w)

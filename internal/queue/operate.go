@@ -107,6 +107,7 @@ type Forgotten struct {
 	Failed    int `json:"failed"`
 	Completed int `json:"completed"`
 	Outbox    int `json:"outbox"` // messages in the outbox of the sandbox
+	Aside     int `json:"aside"`  // webhooks that are set aside
 	// Sending are the ids of the person's jobs in flight, a hundred at most. They are left to their workers: the search has to be made again
 	// when they have ended.
 	Sending []string `json:"sending"`
@@ -115,7 +116,7 @@ type Forgotten struct {
 
 // Found counts what was found, without the jobs in flight.
 func (f *Forgotten) Found() int {
-	return f.Waiting + f.Retry + f.Held + f.Failed + f.Completed + f.Outbox
+	return f.Waiting + f.Retry + f.Held + f.Failed + f.Completed + f.Outbox + f.Aside
 }
 
 // Add adds the findings of an earlier part.
@@ -127,6 +128,7 @@ func (f *Forgotten) Add(earlier Forgotten) {
 	f.Failed += earlier.Failed
 	f.Completed += earlier.Completed
 	f.Outbox += earlier.Outbox
+	f.Aside += earlier.Aside
 	for _, id := range earlier.Sending {
 		if !slices.Contains(f.Sending, id) {
 			f.Sending = append(f.Sending, id)

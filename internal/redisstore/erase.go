@@ -33,6 +33,7 @@ const (
 	inCopies     queue.State = "copies"     // the redelivery copies of sent jobs
 	inBodies     queue.State = "bodies"     // the shared bodies that are kept for redelivery copies
 	inMoves      queue.State = "moves"      // the jobs that 0.1.0 let fall back
+	inAside      queue.State = "aside"      // the webhooks that are set aside; of no channel
 	onSuppressed queue.State = "suppressed" // the suppression list; it keeps the person, by name, and no link to their other names
 )
 
@@ -65,7 +66,7 @@ type forgetStep struct {
 }
 
 // forgetSteps are the places that may hold a person. What has no place here holds names (base:suppressed, base:recent, base:reports), masked addresses
-// (base:seen, base:audit) or nothing of a person. They are in the order of a job's life, so that one that moves on meanwhile is met in its next state. Jobs also come back from
+// (base:seen, base:audit) or nothing of a person; of a sender's deliveries, ids and headers are kept. They are in the order of a job's life, so that one that moves on meanwhile is met in its next state. Jobs also come back from
 // retry to their lists, so retry is walked on either side of them; and jobs in flight are named before and after.
 var forgetSteps = func() []forgetStep {
 	var steps []forgetStep
@@ -78,7 +79,7 @@ var forgetSteps = func() []forgetStep {
 			forgetStep{channel: c, state: queue.Failed}, forgetStep{channel: c, state: queue.Completed}, forgetStep{channel: c, state: inMoves},
 			forgetStep{channel: c, state: inCopies}, forgetStep{channel: c, state: inBodies}, forgetStep{channel: c, state: inOutbox}, forgetStep{channel: c, state: onSuppressed})
 	}
-	return steps
+	return append(steps, forgetStep{state: inAside})
 }()
 
 // Forget looks through a part of everything for a person's data, and deletes it: jobs, with their bodies, logs and redelivery copies, and the messages
@@ -132,6 +133,8 @@ func (s *Store) forget(ctx context.Context, r *queue.ForgetRequest, step forgetS
 	switch step.state {
 	case queue.Waiting:
 		return s.forgetWaiting(ctx, r, step, int64(at), found)
+	case inAside:
+		return s.forgetAside(ctx, r, int64(at), found)
 	case inOutbox:
 		return s.forgetOutbox(ctx, r, k.Outbox, int64(at), found)
 	case inMoves:

@@ -115,8 +115,11 @@ func (a *archive) mentions(texts ...string) (found []string) {
 func (a *archive) dump() map[string]string {
 	a.Helper()
 	out := map[string]string{}
+	bases := []string{a.store.senderKeys().base}
 	for _, channel := range message.Channels {
-		base := a.store.keys[channel].Base
+		bases = append(bases, a.store.keys[channel].Base)
+	}
+	for _, base := range bases {
 		for _, name := range a.allKeys(base + ":*") {
 			var value string
 			switch kind := a.store.client.Type(a.Context(), name).Val(); kind {

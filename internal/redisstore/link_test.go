@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"net"
 	"reflect"
 	"slices"
@@ -115,6 +116,21 @@ func everyCall(store *Store, producer *Producer, consumer *Consumer, deliveries 
 	}
 }
 
+// senderCalls are the calls about senders' webhooks.
+func senderCalls(store *Store) map[string]func(context.Context) error {
+	return map[string]func(context.Context) error{
+		"SetAside":       func(ctx context.Context) error { return store.SetAside(ctx, &queue.SetAside{ID: "a"}) },
+		"Aside":          func(ctx context.Context) error { _, err := store.Aside(ctx); return err },
+		"AsideBody":      func(ctx context.Context) error { _, err := store.AsideBody(ctx, "a"); return err },
+		"Replay":         func(ctx context.Context) error { _, err := store.Replay(ctx, nil); return err },
+		"DropAside":      func(ctx context.Context) error { _, err := store.DropAside(ctx, nil); return err },
+		"NextReplay":     func(ctx context.Context) error { _, err := store.NextReplay(ctx); return err },
+		"EndReplay":      func(ctx context.Context) error { return store.EndReplay(ctx, "a") },
+		"NoteDeliveries": func(ctx context.Context) error { return store.NoteDeliveries(ctx, &queue.Deliveries{Sender: "s"}) },
+		"Senders":        func(ctx context.Context) error { _, err := store.Senders(ctx); return err },
+	}
+}
+
 // TestNothingCountsThatRedisNeverSaw: where Redis refuses new connections with an error of its own, every call says that it failed, and no settlement
 // counts as made.
 func TestNothingCountsThatRedisNeverSaw(t *testing.T) {
@@ -144,6 +160,7 @@ func TestNothingCountsThatRedisNeverSaw(t *testing.T) {
 	}
 	store.privacy.read = time.Time{}
 	calls := everyCall(store, producer, consumer, deliveries, claim.Jobs[0])
+	maps.Copy(calls, senderCalls(store))
 	refusing := []string{}
 	for name, call := range calls {
 		if err := admin.Do(t.Context(), "CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes").Err(); err != nil {

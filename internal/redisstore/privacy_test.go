@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	neturl "net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -326,9 +327,9 @@ func TestKeyIsWaitedForInTheCallersTime(t *testing.T) {
 // kindsOfKeys are the keys of a channel, by what stands behind their base, up to the next colon.
 var kindsOfKeys = []string{
 	// Walked by Forget.
-	"queue", "retry", "held", "inflight", "failed", "completed", "body", "kept", "moves", "outbox", "suppressed",
+	"queue", "retry", "held", "inflight", "failed", "completed", "body", "kept", "moves", "outbox", "suppressed", "aside",
 	// Names, masked addresses, or nothing of a person.
-	"recent", "reports", "seen", "log", "message", "alias", "told", "lifted", "cost", "optouts", "state", "wake", "totals", "workers", "audit", "reporter", "halted", "privacy",
+	"recent", "reports", "seen", "log", "message", "alias", "told", "lifted", "cost", "optouts", "state", "wake", "totals", "workers", "audit", "reporter", "halted", "privacy", "index", "replay", "counts", "latest", "refused",
 }
 
 // TestNobodyIsLeft plants a person wherever a key may hold one, has them forgotten, and looks for them everywhere. A kind of key that is not in
@@ -380,11 +381,17 @@ func TestNobodyIsLeft(t *testing.T) {
 		a.must(a.store.client.HSet(t.Context(), k.Suppressed, to.Reveal(), `{"t":1,"w":"stop"}`).Err()) // again, by a program of 0.1.0
 		a.must(a.store.Record(t.Context(), queue.AuditEntry{At: time.Now(), By: "ann", Action: "suppress", Channel: channel, Target: to.String()}))
 	}
+	for i, body := range asideBodies("55 1234 5678", mail, name) {
+		a.must(a.store.SetAside(t.Context(), &queue.SetAside{ID: fmt.Sprint("aside", i), At: time.Now(), Sender: "shopify", Why: "the order has no id", Body: []byte(body)}))
+	}
+	a.must(a.store.SetAside(t.Context(), &queue.SetAside{ID: "other", At: time.Now(), Body: []byte(`{"phone":"+12025550199","email":"other@example.com"}`)}))
+	_, err := a.store.Replay(t.Context(), nil)
+	a.must(err)
 	planted := map[string]bool{}
 	for _, key := range a.mentions("5512345678", "55 1234 5678", mail, name) {
 		planted[kindOfKey(key)] = true
 	}
-	for _, kind := range []string{"queue", "retry", "held", "failed", "kept", "moves", "outbox", "suppressed", "body"} {
+	for _, kind := range []string{"queue", "retry", "held", "failed", "kept", "moves", "outbox", "suppressed", "body", "aside"} {
 		if !planted[kind] {
 			t.Errorf("nobody is in %s: this test looks at nothing there", kind)
 		}
@@ -429,6 +436,17 @@ func TestNobodyIsLeft(t *testing.T) {
 	a.must(deliveries.applyAll(t.Context(), message.SMS))
 	if n := a.store.client.ZCard(t.Context(), a.store.keys[message.SMS].Retry).Val(); n != 0 {
 		t.Errorf("%d jobs are tried again", n)
+	}
+}
+
+// asideBodies are bodies that no sender could read, each with the person's number or address.
+func asideBodies(national, mail, name string) []string {
+	return []string{
+		`{"id":null,"customer":{"name":"` + name + `","phone":"+52 ` + national + `"}}`,
+		`{"phone":"` + national + `","country_code":"MX","name":"` + name + `"}`,
+		`[{"email":"` + strings.ToUpper(mail[:1]) + mail[1:] + `","name":"` + name + `"},`,
+		`{"a":"\u0040","name":"` + name + `","email":"` + strings.Replace(mail, "@", `\u0040`, 1) + `"}`,
+		`payload=` + neturl.QueryEscape(`{"email":"`+mail+`","name":"`+name+`"}`),
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"ringup.dev/ringup/internal/event"
 	"ringup.dev/ringup/internal/job"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/queue"
@@ -141,10 +142,12 @@ func (s *Store) recordKeys(channel message.Channel) Keys {
 
 // records asks for a webhook's records, the latest first.
 func (s *Store) records(ctx context.Context, pipe redis.Pipeliner, k Keys, webhookID string) []*redis.StringCmd {
-	field, bucket := recordPath(webhookID)
 	var out []*redis.StringCmd
-	for _, g := range s.config.generations(time.Now()) {
-		out = append(out, pipe.HGet(ctx, fmt.Sprintf("%s:seen:%d:%s", k.Base, g, bucket), string(field)))
+	for _, key := range event.KeysOf(webhookID) {
+		field, bucket := recordPath(key)
+		for _, g := range s.config.generations(time.Now()) {
+			out = append(out, pipe.HGet(ctx, fmt.Sprintf("%s:seen:%d:%s", k.Base, g, bucket), string(field)))
+		}
 	}
 	return out
 }

@@ -152,6 +152,11 @@ func (w *Sweeper) retain(ctx context.Context) {
 	if w.store.config.Retention == 0 {
 		return
 	}
+	call, cancel := context.WithTimeout(ctx, retainEvery/4)
+	if _, err := w.store.aside(call, "", nil, nil); err != nil && ctx.Err() == nil {
+		w.store.log.Warn("retention failed", "of", "webhooks set aside", "error", err)
+	}
+	cancel()
 	each(func(channel message.Channel) {
 		call, cancel := context.WithTimeout(ctx, retainEvery/4)
 		n, err := w.store.retainAll(call, channel)

@@ -28,6 +28,7 @@ import (
 	"ringup.dev/ringup/internal/app/admin"
 	"ringup.dev/ringup/internal/app/ingest"
 	"ringup.dev/ringup/internal/app/worker"
+	"ringup.dev/ringup/internal/sender/catalog"
 )
 
 // each runs a check on every variant.
@@ -218,22 +219,28 @@ func TestReferences(t *testing.T) {
 			}
 		}
 		for _, r := range of[*gatewayv1.HTTPRoute](objects) {
+			var routed []string
 			for _, rule := range r.Spec.Rules {
 				for _, b := range rule.BackendRefs {
 					backend("HTTPRoute/"+r.Name, string(b.Name), *b.Port, "")
 				}
 				for _, m := range rule.Matches {
 					public(t, *m.Path.Value)
+					routed = append(routed, *m.Path.Value)
 				}
 			}
+			allRouted(t, "HTTPRoute/"+r.Name, routed)
 		}
 		for _, i := range of[*networkingv1.Ingress](objects) {
+			var routed []string
 			for _, rule := range i.Spec.Rules {
 				for _, p := range rule.HTTP.Paths {
 					backend("Ingress/"+i.Name, p.Backend.Service.Name, p.Backend.Service.Port.Number, p.Backend.Service.Port.Name)
 					public(t, p.Path)
+					routed = append(routed, p.Path)
 				}
 			}
+			allRouted(t, "Ingress/"+i.Name, routed)
 		}
 	})
 }
@@ -241,8 +248,27 @@ func TestReferences(t *testing.T) {
 // public checks that a routed path is one of the public endpoints.
 func public(t *testing.T, path string) {
 	t.Helper()
-	if !slices.Contains([]string{"/webhooks/pos", "/callbacks", "/unsubscribe", "/v1"}, path) {
+	if !slices.Contains(publicPaths(), path) {
 		t.Errorf("%s is routed from outside", path)
+	}
+}
+
+// publicPaths are the paths that are routed from outside: one for each sender, since all of /webhooks has the test endpoints, too.
+func publicPaths() []string {
+	paths := []string{"/webhooks/pos", "/callbacks", "/unsubscribe", "/v1"}
+	for _, g := range catalog.Guides {
+		paths = append(paths, "/webhooks/"+g.Name)
+	}
+	return paths
+}
+
+// allRouted checks that every public endpoint is routed, of every sender in the catalog too.
+func allRouted(t *testing.T, what string, routed []string) {
+	t.Helper()
+	for _, path := range publicPaths() {
+		if !slices.Contains(routed, path) {
+			t.Errorf("%s: %s is not routed", what, path)
+		}
 	}
 }
 

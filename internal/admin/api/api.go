@@ -57,6 +57,10 @@ func Handler(a *admin.Admin) http.Handler {
 	r.Post("/suppressed/remove", s.unsuppress)
 	r.Post("/suppressed/import", s.importFile)
 	r.Post("/suppressed/export", s.export)
+	r.Get("/senders", s.senders)
+	r.Post("/senders/replay", s.changeAside(s.ReplayAside))
+	r.Post("/senders/delete", s.changeAside(s.DropAside))
+	r.Post("/senders/body", s.asideBody)
 	r.NotFound(func(w http.ResponseWriter, _ *http.Request) {
 		inbound.New(http.StatusNotFound, "", "there is nothing here").Write(w)
 	})

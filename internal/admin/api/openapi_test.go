@@ -30,6 +30,9 @@ func TestOpenAPI(t *testing.T) {
 	d.Failed("a", "TXN_1", "permanent: invalid_recipient")
 	d.Settled("told", "TXN_1", queue.Settlement{Outcome: queue.Done{Attempt: queue.Attempt{Provider: "twilio", MessageID: "SM1"},
 		Cost: queue.Cost{Event: "payment_complete", Source: "till", Micros: 7900}}})
+	d.Must(d.Store.SetAside(t.Context(), &queue.SetAside{ID: "aside1", Sender: "shopify", Why: "the order has no id", Body: []byte("{\xff}")}))
+	d.Must(d.Store.NoteDeliveries(t.Context(), &queue.Deliveries{Sender: "shopify", Counts: map[string]int64{"accepted": 1},
+		Latest: []queue.Delivery{{Topic: "orders/paid", Outcome: "accepted", Why: "x", Events: []string{"e"}, Header: map[string][]string{"A": {"b"}}}}}))
 	doc, err := openapi3.NewLoader().LoadFromData(api.Description)
 	d.Must(err)
 	d.Must(doc.Validate(t.Context()))
@@ -66,6 +69,11 @@ func TestOpenAPI(t *testing.T) {
 		{http.MethodPost, "/admin/api/forget", `{"who":"+1 555 010 4242","dry_run":true}`, 200},
 		{http.MethodPost, "/admin/api/forget", `{"who":"nobody"}`, 422},
 		{http.MethodPost, "/admin/api/forget", `{"who":"+15550104242","next":"forged.x"}`, 422},
+		{http.MethodGet, "/admin/api/senders", "", 200},
+		{http.MethodPost, "/admin/api/senders/body", `{"id":"aside1"}`, 200},
+		{http.MethodPost, "/admin/api/senders/body", `{"id":"nothing"}`, 422},
+		{http.MethodPost, "/admin/api/senders/replay", `{"ids":["aside1"],"why":"a new release"}`, 200},
+		{http.MethodPost, "/admin/api/senders/delete", `{}`, 200},
 		{http.MethodGet, "/admin/api/audit", "", 200},
 		{http.MethodGet, "/admin/api/openapi.yaml", "", 200},
 	} {
@@ -134,6 +142,10 @@ func TestOpenAPITypes(t *testing.T) {
 		"POST /admin/api/suppressed/import":       {nil, admin.ImportResult{}},
 		"POST /admin/api/suppressed/export":       {admin.ExportRequest{}, nil},
 		"POST /admin/api/actions":                 {admin.ActionRequest{}, admin.ActionResult{}},
+		"GET /admin/api/senders":                  {nil, admin.SenderLogs{}},
+		"POST /admin/api/senders/replay":          {admin.AsideRequest{}, admin.AsideResult{}},
+		"POST /admin/api/senders/delete":          {admin.AsideRequest{}, admin.AsideResult{}},
+		"POST /admin/api/senders/body":            {nil, admin.AsideBody{}},
 		"POST /admin/api/forget":                  {admin.ForgetRequest{}, admin.ForgetResult{}},
 	} {
 		method, path, _ := strings.Cut(operation, " ")

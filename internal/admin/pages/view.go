@@ -48,7 +48,7 @@ func link(path string, pairs ...string) string {
 var templates = func() map[string]*template.Template {
 	out := map[string]*template.Template{}
 	layout := template.Must(template.New("layout").Funcs(functions).ParseFS(templateFiles, "templates/layout.html", "templates/parts.html"))
-	for _, name := range []string{"login", "queues", "list", "job", "search", "audit", "confirm", "problem", "suppressions", "costs", "preview", "outbox"} {
+	for _, name := range []string{"login", "queues", "list", "job", "search", "audit", "confirm", "problem", "suppressions", "costs", "preview", "senders", "outbox"} {
 		out[name] = template.Must(template.Must(layout.Clone()).ParseFS(templateFiles, "templates/"+name+".html"))
 	}
 	return out

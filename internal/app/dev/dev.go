@@ -23,6 +23,9 @@ import (
 	"ringup.dev/ringup/internal/app/worker"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/redisstore"
+	"ringup.dev/ringup/internal/sender/catalog"
+	"ringup.dev/ringup/internal/sender/sample"
+	"ringup.dev/ringup/internal/sender/square"
 	"ringup.dev/ringup/internal/telemetry"
 )
 
@@ -35,6 +38,7 @@ type Server struct {
 	admin    *admin.Admin
 	programs []program // ingest and admin among them
 	token    string
+	senders  catalog.Config
 	host     string
 	real     []string // channels whose messages go out, with their providers
 }
@@ -97,11 +101,16 @@ func defaults(env envconfig.Lookuper) (values map[string]string, real []string) 
 			values[name] = otherwise
 		}
 	}
-	for _, name := range []string{"WEBHOOK_AUTH_TOKEN", "WEBHOOK_SECRET"} {
+	keys := []string{"WEBHOOK_AUTH_TOKEN", "WEBHOOK_SECRET"}
+	for _, g := range catalog.Guides {
+		keys = append(keys, g.Variable)
+	}
+	for _, name := range keys {
 		if path, _ := env.Lookup(name + "_FILE"); path == "" {
 			set(name, strings.ToLower(rand.Text()))
 		}
 	}
+	set("SQUARE_NOTIFICATION_URL", squareURL)
 	set("TEST_ENDPOINTS", "true")
 	set("LOG_FORMAT", "text")
 	set("LOG_LEVEL", "warn")
@@ -120,6 +129,9 @@ func defaults(env envconfig.Lookuper) (values map[string]string, real []string) 
 	return values, real
 }
 
+// squareURL is the address that webhooks of Square are signed with. Nobody has to reach it.
+const squareURL = "https://localhost/webhooks/square/default"
+
 // sandboxName is the provider that sends nothing.
 const sandboxName = "sandbox"
 
@@ -129,7 +141,7 @@ func (s *Server) build(ctx context.Context, env overlay) error {
 	if err != nil {
 		return app.Invalid(err)
 	}
-	c.Redis.Embedded, s.token = s.embedded != nil, c.Auth.Tokens.First().Reveal()
+	c.Redis.Embedded, s.token, s.senders = s.embedded != nil, c.Auth.Tokens.First().Reveal(), c.Senders
 	c.Server.Host, c.Ops.Host = s.host, s.host
 	log := telemetry.NewLogger(c.Log, s.out)
 	if s.store, err = redisstore.Open(c.Redis, log); err != nil {
@@ -179,6 +191,26 @@ func (s *Server) AdminURL() string { return "http://" + local(s.admin.Addr()) }
 func (s *Server) Curl() string {
 	return fmt.Sprintf(`curl -sS %s/webhooks/pos -H 'Authorization: Bearer %s' -H 'Content-Type: application/json' -d '{"id":"webhook_%d","event_type":"pos_save","timestamp":"%s","source":"pos_system","data":{"transactionId":"TXN_67890","amount":125.50,"currency":"USD","customerName":"John Doe","customerPhone":"+1234567890","customerEmail":"john.doe@example.com","items":[{"name":"Espresso","quantity":2,"price":3.25},{"name":"Moka pot","quantity":1,"price":119.00}],"orderId":"ORD_1","status":"ready"}}'`,
 		s.IngestURL(), s.token, time.Now().Unix(), time.Now().UTC().Format(time.RFC3339))
+}
+
+// SendCommand is a command that posts a webhook of a sender's topic, in that sender's form.
+func (s *Server) SendCommand(g *catalog.Guide, topic string) string {
+	command := fmt.Sprintf("ringup send --as %s --topic %s --url %s --key '%s'", g.Name, topic, s.IngestURL(), g.Keys(&s.senders).First().Reveal())
+	if g.Name == square.Name {
+		command = fmt.Sprintf("SQUARE_NOTIFICATION_URL='%s' ", s.senders.Square.NotificationURL) + command
+	}
+	return command
+}
+
+// sendCommands are a command for each sender.
+func (s *Server) sendCommands() string {
+	var lines []string
+	for i := range catalog.Guides {
+		g := &catalog.Guides[i]
+		topics := sample.Topics(g.Name)
+		lines = append(lines, "  "+s.SendCommand(g, topics[len(topics)-1]))
+	}
+	return strings.Join(lines, "\n")
 }
 
 // local makes an address of all interfaces one that can be pasted.
@@ -232,9 +264,13 @@ Paste this, and look at the outbox:
 
   %[5]s
 
+Or an order in another system's own form (ringup send --help has the other topics):
+
+%[7]s
+
 Ctrl-C ends it.
 
-`, s.IngestURL(), s.AdminURL(), local(s.ingest.OpsAddr()), redis, s.Curl(), what)
+`, s.IngestURL(), s.AdminURL(), local(s.ingest.OpsAddr()), redis, s.Curl(), what, s.sendCommands())
 }
 
 // tick moves the embedded Redis's clock, by which its keys expire.

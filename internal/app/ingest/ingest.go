@@ -96,12 +96,20 @@ func Load(ctx context.Context, env envconfig.Lookuper) (Config, error) {
 		errs = append(errs, fmt.Errorf("READY_GRACE is %s: set a time, as 5m, or 0s", c.Server.ReadyGrace))
 	}
 	region := c.Address.Validate()
-	errs = append(errs, c.Auth.Validate(), c.Senders.Validate(), region, c.Countries.Validate(), c.Ingest.Validate(), c.Redis.Validate(), c.Ops.Validate(), c.Log.Validate(), c.Tracing.Validate(), c.Callbacks.Validate(), c.Links.Validate(), c.Brand.Validate())
+	errs = append(errs, c.validateAuth(), c.Senders.Validate(), region, c.Countries.Validate(), c.Ingest.Validate(), c.Redis.Validate(), c.Ops.Validate(), c.Log.Validate(), c.Tracing.Validate(), c.Callbacks.Validate(), c.Links.Validate(), c.Brand.Validate())
 	if region == nil {
 		_, err := c.Staff.Store(c.Address.DefaultRegion, address.Read)
 		errs = append(errs, err)
 	}
 	return c, errors.Join(errs...)
+}
+
+// validateAuth checks the keys of POST /webhooks/pos, which may be missing where another sender has one.
+func (c *Config) validateAuth() error {
+	if !c.Auth.On() && !c.Auth.RequireSignature && c.Senders.On() {
+		return nil
+	}
+	return c.Auth.Validate()
 }
 
 // Ingest is the program, its ports bound.
@@ -118,6 +126,7 @@ type Ingest struct {
 	traces     *otlp.Tracing
 	verifier   *generic.Verifier
 	senders    *catalog.Senders
+	handler    *ingest.Handler
 	draining   atomic.Bool
 }
 
@@ -133,7 +142,7 @@ func New(c Config, log *slog.Logger) (*Ingest, error) {
 	if err != nil {
 		return nil, err
 	}
-	verifier, err := generic.New(c.Auth, time.Now)
+	verifier, err := verifierOf(&c.Auth)
 	if err != nil {
 		return nil, err
 	}
@@ -154,7 +163,7 @@ func New(c Config, log *slog.Logger) (*Ingest, error) {
 		return nil, err
 	}
 	handler, err := ingest.NewHandler(ingest.Options{
-		Config: c.Ingest, Store: shop, Verifier: verifier, Senders: senders, Enqueuer: producer, Notifier: store, Registerer: registry, Log: log,
+		Config: c.Ingest, Store: shop, Verifier: verifier, Senders: senders, Kept: store, Enqueuer: producer, Notifier: store, Registerer: registry, Log: log,
 		Tracer: traces.Tracer(), Routes: routes,
 	})
 	if err != nil {
@@ -170,7 +179,7 @@ func New(c Config, log *slog.Logger) (*Ingest, error) {
 	if err != nil {
 		return nil, errors.Join(err, operators.Close())
 	}
-	i := &Ingest{config: c, log: log, store: store, producer: producer, sweeper: sweeper, deliveries: deliveries, traces: traces, verifier: verifier, senders: senders, ops: operators}
+	i := &Ingest{config: c, log: log, store: store, producer: producer, sweeper: sweeper, deliveries: deliveries, traces: traces, verifier: verifier, senders: senders, handler: handler, ops: operators}
 	limits := c.Ingest.Limits(app.BoundMemory())
 	log.Info("limits", "memory", limits.Memory, "max_connections", limits.Connections, "max_inflight_bytes", limits.Inflight)
 	if limits.Worst() > limits.Memory {
@@ -184,6 +193,14 @@ func New(c Config, log *slog.Logger) (*Ingest, error) {
 	}
 	i.listener = i.public.Listener(listener)
 	return i, nil
+}
+
+// verifierOf returns the verifier of POST /webhooks/pos; nil where that has no key.
+func verifierOf(c *generic.Config) (*generic.Verifier, error) {
+	if !c.On() {
+		return nil, nil
+	}
+	return generic.New(*c, time.Now)
 }
 
 // shop returns the store of the environment. Default recipients that are listed twice are logged.
@@ -254,9 +271,12 @@ func (i *Ingest) Run(ctx context.Context) error {
 	var beside sync.WaitGroup
 	beside.Go(func() { i.sweeper.Run(background) })
 	beside.Go(func() { i.deliveries.Run(background) })
+	beside.Go(func() { i.handler.Run(background) })
 	go i.store.LogWarnings(background)
 	if i.config.env != nil {
-		go config.Follow(background, i.config.env, i.log, i.config.Auth, i.verifier.Use)
+		if i.verifier != nil {
+			go config.Follow(background, i.config.env, i.log, i.config.Auth, i.verifier.Use)
+		}
 		go config.Follow(background, i.config.env, i.log, i.config.Senders, i.senders.Use)
 	}
 	i.log.Info("ingest serves", "port", i.Addr(), "ops", i.OpsAddr(), "channels", i.config.Staff.Channels)

@@ -2,6 +2,7 @@
 package catalog
 
 import (
+	"slices"
 	"sync/atomic"
 
 	"ringup.dev/ringup/internal/config/secret"
@@ -21,6 +22,11 @@ type Config struct {
 	Stripe      stripe.Config
 	Toast       toast.Config
 	Square      square.Config
+}
+
+// On reports whether any sender has a key.
+func (c *Config) On() bool {
+	return slices.ContainsFunc(Guides, func(g Guide) bool { return len(*g.Keys(c)) > 0 })
 }
 
 // Validate reports every setting that cannot work, each with its variable.
@@ -69,15 +75,6 @@ func (s *Senders) Get(store, name string) (sender.Sender, bool) {
 	}
 	one, found := (*s.byName.Load())[name]
 	return one, found
-}
-
-// Names returns the names of the senders that are on.
-func (s *Senders) Names() []string {
-	var names []string
-	for name := range *s.byName.Load() {
-		names = append(names, name)
-	}
-	return names
 }
 
 func bytesOf(keys secret.Keys) [][]byte {

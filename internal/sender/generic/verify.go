@@ -19,7 +19,7 @@ import (
 
 // Config has the keys.
 type Config struct {
-	// Secrets for signatures, separated by commas; any of them counts. One that begins with whsec_ is read as Standard Webhooks does.
+	// Secrets for signatures of POST /webhooks/pos, separated by commas; any of them counts. One of WEBHOOK_SECRET, WEBHOOK_AUTH_TOKEN and the senders' keys has to be set. One that begins with whsec_ is read as Standard Webhooks does.
 	Secrets secret.Keys `env:"WEBHOOK_SECRET"`
 	// Tokens for Authorization: Bearer, separated by commas; any of them counts.
 	Tokens secret.Keys `env:"WEBHOOK_AUTH_TOKEN"`
@@ -27,11 +27,15 @@ type Config struct {
 	RequireSignature bool `env:"WEBHOOK_REQUIRE_SIGNATURE, default=false"`
 }
 
+// On reports whether POST /webhooks/pos has a key, and is served.
+func (c *Config) On() bool { return len(c.Secrets) > 0 || len(c.Tokens) > 0 }
+
 // Validate refuses a configuration that would let everybody in.
 func (c *Config) Validate() error {
 	switch {
-	case len(c.Secrets) == 0 && len(c.Tokens) == 0:
-		return errors.New("WEBHOOK_SECRET and WEBHOOK_AUTH_TOKEN are both empty: set at least one, or anybody could send messages")
+	case !c.On():
+		return errors.New("WEBHOOK_SECRET and WEBHOOK_AUTH_TOKEN are both empty: set at least one for POST /webhooks/pos, or the key of a sender with a form of its own, " +
+			"as SHOPIFY_WEBHOOK_SECRET (docs/senders); without any, nobody could send messages")
 	case c.RequireSignature && len(c.Secrets) == 0:
 		return errors.New("WEBHOOK_REQUIRE_SIGNATURE is true without a WEBHOOK_SECRET: set the secret that the POS signs with")
 	}

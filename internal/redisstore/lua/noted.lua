@@ -1,0 +1,15 @@
+-- noted adds deliveries of a sender, the latest last, to the newest keep of each list, which live for ttl (ms), and counts outcomes.
+-- Each outcome has two fields in base:counts: <sender>/<outcome> is how often, with /at behind it the latest time (ms).
+local function add(key, at, n)
+  for i = 1, n do call('LPUSH', key, ARGV[at + i]) end
+  if n > 0 then call('LTRIM', key, 0, keep - 1) end
+  call('PEXPIRE', key, ttl)
+end
+add(latest_key, latest_at, latest_n)
+add(refused_key, refused_at, refused_n)
+for i = 1, outcome_n do
+  local field = sender .. '/' .. ARGV[outcome_name_at + i]
+  call('HINCRBY', counts_key, field, ARGV[outcome_count_at + i])
+  call('HSET', counts_key, field .. '/at', ARGV[outcome_time_at + i])
+end
+return answer{}

@@ -1,0 +1,104 @@
+// Package sample has webhooks of every sender with a form of its own, signed and new, to try ringup with.
+package sample
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"embed"
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
+	"net/http"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"ringup.dev/ringup/internal/sender/shopify"
+	"ringup.dev/ringup/internal/sender/square"
+	"ringup.dev/ringup/internal/sender/stripe"
+	"ringup.dev/ringup/internal/sender/toast"
+	"ringup.dev/ringup/internal/sender/woocommerce"
+)
+
+// files has one webhook for each sender and topic: <sender>/<topic>.json, with a hyphen for the topic's stroke. What has to be new is written
+// {{id}} (12 digits), {{number}} (4 digits), {{now}} (RFC 3339), {{gmt}} (without a zone), {{unix}} (seconds) or {{day}} (20060102).
+//
+//go:embed */*.json
+var files embed.FS
+
+// Topics returns the topics of a sender that there is a sample of, in the sender's words; none for an unknown sender.
+func Topics(sender string) []string {
+	entries, err := files.ReadDir(sender)
+	if err != nil {
+		return nil
+	}
+	var topics []string
+	for _, entry := range entries {
+		topic := strings.TrimSuffix(entry.Name(), ".json")
+		if sender == shopify.Name {
+			topic = strings.Replace(topic, "-", "/", 1)
+		}
+		topics = append(topics, topic)
+	}
+	slices.Sort(topics)
+	return topics
+}
+
+// Webhook is what a sender posts.
+type Webhook struct {
+	Header http.Header
+	Body   []byte
+}
+
+// New returns the webhook of a sender's topic about a sale that was made now, signed with a key of the shop. notificationURL is the address that a webhook of
+// Square is signed with; the others need none. Two that are made within a microsecond are about the same sale. Errors: an unknown sender or topic.
+func New(sender, topic, key, notificationURL string, now time.Time) (*Webhook, error) {
+	text, err := files.ReadFile(path.Join(sender, strings.ReplaceAll(topic, "/", "-")+".json"))
+	if err != nil || !slices.Contains(Topics(sender), topic) {
+		return nil, fmt.Errorf("there is no sample of %s's topic %q: take one of %s", sender, topic, strings.Join(Topics(sender), ", "))
+	}
+	now = now.UTC()
+	id := fmt.Sprintf("%012d", now.UnixMicro()%1e12)
+	body := []byte(strings.NewReplacer(
+		"{{id}}", id, "{{number}}", strconv.FormatInt(1000+now.UnixMicro()%9000, 10), "{{now}}", now.Format("2006-01-02T15:04:05.000Z07:00"), "{{gmt}}", now.Format("2006-01-02T15:04:05"),
+		"{{unix}}", strconv.FormatInt(now.Unix(), 10), "{{day}}", now.Format("20060102"),
+	).Replace(string(text)))
+	w := &Webhook{Header: http.Header{"Content-Type": {"application/json"}}, Body: body}
+	w.sign(sender, topic, key, notificationURL, now)
+	return w, nil
+}
+
+// sign adds the sender's headers, as its Verify describes them.
+func (w *Webhook) sign(sender, topic, key, notificationURL string, now time.Time) {
+	set := w.Header.Set
+	encoded := func(parts ...[]byte) string { return base64.StdEncoding.EncodeToString(mac(key, parts...)) }
+	switch sender {
+	case shopify.Name:
+		set("X-Shopify-Topic", topic)
+		set("X-Shopify-Shop-Domain", "sample.myshopify.com")
+		set("X-Shopify-Triggered-At", now.Format(time.RFC3339Nano))
+		set("X-Shopify-Hmac-Sha256", encoded(w.Body))
+	case woocommerce.Name:
+		set("X-Wc-Webhook-Topic", topic)
+		set("X-Wc-Webhook-Source", "https://store.example.com/")
+		set("X-Wc-Webhook-Signature", encoded(w.Body))
+	case stripe.Name:
+		stamp := strconv.FormatInt(now.Unix(), 10)
+		set("Stripe-Signature", "t="+stamp+",v1="+hex.EncodeToString(mac(key, []byte(stamp), []byte("."), w.Body)))
+	case toast.Name:
+		set("Toast-Signature", encoded(w.Body, []byte(now.Format("2006-01-02T15:04:05.000Z07:00"))))
+	case square.Name:
+		set("Square-Environment", "Production")
+		set("X-Square-Hmacsha256-Signature", encoded([]byte(notificationURL), w.Body))
+	}
+}
+
+func mac(key string, parts ...[]byte) []byte {
+	m := hmac.New(sha256.New, []byte(key))
+	for _, part := range parts {
+		m.Write(part)
+	}
+	return m.Sum(nil)
+}
