@@ -16,7 +16,7 @@ func Clean(address string) string {
 	if !strings.ContainsFunc(address, plain) {
 		return strings.TrimSpace(address) // nearly all
 	}
-	return strings.TrimSpace(strings.Map(func(r rune) rune {
+	kept := strings.Map(func(r rune) rune {
 		switch {
 		case unicode.IsSpace(r) || unicode.IsControl(r):
 			return ' '
@@ -26,7 +26,8 @@ func Clean(address string) string {
 			return -1
 		}
 		return r
-	}, norm.NFKC.String(address)))
+	}, norm.NFKC.String(address))
+	return strings.TrimSpace(norm.NFKC.String(kept)) // letters and marks that stand together only now
 }
 
 // asciiDigit returns the ASCII digit of a decimal digit of any script: Unicode has each script's in a row, from zero to nine (Unicode, section 4.6).
