@@ -148,3 +148,16 @@ func TestRenderCannot(t *testing.T) {
 		}
 	}
 }
+
+// TestRenderAsLongAsTheProviderTakes: a text is as long as the configured providers take: Meta takes more than Twilio.
+func TestRenderAsLongAsTheProviderTakes(t *testing.T) {
+	t.Parallel()
+	items := strings.Repeat(`{"name":"Flat white","quantity":2,"price":4.5},`, 70)
+	payload := `{"id":"w","event_type":"pos_save","timestamp":"2024-01-01T12:00:00Z","data":{"items":[` + strings.TrimSuffix(items, ",") + `]}}`
+	for providers, whole := range map[string]bool{"business": true, "business,sandbox": true, "twilio": false, "business,twilio": false, "": false} {
+		out, code := rendered(t, map[string]string{"WHATSAPP_PROVIDER": providers, "SMS_PROVIDER": "aws"}, payload, "--file", "-", "--channel", "whatsapp", "--audience", "customer")
+		if code != 0 || strings.Contains(out, " more\n") == whole || strings.Contains(out, "Flat white") == false {
+			t.Errorf("%q: code %d: %s", providers, code, out)
+		}
+	}
+}

@@ -46,6 +46,19 @@ func TestPreview(t *testing.T) {
 	v.sees("Visa (Endziffern 4242)")
 	v.sees("0.075 EUR")
 	v.looks("preview-payload")
+
+	// One is sent as a test.
+	v.run(chromedp.SendKeys(chromedp.CSS(`input[name=address]`), "+49 151 23456789"))
+	v.press("Continue")
+	v.sees("Send this message to +4915123456789?")
+	v.looks("preview-test")
+	v.window(320, 700, "light")
+	v.check("test at 320 px")
+	v.window(1200, 900, "light")
+	v.press("Yes, send it")
+	v.sees("The test is in the queue of sms.")
+	v.sees("+•••6789")
+
 	for _, locale := range []string{"de", "ar", "ja"} {
 		v.run(chromedp.Navigate("data:text/html;base64," + base64.StdEncoding.EncodeToString([]byte(mail(t, s.AdminURL(), locale)))))
 		v.window(700, 900, "light")

@@ -49,6 +49,8 @@ func Handler(a *admin.Admin, outbox Outbox, apiPath string, api http.Handler) ht
 		r.Get("/admin/spending", p.costs)
 		r.Get("/admin/preview", p.previewSample)
 		r.Post("/admin/preview", p.previewPayload)
+		r.Post("/admin/preview/confirm", p.confirmTest)
+		r.Post("/admin/preview/send", p.sendTest)
 		r.Get("/admin/suppressed", p.suppressions)
 		r.Post("/admin/suppressed", p.checkSuppressed)
 		r.Post("/admin/suppressed/add", p.suppress)
