@@ -81,7 +81,7 @@ func TestRender(t *testing.T) {
 		absent []string
 	}{
 		"the sample": {args: nil, want: []string{"sms for the customer, to +•••7890, 1 segment, 0.0079 USD\n  | Luna Coffee: Hi John Doe,", "email for the staff\n  subject: [Luna Coffee]",
-			"\n  | - Espresso: 2 × $3.25 = $6.50\n", "*Luna Coffee*"}, absent: []string{"note", "skipped", "<"}},
+			"\n  | - Espresso (double, oat milk): 2 × $3.25 = $6.50\n", "*Luna Coffee*"}, absent: []string{"note", "skipped", "<"}},
 		"one message": {args: []string{"--event", "refund_complete", "--channel", "whatsapp", "--audience", "staff", "--locale", "es"},
 			want: []string{"whatsapp for the staff\n", "125,50"}, absent: []string{"sms", "email", "customer"}},
 		"the HTML": {args: []string{"--audience", "customer", "--html"}, want: []string{"<!doctype html>", "$125.50"}, absent: []string{"subject: "}},
