@@ -11,6 +11,7 @@ import (
 	"crypto/rand"
 	"log/slog"
 	"net/netip"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -72,6 +73,12 @@ type SuppressionList interface {
 	Suppressions(ctx context.Context, channel message.Channel, visit func(suppress.Entry) (stop bool)) error
 }
 
+// Tests puts test messages into the queue.
+type Tests interface {
+	// Enqueue adds the jobs of an event, once. Errors: queue.ErrUnavailable, *queue.FullError.
+	Enqueue(context.Context, *queue.Submission) (*queue.Acceptance, error)
+}
+
 // AuditLog has what operators changed or looked at.
 type AuditLog interface {
 	Record(context.Context, queue.AuditEntry) error
@@ -103,8 +110,9 @@ type Options struct {
 	Currency string // PRICE_CURRENCY
 	Caps     *pricing.Caps
 	Prices   *pricing.Table
-	Store    *store.Store // whose messages Preview shows: its look and its region
+	Store    *store.Store // whose messages Preview shows: its look, its region and the countries that it writes to
 	Queues   Queues
+	Tests    Tests
 	Renderer Renderer
 	Log      *slog.Logger
 
@@ -119,7 +127,8 @@ type Admin struct {
 	guard       *guard
 	own         credential // with which no token signs in: see sign
 	samples     samples
-	forgetBatch int // jobs that one request to forget looks at
+	testing     sync.Mutex // while a test message is counted and recorded
+	forgetBatch int        // jobs that one request to forget looks at
 }
 
 // New returns the operations; Run keeps the rates going.

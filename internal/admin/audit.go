@@ -14,6 +14,8 @@ const (
 	maxWhy, maxTarget = 200, 400
 	// auditShown is how many entries are listed.
 	auditShown = 100
+	// auditRead is all of the audit log: it keeps 1,000 entries of each channel.
+	auditRead = 3000
 )
 
 // The names of entries that are not an Action's.

@@ -74,10 +74,7 @@ func (a *Admin) channel(ctx context.Context, name message.Channel) (Channel, err
 
 // Providers lists the providers that a channel's workers use, and any whose breaker is known, by name.
 func Providers(state *queue.ChannelState) []string {
-	var names []string
-	for _, w := range state.Workers {
-		names = append(names, w.Providers...)
-	}
+	names := inUse(state)
 	for name := range state.Breakers {
 		names = append(names, name)
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"ringup.dev/ringup/internal/message"
+	"ringup.dev/ringup/internal/provider/limits"
 	"ringup.dev/ringup/internal/queue"
 )
 
@@ -40,6 +41,31 @@ func between(from, to sample) Rate {
 type samples struct {
 	mu   sync.Mutex
 	list map[message.Channel][]sample
+	uses map[message.Channel][]string // the providers of the workers that live
+}
+
+func (s *samples) use(channel message.Channel, providers []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.uses == nil {
+		s.uses = map[message.Channel][]string{}
+	}
+	s.uses[channel] = providers
+}
+
+// inUse lists the providers of the workers that live.
+func inUse(state *queue.ChannelState) (providers []string) {
+	for _, w := range state.Workers {
+		providers = append(providers, w.Providers...)
+	}
+	return providers
+}
+
+// MaxText returns how long a text may be on a channel, by the providers of its workers, which Run looks for; 0 where they have no limit or are not known.
+func (a *Admin) MaxText(channel message.Channel) int {
+	a.samples.mu.Lock()
+	defer a.samples.mu.Unlock()
+	return limits.MaxText(channel, a.samples.uses[channel])
 }
 
 func (s *samples) add(channel message.Channel, one sample) {
@@ -70,7 +96,7 @@ func (s *samples) rates(channel message.Channel) (now Rate, past []Rate) {
 	return now, past
 }
 
-// Run reads the totals until ctx ends, for the rates. A reading that fails leaves a gap.
+// Run reads the totals until ctx ends, for the rates, and the providers of the workers. A reading that fails leaves a gap.
 func (a *Admin) Run(ctx context.Context) {
 	ticker := time.NewTicker(sampleEvery)
 	defer ticker.Stop()
@@ -81,6 +107,7 @@ func (a *Admin) Run(ctx context.Context) {
 			cancel()
 			if err == nil {
 				a.samples.add(channel, sample{time.Now(), state.Totals})
+				a.samples.use(channel, inUse(state))
 			}
 		}
 		select {

@@ -35,3 +35,21 @@ func TestRates(t *testing.T) {
 		t.Errorf("%v, %d rates", now, len(past))
 	}
 }
+
+// TestMaxText: texts are as long as the providers of the workers that live take.
+func TestMaxText(t *testing.T) {
+	t.Parallel()
+	a := &Admin{}
+	for _, tt := range []struct {
+		workers []queue.WorkerState
+		want    int
+	}{
+		{nil, 0}, {[]queue.WorkerState{{Providers: []string{"business"}}}, 4096}, {[]queue.WorkerState{{Providers: []string{"business"}}, {Providers: []string{"twilio"}}}, 1600},
+		{[]queue.WorkerState{{Providers: []string{"sandbox"}}}, 0},
+	} {
+		a.samples.use(message.WhatsApp, inUse(&queue.ChannelState{Workers: tt.workers, Breakers: map[string]queue.BreakerState{"aws": {}}}))
+		if got := a.MaxText(message.WhatsApp); got != tt.want {
+			t.Errorf("of %v: %d, want %d", tt.workers, got, tt.want)
+		}
+	}
+}

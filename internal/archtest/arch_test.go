@@ -144,7 +144,7 @@ func adapters() []string {
 	for _, f := range floors {
 		for _, pkg := range f.packages {
 			name, below := strings.CutPrefix(pkg, "provider/")
-			if below && !strings.Contains(name, "/") && !slices.Contains([]string{"transport", "catalog", "callbacks"}, name) {
+			if below && !strings.Contains(name, "/") && !slices.Contains([]string{"transport", "catalog", "callbacks", "limits"}, name) {
 				all = append(all, module+"internal/"+pkg)
 			}
 		}

@@ -39,7 +39,7 @@ var floors = []floor{
 	{3, []string{"sender/catalog", "sender/sample"}},
 	{3, []string{"sender/generic", "provider/twilio", "provider/sendgrid", "provider/aws", "provider/whatsapp", "provider/sandbox"}},
 	{3, []string{"provider/twilio/send", "provider/sendgrid/send", "provider/aws/send", "provider/whatsapp/send"}},
-	{3, []string{"provider/catalog", "provider/callbacks"}},
+	{3, []string{"provider/catalog", "provider/callbacks", "provider/limits"}},
 	{4, []string{"queue", "render", "gate"}},
 	{4, []string{"plan", "redisstore"}},
 	{5, []string{"ingest", "worker", "preview"}},

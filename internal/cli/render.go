@@ -17,6 +17,7 @@ import (
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/preview"
 	"ringup.dev/ringup/internal/pricing"
+	"ringup.dev/ringup/internal/provider/limits"
 	"ringup.dev/ringup/internal/render"
 	"ringup.dev/ringup/internal/store/envstore"
 	"ringup.dev/ringup/internal/unsubscribe"
@@ -36,7 +37,7 @@ func Render(env envconfig.Lookuper) *cobra.Command {
 		Use:   "render",
 		Short: "Print the messages of a webhook; nothing is sent",
 		Long: "Print what would go out for the sample of an event type, or for a payload as it is posted to /webhooks/pos: by the settings of the environment\n" +
-			"(TEMPLATES_DIR, BUSINESS_…, DEFAULT_…, PRICES, ALLOWED_COUNTRIES). Nothing is sent, and Redis is not needed.\n" +
+			"(TEMPLATES_DIR, BUSINESS_…, DEFAULT_…, PRICES, ALLOWED_COUNTRIES, SMS_PROVIDER, WHATSAPP_PROVIDER). Nothing is sent, and Redis is not needed.\n" +
 			"Exit codes: 0 rendered, 1 settings, payload or a template are wrong, 2 wrong arguments.",
 		Example: "  ringup render --event order_update --channel sms --locale de\n  ringup render --channel email --audience customer --html > receipt.html\n" +
 			"  ringup render --file webhook.json",
@@ -135,8 +136,12 @@ func previewer(ctx context.Context, env envconfig.Lookuper) (*preview.Previewer,
 		Countries address.CountriesConfig
 		Prices    pricing.Config
 		Links     unsubscribe.Config
+		Providers struct {
+			SMS      []string `env:"SMS_PROVIDER"`
+			WhatsApp []string `env:"WHATSAPP_PROVIDER"`
+		}
 	}
-	err := config.Read(ctx, env, &c.Templates, &c.Brand, &c.Staff, &c.Address, &c.Countries, &c.Prices, &c.Links)
+	err := config.Read(ctx, env, &c.Templates, &c.Brand, &c.Staff, &c.Address, &c.Countries, &c.Prices, &c.Links, &c.Providers)
 	if err := errors.Join(err, c.Brand.Validate(), c.Address.Validate(), c.Countries.Validate(), c.Prices.Validate(), c.Links.Validate()); err != nil {
 		return nil, "", err
 	}
@@ -147,13 +152,7 @@ func previewer(ctx context.Context, env envconfig.Lookuper) (*preview.Previewer,
 	if err := errors.Join(staffErr, renderErr, priceErr, linkErr); err != nil {
 		return nil, "", err
 	}
-	var staff []message.Address
-	for _, channel := range s.Channels {
-		for _, one := range channel.Recipients {
-			staff = append(staff, one.Address)
-		}
-	}
-	countries, err := address.NewCountries(c.Countries, c.Address.DefaultRegion, staff)
+	countries, err := address.NewCountries(c.Countries, c.Address.DefaultRegion, s.Staff())
 	if err != nil {
 		return nil, "", err
 	}
@@ -161,6 +160,12 @@ func previewer(ctx context.Context, env envconfig.Lookuper) (*preview.Previewer,
 	c.Brand.Describe(s)
 	if links != nil {
 		renderer.Unsubscribe = links.URL
+	}
+	renderer.MaxText = func(channel message.Channel) int {
+		if channel == message.SMS {
+			return limits.MaxText(channel, c.Providers.SMS)
+		}
+		return limits.MaxText(channel, c.Providers.WhatsApp)
 	}
 	return &preview.Previewer{Store: s, Renderer: renderer, Prices: prices}, c.Prices.Currency, nil
 }

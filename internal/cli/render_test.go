@@ -81,7 +81,7 @@ func TestRender(t *testing.T) {
 		absent []string
 	}{
 		"the sample": {args: nil, want: []string{"sms for the customer, to +•••7890, 1 segment, 0.0079 USD\n  | Luna Coffee: Hi John Doe,", "email for the staff\n  subject: [Luna Coffee]",
-			"\n  | - Espresso: 2 × $3.25 = $6.50\n", "*Luna Coffee*"}, absent: []string{"note", "skipped", "<"}},
+			"\n  | - Espresso (double, oat milk): 2 × $3.25 = $6.50\n", "*Luna Coffee*"}, absent: []string{"note", "skipped", "<"}},
 		"one message": {args: []string{"--event", "refund_complete", "--channel", "whatsapp", "--audience", "staff", "--locale", "es"},
 			want: []string{"whatsapp for the staff\n", "125,50"}, absent: []string{"sms", "email", "customer"}},
 		"the HTML": {args: []string{"--audience", "customer", "--html"}, want: []string{"<!doctype html>", "$125.50"}, absent: []string{"subject: "}},
@@ -145,6 +145,19 @@ func TestRenderCannot(t *testing.T) {
 	} {
 		if out, code := rendered(t, tt.env, tt.stdin, tt.args...); code != tt.code || !strings.Contains(out, tt.want) {
 			t.Errorf("%s: code %d, want %d and %q: %s", name, code, tt.code, tt.want, out)
+		}
+	}
+}
+
+// TestRenderAsLongAsTheProviderTakes: a text is as long as the configured providers take: Meta takes more than Twilio.
+func TestRenderAsLongAsTheProviderTakes(t *testing.T) {
+	t.Parallel()
+	items := strings.Repeat(`{"name":"Flat white","quantity":2,"price":4.5},`, 70)
+	payload := `{"id":"w","event_type":"pos_save","timestamp":"2024-01-01T12:00:00Z","data":{"items":[` + strings.TrimSuffix(items, ",") + `]}}`
+	for providers, whole := range map[string]bool{"business": true, "business,sandbox": true, "twilio": false, "business,twilio": false, "": false} {
+		out, code := rendered(t, map[string]string{"WHATSAPP_PROVIDER": providers, "SMS_PROVIDER": "aws"}, payload, "--file", "-", "--channel", "whatsapp", "--audience", "customer")
+		if code != 0 || strings.Contains(out, " more\n") == whole || strings.Contains(out, "Flat white") == false {
+			t.Errorf("%q: code %d: %s", providers, code, out)
 		}
 	}
 }

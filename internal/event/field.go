@@ -43,6 +43,10 @@ func (e *Event) known(name string) string {
 		return e.Sale.Discount
 	case "tax":
 		return e.Sale.Tax
+	case "taxIncluded":
+		if e.Sale.TaxIncluded {
+			return "true"
+		}
 	case "tip":
 		return e.Sale.Tip
 	case "refunded":

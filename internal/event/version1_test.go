@@ -84,6 +84,9 @@ func TestField(t *testing.T) {
 			t.Errorf("%s: %q, want %q", name, got, want)
 		}
 	}
+	if got := (&Event{Sale: Sale{TaxIncluded: true}}).Field("taxIncluded"); got != "true" {
+		t.Errorf("tax that is in the prices: %q", got)
+	}
 	// A field that 0.1.0 had no place for.
 	if got := (&Event{Extra: `{"tip":2}`}).Field("tip"); got != "2" {
 		t.Errorf("a tip that 0.1.0 took: %q", got)

@@ -165,7 +165,7 @@ func (p *Previewer) event(r *Request) (*event.Event, []value.Note, error) {
 		return nil, nil, reason(err)
 	}
 	if r.Bare {
-		e = &event.Event{ID: e.ID, Store: e.Store, Sender: e.Sender, Type: e.Type, At: e.At, Source: e.Source}
+		e = event.BareSample(e.Type)
 	}
 	if locale := strings.TrimSpace(r.Locale); locale != "" {
 		e.Customer.Locale = locale

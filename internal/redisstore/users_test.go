@@ -83,6 +83,16 @@ func TestUsersInACluster(t *testing.T) {
 	if n, err := admins.Suppress(t.Context(), []suppress.Entry{{Channel: message.SMS, Address: "+15550100001", Why: suppress.Operator}}); err != nil || n != 1 {
 		t.Errorf("an operator's entry: %d, %v", n, err)
 	}
+	tests := admins.Producer(prometheus.NewRegistry())
+	t.Cleanup(tests.Close)
+	if _, err := tests.Enqueue(t.Context(), webhook("test/1")); err != nil {
+		t.Errorf("an operator's test message: %v", err)
+	}
+	if _, claim, err := consumer.Exchange(t.Context(), nil, nil, &queue.ClaimRequest{Max: 1}); err != nil || len(claim.Jobs) != 1 {
+		t.Errorf("%+v, %v", claim, err)
+	} else if _, _, err := consumer.Exchange(t.Context(), []queue.Settlement{{Claimed: claim.Jobs[0], Outcome: queue.Done{}}}, nil, nil); err != nil {
+		t.Error(err)
+	}
 	if _, err := producer.Enqueue(t.Context(), webhook("b")); err != nil {
 		t.Fatal(err)
 	}
@@ -107,7 +117,7 @@ func TestUsersInACluster(t *testing.T) {
 	if _, err := admins.Forget(t.Context(), queue.ForgetRequest{Person: nobody{}, AtMost: 1000}); err != nil {
 		t.Errorf("forgetting: %v", err)
 	}
-	if state, err := as("admin").State(t.Context(), message.SMS); err != nil || state.Completed != 1 {
+	if state, err := as("admin").State(t.Context(), message.SMS); err != nil || state.Completed != 2 {
 		t.Errorf("%+v, %v", state, err)
 	}
 }

@@ -151,9 +151,8 @@ func (r *Renderer) try(s *store.Store, locale string, about occasion, channel me
 		return []error{err}
 	}
 	full := sampleOf(about)
-	bare := &event.Event{ID: full.ID, Type: full.Type, At: full.At}
 	j := &job.Job{WebhookID: full.ID, Channel: channel, Index: 1, Audience: audience, Recipient: "x"}
-	for _, e := range []*event.Event{full, bare} {
+	for _, e := range []*event.Event{full, event.BareSample(full.Type)} {
 		v := &view{}
 		r.fill(v, j, e, s, about, readStatus(e.Sale.Status), texts, figures)
 		v.Unsubscribe, v.More = "https://ringup.example.com/unsubscribe/x", "1"

@@ -36,7 +36,8 @@ func TestWhatIsTooLongLosesItems(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r.MaxText = rapid.SampledFrom([]int{600, 1600, 4096}).Draw(t, "limit")
+		limit := rapid.SampledFrom([]int{600, 1600, 4096}).Draw(t, "limit")
+		r.MaxText = func(message.Channel) int { return limit }
 		n := rapid.IntRange(0, 300).Draw(t, "items")
 		name := rapid.SampledFrom([]string{"Latte", "😀😀😀", strings.Repeat("long ", 20), "مرحبا"}).Draw(t, "name")
 		e := order(n, name)
@@ -45,8 +46,8 @@ func TestWhatIsTooLongLosesItems(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if units(m.Text) > r.MaxText {
-			t.Fatalf("%d of %d units", units(m.Text), r.MaxText)
+		if units(m.Text) > limit {
+			t.Fatalf("%d of %d units", units(m.Text), limit)
 		}
 		listed, more := strings.Count(m.Text, "\n• "), 0
 		if found := andMore.FindStringSubmatch(m.Text); found != nil {
@@ -55,8 +56,8 @@ func TestWhatIsTooLongLosesItems(t *testing.T) {
 		if listed+more != n || !strings.Contains(m.Text, "*Total: $125.50*") || !strings.Contains(m.Text, "Date: ") {
 			t.Fatalf("%d items, %d listed, %d more: %s", n, listed, more, m.Text)
 		}
-		if line := units(m.Text[:strings.Index(m.Text+"\n", "\n")]) + 4*units(name) + 60; more > 0 && units(m.Text)+line < r.MaxText {
-			t.Fatalf("%d of %d units, and %d items are not listed", units(m.Text), r.MaxText, more)
+		if line := units(m.Text[:strings.Index(m.Text+"\n", "\n")]) + 4*units(name) + 60; more > 0 && units(m.Text)+line < limit {
+			t.Fatalf("%d of %d units, and %d items are not listed", units(m.Text), limit, more)
 		}
 	})
 }

@@ -75,7 +75,8 @@ func TestTexts(t *testing.T) {
 		t.Errorf("%+v", m)
 	}
 	m := rendered(t, r, message.WhatsApp, message.Customer, event.Sample(event.OrderCreate))
-	if !strings.HasPrefix(m.Text, "🛍️ *Luna Coffee*\nHi John Doe, we have your order ORD_1, $125.50 in total.\n\n• Espresso: 2 × $3.25 = $6.50\n• 1 × Moka pot: $119.00\n\n*Total: $125.50*\n") {
+	if !strings.HasPrefix(m.Text, "🛍️ *Luna Coffee*\nHi John Doe, we have your order ORD_1, $125.50 in total.\n\n• Espresso (double, oat milk): 2 × $3.25 = $6.50\n• 1 × Moka pot: $119.00\n\n"+
+		"Subtotal: $125.50\nDiscount: -$10.00\nTax: $8.00\nTip: $2.00\n*Total: $125.50*\nPayment method: Visa ending in 4242\n\n") {
 		t.Errorf("%q", m.Text)
 	}
 	m = rendered(t, r, message.Email, message.Staff, event.Sample(event.PaymentComplete))

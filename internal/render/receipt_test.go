@@ -79,6 +79,47 @@ Questions: +1 202 555 0100`
 	}
 }
 
+// TestTaxIncluded: tax that the prices have in them is no part of the sum: it is below the total, or, where nothing but a refund is shown, below that.
+func TestTaxIncluded(t *testing.T) {
+	t.Parallel()
+	r := renderer(t, Config{}, luna)
+	items := []event.Item{{Name: "Mug", Quantity: "1", UnitPrice: "20"}}
+	for name, tt := range map[string]struct {
+		kind       event.Type
+		sale       event.Sale
+		email, not string
+	}{
+		"a sale":             {event.POSSave, event.Sale{Subtotal: "20", Tax: "3.19", TaxIncluded: true, Tip: "2", Total: "22"}, "Subtotal: $20.00\nTip: $2.00\nTotal: $22.00\nTax included: $3.19\n", "\nTax:"},
+		"prices without it":  {event.POSSave, event.Sale{Subtotal: "20", Tax: "1.50", Total: "21.50"}, "Subtotal: $20.00\nTax: $1.50\nTotal: $21.50\n", "included"},
+		"none":               {event.POSSave, event.Sale{Tax: "0.00", TaxIncluded: true, Total: "20"}, "Total: $20.00\n", "Tax"},
+		"no figure":          {event.POSSave, event.Sale{TaxIncluded: true, Total: "20"}, "Total: $20.00\n", "Tax"},
+		"no total":           {event.POSSave, event.Sale{Tax: "3.19", TaxIncluded: true}, "$20.00\n\nTax included: $3.19\n", "Total"},
+		"a refund":           {event.RefundComplete, event.Sale{Tax: "3.19", TaxIncluded: true, Refunded: "20"}, "Refund: $20.00\nTax included: $3.19\n", "Total"},
+		"a negative total":   {event.POSSave, event.Sale{Tax: "-3.19", TaxIncluded: true, Total: "-20"}, "Refund: $20.00\nTax included: $3.19\n", "Total"},
+		"a refund of a part": {event.RefundComplete, event.Sale{Tax: "3.19", TaxIncluded: true, Refunded: "5", Total: "20"}, "Total: $20.00\nTax included: $3.19\nRefund: $5.00\n", "\nTax:"},
+		"a void":             {event.PaymentComplete, event.Sale{Status: "voided", Tax: "-3.19", TaxIncluded: true, Total: "-20"}, "Total: $20.00\nTax included: $3.19\n", "\nTax:"},
+	} {
+		tt.sale.Currency = "USD"
+		e := &event.Event{Type: tt.kind, Sender: event.SenderPOS, Sale: tt.sale, Items: items}
+		mail := rendered(t, r, message.Email, message.Customer, e)
+		if !strings.Contains(mail.Text, tt.email) || strings.Contains(mail.Text, tt.not) {
+			t.Errorf("%s: got\n%s\nwant %q, without %q", name, mail.Text, tt.email, tt.not)
+		}
+		shown := strings.Contains(tt.email, "Tax included")
+		at := func(text, what string) int { return strings.Index(text, what) }
+		for _, text := range []string{textOf(mail.HTML), rendered(t, r, message.WhatsApp, message.Customer, e).Text} {
+			if strings.Contains(text, "Tax included") != shown || shown && strings.Count(text, "$3.19") != 1 {
+				t.Errorf("%s: %s", name, text)
+			}
+			for _, above := range []string{"\nTotal", "\n*Total", "\nSubtotal"} {
+				if shown && at(text, above) > at(text, "Tax included") {
+					t.Errorf("%s: the tax is above the total: %s", name, text)
+				}
+			}
+		}
+	}
+}
+
 // TestReturns: the figures of money that goes back have no minus, whichever of them the till gave one.
 func TestReturns(t *testing.T) {
 	t.Parallel()
@@ -168,7 +209,7 @@ func TestBothPartsHaveTheSameFacts(t *testing.T) {
 		value := func(name, text string) string { return rapid.SampledFrom([]string{text, ""}).Draw(t, name) }
 		v := &view{Business: "xBusiness", Locale: "en", Direction: "ltr", Start: "left", End: "right", Source: value("source", "xSource"), CustomerName: value("name", "xName"),
 			Order: value("order", "xOrder"), OrderNumber: value("number", "xNumber"), TransactionID: value("transaction", "xTransaction"), Status: value("status", "xStatus"),
-			Subtotal: value("subtotal", "xSubtotal"), Discount: value("discount", "xDiscount"), Tax: value("tax", "xTax"), Tip: value("tip", "xTip"), Amount: value("amount", "xAmount"),
+			Subtotal: value("subtotal", "xSubtotal"), Discount: value("discount", "xDiscount"), Tax: value("tax", "xTax"), TaxIncluded: value("tax included", "xTaxIncluded"), Tip: value("tip", "xTip"), Amount: value("amount", "xAmount"),
 			Refunded: value("refunded", "xRefunded"), Brand: value("brand", "xBrand"), LastFour: value("four", "x4242"), Date: value("date", "xDate"), Place: value("place", "xPlace"),
 			Receipt: value("receipt", "https://x.example/Receipt"), More: value("more", "x77"), Address: value("address", "xAddress"), TaxNumber: value("tax number", "xTaxNumber"),
 			Support: value("support", "xSupport")}

@@ -32,8 +32,8 @@ type Config struct {
 type Renderer struct {
 	// Unsubscribe makes the link by which a customer ends e-mails; nil for none.
 	Unsubscribe func(message.Address) string
-	// MaxText is how long a text may be, in UTF-16 code units; 0 for the least of the providers of the channel.
-	MaxText int
+	// MaxText says how long a text may be on a channel, in UTF-16 code units; 0 for as long as all providers of the channel take. nil says 0.
+	MaxText func(message.Channel) int
 	// Log gets faults that stop no message; nil for nowhere.
 	Log *slog.Logger
 
@@ -183,8 +183,10 @@ func withoutPartOfLink(s, short string) string {
 
 // limit is how long a text may be on a channel, in UTF-16 code units; 0 for any length.
 func (r *Renderer) limit(channel message.Channel) int {
-	if r.MaxText > 0 {
-		return r.MaxText
+	if r.MaxText != nil {
+		if limit := r.MaxText(channel); limit > 0 {
+			return limit
+		}
 	}
 	return maxText[channel]
 }
@@ -224,7 +226,8 @@ var doubleStop = regexp.MustCompile(`([^.])\.([\x{2069}\x{200e}\x{200f}]*)\.(\s|
 
 // oneStop returns a text without the second of two full stops. Three of them stay.
 func oneStop(s string) string {
-	if !strings.Contains(s, "..") && !strings.ContainsAny(s, "\u2069\u200e\u200f") {
+	// Not ContainsAny, which looks at each character: a sixth of the time that an e-mail takes.
+	if !strings.Contains(s, "..") && !strings.Contains(s, "\u2069") && !strings.Contains(s, "\u200e") && !strings.Contains(s, "\u200f") {
 		return s
 	}
 	return doubleStop.ReplaceAllString(s, "$1.$2$3")

@@ -48,16 +48,18 @@ type view struct {
 	TransactionID string
 	// Status is the status in the words of the language, or as the till wrote it.
 	Status string
-	// Subtotal is the sum before discount, tax and tip.
+	// Subtotal is the sum before discount, tax and tip. Where TaxIncluded is not empty, it has the tax in it.
 	Subtotal string
 	// Discount is the discount, with a minus.
 	Discount string
-	// Tax is the tax.
+	// Tax is the tax that is added to the subtotal.
 	Tax string
 	// Tip is the tip.
 	Tip string
 	// Amount is the total. It is empty where the total is what was paid back: see Refunded.
 	Amount string
+	// TaxIncluded is the tax that the total has in it, where prices have it: then Tax is empty.
+	TaxIncluded string
 	// Refunded is what was paid back, without a minus.
 	Refunded string
 	// Paid says that it is known how it was paid: not empty if Brand or LastFour is not.
@@ -230,7 +232,13 @@ func (v *view) receipt(e *event.Event, about occasion, items bool) {
 		}
 	}
 	money := func(literal string) string { return v.figure(v.moneyKind(), literal, v.currency) }
-	v.Subtotal, v.Tax = money(sum(s.Subtotal)), money(sum(s.Tax))
+	v.Subtotal = money(sum(s.Subtotal))
+	switch {
+	case !s.TaxIncluded:
+		v.Tax = money(sum(s.Tax))
+	case !zero(s.Tax):
+		v.TaxIncluded = money(sum(s.Tax))
+	}
 	if !zero(s.Discount) {
 		v.Discount = money("-" + absolute(s.Discount))
 	}

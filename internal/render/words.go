@@ -116,7 +116,7 @@ func (w words) addTo(t *template.Template) (*template.Template, error) {
 }
 
 // formatted are the fields whose texts are not typed by anybody: they are not isolated in HTML.
-var formatted = []string{"Locale", "Direction", "Start", "End", "Staff", "Event", "Occasion", "Emoji", "Subtotal", "Discount", "Tax", "Tip", "Amount", "Refunded", "Paid",
+var formatted = []string{"Locale", "Direction", "Start", "End", "Staff", "Event", "Occasion", "Emoji", "Subtotal", "Discount", "Tax", "Tip", "Amount", "TaxIncluded", "Refunded", "Paid",
 	"LastFour", "Date", "Receipt", "More", "Logo", "Color", "TextColor", "Unsubscribe"}
 
 // forHTML returns a copy of a block for HTML: its text is escaped, and, with bdi, each typed value is within <bdi>, so that its direction changes nothing

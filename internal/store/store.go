@@ -84,3 +84,14 @@ func (o only) Get(id string) (*Store, bool) {
 }
 
 func (o only) All() []*Store { return []*Store{o.store} }
+
+// Staff returns the recipients of all channels.
+func (s *Store) Staff() []message.Address {
+	var all []message.Address
+	for _, channel := range s.Channels {
+		for _, one := range channel.Recipients {
+			all = append(all, one.Address)
+		}
+	}
+	return all
+}

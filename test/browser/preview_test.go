@@ -15,10 +15,22 @@ import (
 
 // receipt is a payload with a field for every part of a receipt.
 const receipt = `{"id":"w1","event_type":"pos_save","timestamp":"2026-03-14T18:42:00+01:00","source":"till-2","data":{"transactionId":"TXN_88213","amount":"41.80","currency":"EUR",
-"subtotal":"39.00","discount":"2.00","tax":"6.23","tip":"4.80","customerName":"Anna Müller","customerPhone":"+49 151 23456789","customerEmail":"anna@example.com","customerTimezone":"Europe/Berlin",
+"subtotal":"39.00","discount":"2.00","tax":"6.23","taxIncluded":true,"tip":"4.80","customerName":"Anna Müller","customerPhone":"+49 151 23456789","customerEmail":"anna@example.com","customerTimezone":"Europe/Berlin",
 "payment":{"brand":"Visa","lastFour":"4242"},"place":"Table 7","orderName":"#1001","orderId":"ORD_1","status":"paid","receiptUrl":"https://till.example.com/r/1",
 "items":[{"name":"Flat white","quantity":2,"price":4.2,"options":["oat milk","extra shot"]},{"name":"Käsekuchen","quantity":1,"price":5.5},
 {"name":"Ethiopia Yirgacheffe, 250 g","quantity":1,"price":14.9},{"name":"Beans by weight","quantity":0.75,"price":13.6}]}}`
+
+// languages are those of the built-in words.
+var languages = []string{"en", "es", "fr", "de", "it", "pt-BR", "pt-PT", "nl", "pl", "tr", "ar", "ja", "zh-Hans"}
+
+// fits says that nothing on the page is wider than the page.
+func (v *visit) fits(what string) {
+	v.Helper()
+	over, err := chromedp.Run(v.ctx, chromedp.Evaluate[int](`document.documentElement.scrollWidth - innerWidth`))
+	if v.must(err); over > 0 {
+		v.Errorf("%s is %d pixels wider than its window", what, over)
+	}
+}
 
 // TestPreview is the shop's owner, who looks at messages before customers do.
 func TestPreview(t *testing.T) {
@@ -46,10 +58,29 @@ func TestPreview(t *testing.T) {
 	v.sees("Visa (Endziffern 4242)")
 	v.sees("0.075 EUR")
 	v.looks("preview-payload")
-	for _, locale := range []string{"de", "ar", "ja"} {
+
+	// One is sent as a test.
+	v.run(chromedp.SendKeys(chromedp.CSS(`input[name=address]`), "+49 151 23456789"))
+	v.press("Continue")
+	v.sees("Send this message to +4915123456789?")
+	v.looks("preview-test")
+	v.window(320, 700, "light")
+	v.check("test at 320 px")
+	v.window(1200, 900, "light")
+	v.press("Yes, send it")
+	v.sees("The test is in the queue of sms.")
+	v.sees("+•••6789")
+
+	for _, locale := range languages {
 		v.run(chromedp.Navigate("data:text/html;base64," + base64.StdEncoding.EncodeToString([]byte(mail(t, s.AdminURL(), locale)))))
 		v.window(700, 900, "light")
+		v.fits("the e-mail in " + locale)
 		v.save("email-" + locale)
+	}
+	for _, locale := range languages {
+		v.run(chromedp.Navigate(s.AdminURL() + "/admin/preview?channel=whatsapp&locale=" + locale))
+		v.fits("the preview in " + locale)
+		v.save("whatsapp-" + locale)
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()

@@ -15,6 +15,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"ringup.dev/ringup/internal/address"
 	"ringup.dev/ringup/internal/admin"
 	"ringup.dev/ringup/internal/admin/api"
 	"ringup.dev/ringup/internal/admin/pages"
@@ -60,6 +61,7 @@ type Options struct {
 	Caps     []string          // DAILY_CAP
 	Prices   []string          // PRICES
 	Fallback map[string]string // FALLBACK_CHANNEL
+	Allowed  []string          // ALLOWED_COUNTRIES
 }
 
 // Fixture is pages and API over a Redis of its own.
@@ -104,8 +106,12 @@ func OpenWith(t *testing.T, o Options) *Fixture {
 	f.Must(err)
 	caps, err := pricing.NewCaps(pricing.Config{DailyCap: o.Caps})
 	f.Must(err)
+	countries, err := address.NewCountries(address.CountriesConfig{Allowed: o.Allowed}, "US", nil)
+	f.Must(err)
+	shop := *directory.All()[0]
+	shop.Region, shop.MayWrite = "US", countries.Check
 	f.Admin = admin.New(admin.Options{
-		Config: o.Config, Region: "US", Currency: "EUR", Caps: caps, Prices: prices, Store: directory.All()[0], Queues: f.Store, Renderer: renderer, Log: slog.New(slog.NewTextHandler(f.Log, nil)),
+		Config: o.Config, Region: "US", Currency: "EUR", Caps: caps, Prices: prices, Store: &shop, Queues: f.Store, Tests: f.Producer, Renderer: renderer, Log: slog.New(slog.NewTextHandler(f.Log, nil)),
 	})
 	f.Handler = pages.Handler(f.Admin, f.Store.Outbox(0), api.Path, api.Handler(f.Admin))
 	return f

@@ -49,6 +49,7 @@ func Handler(a *admin.Admin) http.Handler {
 	r.Get("/audit", s.audit)
 	r.Get("/spending", s.spending)
 	r.Post("/preview", s.preview)
+	r.Post("/preview/send", s.sendTest)
 	r.Post("/actions", s.action)
 	r.Post("/forget", s.forget)
 	r.Get("/suppressed/{channel}", s.suppressions)
@@ -151,6 +152,15 @@ func (s *api) preview(w http.ResponseWriter, r *http.Request) {
 	}
 	shown, err := s.Preview(&x)
 	s.answer(w, shown, err)
+}
+
+func (s *api) sendTest(w http.ResponseWriter, r *http.Request) {
+	var x admin.TestRequest
+	if !read(w, r, maxBody, &x) {
+		return
+	}
+	sent, err := s.SendTest(r.Context(), &x)
+	s.answer(w, sent, err)
 }
 
 func (s *api) action(w http.ResponseWriter, r *http.Request) {

@@ -18,6 +18,7 @@ const (
 	doneUnsuppressedNot = "not-suppressed"
 	doneUnsuppressedOne = "entry-unsuppressed"
 	doneImported        = "imported"
+	doneTest            = "test"
 )
 
 // outcome is what a page tells of after a change. It travels in the address of the page, as <what>.<channel>.<numbers>: a code, since a
@@ -80,6 +81,8 @@ func doneText(q url.Values) string {
 		return fmt.Sprintf("The entry is not on the list of %s any more.", o.channel)
 	case doneUnsuppressedNot:
 		return fmt.Sprintf("The address was not suppressed on %s.", o.channel)
+	case doneTest:
+		return fmt.Sprintf("The test is in the queue of %s.", o.channel)
 	case doneImported:
 		return fmt.Sprintf("%s added; on the list already: %s.", admin.Plural(o.n, "address"), admin.Thousands(int64(o.rest)))
 	}

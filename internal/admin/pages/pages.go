@@ -52,6 +52,8 @@ func Handler(a *admin.Admin, outbox Outbox, apiPath string, api http.Handler) ht
 		r.Post("/admin/senders/delete", p.changeAside(p.DropAside, "deleted."))
 		r.Get("/admin/preview", p.previewSample)
 		r.Post("/admin/preview", p.previewPayload)
+		r.Post("/admin/preview/confirm", p.confirmTest)
+		r.Post("/admin/preview/send", p.sendTest)
 		r.Get("/admin/suppressed", p.suppressions)
 		r.Post("/admin/suppressed", p.checkSuppressed)
 		r.Post("/admin/suppressed/add", p.suppress)

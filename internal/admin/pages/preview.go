@@ -35,6 +35,14 @@ type previewView struct {
 	Sample         string // a payload to change
 }
 
+// testView is a test message before it is sent.
+type testView struct {
+	admin.TestRequest
+	*admin.TestResult
+	Whole string // the address, as it was read
+	Back  string
+}
+
 // previewSample shows what the query asks for; at first the messages to the customer of a receipt.
 func (p *pages) previewSample(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
@@ -57,6 +65,53 @@ func (p *pages) previewPayload(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	p.showPreview(w, r, preview.Request{Channel: form.Get("channel"), Audience: form.Get("audience"), Locale: form.Get("locale"), Payload: strings.TrimSpace(form.Get("payload"))})
+}
+
+// readTest reads a test message from a form.
+func readTest(w http.ResponseWriter, r *http.Request) (*admin.TestRequest, error) {
+	form, err := form(w, r, maxPreviewForm)
+	if err != nil {
+		return nil, err
+	}
+	x := &admin.TestRequest{Request: preview.Request{Event: event.Type(form.Get("event")), Channel: form.Get("channel"), Audience: form.Get("audience"), Locale: form.Get("locale"),
+		Payload: form.Get("payload"), Bare: form.Get("bare") != ""}, Address: form.Get("address"), Test: form.Get("test")}
+	if x.Payload != "" {
+		x.Event = "" // the payload says it
+	}
+	return x, nil
+}
+
+// confirmTest shows what would go out to an address, and asks.
+func (p *pages) confirmTest(w http.ResponseWriter, r *http.Request) {
+	x, err := readTest(w, r)
+	if err != nil {
+		p.failed(w, r, err)
+		return
+	}
+	x.Test, x.DryRun = "", true
+	result, err := p.SendTest(r.Context(), x)
+	if err != nil {
+		p.failed(w, r, err)
+		return
+	}
+	w.Header().Set("Content-Security-Policy", mailPolicy)
+	p.show(w, r, http.StatusOK, "test", page{Title: "Send a test", Section: "preview", Data: testView{TestRequest: *x, TestResult: result, Whole: result.To.Reveal(),
+		Back: link("/admin/preview", "event", string(x.Event), "channel", x.Channel, "audience", x.Audience, "locale", x.Locale)}})
+}
+
+// sendTest sends a test message, and goes to its job.
+func (p *pages) sendTest(w http.ResponseWriter, r *http.Request) {
+	x, err := readTest(w, r)
+	if err != nil {
+		p.failed(w, r, err)
+		return
+	}
+	result, err := p.SendTest(r.Context(), x)
+	if err != nil {
+		p.failed(w, r, err)
+		return
+	}
+	http.Redirect(w, r, link("/admin/job", "id", result.Job, "done", outcome{what: doneTest, channel: result.Message.Channel, n: 1}.String()), http.StatusSeeOther)
 }
 
 func (p *pages) showPreview(w http.ResponseWriter, r *http.Request, asked preview.Request) {

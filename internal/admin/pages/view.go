@@ -13,6 +13,7 @@ import (
 
 	"ringup.dev/ringup/internal/admin"
 	"ringup.dev/ringup/internal/inbound"
+	"ringup.dev/ringup/internal/preview"
 	"ringup.dev/ringup/internal/queue"
 	"ringup.dev/ringup/internal/suppress"
 )
@@ -29,8 +30,8 @@ var functions = template.FuncMap{
 	"movedTo":  func(n queue.Notification) string { return admin.MovedTo(&n) },
 	"whyName":  func(w suppress.Why) string { return cmp.Or(whyNames[w], string(w)) },
 	"advice":   func(w suppress.Why) string { return advice[w] },
-	"whatsapp": formatted,
-	"link":     link, "text": func(v any) string { return fmt.Sprint(v) },
+	"whatsapp": formatted, "inLanguage": inLanguage,
+	"link": link, "text": func(v any) string { return fmt.Sprint(v) },
 }
 
 // link makes an address of a path and the names and values of a query; empty values are left out.
@@ -44,11 +45,19 @@ func link(path string, pairs ...string) string {
 	return path + "?" + q.Encode()
 }
 
+// shownMessage is a message of a preview, and the language that it is in; "" where that is not known.
+type shownMessage struct {
+	preview.Message
+	Lang string
+}
+
+func inLanguage(m preview.Message, lang string) shownMessage { return shownMessage{m, lang} }
+
 // templates has each page in its layout.
 var templates = func() map[string]*template.Template {
 	out := map[string]*template.Template{}
-	layout := template.Must(template.New("layout").Funcs(functions).ParseFS(templateFiles, "templates/layout.html", "templates/parts.html"))
-	for _, name := range []string{"login", "queues", "list", "job", "search", "audit", "confirm", "problem", "suppressions", "costs", "preview", "senders", "outbox"} {
+	layout := template.Must(template.New("layout").Funcs(functions).ParseFS(templateFiles, "templates/layout.html", "templates/parts.html", "templates/message.html"))
+	for _, name := range []string{"login", "queues", "list", "job", "search", "audit", "confirm", "problem", "suppressions", "costs", "preview", "test", "senders", "outbox"} {
 		out[name] = template.Must(template.Must(layout.Clone()).ParseFS(templateFiles, "templates/"+name+".html"))
 	}
 	return out

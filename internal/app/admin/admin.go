@@ -17,7 +17,6 @@ import (
 	"ringup.dev/ringup/internal/admin/pages"
 	"ringup.dev/ringup/internal/app"
 	"ringup.dev/ringup/internal/config"
-	"ringup.dev/ringup/internal/event"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/opsserver"
 	"ringup.dev/ringup/internal/pricing"
@@ -30,14 +29,16 @@ import (
 
 // Config is the whole configuration of the program.
 type Config struct {
-	Admin   admin.Config
-	Address address.Config
-	Redis   redisstore.Config
-	Render  render.Config
-	Brand   envstore.Brand
-	Prices  pricing.Config
-	Ops     opsserver.Config
-	Log     telemetry.LogConfig
+	Admin     admin.Config
+	Address   address.Config
+	Countries address.CountriesConfig
+	Staff     envstore.Recipients
+	Redis     redisstore.Config
+	Render    render.Config
+	Brand     envstore.Brand
+	Prices    pricing.Config
+	Ops       opsserver.Config
+	Log       telemetry.LogConfig
 
 	// Local says that ADMIN_TOKEN may be empty without a warning (ringup dev).
 	Local bool
@@ -52,8 +53,8 @@ type Config struct {
 // Load reads the configuration. The error has every problem, each with what to set.
 func Load(ctx context.Context, env envconfig.Lookuper) (Config, error) {
 	c := Config{env: env}
-	err := config.Read(ctx, env, &c.Admin, &c.Address, &c.Redis, &c.Render, &c.Brand, &c.Prices, &c.Ops, &c.Log)
-	return c, errors.Join(err, c.Admin.Validate(), c.Address.Validate(), c.Brand.Validate(), c.Redis.Validate(), c.Prices.Validate(), c.Ops.Validate(), c.Log.Validate())
+	err := config.Read(ctx, env, &c.Admin, &c.Address, &c.Countries, &c.Staff, &c.Redis, &c.Render, &c.Brand, &c.Prices, &c.Ops, &c.Log)
+	return c, errors.Join(err, c.Admin.Validate(), c.Address.Validate(), c.Countries.Validate(), c.Brand.Validate(), c.Redis.Validate(), c.Prices.Validate(), c.Ops.Validate(), c.Log.Validate())
 }
 
 // DrainTime is the longest that the program takes to stop.
@@ -66,6 +67,7 @@ type Admin struct {
 	store    *redisstore.Store
 	ops      *opsserver.Server
 	admin    *admin.Admin
+	producer *redisstore.Producer
 	listener net.Listener
 	pages    *http.Server
 	live     *render.Live // nil without LiveTemplates
@@ -82,7 +84,8 @@ func New(c Config, log *slog.Logger) (*Admin, error) {
 	renderer, renderErr := render.New(c.Render, c.Brand.Directory())
 	caps, capErr := pricing.NewCaps(c.Prices)
 	prices, priceErr := pricing.NewTable(c.Prices)
-	if err := errors.Join(renderErr, capErr, priceErr); err != nil {
+	shop, shopErr := shop(c)
+	if err := errors.Join(renderErr, capErr, priceErr, shopErr); err != nil {
 		return nil, err
 	}
 	for _, err := range renderer.Skipped() {
@@ -100,10 +103,10 @@ func New(c Config, log *slog.Logger) (*Admin, error) {
 	if err != nil {
 		return nil, err
 	}
-	shop := &shops.Store{ID: event.DefaultStore, Region: c.Address.DefaultRegion}
-	c.Brand.Describe(shop)
+	producer := store.Producer(registry)
 	operations := admin.New(admin.Options{Config: c.Admin, Region: c.Address.DefaultRegion, Currency: c.Prices.Currency, Caps: caps, Prices: prices, Store: shop,
-		Queues: store, Renderer: shown, Log: log, Registerer: registry})
+		Queues: store, Tests: producer, Renderer: shown, Log: log, Registerer: registry})
+	renderer.MaxText = operations.MaxText
 	listener, err := app.Listen("ADMIN_PORT", c.Admin.Address(c.Host))
 	if err != nil {
 		return nil, errors.Join(err, operators.Close())
@@ -111,11 +114,32 @@ func New(c Config, log *slog.Logger) (*Admin, error) {
 	if operations.Open() && !c.Local {
 		log.Warn("ADMIN_TOKEN is empty: only this machine is let in", "address", listener.Addr())
 	}
-	return &Admin{config: c, log: log, live: live, store: store, ops: operators, admin: operations, listener: listener, pages: &http.Server{
+	return &Admin{config: c, log: log, live: live, store: store, ops: operators, admin: operations, producer: producer, listener: listener, pages: &http.Server{
 		Handler:           pages.Handler(operations, store.Outbox(0), api.Path, api.Handler(operations)),
 		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: opsserver.MaxHeaderBytes,
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}}, nil
+}
+
+// shop returns the store of the environment.
+func shop(c Config) (*shops.Store, error) {
+	s, err := c.Staff.Store(c.Address.DefaultRegion, address.Read)
+	if err != nil {
+		return nil, err
+	}
+	countries, err := address.NewCountries(c.Countries, c.Address.DefaultRegion, s.Staff())
+	if err != nil {
+		return nil, err
+	}
+	s.MayWrite = countries.Check
+	c.Brand.Describe(s)
+	return s, nil
+}
+
+// closeStore ends the tests that are on their way, and then the connections to Redis.
+func (a *Admin) closeStore() error {
+	a.producer.Close()
+	return a.store.Close()
 }
 
 // Addr is where the pages and the API are.
@@ -138,5 +162,5 @@ func (a *Admin) Run(ctx context.Context) error {
 	a.ops.Drain()
 	finish, cancel := context.WithTimeout(context.WithoutCancel(ctx), DrainTime)
 	defer cancel()
-	return errors.Join(err, a.pages.Shutdown(finish), a.store.Close(), a.ops.Close())
+	return errors.Join(err, a.pages.Shutdown(finish), a.closeStore(), a.ops.Close())
 }

@@ -212,13 +212,7 @@ func shop(c Config, log *slog.Logger) (*shops.Store, error) {
 	for _, twice := range c.Staff.Twice(c.Address.DefaultRegion, address.Read) {
 		log.Warn("default recipient listed twice", "setting", twice)
 	}
-	var staff []message.Address
-	for _, channel := range shop.Channels {
-		for _, one := range channel.Recipients {
-			staff = append(staff, one.Address)
-		}
-	}
-	countries, err := address.NewCountries(c.Countries, c.Address.DefaultRegion, staff)
+	countries, err := address.NewCountries(c.Countries, c.Address.DefaultRegion, shop.Staff())
 	if err != nil {
 		return nil, err
 	}

@@ -215,7 +215,8 @@ func New(ctx context.Context, c Config, env envconfig.Lookuper, log *slog.Logger
 	if err := errors.Join(providerErr, deliverErr); err != nil {
 		return nil, err
 	}
-	renderer.Log, renderer.MaxText = log, maxText(named)
+	limit := maxText(named)
+	renderer.Log, renderer.MaxText = log, func(message.Channel) int { return limit }
 	for _, err := range renderer.Skipped() {
 		log.Warn("template skipped", "error", err)
 	}

@@ -4,3 +4,6 @@ package aws
 
 // Name is the catalog's, for both.
 const Name = "aws"
+
+// MaxSMS is the longest text that SNS takes for one Publish (docs.aws.amazon.com/sns, "Publishing to a mobile phone").
+const MaxSMS = 1600

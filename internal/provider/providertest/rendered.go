@@ -57,7 +57,7 @@ func (a *Adapter) sendsRendered(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r.MaxText = limit
+		r.MaxText = func(message.Channel) int { return limit }
 		for _, e := range extremes() {
 			body, err := job.Body(e)
 			if err != nil {

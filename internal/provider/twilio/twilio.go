@@ -14,6 +14,9 @@ import (
 // Name is the catalog's.
 const Name = "twilio"
 
+// MaxText is the longest Body of a message, SMS or WhatsApp; error 21617 counts UTF-16 code units (twilio.com/docs/api/errors/21617).
+const MaxText = 1600
+
 // CallbackPath is where Twilio calls back, below PUBLIC_URL.
 const CallbackPath = "/callbacks/twilio"
 

@@ -21,6 +21,9 @@ import (
 // Name is the catalog's.
 const Name = "business"
 
+// MaxText is the longest text of a message (developers.facebook.com/docs/whatsapp/cloud-api/reference/messages, "Text object").
+const MaxText = 4096
+
 // CallbackPath is where Meta posts its webhooks, below PUBLIC_URL.
 const CallbackPath = "/callbacks/whatsapp"
 

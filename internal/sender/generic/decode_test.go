@@ -26,7 +26,8 @@ func TestDecodeSample(t *testing.T) {
 	t.Parallel()
 	got, notes, err := Decode([]byte(designSample), time.UTC, now)
 	want := event.Sample(event.POSSave)
-	want.Items = want.Items[:1]
+	want.Items, want.Items[0].Options = want.Items[:1], nil
+	want.Sale = event.Sale{TransactionID: want.Sale.TransactionID, OrderID: want.Sale.OrderID, Status: want.Sale.Status, Currency: want.Sale.Currency, Total: want.Sale.Total}
 	if diff := cmp.Diff(want, got); err != nil || diff != "" || notes != nil {
 		t.Errorf("%v %v\n%s", err, notes, diff)
 	}

@@ -82,12 +82,14 @@ func fields(at string, of reflect.Type) (paths []string) {
 	return paths
 }
 
-// TestSamplesAddUp: the lines of every sample come to its amount.
+// TestSamplesAddUp: the lines of every sample come to its subtotal, and with discount, tax and tip to its amount.
 func TestSamplesAddUp(t *testing.T) {
 	t.Parallel()
 	for _, kind := range event.Types {
 		e := event.Sample(kind)
-		if sum(t, e) != rational(t, e.Field("amount")) {
+		total := new(big.Rat).Sub(exact(t, e.Sale.Subtotal), exact(t, e.Sale.Discount))
+		total.Add(total, exact(t, e.Sale.Tax)).Add(total, exact(t, e.Sale.Tip))
+		if sum(t, e) != rational(t, e.Sale.Subtotal) || total.RatString() != rational(t, e.Field("amount")) {
 			t.Errorf("%s does not add up: %+v", kind, e)
 		}
 	}

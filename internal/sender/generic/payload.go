@@ -36,6 +36,7 @@ type data struct {
 	Subtotal       number             `json:"subtotal"`
 	Discount       number             `json:"discount"`
 	Tax            number             `json:"tax"`
+	TaxIncluded    text               `json:"taxIncluded"`
 	Tip            number             `json:"tip"`
 	Refunded       number             `json:"refunded"`
 	Payment        payment            `json:"payment"`

@@ -127,6 +127,7 @@ func (v *validator) receipt(e *event.Event, d *data) {
 	e.Sale.Subtotal = v.number(later("data.subtotal"), &d.Subtotal)
 	e.Sale.Discount = v.number(later("data.discount"), &d.Discount)
 	e.Sale.Tax = v.number(later("data.tax"), &d.Tax)
+	e.Sale.TaxIncluded = v.flag(later("data.taxIncluded"), &d.TaxIncluded)
 	e.Sale.Tip = v.number(later("data.tip"), &d.Tip)
 	e.Sale.Refunded = v.number(later("data.refunded"), &d.Refunded)
 	brand := "data.payment"

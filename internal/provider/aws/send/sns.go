@@ -28,9 +28,6 @@ type SNSConfig struct {
 // senderID as SNS documents AWS.SNS.SMS.SenderID.
 var senderID = regexp.MustCompile(`^[0-9A-Za-z]([0-9A-Za-z-]{0,9}[0-9A-Za-z])?$`)
 
-// maxSMS is the most that SNS takes for one Publish (docs.aws.amazon.com/sns, "Publishing to a mobile phone").
-const maxSMS = 1600
-
 // anySender stands for the numbers of which SNS chooses one when there is no sender ID.
 const anySender = "sns"
 
@@ -114,7 +111,9 @@ func ownXML(call *transport.Call) bool {
 }
 
 // Traits names the sender of SMS. SNS reports deliveries to CloudWatch only.
-func (p *SNS) Traits() provider.Traits { return provider.Traits{Sender: p.sender, MaxText: maxSMS} }
+func (p *SNS) Traits() provider.Traits {
+	return provider.Traits{Sender: p.sender, MaxText: amazon.MaxSMS}
+}
 
 // OptedOut lists the numbers that have answered STOP: a Publish to them is answered 200, and nothing is sent. A page has up to 100
 // (docs.aws.amazon.com/sns/latest/api/API_ListPhoneNumbersOptedOut.html).

@@ -73,9 +73,6 @@ func (c *Config) validate(channel message.Channel) error {
 	return errors.Join(append(errs, c.Callback.Validate())...)
 }
 
-// maxBody is the longest Body of a message, SMS or WhatsApp; error 21617 counts UTF-16 code units (twilio.com/docs/api/errors/21617).
-const maxBody = 1600
-
 // Provider sends through Twilio.
 type Provider struct {
 	config  Config
@@ -197,7 +194,7 @@ func (p *Provider) Traits() provider.Traits {
 	if p.channel == message.WhatsApp {
 		sender = p.config.WhatsAppFrom
 	}
-	return provider.Traits{Sender: sender, Reports: p.callback != "", MaxText: maxBody}
+	return provider.Traits{Sender: sender, Reports: p.callback != "", MaxText: twilio.MaxText}
 }
 
 // leastCode is the smallest code of an answer of Twilio's API (twilio.com/docs/api/errors). A gateway's own JSON often has the HTTP status as its

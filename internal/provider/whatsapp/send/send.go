@@ -34,9 +34,6 @@ type Config struct {
 // version of the Graph API (developers.facebook.com/docs/graph-api/changelog).
 const version = "v23.0"
 
-// maxBody is the longest text of a message (developers.facebook.com/docs/whatsapp/cloud-api/reference/messages, "Text object").
-const maxBody = 4096
-
 var digits = regexp.MustCompile(`^[0-9]{5,20}$`)
 
 // Provider sends through the Cloud API.
@@ -66,7 +63,7 @@ func New(c Config, client *transport.Client) (*Provider, error) {
 
 // Traits names the number that messages come from, by its id.
 func (p *Provider) Traits() provider.Traits {
-	return provider.Traits{Sender: p.number, Reports: true, NamesMessage: true, MaxText: maxBody}
+	return provider.Traits{Sender: p.number, Reports: true, NamesMessage: true, MaxText: whatsapp.MaxText}
 }
 
 // outgoing is the body of a POST to /{phone-number-id}/messages (developers.facebook.com/docs/whatsapp/cloud-api/reference/messages).

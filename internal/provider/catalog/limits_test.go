@@ -1,0 +1,25 @@
+package catalog
+
+import (
+	"testing"
+
+	"ringup.dev/ringup/internal/message"
+	"ringup.dev/ringup/internal/provider/limits"
+)
+
+// TestLimits: the previews know how long a text every provider takes, and take the least of several.
+func TestLimits(t *testing.T) {
+	t.Parallel()
+	for _, channel := range []message.Channel{message.SMS, message.WhatsApp} {
+		for _, name := range Names(channel) {
+			if limit := limits.MaxText(channel, []string{name}); (limit > 0) == (name == "sandbox") {
+				t.Errorf("%s on %s: %d", name, channel, limit)
+			}
+		}
+	}
+	for want, names := range map[int][]string{0: nil, 4096: {"business", "sandbox"}, 1600: {"business", "twilio"}} {
+		if got := limits.MaxText(message.WhatsApp, names); got != want {
+			t.Errorf("of %v: %d, want %d", names, got, want)
+		}
+	}
+}
