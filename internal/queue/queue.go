@@ -205,7 +205,7 @@ const (
 	StatusSending   Status = "sending" // a worker has it
 	StatusSent      Status = "sent"    // a provider took it
 	StatusFailed    Status = "failed"  // given up, dropped as too old, or reported as not delivered
-	StatusScheduled Status = "held"    // it waits for the end of quiet hours, of the recipient's limit, or of the day
+	StatusScheduled Status = "held"    // it waits for the end of quiet hours, of the recipient's limit, or of the day; while it coalesces it is queued
 
 	StatusDelivered  Status = "delivered"  // its provider reported that it arrived
 	StatusRead       Status = "read"       // it was opened

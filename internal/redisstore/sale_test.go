@@ -364,8 +364,10 @@ func salesLife(t *rapid.T, base Config) {
 				c.post(replica(t), rapid.SampledFrom(c.posted).Draw(t, "event"))
 			}
 		},
-		"time":     func(t *rapid.T) { c.pass(int64(rapid.SampledFrom([]int{1, 500, 5000, 20_000, 20_001}).Draw(t, "ms"))) },
-		"a worker": func(t *rapid.T) { c.sendAll(replica(t), rapid.SampledFrom([]message.Channel{message.SMS, message.Email}).Draw(t, "channel")) },
+		"time": func(t *rapid.T) { c.pass(int64(rapid.SampledFrom([]int{1, 500, 5000, 20_000, 20_001}).Draw(t, "ms"))) },
+		"a worker": func(t *rapid.T) {
+			c.sendAll(replica(t), rapid.SampledFrom([]message.Channel{message.SMS, message.Email}).Draw(t, "channel"))
+		},
 		"a replica begins anew": func(t *rapid.T) {
 			i := rapid.IntRange(0, 1).Draw(t, "replica")
 			c.replicas[i].end()

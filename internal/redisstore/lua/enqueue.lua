@@ -99,7 +99,7 @@ local function supersede(c, event, recipients, by)
   end
 end
 
--- take_sale decides about the jobs of an event of a sale, by what was taken for the sale before (docs/decisions/0018): it lets go of the stale ones, and takes
+-- take_sale decides about the jobs of an event of a sale, by the events of it that were taken before (docs/decisions/0018): it lets go of the stale ones, and takes
 -- the waiting ones of earlier events out, for the same recipients. It returns the others, by channel, and until when (ms) they wait; nil for those that do not.
 local function take_sale(w, first, parts)
   local key, kind, source, wait = ARGV[first], ARGV[first + 1], ARGV[first + 2], tonumber(ARGV[first + 4])
@@ -112,7 +112,7 @@ local function take_sale(w, first, parts)
       local lane, by = lane_of(c, e), nil
       id, accepted_at = webhook_id(e), accepted(e)
       for _, event in ipairs(events) do
-        -- What is further apart is told by a clock that was wrong.
+        -- Times that are further apart are those of a clock that was wrong.
         local ahead_by = math.min(event.happened, now) - happened
         if event.source == source and ahead_by > 0 and ahead_by <= dedupe_ttl and makes_stale(event.kind, kind) and has_lane(event.lanes, lane) then by = event.id end
       end
@@ -131,7 +131,7 @@ local function take_sale(w, first, parts)
   if lanes == 0 then return rest end
   local stay = {}
   for _, event in ipairs(events) do
-    -- Of two that happened at the same time, an order comes before what becomes of it.
+    -- Of two that happened at the same time, an order comes before its updates.
     local newer = event.happened < happened or event.happened == happened and (kind ~= 'c' or event.kind == 'c')
     if event.due ~= '-' and tonumber(event.due) <= now then event.due = '-' end
     if event.due ~= '-' and newer then

@@ -1,4 +1,4 @@
--- What is known of a sale (docs/decisions/0018): the events that were taken for it and are the newest of their source for some lanes, or wait. It is a text with a line
+-- The record of a sale (docs/decisions/0018): the events that were taken for it and are the newest of their source for some lanes, or wait. It is a text with a line
 -- per event: kind, lanes, source, when it happened, when its waiting jobs are due or '-', when it was accepted (all in ms), and its webhook's id, which has
 -- no end of a line in it. The kinds are c (order_create), u (order_update), x (order_cancel) and p (payment_complete, refund_complete). A lane is a bit: one
 -- for the customer and one for the staff of each channel. In a cluster each channel has a record of its own. Nothing in it is of a person.
