@@ -169,6 +169,9 @@ func printDetail(w io.Writer, d *admin.Detail) {
 			if e.What == "moved" {
 				last = admin.MovedTo(n)
 			}
+			if e.By != "" {
+				last = "by webhook " + e.By
+			}
 			_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", e.At.UTC().Format(time.DateTime), cell(admin.EventName(e.What)), cell(e.Provider), cell(e.MessageID), cell(last))
 		}
 	}

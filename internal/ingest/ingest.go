@@ -137,14 +137,18 @@ func (h *handler) routes() http.Handler {
 // accepted is the answer to a webhook that was taken.
 type accepted struct {
 	ID      string           `json:"id"`
-	Status  string           `json:"status"` // accepted, duplicate; test for a test order, which is not sent
+	Status  string           `json:"status"` // accepted, duplicate, stale; test for a test order, which is not sent
 	Jobs    []queue.Accepted `json:"jobs"`
 	Skipped []queue.Skipped  `json:"skipped"`
 	Notes   []value.Note     `json:"notes"` // the values that were left out
+	Stale   []queue.Stale    `json:"stale,omitempty"`
 }
 
-// statusTest is the status of a test order.
-const statusTest = "test"
+// The statuses of webhooks that lead to no message: of a test order, and of an event that is older than another one of its sale.
+const (
+	statusTest  = "test"
+	statusStale = "stale"
+)
 
 // code returns the HTTP status of the answer. 202 is a promise to send.
 func (a *accepted) code() int {
@@ -234,7 +238,8 @@ func (h *handler) verify(r *http.Request, real bool) ([]byte, error) {
 
 // accept takes a webhook or says why not. Errors: *inbound.Problem, and any other for a fault of ours.
 func (h *handler) accept(ctx context.Context, body []byte) (*accepted, *event.Event, error) {
-	e, notes, err := h.decode(ctx, body)
+	at := time.Now()
+	e, notes, err := h.decode(ctx, body, at)
 	if err != nil {
 		return nil, e, err
 	}
@@ -243,7 +248,7 @@ func (h *handler) accept(ctx context.Context, body []byte) (*accepted, *event.Ev
 	}
 	answer := &accepted{ID: e.ID, Status: statusTest}
 	if h.sends(e) {
-		if answer, err = h.enqueue(ctx, e); err != nil {
+		if answer, err = h.enqueue(ctx, e, happened(e, at), h.Config.WebhookCoalesce); err != nil {
 			return nil, e, err
 		}
 	}
@@ -254,11 +259,11 @@ func (h *handler) accept(ctx context.Context, body []byte) (*accepted, *event.Ev
 	return answer.complete(), e, nil
 }
 
-// decode decodes a webhook, and charges its request for the event. Errors: *inbound.Problem.
-func (h *handler) decode(ctx context.Context, body []byte) (*event.Event, []value.Note, error) {
+// decode decodes a webhook that came at a time, and charges its request for the event. Errors: *inbound.Problem.
+func (h *handler) decode(ctx context.Context, body []byte, at time.Time) (*event.Event, []value.Note, error) {
 	h.decoding <- struct{}{}
 	defer func() { <-h.decoding }()
-	e, notes, err := generic.Decode(body, h.zone, time.Now())
+	e, notes, err := generic.Decode(body, h.zone, at)
 	if err != nil {
 		return nil, nil, invalid(err)
 	}
@@ -289,13 +294,21 @@ func listed[T any](list []T) []T {
 	return list
 }
 
-// enqueue plans the messages of an event and puts their jobs into the queue. Errors: *inbound.Problem, and those of the Enqueuer for an event that cannot
+// happened returns when an event happened that came at a time; zero where that time stands in for one that cannot be read.
+func happened(e *event.Event, at time.Time) time.Time {
+	if e.At.Equal(at) {
+		return time.Time{}
+	}
+	return e.At
+}
+
+// enqueue plans the messages of an event that happened at a time, or zero, and puts their jobs into the queue; where they may wait, so long. Errors: *inbound.Problem, and those of the Enqueuer for an event that cannot
 // become a job.
-func (h *handler) enqueue(ctx context.Context, e *event.Event) (*accepted, error) {
+func (h *handler) enqueue(ctx context.Context, e *event.Event, at time.Time, coalesce time.Duration) (*accepted, error) {
 	ctx, cancel := context.WithTimeout(ctx, enqueueTimeout)
 	defer cancel()
 	submission := plan.Plan(e, h.Store)
-	submission.AcceptedAt = time.Now()
+	submission.AcceptedAt, submission.HappenedAt, submission.Coalesce = time.Now(), at, coalesce
 	if h.Tracer != nil {
 		submission.Trace = tracing.Inject(ctx)
 	}
@@ -310,10 +323,13 @@ func (h *handler) enqueue(ctx context.Context, e *event.Event) (*accepted, error
 	case err != nil: // to send it again would not help
 		return nil, fmt.Errorf("webhook %q: %w", e.ID, err)
 	}
-	answer := &accepted{ID: e.ID, Status: "accepted", Jobs: acceptance.Jobs, Skipped: acceptance.Skipped}
+	answer := &accepted{ID: e.ID, Status: "accepted", Jobs: acceptance.Jobs, Skipped: acceptance.Skipped, Stale: acceptance.Stale}
 	if acceptance.Duplicate {
 		answer.Status = "duplicate"
 	} else {
+		if len(acceptance.Stale) > 0 && len(acceptance.Jobs) == 0 {
+			answer.Status = statusStale
+		}
 		for _, s := range acceptance.Skipped {
 			h.skipped.WithLabelValues(string(s.Channel)).Inc()
 		}

@@ -105,7 +105,7 @@ func (h *handler) told(ctx context.Context, from sender.Sender, d *sender.Delive
 	}
 	outcome := string(reading.Skip)
 	for _, e := range reading.Events {
-		if outcome, err = h.one(ctx, e); err != nil {
+		if outcome, err = h.one(ctx, e, d.At); err != nil {
 			return nil, "", err
 		}
 		h.webhooks.WithLabelValues(string(e.Type), outcome).Inc()
@@ -131,12 +131,12 @@ func (h *handler) read(ctx context.Context, from sender.Sender, d *sender.Delive
 	return reading, nil
 }
 
-// one puts the messages of one event of a webhook into the queue. A repeat of the webhook finds the events that were there already.
-func (h *handler) one(ctx context.Context, e *event.Event) (outcome string, err error) {
+// one puts the messages of one event of a webhook, which came at a time, into the queue. A repeat of the webhook finds the events that were there already.
+func (h *handler) one(ctx context.Context, e *event.Event, at time.Time) (outcome string, err error) {
 	if !h.sends(e) {
 		return statusTest, nil
 	}
-	answer, err := h.enqueue(ctx, e)
+	answer, err := h.enqueue(ctx, e, happened(e, at), h.Config.Coalesce)
 	switch {
 	case err != nil:
 		return "", err

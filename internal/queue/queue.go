@@ -55,7 +55,12 @@ type Submission struct {
 	Priority   int          // 1 to 4
 	AcceptedAt time.Time
 	Trace      string // W3C traceparent or ""
-	Channels   []ChannelSubmission
+	// HappenedAt is when the event happened, by its sender; zero where it gave no time that can be read. It decides, of two events of a sale (store, sender and
+	// order id), which is the older one.
+	HappenedAt time.Time
+	// Coalesce is how long the messages of an OrderCreate or OrderUpdate wait for a later event of the sale, which takes their place; 0: not at all.
+	Coalesce time.Duration
+	Channels []ChannelSubmission
 }
 
 // ChannelSubmission is an event's part on one channel.
@@ -79,6 +84,14 @@ type Acceptance struct {
 	Duplicate bool
 	Jobs      []Accepted
 	Skipped   []Skipped
+	// Stale are the messages that were not added, because a later event of the sale was accepted before. They are among no Jobs.
+	Stale []Stale
+}
+
+// Stale is a message that is not sent, because its event is older than another one of the sale.
+type Stale struct {
+	Accepted
+	By string `json:"by"` // the webhook of the other one
 }
 
 // Accepted is a job that is in the queue, or was put there by the same webhook earlier.
@@ -192,11 +205,13 @@ const (
 	StatusSending   Status = "sending" // a worker has it
 	StatusSent      Status = "sent"    // a provider took it
 	StatusFailed    Status = "failed"  // given up, dropped as too old, or reported as not delivered
-	StatusScheduled Status = "held"    // it waits for the end of quiet hours, of the recipient's limit, or of the day
+	StatusScheduled Status = "held"    // it waits for the end of quiet hours, of the recipient's limit, or of the day; while it coalesces it is queued
 
 	StatusDelivered  Status = "delivered"  // its provider reported that it arrived
 	StatusRead       Status = "read"       // it was opened
 	StatusSuppressed Status = "suppressed" // its recipient is on the suppression list
+	StatusSuperseded Status = "superseded" // it waited, and a later event of its sale took its place
+	StatusStale      Status = "stale"      // a later event of its sale was there before
 )
 
 // Notifications is the state of everything that a webhook was to send.
@@ -225,12 +240,14 @@ type Notification struct {
 	History   []Event   `json:"history"`
 	// Parent is the job, on another channel, whose message fell back to this one; "" for every other job.
 	Parent string `json:"parent,omitempty"`
+	// By is the webhook of the later event, of a superseded or stale notification.
+	By string `json:"by,omitempty"`
 }
 
 // Event is something that happened to a job.
 type Event struct {
 	At time.Time `json:"at"`
-	// What: accepted, sent, retry, deferred, `held`, failed, dropped, suppressed, lost, moved (to another channel), retried or deleted (by
+	// What: accepted, sent, retry, deferred, `held`, failed, dropped, suppressed, superseded, stale, lost, moved (to another channel), retried or deleted (by
 	// an operator); and as the provider reports it: handed_on, delivered, read, undelivered.
 	What      string `json:"what"`
 	Attempt   int    `json:"attempt,omitempty"`
@@ -242,4 +259,5 @@ type Event struct {
 	// Channel is the one that the message moved to, and MovedTo the job there.
 	Channel message.Channel `json:"channel,omitempty"`
 	MovedTo string          `json:"moved_to,omitempty"`
+	By      string          `json:"by,omitempty"` // of superseded and stale: the later webhook
 }

@@ -27,6 +27,8 @@ type logEntry struct {
 	Until int64 `json:"u,omitempty"`
 	// EventID is that of a delivery report.
 	EventID string `json:"i,omitempty"`
+	// By is the webhook of the later event, of a message that was superseded or is stale.
+	By string `json:"by,omitempty"`
 	// Channel is the one that the message has fallen back to. 0.1.0 wrote the id of the job there, as Error.
 	Channel message.Channel `json:"c,omitempty"`
 }

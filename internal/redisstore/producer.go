@@ -39,6 +39,7 @@ const (
 type Producer struct {
 	store *Store
 	size  prometheus.Histogram
+	sales saleMetrics
 
 	mu       sync.Mutex
 	waiting  []*pending
@@ -52,6 +53,7 @@ type pending struct {
 	submission *queue.Submission
 	shares     [][]any // by slot: the arguments of the enqueue script; nil when there is nothing for the slot
 	bytes      int
+	waits      bool // its jobs are scheduled (queue.Submission.Coalesce)
 	done       chan struct{}
 	acceptance *queue.Acceptance
 	err        error
@@ -81,6 +83,7 @@ func (s *Store) Producer(reg prometheus.Registerer) *Producer {
 		Buckets: []float64{1, 2, 4, 8, 16, 32, 64, 128, 256},
 	})}
 	reg.MustRegister(p.size)
+	p.sales = newSaleMetrics(reg)
 	return p
 }
 
@@ -155,9 +158,14 @@ func (s *Store) encodeWebhook(item *pending, body []byte, slot int) error {
 	if len(record) > maxRecord {
 		return fmt.Errorf("webhook cannot become a job: its record has %d bytes, %d are possible", len(record), maxRecord)
 	}
-	args := append(make([]any, 0, 4+2*len(parts)+jobs), field, bucket, record, nil)
+	args := append(make([]any, 0, 9+2*len(parts)+jobs), field, bucket, record, nil)
 	place := item.place(slot)
 	shape := append(make([]byte, 0, 1+4*len(parts)), byte(place))
+	if sale := s.sale(webhook, slot); sale != nil && jobs > 0 {
+		shape[0] |= ofSale
+		args = append(args, sale...)
+		item.waits = webhook.Coalesce > 0
+	}
 	for _, part := range parts {
 		if len(part.Recipients) == 0 {
 			continue
@@ -244,6 +252,7 @@ func (p *Producer) flush(group []*pending) {
 			if item.shares[slot] != nil {
 				in = append(in, item)
 				args.Parts = append(args.Parts, item.shares[slot]...)
+				args.Waits = args.Waits || item.waits
 			}
 		}
 		if len(in) == 0 {
@@ -329,6 +338,8 @@ type enqueueArgs struct {
 	Known       int           `lua:"known_back"` // as back, for a record by which a webhook is a duplicate
 	Former      time.Duration `lua:"former"`     // the period of 0.1.0
 	DedupeTTL   time.Duration `lua:"dedupe_ttl"`
+	StatusTTL   time.Duration `lua:"status_ttl"`
+	Waits       bool          `lua:"waits"`
 	MaxDepth    int           `lua:"max_depth"`    // 0: no limit
 	WasAccepted bool          `lua:"was_accepted"` // the messages are of accepted jobs: a full Redis takes them, too
 	Webhooks    int           `lua:"webhooks"`
@@ -337,15 +348,17 @@ type enqueueArgs struct {
 
 // enqueueAnswer is the answer of enqueue.lua.
 type enqueueAnswer struct {
-	Results []any `lua:"results"` // by webhook
-	Depths  []int `lua:"depths"`  // by channel
+	Results    []any `lua:"results"`    // by webhook
+	Depths     []int `lua:"depths"`     // by channel
+	Superseded []int `lua:"superseded"` // by channel
+	Stale      []any `lua:"stale"`
 }
 
 // enqueueArgs makes the arguments of a call for some channels, without webhooks.
 func (s *Store) enqueueArgs(channels []message.Channel) *enqueueArgs {
 	c := s.config
 	args := &enqueueArgs{
-		Base: s.keys[channels[0]].Base, DedupeTTL: c.DedupeTTL, MaxDepth: c.MaxQueueDepth,
+		Base: s.keys[channels[0]].Base, DedupeTTL: c.DedupeTTL, StatusTTL: c.StatusTTL, MaxDepth: c.MaxQueueDepth,
 		Period: generationPeriod, Back: generationsIn(c.longestTTL()), Known: generationsIn(c.DedupeTTL), Former: c.longestTTL(),
 	}
 	for _, channel := range channels {
@@ -390,6 +403,7 @@ func (p *Producer) distribute(slot int, members []*pending, reply any) {
 			item.err = fmt.Errorf("%w: Redis answered a %s", queue.ErrUnavailable, strconv.Quote(fmt.Sprintf("%T", result)))
 		}
 	}
+	p.takeStale(slot, members, &answer)
 }
 
 // accept adds the jobs of some channels, just added at a place, to the acceptance.

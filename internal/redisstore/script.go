@@ -48,7 +48,7 @@ func newScript[A, R any](name string) script {
 	return s.named()
 }
 
-// shared returns those pieces of lua/prelude.lua, lua/breaker.lua and lua/entries.lua that a script uses, in their order: Lua makes each function anew each
+// shared returns those pieces of lua/prelude.lua, lua/breaker.lua, lua/sale.lua and lua/entries.lua that a script uses, in their order: Lua makes each function anew each
 // time that a script runs. A piece is a declaration with the comment before it; an empty line ends it.
 func shared(body string) string {
 	used, names := "", map[string]bool{}
@@ -77,7 +77,7 @@ type piece struct {
 var sharedPieces = sync.OnceValue(func() []piece {
 	declares := regexp.MustCompile(`(?m)^local (?:function )?([\w, ]*\w)`)
 	var pieces []piece
-	for lua := range strings.SplitSeq(read("prelude")+"\n"+read("breaker")+"\n"+read("entries"), "\n\n") {
+	for lua := range strings.SplitSeq(read("prelude")+"\n"+read("breaker")+"\n"+read("sale")+"\n"+read("entries"), "\n\n") {
 		one := piece{lua: lua}
 		if found := declares.FindStringSubmatch(lua); found != nil {
 			one.declares = words(found[1])

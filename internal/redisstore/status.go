@@ -261,7 +261,7 @@ func applyLog(n *queue.Notification, log, reports string) {
 		}
 		n.Attempts = max(n.Attempts, e.Attempt)
 		n.History = append(n.History, queue.Event{
-			At: time.UnixMilli(e.At), What: e.State, Attempt: e.Attempt, TookMs: e.TookMs, Provider: e.Provider, MessageID: e.MessageID, Worker: e.Worker, Error: e.Error, Channel: e.Channel,
+			At: time.UnixMilli(e.At), What: e.State, Attempt: e.Attempt, TookMs: e.TookMs, Provider: e.Provider, MessageID: e.MessageID, Worker: e.Worker, Error: e.Error, Channel: e.Channel, By: e.By,
 		})
 		if e.State == stateMoved {
 			movedTo(n.ID, &n.History[len(n.History)-1])
@@ -286,6 +286,8 @@ func applyLog(n *queue.Notification, log, reports string) {
 			n.Status = queue.StatusFailed
 		case "suppressed":
 			n.Status = queue.StatusSuppressed
+		case "superseded", "stale":
+			n.Status, n.By = queue.Status(e.State), e.By
 		case "held":
 			// Until it is due; then it waits like any other.
 			if n.Status = queue.StatusQueued; time.Now().UnixMilli() < e.Until {

@@ -81,7 +81,7 @@ func statusTone(s queue.Status) string {
 		return "good"
 	case queue.StatusFailed:
 		return "bad"
-	case queue.StatusScheduled, queue.StatusSuppressed:
+	case queue.StatusScheduled, queue.StatusSuppressed, queue.StatusSuperseded, queue.StatusStale:
 		return "warn"
 	}
 	return ""

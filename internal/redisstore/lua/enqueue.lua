@@ -4,10 +4,13 @@
 -- ARGV  was_accepted: the messages are of jobs that were accepted before, and move on also where Redis is full.
 --       After those of the header, for each webhook: field, bucket, record, shape, and for each part: where the body is shared, its key, the body, and, of
 --       a message that fell back, the key that has the bytes for all that fell back from one event (prelude.lua); and the jobs. The shape has a byte for
---       the place, 0 at first, and then four bytes per part: the channel (1: the first in KEYS), how many values stand before the jobs (0, 2 or 3), and the number of jobs.
+--       the place, 0 at first, and then four bytes per part: the channel (1: the first in KEYS), how many values stand before the jobs (0, 2 or 3), and the number of jobs. To the place of an event of a sale 128 is added, and behind its shape
+--       stand what take_sale reads: the sale's key, the event's kind, its source, when it happened, and for how long it may wait (ms). waits: one of them has a time to wait.
 -- Answers results, one per webhook: 0 added; n > 0 refused, the n-th channel's queue is full; a string: seen before, the record of that
 --       time; -n: an event of another type has the id at this place. Then n % 8 is a place that is free, and n / 8, rounded down, when
 --       the latest such event was accepted (ms). And depths: for each channel, the number of waiting jobs before the call (0 without max_depth).
+--       stale, the jobs that were not added: for each the number of its webhook, the channel, its number among the part's jobs, and the webhook that came
+--       before. superseded: for each channel, how many waiting jobs were taken out.
 local now = clock()
 if was_accepted then goes_on_when_full(base .. ':inflight') end
 local generation = floor(now / period)
@@ -22,11 +25,12 @@ if former ~= period then
   for g = floor(now / former), floor(now / former) - 1, -1 do earlier[#earlier + 1] = generation_of(g) end
 end
 
-local depth, added, lists = {}, {}, {}
+local depth, added, lists, superseded, stale_jobs = {}, {}, {}, {}, {}
 for c = 1, #KEYS / 5 do
-  depth[c], added[c], lists[c] = 0, 0, {{}, {}, {}, {}}
+  depth[c], added[c], lists[c], superseded[c] = 0, 0, {{}, {}, {}, {}}, 0
   -- Asked without a maximum, too: a list of another type is found out before a webhook counts as seen.
   for p = 1, 4 do depth[c] = depth[c] + call('LLEN', KEYS[channels_at + c * 5 - 5 + p]) end
+  if waits then ours('ZCARD', sub(KEYS[channels_at + c * 5 - 4], 1, -9) .. ':held') end
 end
 
 -- fresh says whether a record is young enough to stand for its webhook.
@@ -81,18 +85,99 @@ local function recall(bucket, field)
   return false
 end
 
+-- supersede takes the jobs of a sale's earlier event out of the scheduled ones of a channel: those for some recipients that have waited ever since they were
+-- accepted. A job that was claimed meanwhile has other bytes.
+local function supersede(c, event, recipients, by)
+  local channel = sub(KEYS[channels_at + c * 5 - 4], 1, -9)
+  for _, e in ipairs(redis.pcall('ZRANGEBYSCORE', channel .. ':held', event.due, event.due)) do
+    if readable(e) and webhook_id(e) == event.id and string.format('%.0f', accepted(e)) == event.accepted and untouched(e) and recipients[recipient(e)] then
+      call('ZREM', channel .. ':held', e)
+      let_go(channel, e)
+      note(channel, e, string.format('{"t":%.0f,"s":"superseded","by":%s}\n', now, cjson.encode(by)), status_ttl)
+      superseded[c] = superseded[c] + 1
+    end
+  end
+end
+
+-- take_sale decides about the jobs of an event of a sale, by the events of it that were taken before (docs/decisions/0018): it lets go of the stale ones, and takes
+-- the waiting ones of earlier events out, for the same recipients. It returns the others, by channel, and until when (ms) they wait; nil for those that do not.
+local function take_sale(w, first, parts)
+  local key, kind, source, wait = ARGV[first], ARGV[first + 1], ARGV[first + 2], tonumber(ARGV[first + 4])
+  local happened = math.min(tonumber(ARGV[first + 3]), now)
+  local events, rest, lanes, to, id, accepted_at = read_sale(key), {}, 0, {}, nil, nil
+  if not events then return parts end -- the key is another program's
+  for c, jobs in pairs(parts) do
+    rest[c], to[c] = {}, {}
+    for i, e in ipairs(jobs) do
+      local lane, by = lane_of(c, e), nil
+      id, accepted_at = webhook_id(e), accepted(e)
+      for _, event in ipairs(events) do
+        -- Times that are further apart are those of a clock that was wrong.
+        local ahead_by = math.min(event.happened, now) - happened
+        if event.source == source and ahead_by > 0 and ahead_by <= dedupe_ttl and makes_stale(event.kind, kind) and has_lane(event.lanes, lane) then by = event.id end
+      end
+      if by then
+        local channel = sub(KEYS[channels_at + c * 5 - 4], 1, -9)
+        let_go(channel, e)
+        note(channel, e, string.format('{"t":%.0f,"s":"stale","by":%s}\n', now, cjson.encode(by)), status_ttl)
+        for _, value in ipairs({w, c, i, by}) do stale_jobs[#stale_jobs + 1] = value end
+      else
+        if not has_lane(lanes, lane) then lanes = lanes + lane end
+        to[c][recipient(e)] = true
+        rest[c][#rest[c] + 1] = e
+      end
+    end
+  end
+  if lanes == 0 then return rest end
+  local stay = {}
+  for _, event in ipairs(events) do
+    -- Of two that happened at the same time, an order comes before its updates.
+    local newer = event.happened < happened or event.happened == happened and (kind ~= 'c' or event.kind == 'c')
+    if event.due ~= '-' and tonumber(event.due) <= now then event.due = '-' end
+    if event.due ~= '-' and newer then
+      for c, recipients in pairs(to) do supersede(c, event, recipients, id) end
+    end
+    if event.source == source and newer and (event.kind == 'p') == (kind == 'p') then event.lanes = without_lanes(event.lanes, lanes) end
+    if event.lanes > 0 or event.due ~= '-' then stay[#stay + 1] = event end
+  end
+  -- Jobs that have come in one call differ in their times, so that each webhook's are found by theirs.
+  local due = wait > 0 and (kind == 'c' or kind == 'u') and string.format('%.3f', now + wait + w / 1000)
+  stay[#stay + 1] = {kind = kind, lanes = lanes, source = source, happened = happened, due = due or '-', accepted = string.format('%.0f', accepted_at), id = id}
+  write_sale(key, stay, dedupe_ttl)
+  return rest, due
+end
+
+-- add_of_sale adds what take_sale has left.
+local function add_of_sale(parts, due)
+  for c, jobs in pairs(parts) do
+    local held = sub(KEYS[channels_at + c * 5 - 4], 1, -9) .. ':held'
+    for _, e in ipairs(jobs) do
+      if due then
+        call('ZADD', held, due, e)
+      else
+        local list = lists[c][priority(e)]
+        list[#list + 1] = e
+      end
+    end
+    if not due then added[c] = added[c] + #jobs end
+  end
+end
+
 local out, at = {}, webhook_at + 1
 for w = 1, webhooks do
   local field, bucket, record, shape = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
+  local written = record
   at = at + 4
   local key, place, begun = current .. bucket, byte(shape, 1), generation
+  local sale = place >= 128 and at
+  if sale then place, at = place - 128, at + 5 end
   if ahead and call('HGET', ahead .. bucket, field) then key, begun = ahead .. bucket, generation + 1 end
   if place > 0 then record = part(record, place) end
   -- What was there before in this generation; false where nothing was.
   local stale = call('HSETNX', key, field, record) == 0 and call('HGET', key, field)
   local known, result = stale or recall(bucket, field), nil
   if known then
-    local seen, base, others, used, latest = look(known, ARGV[at - 2])
+    local seen, base, others, used, latest = look(known, written)
     if seen then
       result = seen
     elseif used[place] then
@@ -120,6 +205,7 @@ for w = 1, webhooks do
     -- By its distance, and not by its end: so no more rights are needed than PEXPIRE's.
     -- Where records are kept for longer than they were, the first one of the hash may have come before that.
     if back > 1 or call('HLEN', key) == 1 then call('PEXPIRE', key, string.format('%.0f', (begun + 1 + back) * period - now)) end
+    local parts = {}
     for p = 2, #shape, 4 do
       local c, before, high, low = byte(shape, p, p + 3)
       local jobs = high * 256 + low
@@ -135,10 +221,16 @@ for w = 1, webhooks do
       end
       -- The jobs of a webhook are all of its priority.
       local list = lists[c][priority(ARGV[first])]
-      for i = first, first + jobs - 1 do list[#list + 1] = ARGV[i] end
-      added[c] = added[c] + jobs
+      if sale then
+        parts[c] = {}
+        for i = first, first + jobs - 1 do parts[c][#parts[c] + 1] = ARGV[i] end
+      else
+        for i = first, first + jobs - 1 do list[#list + 1] = ARGV[i] end
+        added[c] = added[c] + jobs
+      end
       first = first + jobs
     end
+    if sale then add_of_sale(take_sale(w, sale, parts)) end
     out[w] = 0
   end
 end
@@ -147,4 +239,4 @@ for c = 1, #depth do
   if added[c] > 0 then wake(KEYS[channels_at + c * 5]) end
   if max_depth == 0 then depth[c] = 0 end
 end
-return answer{results = out, depths = depth}
+return answer{results = out, depths = depth, superseded = superseded, stale = stale_jobs}

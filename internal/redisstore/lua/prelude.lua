@@ -149,14 +149,22 @@ local function index(e)
   return first - 128 + (byte(e, at + 1) or 0) * 128
 end
 
+-- recipient returns a job's audience and recipient, as one text.
+local function recipient(e)
+  local id_end = 12 + byte(e, 12)
+  local at = id_end + 2 + (byte(e, id_end + 1) or 0)
+  if (byte(e, at) or 0) >= 128 then at = at + 1 end
+  return sub(e, at + 1, at + 1) .. sub(e, at + 3, at + 2 + (byte(e, at + 2) or 0))
+end
+
 -- A job's log has one line per event. It is a field, named after the job, in a hash of all jobs that were accepted in the same quarter of a
 -- second: jobs that are settled together were mostly accepted together, so that one command writes the lines of a batch. The names of the
--- hashes are remembered by the bytes that they come from.
+-- hashes are remembered by the channel and the bytes that they come from.
 local log_keys = {}
 
 -- log_key returns the name of the hash.
 local function log_key(base, e)
-  local of = sub(e, 6, 10)
+  local of = base .. sub(e, 6, 10)
   local key = log_keys[of]
   if not key then
     key = string.format('%s:log:%.0f', base, floor(accepted(e) / 256))
