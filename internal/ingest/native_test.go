@@ -206,7 +206,7 @@ func TestWithoutPos(t *testing.T) {
 	if resp := request(t, server.URL+"/webhooks/pos", "{}", http.Header{"Content-Type": {"application/json"}}); resp.StatusCode != http.StatusNotFound {
 		t.Errorf("/webhooks/pos: HTTP %d", resp.StatusCode)
 	}
-	resp, err := http.Get(server.URL + "/v1/notifications/x") //nolint:noctx // a test
+	resp, err := http.Get(server.URL + "/v1/notifications/x")
 	if err != nil || resp.StatusCode != http.StatusUnauthorized {
 		t.Errorf("notifications: %v %v", resp.StatusCode, err)
 	}

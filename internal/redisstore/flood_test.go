@@ -291,17 +291,17 @@ func (l *reportLife) check() {
 		l.must(err)
 		lines := slices.DeleteFunc(slices.Clone(logs), func(line string) bool { return !strings.Contains(line, row.ID) })
 		if len(lines) != 1 {
-			l.T.Fatalf("report %s is in the logs %d times", event, len(lines))
+			l.Fatalf("report %s is in the logs %d times", event, len(lines))
 		}
 	}
 	if len(logs) != len(l.said) {
-		l.T.Fatalf("%d lines of %d reports", len(logs), len(l.said))
+		l.Fatalf("%d lines of %d reports", len(logs), len(l.said))
 	}
 	k := l.store.keys[message.Email]
 	left := append(l.store.client.LRange(l.Context(), k.Reports, 0, -1).Val(), l.store.client.ZRange(l.Context(), k.Taken, 0, -1).Val()...)
 	for _, raw := range left {
 		if !strings.Contains(raw, `"i":"y"`) { // that one names an unknown message, which may be settled yet
-			l.T.Fatalf("%s waits", raw)
+			l.Fatalf("%s waits", raw)
 		}
 	}
 }
