@@ -64,7 +64,7 @@ test-redis: ## run the tests on the server of an image: REDIS_IMAGE=redis:6.2, o
 
 .PHONY: test-browser
 test-browser: ## run the tests of the dashboard in a browser
-	@hack/install-tools redis-server chromium
+	@hack/install-tools redis-server chromium fonts
 	@$(GO) test -C test/browser ./...
 
 .PHONY: fuzz

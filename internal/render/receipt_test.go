@@ -336,3 +336,32 @@ func TestLinesOfARefundAddUp(t *testing.T) {
 		}
 	})
 }
+
+// TestColons: between a label and its value stands what the language has there, in both parts of an e-mail and on WhatsApp. French of Canada has its own amounts.
+func TestColons(t *testing.T) {
+	t.Parallel()
+	r := renderer(t, Config{}, luna)
+	for locale, want := range map[string][]string{
+		"en": {"Total: $125.50", "Place: ", "oat milk): 2 ×"}, "fr": {"Total\u00a0: 125,50", "Lieu\u00a0: ", "oat milk)\u00a0: 2 ×"}, "fr-CA": {"Total\u00a0: 125,50\u00a0$\u00a0US", "Lieu\u00a0: "},
+		"ja": {"合計：", "場所：", "oat milk)：2 ×"}, "zh-Hans": {"合计：", "地点：", "oat milk)：2 ×"}, "de": {"Gesamt: 125,50", "Ort: "},
+	} {
+		e := event.Sample(event.POSSave)
+		e.Customer.Locale = locale
+		mail := rendered(t, r, message.Email, message.Customer, e)
+		for _, text := range []string{mail.Text, rendered(t, r, message.WhatsApp, message.Customer, e).Text} {
+			for _, one := range want {
+				if !strings.Contains(text, one) {
+					t.Errorf("%s: there is no %q in %q", locale, one, text)
+				}
+			}
+		}
+		if !strings.Contains(mail.HTML, want[1]+"<bdi>Table 7") || strings.Contains(mail.HTML, "\u00a0</") {
+			t.Errorf("%s: %s", locale, mail.HTML)
+		}
+	}
+	e := event.Sample(event.POSSave)
+	e.Customer.Locale, e.Sale.Currency, e.Sale.Total = "fr-CA", "CAD", "12.50"
+	if text := rendered(t, r, message.WhatsApp, message.Customer, e).Text; !strings.Contains(text, "*Total\u00a0: 12,50\u00a0$*") {
+		t.Error(text)
+	}
+}
