@@ -73,12 +73,13 @@ func TestPreview(t *testing.T) {
 
 	for _, locale := range languages {
 		v.run(chromedp.Navigate("data:text/html;base64," + base64.StdEncoding.EncodeToString([]byte(mail(t, s.AdminURL(), locale)))))
-		v.window(700, 900, "light")
+		v.window(700, 950, "light")
 		v.fits("the e-mail in " + locale)
 		v.save("email-" + locale)
 	}
 	for _, locale := range languages {
 		v.run(chromedp.Navigate(s.AdminURL() + "/admin/preview?channel=whatsapp&locale=" + locale))
+		v.window(700, 1100, "light")
 		v.fits("the preview in " + locale)
 		v.save("whatsapp-" + locale)
 	}
