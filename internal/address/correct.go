@@ -16,7 +16,7 @@ var formerPrefixes = map[string][]string{
 
 // correct reads a number that the numbering plans do not know, in the ways in which people write too much: a zero that the country does not dial
 // (+39 0347…), its code without a + (49 151…), a prefix that it has given up (044 55…). The result has to be a valid number; without its country's code
-// that of a mobile phone, which has no area code to be left out. It returns nil where there is none.
+// that of a mobile phone, which has no area code to be left out. It returns nil for any other text.
 func correct(text, region string) *phonenumbers.PhoneNumber {
 	digits := digitsOf(text)
 	if strings.ContainsFunc(text, isLetter) {

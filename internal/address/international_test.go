@@ -69,7 +69,7 @@ func mutate(t *rapid.T, number string) string {
 	return number
 }
 
-// space writes a number with spaces and hyphens, and sometimes with what is none of these.
+// space writes a number with spaces and hyphens, and sometimes with other characters.
 func space(t *rapid.T, number string) string {
 	var b strings.Builder
 	for _, c := range number {

@@ -154,7 +154,7 @@ func TestLastUntrusted(t *testing.T) {
 	}
 }
 
-// TestTokenOfTheMoment: whoever signs in with a token while it is replaced gets a session of that token, which has ended, and none of the new one.
+// TestTokenOfTheMoment: an operator who signs in with a token while it is replaced gets a session of the old token, which has ended, and not of the new one.
 func TestTokenOfTheMoment(t *testing.T) {
 	t.Parallel()
 	q := &sessions{}
@@ -197,7 +197,7 @@ func (s *sessions) EndSession(context.Context, string) error {
 	return nil
 }
 
-// TestOperatorName: a name in which there is nothing to see is none.
+// TestOperatorName: a name without a visible character counts as missing.
 func TestOperatorName(t *testing.T) {
 	t.Parallel()
 	for given, want := range map[string]string{"": "unnamed", "  ": "unnamed", "\u202e\n": "unnamed", "\t ann \u2066": "ann", "ann\nbob": "ann bob", strings.Repeat("x", 100): strings.Repeat("x", maxName)} {

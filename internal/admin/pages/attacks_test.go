@@ -544,7 +544,7 @@ func TestNothingIsShownUnrecorded(t *testing.T) {
 	}
 }
 
-// TestSignInAgain: a session that a browser had before is none after it, and no value that it chose becomes one.
+// TestSignInAgain: the session that a browser had before ends, and no value that the browser chose becomes a session.
 func TestSignInAgain(t *testing.T) {
 	t.Parallel()
 	d := admintest.Open(t, admin.Config{Token: "right", ViewToken: "look"})
