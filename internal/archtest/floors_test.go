@@ -42,7 +42,7 @@ var floors = []floor{
 	{3, []string{"provider/catalog", "provider/callbacks", "provider/limits"}},
 	{4, []string{"queue", "render", "gate"}},
 	{4, []string{"plan", "redisstore"}},
-	{5, []string{"ingest", "worker", "preview"}},
+	{5, []string{"ingest", "worker", "preview", "verdict"}},
 	{6, []string{"admin"}},
 	{6, []string{"admin/api"}},
 	{6, []string{"admin/pages"}},
