@@ -13,6 +13,7 @@ type Minute struct {
 	Evicted     int64     `json:"evicted"`     // fell off the end of the failed set (KEEP_FAILED)
 	Delivered   int64     `json:"delivered"`   // as providers report, read ones among them
 	Undelivered int64     `json:"undelivered"` // as providers report
+	Micros      int64     `json:"micros"`      // what the messages cost, in millionths of PRICE_CURRENCY
 	// Delays count sent messages by the time from accepted to sent: up to DelayBounds of the same place, the last one any longer time.
 	Delays [len(DelayBounds) + 1]int64 `json:"delays"`
 	// Waiting and Oldest are the most jobs that waited, and the longest time that one had, of the moments within the minute that were looked at.
@@ -36,6 +37,7 @@ func (m *Minute) Add(other *Minute) {
 	m.Evicted += other.Evicted
 	m.Delivered += other.Delivered
 	m.Undelivered += other.Undelivered
+	m.Micros += other.Micros
 	for i, n := range other.Delays {
 		m.Delays[i] += n
 	}

@@ -19,7 +19,7 @@ import (
 // scripts are all there are: a line each here, a line in compile, and a file lua/<name>.lua. The structs of their arguments and answers are in
 // the files that call them.
 type scripts struct {
-	enqueue, claim, settle, renew, heartbeat, clock, restore, take, report, operate, purge, forget, retain, recipients, rekey, bodies, ready, suppress, aside, noted script
+	enqueue, claim, settle, renew, heartbeat, clock, restore, take, report, operate, purge, forget, retain, recipients, rekey, bodies, ready, suppress, aside, noted, sample script
 }
 
 // compile puts the scripts together, once per program.
@@ -45,6 +45,7 @@ var compile = sync.OnceValue(func() scripts {
 		suppress:   newScript[suppressArgs, suppressAnswer]("suppress"),
 		aside:      newScript[asideArgs, asideAnswer]("aside"),
 		noted:      newScript[notedArgs, struct{}]("noted"),
+		sample:     newScript[sampleArgs, struct{}]("sample"),
 	}
 })
 

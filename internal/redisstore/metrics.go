@@ -3,7 +3,6 @@ package redisstore
 import (
 	"context"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -182,25 +181,17 @@ func (q *queueMetrics) collect(ctx context.Context, ch chan<- prometheus.Metric,
 
 // collectRedis reports Redis's memory, if this program's user may ask.
 func (q *queueMetrics) collectRedis(ctx context.Context, ch chan<- prometheus.Metric) {
-	// Redis 6.2 takes one section at most; the default has all of them.
-	info, err := q.store.client.Info(ctx).Result()
+	info, err := infoOf(ctx, q.store.client)
 	if err != nil {
 		return
 	}
-	for line := range strings.Lines(info) {
-		name, text, _ := strings.Cut(strings.TrimSpace(line), ":")
-		value, err := strconv.ParseFloat(text, 64)
-		if err != nil {
-			continue
+	for name, metric := range map[string]string{"used_memory": "ringup_redis_memory_bytes", "maxmemory": "ringup_redis_memory_limit_bytes"} {
+		if value, known := info[name]; known {
+			q.gauge(ch, metric, float64(value))
 		}
-		switch name {
-		case "used_memory":
-			q.gauge(ch, "ringup_redis_memory_bytes", value)
-		case "maxmemory":
-			q.gauge(ch, "ringup_redis_memory_limit_bytes", value)
-		case "evicted_keys":
-			q.counter(ch, "ringup_redis_evicted_keys_total", value)
-		}
+	}
+	if value, known := info["evicted_keys"]; known {
+		q.counter(ch, "ringup_redis_evicted_keys_total", float64(value))
 	}
 }
 

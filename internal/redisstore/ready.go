@@ -29,7 +29,7 @@ const (
 func (s *scripts) of(p Program) []script {
 	switch p {
 	case Ingest:
-		return []script{s.enqueue, s.claim, s.clock, s.restore, s.take, s.report, s.retain, s.rekey, s.aside, s.noted}
+		return []script{s.enqueue, s.claim, s.clock, s.restore, s.take, s.report, s.retain, s.rekey, s.aside, s.noted, s.sample}
 	case Worker:
 		return []script{s.claim, s.settle, s.renew, s.heartbeat, s.recipients, s.restore, s.enqueue, s.suppress}
 	}

@@ -30,6 +30,8 @@ type after struct {
 	deliveries *Deliveries
 	registry   *prometheus.Registry // of deliveries
 	ids        int
+
+	acceptedAgo time.Duration // how long ago webhooks are accepted
 }
 
 // openAfter makes one of a store.
@@ -81,6 +83,8 @@ func TestAfterTheSend(t *testing.T) {
 		"undelivered":                       afterUndelivered,
 		"preferences":                       afterPreferences,
 		"spending":                          afterSpending,
+		"minutes":                           afterMinutes,
+		"marks":                             afterMarks,
 		"sync opt outs":                     afterSyncOptOuts,
 		"recovers by degrees":               afterRecoversByDegrees,
 		"jobs of a newer version come back": afterRestore,
@@ -136,7 +140,7 @@ func (a *after) must(err error) {
 func (a *after) enqueue(to message.Address, staff ...message.Address) string {
 	a.Helper()
 	a.ids++
-	s := &queue.Submission{Event: queuetest.Event(fmt.Sprintf("hook %d:x", a.ids)), Priority: 3, AcceptedAt: time.Now(),
+	s := &queue.Submission{Event: queuetest.Event(fmt.Sprintf("hook %d:x", a.ids)), Priority: 3, AcceptedAt: time.Now().Add(-a.acceptedAgo),
 		Channels: []queue.ChannelSubmission{{Channel: message.WhatsApp}}}
 	if to != "" {
 		s.Channels[0].Recipients = append(s.Channels[0].Recipients, message.Recipient{Address: to, Audience: message.Customer})

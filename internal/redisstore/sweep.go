@@ -108,6 +108,7 @@ func (w *Sweeper) sweepAll(ctx context.Context, restore bool) {
 		seen.note(err, time.Now())
 		if err == nil && restore {
 			w.restore(ctx, channel)
+			w.sample(ctx, channel)
 		}
 	})
 }
@@ -118,6 +119,15 @@ func (w *Sweeper) restore(ctx context.Context, channel message.Channel) {
 	defer cancel()
 	if err := w.store.restoreAll(call, channel); err != nil && ctx.Err() == nil {
 		w.store.log.Warn("restore failed", "channel", channel, "error", err)
+	}
+}
+
+// sample notes how much waits on a channel, for the graphs and the verdict. When that fails a minute has no number.
+func (w *Sweeper) sample(ctx context.Context, channel message.Channel) {
+	call, cancel := context.WithTimeout(ctx, flushTimeout)
+	defer cancel()
+	if err := w.store.sample(call, channel); err != nil && ctx.Err() == nil {
+		w.store.log.Warn("what waits was not counted", "channel", channel, "error", err)
 	}
 }
 

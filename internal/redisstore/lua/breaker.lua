@@ -20,6 +20,15 @@ local function save_breaker(state_key, provider, b)
     b.state, b.til, b.opens, b.probe, b.window, b.ok, b.bad, b.reason))
 end
 
+-- mark notes when a breaker opened or closed, for the graphs (minutes.go). Of a channel the latest 200 marks are kept, for as long as the counts by minute.
+local function mark(state_key, now, kind, provider)
+  local key = sub(state_key, 1, -7) .. ':marks'
+  if type(redis.pcall('LPUSH', key, string.format('{"t":%.0f,"k":"%s","w":%s}', now, kind, cjson.encode(provider)))) == 'number' then
+    call('LTRIM', key, 0, 199)
+    call('PEXPIRE', key, minutes_kept)
+  end
+end
+
 -- heed_health lets a provider's health change its breaker, which has the text given, or false. limits has failures, window, open_min, open_max
 -- and ramp (0: no ramp), all in ms but failures; h has provider, healthy and failed (answers), account and probed (true or false), throttle
 -- (ms) and reason.
@@ -39,6 +48,7 @@ local function heed_health(now, state_key, halted_key, text, limits, h)
           b.state, b.probe, b.til, b.window, b.ok, b.bad = 'R', now, now + limits.ramp, now, 0, 0
         end
         call('HDEL', halted_key, 'breaker')
+        mark(state_key, now, 'breaker closed', h.provider)
       elseif h.throttle > 0 then
         -- A 429 is no verdict; the next probe waits for as long as the provider asked.
         b.til = math.max(b.til, now + h.throttle)
@@ -51,6 +61,7 @@ local function heed_health(now, state_key, halted_key, text, limits, h)
     if b.bad >= limits.failures and b.bad >= b.ok then trip = true end
   end
   if trip then
+    if b.state ~= 'O' then mark(state_key, now, 'breaker opened', h.provider) end
     b.til = now + math.max(math.min(limits.open_min * 2 ^ b.opens, limits.open_max), h.throttle)
     b.state, b.opens, b.probe, b.reason = 'O', math.min(b.opens + 1, 30), 0, h.reason
   elseif h.throttle > 0 and b.state ~= 'O' then

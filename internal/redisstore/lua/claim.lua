@@ -54,7 +54,10 @@ if reap then
   end
   come_back_all(KEYS, queue_at, back)
   reaped = #ended
-  if set_aside > 0 then evicted = trim(base, failed_key, keep_failed) end
+  if set_aside > 0 then
+    evicted = trim(base, failed_key, keep_failed)
+    tally(base, now, {f = set_aside, e = #evicted})
+  end
 end
 
 -- finish completes an answer: with the results of the housekeeping, and with a wait that is no longer than until the next thing to do.

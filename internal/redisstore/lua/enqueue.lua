@@ -25,9 +25,9 @@ if former ~= period then
   for g = floor(now / former), floor(now / former) - 1, -1 do earlier[#earlier + 1] = generation_of(g) end
 end
 
-local depth, added, lists, superseded, stale_jobs = {}, {}, {}, {}, {}
+local depth, added, lists, superseded, stale_jobs, came = {}, {}, {}, {}, {}, {}
 for c = 1, #KEYS / 5 do
-  depth[c], added[c], lists[c], superseded[c] = 0, 0, {{}, {}, {}, {}}, 0
+  depth[c], added[c], lists[c], superseded[c], came[c] = 0, 0, {{}, {}, {}, {}}, 0, 0
   -- Asked without a maximum, too: a list of another type is found out before a webhook counts as seen.
   for p = 1, 4 do depth[c] = depth[c] + call('LLEN', KEYS[channels_at + c * 5 - 5 + p]) end
   if waits then ours('ZCARD', sub(KEYS[channels_at + c * 5 - 4], 1, -9) .. ':held') end
@@ -209,6 +209,7 @@ for w = 1, webhooks do
     for p = 2, #shape, 4 do
       local c, before, high, low = byte(shape, p, p + 3)
       local jobs = high * 256 + low
+      came[c] = came[c] + jobs
       if before > 0 then
         local of = before == 3 and ARGV[first + 2]
         call('HSET', ARGV[first], of and 'of' or 'b', of or ARGV[first + 1])
@@ -238,5 +239,6 @@ for c = 1, #depth do
   for p = 1, 4 do push('RPUSH', KEYS[channels_at + c * 5 - 5 + p], lists[c][p]) end
   if added[c] > 0 then wake(KEYS[channels_at + c * 5]) end
   if max_depth == 0 then depth[c] = 0 end
+  tally(sub(KEYS[channels_at + c * 5], 1, -6), now, {a = came[c]})
 end
 return answer{results = out, depths = depth, superseded = superseded, stale = stale_jobs}

@@ -132,6 +132,40 @@ local function trim(base, key, keep)
   return evicted
 end
 
+-- minutes_kept is how long (ms) the counts by minute are kept, and the ten minutes that share a key.
+local minutes_kept = 48 * 3600000 + 600000
+
+-- tally counts what happened on a channel within the minute of now: counts has numbers by name (minutes.go has the names). Ten minutes share a hash, which
+-- so stays in Redis's compact encoding. A key of another type counts nothing, and stops nothing.
+local function tally(base, now, counts)
+  local minute = floor(now / 60000)
+  local key = string.format('%s:minutes:%d', base, floor(minute / 10))
+  for name, n in pairs(counts) do
+    if n > 0 and redis.pcall('HINCRBY', key, minute % 10 .. name, n) == n then redis.pcall('PEXPIRE', key, minutes_kept) end
+  end
+end
+
+-- at_least is as tally, of numbers of which the largest within the minute counts.
+local function at_least(base, now, numbers)
+  for name, n in pairs(numbers) do
+    local minute = floor(now / 60000)
+    local known = redis.pcall('HGET', string.format('%s:minutes:%d', base, floor(minute / 10)), minute % 10 .. name)
+    if type(known) ~= 'table' then tally(base, now, {[name] = n - (tonumber(known) or 0)}) end
+  end
+end
+
+-- delay_name is the name under which tally counts a sent message, by how long (ms) it took from accepted to sent.
+local function delay_name(ms)
+  if ms <= 1000 then return '0' end
+  if ms <= 2000 then return '1' end
+  if ms <= 5000 then return '2' end
+  if ms <= 15000 then return '3' end
+  if ms <= 60000 then return '4' end
+  if ms <= 300000 then return '5' end
+  if ms <= 1800000 then return '6' end
+  return '7'
+end
+
 -- with_error returns the job's bytes with another last error.
 local function with_error(e, text)
   if not readable(e) then return e end

@@ -19,7 +19,7 @@ for i = 1, report_n do
 end
 ours('HLEN', suppressed_key)
 local now = clock()
-local results, copies, failed = {}, {}, false
+local results, copies, failed, minute = {}, {}, 0, {d = 0, u = 0}
 
 -- text_of returns the text that a command answers with; '' for none, and for a key of another type, which holds no report up.
 local function text_of(...)
@@ -145,7 +145,15 @@ for i = 1, report_n do
   elseif raw ~= '' and call('ZREM', taken_key, raw) == 0 then
     result = 'gone'
   elseif result == 'applied' then
-    if key ~= '' then append(key, field .. ':r', line) end
+    if key ~= '' then
+      append(key, field .. ':r', line)
+      local arrived = string.find(line, '"s":"delivered"', 1, true) or string.find(line, '"s":"read"', 1, true)
+      if string.find(line, '"s":"undelivered"', 1, true) then
+        minute.u = minute.u + 1
+      elseif arrived and not string.find(reported, '"s":"delivered"', 1, true) and not string.find(reported, '"s":"read"', 1, true) then
+        minute.d = minute.d + 1
+      end
+    end
     if person ~= '' then
       result = heed(person, ARGV[report_entry_at + i], ARGV[report_lifts_at + i], ARGV[report_senders_at + i], ARGV[report_source_at + i], ARGV[report_word_at + i], id, line)
     end
@@ -163,10 +171,13 @@ for i = 1, report_n do
         if moved ~= '' and moved ~= '-' then lines = lines .. string.format('{"t":%.0f,"s":"moved","c":"%s"}\n', now, moved) end
         append(key, field, lines)
         call('ZADD', failed_key, ended_at(failed_key, now, copy), copy)
-        failed, result = true, 'failed'
+        failed, result = failed + 1, 'failed'
       end
     end
   end
   results[i] = result
 end
-return answer{results = results, copies = copies, evicted = failed and trim(base, failed_key, keep_failed)}
+local evicted = failed > 0 and trim(base, failed_key, keep_failed) or {}
+minute.f, minute.e = failed, #evicted
+tally(base, now, minute)
+return answer{results = results, copies = copies, evicted = evicted}

@@ -55,7 +55,7 @@ end
 
 -- Complete jobs, as nearly all are: one command for the logs of jobs that were accepted together, one for the set.
 local lost, totals = {}, {}
-local completed, sent, shared, logs = {}, 0, false, {}
+local completed, sent, shared, logs, minute = {}, 0, false, {}, {}
 -- As in ended_at, none is said to have ended before those that are in the set.
 local latest = done_n > 0 and tonumber(call('ZRANGE', completed_key, -1, -1, 'WITHSCORES')[2]) or 0
 local ended = latest > now and latest + 1 or now
@@ -65,6 +65,8 @@ for i = 1, done_n do
   else
     local raw, key = raws[i], ARGV[done_log_key_at + i]
     sent = sent + 1
+    local took = delay_name(now - accepted(raw))
+    minute[took] = (minute[took] or 0) + 1
     if keep_completed > 0 then
       completed[sent * 2 - 1] = ended
       completed[sent * 2] = raw
@@ -143,6 +145,7 @@ end
 for counter, n in pairs(totals) do
   if n > 0 then call('HINCRBY', totals_key, counter, n) end
 end
+minute.f, minute.r, minute.x = totals.f or 0, totals.r or 0, (totals.d or 0) + (totals.s or 0)
 if #retry > 0 then call('ZADD', retry_key, unpack(retry)) end
 if #held > 0 then call('ZADD', held_key, unpack(held)) end
 if #failed > 0 then
@@ -165,6 +168,7 @@ for i = 1, cost_n do
   if leases[tonumber(ARGV[cost_of_at + i])] then
     local key = string.format('%s:cost:%d', base, floor(now / 86400000))
     if type(redis.pcall('HINCRBY', key, ARGV[cost_field_at + i], ARGV[cost_micros_at + i])) == 'number' then call('PEXPIRE', key, cost_ttl) end
+    if ARGV[cost_field_at + i] == 'total' then minute.m = (minute.m or 0) + tonumber(ARGV[cost_micros_at + i]) end
   end
 end
 for i = 1, suppression_n do
@@ -190,4 +194,6 @@ for i = 1, copy_n do
     call('SET', base .. ':kept:' .. ARGV[copy_job_at + i], ARGV[copy_copy_at + i], 'PX', ARGV[copy_within_at + i])
   end
 end
+minute.e = #evicted
+tally(base, now, minute)
 return answer{lost = lost, evicted = evicted, breakers = breakers}
