@@ -34,6 +34,7 @@ type Queues interface {
 	AuditLog
 	SessionStore
 	SenderLog
+	Health
 }
 
 // Jobs are looked at and changed one by one.
@@ -116,6 +117,8 @@ type Options struct {
 	Renderer Renderer
 	Log      *slog.Logger
 
+	KeepFailed int // KEEP_FAILED
+
 	Registerer prometheus.Registerer
 }
 
@@ -127,6 +130,7 @@ type Admin struct {
 	guard       *guard
 	own         credential // with which no token signs in: see sign
 	samples     samples
+	health      health
 	testing     sync.Mutex // while a test message is counted and recorded
 	forgetBatch int        // jobs that one request to forget looks at
 }

@@ -127,7 +127,7 @@ func (w *Sweeper) sample(ctx context.Context, channel message.Channel) {
 	call, cancel := context.WithTimeout(ctx, flushTimeout)
 	defer cancel()
 	if err := w.store.sample(call, channel); err != nil && ctx.Err() == nil {
-		w.store.log.Warn("what waits was not counted", "channel", channel, "error", err)
+		w.store.log.Warn("waiting jobs not counted", "channel", channel, "error", err)
 	}
 }
 

@@ -265,4 +265,3 @@ func (s *State) undelivered(c *Channel) trouble {
 	}
 	return trouble{Attention, thousands(hour.Undelivered) + " of " + thousands(reported) + " were not delivered, by the provider's reports of the last hour"}
 }
-

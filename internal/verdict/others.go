@@ -11,12 +11,12 @@ import (
 const (
 	// fullShare is the percentage of its maxmemory from which Redis counts as full.
 	fullShare = 95
-	// quietFor is the shortest time without a webhook that is worth a word, and expected how many came in that time yesterday: by chance none comes
-	// instead of ten once in some 20,000 times.
+	// quietFor is the shortest time in which nothing is accepted that is worth a word, and expected how many messages came in that time yesterday: by
+	// chance none come instead of ten once in some 20,000 times.
 	quietFor, expected = 15 * time.Minute, 10
 	// refusedFor is how long ago a sender's refused webhook may be to count as one of now.
 	refusedFor = 15 * time.Minute
-	// senderQuiet is after how long without a webhook a sender that posted every day is quiet.
+	// senderQuiet is for how long a sender that posted every day has to post nothing to count as quiet.
 	senderQuiet = 25 * time.Hour
 )
 
@@ -90,7 +90,10 @@ func (s *State) sender(one *queue.SenderState) (Level, string) {
 			refused, why = count.Last, outcome
 		}
 	}
-	name := strings.ToUpper(one.Sender[:1]) + one.Sender[1:]
+	name := one.Sender
+	if name != "" && name[0] >= 'a' && name[0] <= 'z' {
+		name = string(name[0]-'a'+'A') + name[1:]
+	}
 	switch {
 	case refused.After(last) && s.Now.Sub(refused) < refusedFor:
 		return Failing, name + ": webhooks are refused (" + strings.ReplaceAll(why, "_", " ") + "), the latest at " + clock(s.Now, refused)

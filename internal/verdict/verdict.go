@@ -47,7 +47,7 @@ type State struct {
 	Aside    int // webhooks that are set aside
 	// Memory that Redis uses, and its maxmemory: 0 for none, or where it is not known.
 	Memory, MemoryLimit int64
-	// KeepFailed is KEEP_FAILED, for the text that says what fell off; 0 where it is not known.
+	// KeepFailed is KEEP_FAILED, for the text about failed jobs that fell off; 0 where it is not known.
 	KeepFailed int
 }
 
@@ -78,7 +78,7 @@ type ChannelLine struct {
 type Verdict struct {
 	Line                   // of the whole
 	Channels []ChannelLine `json:"channels"`
-	Others   []Line        `json:"others"` // of what belongs to no channel: senders, Redis, what comes in
+	Others   []Line        `json:"others"` // of the rest: senders, Redis, too few webhooks
 	At       time.Time     `json:"at"`
 }
 
@@ -96,7 +96,7 @@ func Of(s State) Verdict {
 	return v
 }
 
-// whole sums up: the worst line speaks, and says how many others need somebody.
+// whole sums up: the worst line speaks, and says how many others need an operator.
 func whole(s *State, lines []Line) Line {
 	var bad []Line
 	for _, one := range lines {

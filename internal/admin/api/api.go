@@ -42,6 +42,7 @@ func Handler(a *admin.Admin) http.Handler {
 		w.Header().Set("Content-Type", "application/yaml")
 		_, _ = w.Write(Description) // the client may be gone
 	})
+	r.Get("/verdict", s.verdict)
 	r.Get("/queues", s.queues)
 	r.Get("/queues/{channel}/{state}", s.list)
 	r.Get("/job", s.job)
@@ -90,6 +91,10 @@ func read(w http.ResponseWriter, r *http.Request, limit int64, into any) bool {
 	}
 	inbound.Malformed("the body is not the JSON that " + Path + "/openapi.yaml asks for here").Write(w)
 	return false
+}
+
+func (s *api) verdict(w http.ResponseWriter, r *http.Request) {
+	s.answer(w, s.Verdict(r.Context()), nil)
 }
 
 func (s *api) queues(w http.ResponseWriter, r *http.Request) {

@@ -43,6 +43,7 @@ func TestOpenAPI(t *testing.T) {
 		method, path, body string
 		status             int
 	}{
+		{http.MethodGet, "/admin/api/verdict", "", 200},
 		{http.MethodGet, "/admin/api/queues", "", 200},
 		{http.MethodGet, "/admin/api/queues/sms/failed?offset=0", "", 200},
 		{http.MethodGet, "/admin/api/queues/sms/waiting?priority=4", "", 200},

@@ -89,6 +89,26 @@ func (q *hostileQueue) Suppressions(_ context.Context, channel message.Channel, 
 	return nil
 }
 
+func (q *hostileQueue) Minutes(_ context.Context, _ message.Channel, _, to time.Time) ([]queue.Minute, error) {
+	return []queue.Minute{{At: to, Failed: 1, Delays: [8]int64{-1}, Sent: -1}}, nil
+}
+
+func (q *hostileQueue) Marks(context.Context, message.Channel) ([]queue.Mark, error) {
+	return []queue.Mark{{Kind: queue.MarkOpened, What: q.text}}, nil
+}
+
+func (q *hostileQueue) Senders(context.Context) ([]queue.SenderState, error) {
+	now := time.Now()
+	return []queue.SenderState{{Sender: q.text, Outcomes: map[string]queue.OutcomeCount{q.text: {Count: 1, Last: now.Add(-time.Hour)}, "unauthorized": {Count: 1, Last: now}},
+		Latest: []queue.Delivery{{Topic: q.text, Outcome: q.text, Why: q.text, Events: []string{q.text}, Header: map[string][]string{q.text: {q.text}}}}}}, nil
+}
+
+func (q *hostileQueue) Aside(context.Context) ([]queue.SetAside, error) {
+	return []queue.SetAside{{ID: q.text, Sender: q.text, Why: q.text, Header: map[string][]string{q.text: {q.text}}}}, nil
+}
+
+func (q *hostileQueue) Memory(context.Context) (used, limit int64, err error) { return -1, 1, nil }
+
 // scripts are the elements of a page that run or load something, and are not ringup's own.
 func scripts(page string) (found []string) {
 	for z := html.NewTokenizer(strings.NewReader(page)); z.Next() != html.ErrorToken; {

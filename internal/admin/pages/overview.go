@@ -7,6 +7,7 @@ import (
 
 	"ringup.dev/ringup/internal/admin"
 	"ringup.dev/ringup/internal/queue"
+	"ringup.dev/ringup/internal/verdict"
 )
 
 // channelView is a channel on the overview.
@@ -17,6 +18,7 @@ type channelView struct {
 	Providers  []providerView
 	Limit      float64 // messages per second; 0 for none
 	Paused     bool
+	Verdict    *verdict.ChannelLine // nil where there is none
 }
 
 type priorityView struct {
@@ -40,11 +42,38 @@ func (p *pages) overview(w http.ResponseWriter, r *http.Request) {
 		p.failed(w, r, err)
 		return
 	}
-	var views []channelView
+	view := overview{Verdict: p.Verdict(r.Context())}
 	for _, c := range channels {
-		views = append(views, viewChannel(c))
+		one := viewChannel(c)
+		for i := range view.Verdict.Channels {
+			if view.Verdict.Channels[i].Channel == c.Name {
+				one.Verdict = &view.Verdict.Channels[i]
+			}
+		}
+		view.Channels = append(view.Channels, one)
 	}
-	p.show(w, r, http.StatusOK, "queues", page{Title: "Queues", Section: "queues", Live: true, Data: views})
+	p.show(w, r, http.StatusOK, "queues", page{Title: "Queues", Section: "queues", Live: true, Trouble: view.trouble(), Data: view})
+}
+
+// overview is the first page: how ringup is, and the channels.
+type overview struct {
+	Verdict  verdict.Verdict
+	Channels []channelView
+}
+
+// trouble counts the lines that are not well, for the title of the window.
+func (o *overview) trouble() (n int) {
+	for _, one := range o.Verdict.Channels {
+		if one.Level != verdict.Well {
+			n++
+		}
+	}
+	return n + len(o.Verdict.Others)
+}
+
+// levelTone is how a level is coloured.
+func levelTone(l verdict.Level) string {
+	return [...]string{verdict.Well: "good", verdict.Attention: "warn", verdict.Failing: "bad", verdict.Unknown: ""}[l]
 }
 
 func viewChannel(c admin.Channel) channelView {

@@ -16,6 +16,7 @@ import (
 	"ringup.dev/ringup/internal/preview"
 	"ringup.dev/ringup/internal/queue"
 	"ringup.dev/ringup/internal/suppress"
+	"ringup.dev/ringup/internal/verdict"
 )
 
 //go:embed templates
@@ -31,6 +32,7 @@ var functions = template.FuncMap{
 	"whyName":  func(w suppress.Why) string { return cmp.Or(whyNames[w], string(w)) },
 	"advice":   func(w suppress.Why) string { return advice[w] },
 	"whatsapp": formatted, "inLanguage": inLanguage,
+	"levelTone": levelTone, "channelTitle": verdict.Title,
 	"link": link, "text": func(v any) string { return fmt.Sprint(v) },
 }
 
@@ -69,6 +71,7 @@ type page struct {
 	Problem, Notice, Next   string
 	Operator                string
 	SignedIn, ReadOnly, Can bool // Can: change things
+	Trouble                 int  // how many lines of the verdict are not well
 	Live                    bool // fetched again every few seconds, where scripts run
 	Query                   string
 	Address                 string // that a browser comes back to, where the page came for a form; "" for none

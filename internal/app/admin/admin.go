@@ -105,7 +105,7 @@ func New(c Config, log *slog.Logger) (*Admin, error) {
 	}
 	producer := store.Producer(registry)
 	operations := admin.New(admin.Options{Config: c.Admin, Region: c.Address.DefaultRegion, Currency: c.Prices.Currency, Caps: caps, Prices: prices, Store: shop,
-		Queues: store, Tests: producer, Renderer: shown, Log: log, Registerer: registry})
+		KeepFailed: c.Redis.KeepFailed, Queues: store, Tests: producer, Renderer: shown, Log: log, Registerer: registry})
 	renderer.MaxText = operations.MaxText
 	listener, err := app.Listen("ADMIN_PORT", c.Admin.Address(c.Host))
 	if err != nil {

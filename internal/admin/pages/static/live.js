@@ -26,6 +26,7 @@
             const known = new Set([...list.children].map((child) => child.id));
             list.prepend(...[...next.children].filter((child) => !known.has(child.id)));
           }
+          document.title = fresh.title;
           if (status) status.textContent = "live";
         } else if (status) status.textContent = "not live: HTTP " + response.status;
       } catch {
