@@ -135,3 +135,30 @@ func (f *Forgotten) Add(earlier Forgotten) {
 		}
 	}
 }
+
+// FindRequest asks for the webhooks with a text or an address among those that were accepted.
+type FindRequest struct {
+	// Text is an order's id or name, a transaction's id, or a customer's name, as a whole; case, accents and a # in front do not matter.
+	Text string
+	// Addresses are the person's, in any spelling that leads to the same key.
+	Addresses []message.Address
+	// From and To bound when the webhooks were accepted; zero for no bound. To is where a search that has not come to the end goes on.
+	From, To time.Time
+	// Limit is how many webhooks are enough, and For how long it may take; 0 for any time.
+	Limit int
+	For   time.Duration
+}
+
+// Found is what a search found, the latest first.
+type Found struct {
+	Webhooks []FoundWebhook
+	Back     time.Time // up to when it has looked back
+	End      bool      // nothing is older
+	Bytes    int64     // that it looked through
+}
+
+// FoundWebhook is a webhook that a search found.
+type FoundWebhook struct {
+	ID         string
+	AcceptedAt time.Time
+}

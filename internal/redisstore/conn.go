@@ -19,7 +19,7 @@ import (
 // scripts are all there are: a line each here, a line in compile, and a file lua/<name>.lua. The structs of their arguments and answers are in
 // the files that call them.
 type scripts struct {
-	enqueue, claim, settle, renew, heartbeat, clock, restore, take, report, operate, purge, forget, retain, recipients, rekey, bodies, ready, suppress, aside, noted, sample script
+	enqueue, claim, settle, renew, heartbeat, clock, restore, take, report, operate, purge, forget, retain, recipients, rekey, bodies, ready, suppress, aside, noted, sample, find script
 }
 
 // compile puts the scripts together, once per program.
@@ -46,6 +46,7 @@ var compile = sync.OnceValue(func() scripts {
 		aside:      newScript[asideArgs, asideAnswer]("aside"),
 		noted:      newScript[notedArgs, struct{}]("noted"),
 		sample:     newScript[sampleArgs, struct{}]("sample"),
+		find:       newScript[findArgs, findAnswer]("find"),
 	}
 })
 

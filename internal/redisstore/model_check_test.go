@@ -322,7 +322,7 @@ func (m *model) finish() {
 		_, name, _ := strings.Cut(key, "}:")
 		name, _, _ = strings.Cut(name, ":")
 		switch {
-		case slices.Contains([]string{"state", "totals", "wake", "audit"}, name) || key == clockKey:
+		case slices.Contains([]string{"state", "totals", "wake", "audit", "privacy"}, name) || key == clockKey:
 			// One of a channel, of a bounded size.
 		case m.client.PTTL(context.Background(), key).Val() > 0:
 			// It goes by itself.

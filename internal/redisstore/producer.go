@@ -52,6 +52,7 @@ type Producer struct {
 type pending struct {
 	submission *queue.Submission
 	shares     [][]any // by slot: the arguments of the enqueue script; nil when there is nothing for the slot
+	entry      []byte  // of the log of accepted webhooks; nil for none
 	bytes      int
 	waits      bool // its jobs are scheduled (queue.Submission.Coalesce)
 	done       chan struct{}
@@ -95,6 +96,10 @@ func (p *Producer) Enqueue(ctx context.Context, s *queue.Submission) (*queue.Acc
 	body, err := job.Body(s.Event)
 	if err != nil {
 		return nil, fmt.Errorf("webhook cannot become a job: %w", err)
+	}
+	// A webhook that no search finds is better than none.
+	if namer, err := p.store.namer(ctx); err == nil {
+		item.entry = foundEntry(namer, s)
 	}
 	for slot := range p.store.slots {
 		if err := p.store.encodeWebhook(item, body, slot); err != nil {
@@ -158,7 +163,7 @@ func (s *Store) encodeWebhook(item *pending, body []byte, slot int) error {
 	if len(record) > maxRecord {
 		return fmt.Errorf("webhook cannot become a job: its record has %d bytes, %d are possible", len(record), maxRecord)
 	}
-	args := append(make([]any, 0, 9+2*len(parts)+jobs), field, bucket, record, nil)
+	args := append(make([]any, 0, 10+2*len(parts)+jobs), field, bucket, record, nil, item.entry)
 	place := item.place(slot)
 	shape := append(make([]byte, 0, 1+4*len(parts)), byte(place))
 	if sale := s.sale(webhook, slot); sale != nil && jobs > 0 {
@@ -339,6 +344,7 @@ type enqueueArgs struct {
 	Former      time.Duration `lua:"former"`     // the period of 0.1.0
 	DedupeTTL   time.Duration `lua:"dedupe_ttl"`
 	StatusTTL   time.Duration `lua:"status_ttl"`
+	FoundSpan   int           `lua:"found_span"`
 	Waits       bool          `lua:"waits"`
 	MaxDepth    int           `lua:"max_depth"`    // 0: no limit
 	WasAccepted bool          `lua:"was_accepted"` // the messages are of accepted jobs: a full Redis takes them, too
@@ -358,7 +364,7 @@ type enqueueAnswer struct {
 func (s *Store) enqueueArgs(channels []message.Channel) *enqueueArgs {
 	c := s.config
 	args := &enqueueArgs{
-		Base: s.keys[channels[0]].Base, DedupeTTL: c.DedupeTTL, StatusTTL: c.StatusTTL, MaxDepth: c.MaxQueueDepth,
+		Base: s.keys[channels[0]].Base, DedupeTTL: c.DedupeTTL, StatusTTL: c.StatusTTL, FoundSpan: foundSpan, MaxDepth: c.MaxQueueDepth,
 		Period: generationPeriod, Back: generationsIn(c.longestTTL()), Known: generationsIn(c.DedupeTTL), Former: c.longestTTL(),
 	}
 	for _, channel := range channels {

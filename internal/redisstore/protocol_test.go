@@ -37,7 +37,7 @@ local redis = setmetatable({call = through('call'), pcall = through('pcall')}, {
 
 // all are the scripts of a store.
 func (s *scripts) all() []*script {
-	return []*script{&s.enqueue, &s.claim, &s.settle, &s.renew, &s.heartbeat, &s.clock, &s.restore, &s.take, &s.report, &s.operate, &s.purge, &s.forget, &s.retain, &s.recipients, &s.rekey, &s.bodies, &s.ready, &s.suppress, &s.aside, &s.noted, &s.sample}
+	return []*script{&s.enqueue, &s.claim, &s.settle, &s.renew, &s.heartbeat, &s.clock, &s.restore, &s.take, &s.report, &s.operate, &s.purge, &s.forget, &s.retain, &s.recipients, &s.rekey, &s.bodies, &s.ready, &s.suppress, &s.aside, &s.noted, &s.sample, &s.find}
 }
 
 // moveClock puts the shim before every script of a store.

@@ -33,7 +33,7 @@ func (s *scripts) of(p Program) []script {
 	case Worker:
 		return []script{s.claim, s.settle, s.renew, s.heartbeat, s.recipients, s.restore, s.enqueue, s.suppress}
 	}
-	return []script{s.operate, s.purge, s.forget, s.rekey, s.bodies, s.suppress}
+	return []script{s.operate, s.purge, s.forget, s.rekey, s.bodies, s.suppress, s.find}
 }
 
 // firstArgument finds the commands in a script: the names with which call, pcall and the functions around them are called.

@@ -85,6 +85,7 @@ func TestAfterTheSend(t *testing.T) {
 		"spending":                          afterSpending,
 		"minutes":                           afterMinutes,
 		"marks":                             afterMarks,
+		"found":                             afterFound,
 		"sync opt outs":                     afterSyncOptOuts,
 		"recovers by degrees":               afterRecoversByDegrees,
 		"jobs of a newer version come back": afterRestore,

@@ -1,8 +1,8 @@
 -- enqueue adds the jobs of many webhooks, each webhook once. On one Redis a call serves every channel; in a cluster, where each
 -- channel has a slot of its own, it serves one.
 -- KEYS  for each channel of the call: base:queue:1-4, base:wake
--- ARGV  was_accepted: the messages are of jobs that were accepted before, and move on also where Redis is full.
---       After those of the header, for each webhook: field, bucket, record, shape, and for each part: where the body is shared, its key, the body, and, of
+-- ARGV  found_span (ms): the time whose entries of the log of accepted webhooks share a key. was_accepted: the messages are of jobs that were accepted before, and move on also where Redis is full.
+--       After those of the header, for each webhook: field, bucket, record, shape, entry (of the log of accepted webhooks, or ''), and for each part: where the body is shared, its key, the body, and, of
 --       a message that fell back, the key that has the bytes for all that fell back from one event (prelude.lua); and the jobs. The shape has a byte for
 --       the place, 0 at first, and then four bytes per part: the channel (1: the first in KEYS), how many values stand before the jobs (0, 2 or 3), and the number of jobs. To the place of an event of a sale 128 is added, and behind its shape
 --       stand what take_sale reads: the sale's key, the event's kind, its source, when it happened, and for how long it may wait (ms). waits: one of them has a time to wait.
@@ -163,11 +163,11 @@ local function add_of_sale(parts, due)
   end
 end
 
-local out, at = {}, webhook_at + 1
+local out, at, found = {}, webhook_at + 1, {}
 for w = 1, webhooks do
-  local field, bucket, record, shape = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
+  local field, bucket, record, shape, entry = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4]
   local written = record
-  at = at + 4
+  at = at + 5
   local key, place, begun = current .. bucket, byte(shape, 1), generation
   local sale = place >= 128 and at
   if sale then place, at = place - 128, at + 5 end
@@ -232,6 +232,7 @@ for w = 1, webhooks do
       first = first + jobs
     end
     if sale then add_of_sale(take_sale(w, sale, parts)) end
+    if entry ~= '' then found[#found + 1] = entry end
     out[w] = 0
   end
 end
@@ -240,5 +241,10 @@ for c = 1, #depth do
   if added[c] > 0 then wake(KEYS[channels_at + c * 5]) end
   if max_depth == 0 then depth[c] = 0 end
   tally(sub(KEYS[channels_at + c * 5], 1, -6), now, {a = came[c]})
+end
+if #found > 0 then
+  -- A search goes through it (found.go). Of two keys for one time, as of another program, the webhook's messages know nothing.
+  local key, entries = string.format('%s:found:%.0f', base, floor(now / found_span)), table.concat(found)
+  if redis.pcall('APPEND', key, entries) == #entries then call('PEXPIRE', key, status_ttl) end
 end
 return answer{results = out, depths = depth, superseded = superseded, stale = stale_jobs}

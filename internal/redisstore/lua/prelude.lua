@@ -4,6 +4,7 @@
 -- how often the job was put back. With the crashes they make the bytes of each lease unique, so a script that puts a job back raises one or
 -- the other.
 local call = redis.call
+
 local byte, char, sub, floor = string.byte, string.char, string.sub, math.floor
 
 -- clock returns Redis's own time in Unix ms, so that no caller's clock matters.

@@ -1,0 +1,34 @@
+-- find looks through strings of the log of accepted webhooks (found.go has the form), in the order of the keys, until it has read so many bytes.
+-- ARGV  bytes; term: what is looked for
+-- Answers entries, those with a term, the latest of each key first; through, how many keys were read; and bytes, how many there were.
+local entries, total, through = {}, 0, 0
+for k = 1, #KEYS - log_at do
+  local log = redis.pcall('GET', KEYS[log_at + k])
+  if type(log) == 'string' then
+    local wanted = {}
+    for t = 1, term_n do
+      local term = ARGV[term_at + t]
+      -- Most strings have none of them anywhere; only the others are read entry by entry.
+      if string.find(log, term, 1, true) then wanted[term] = true end
+    end
+    if next(wanted) ~= nil then
+      local at, first = 1, #entries + 1
+      while at + 9 <= #log do
+        local high, low = byte(log, at, at + 1)
+        local size, terms = high * 256 + low, byte(log, at + 9)
+        if size < 10 then break end
+        for p = at + 10, at + 6 + terms * 4, 4 do
+          if wanted[sub(log, p, p + 3)] then
+            table.insert(entries, first, sub(log, at, at + size - 1))
+            break
+          end
+        end
+        at = at + size
+      end
+    end
+    total = total + #log
+  end
+  through = k
+  if total >= bytes then break end
+end
+return answer{entries = entries, through = through, bytes = total}
