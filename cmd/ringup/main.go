@@ -25,7 +25,7 @@ func main() {
 	root.AddCommand(devCommand())
 	root.AddCommand(cli.Send(envconfig.OsLookuper()), cli.Queue(envconfig.OsLookuper()), cli.Suppress(envconfig.OsLookuper()),
 		cli.Spending(envconfig.OsLookuper()), cli.Forget(envconfig.OsLookuper()), cli.Doctor(envconfig.OsLookuper()),
-		cli.Render(envconfig.OsLookuper()), cli.Status(envconfig.OsLookuper()), cli.Senders(envconfig.OsLookuper()))
+		cli.Render(envconfig.OsLookuper()), cli.Status(envconfig.OsLookuper()), cli.Search(envconfig.OsLookuper()), cli.Senders(envconfig.OsLookuper()))
 	if err := root.ExecuteContext(ctx); err != nil {
 		fmt.Fprintf(os.Stderr, "ringup: %v\n", err)
 		stop()

@@ -47,6 +47,8 @@ type Jobs interface {
 	Matching(ctx context.Context, jobs []queue.Stored, matches func(*queue.Stored) bool) ([]queue.Stored, error)
 	// Search returns the first limit jobs that match, or whose provider's message id is id.
 	Search(ctx context.Context, matches func(*queue.Stored) bool, id string, limit int) ([]queue.Stored, error)
+	// Find looks through the accepted webhooks, the latest first, also those that have been sent long since.
+	Find(context.Context, queue.FindRequest) (*queue.Found, error)
 	// Notifications returns a *queue.NotFoundError for a webhook that is not known.
 	Notifications(ctx context.Context, webhookID string) (*queue.Notifications, error)
 	Retry(ctx context.Context, jobs []queue.Stored, by string) (int, error)

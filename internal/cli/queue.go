@@ -142,7 +142,7 @@ func (c *adminClient) find() *cobra.Command {
 			var detail admin.Detail
 			err := c.call(cmd.Context(), http.MethodGet, "/job?id="+url.QueryEscape(args[0]), nil, &detail)
 			if Code(err) == ExitNothing {
-				return c.search(cmd, args[0])
+				return c.search(cmd, &admin.SearchRequest{Text: args[0]})
 			}
 			if err != nil {
 				return err
@@ -178,20 +178,4 @@ func printDetail(w io.Writer, d *admin.Detail) {
 	if d.Message != nil && d.Message.Text != "" {
 		_, _ = fmt.Fprintf(w, "\n%s\n", plain(strings.TrimSpace(d.Message.Subject+"\n"+d.Message.Text)))
 	}
-}
-
-func (c *adminClient) search(cmd *cobra.Command, text string) error {
-	var answer admin.SearchResult
-	if err := c.call(cmd.Context(), http.MethodPost, "/search", admin.SearchRequest{Text: text}, &answer); err != nil {
-		return err
-	}
-	if len(answer.Jobs)+len(answer.Notifications) == 0 {
-		return nothing("nothing was found for %q", text)
-	}
-	return c.show(cmd.OutOrStdout(), answer, func(w io.Writer) {
-		for _, n := range answer.Notifications {
-			_, _ = fmt.Fprintf(w, "%s\t%s\t%s\n", cell(n.ID), cell(admin.StatusName(n.Status)), masked(n.Recipient))
-		}
-		printJobs(w, answer.Jobs)
-	})
 }

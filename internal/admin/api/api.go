@@ -131,7 +131,7 @@ func (s *api) search(w http.ResponseWriter, r *http.Request) {
 	if !read(w, r, maxSmallBody, &x) {
 		return
 	}
-	found, err := s.Search(r.Context(), x.Text)
+	found, err := s.Search(r.Context(), &x)
 	s.answer(w, found, err)
 }
 

@@ -63,6 +63,10 @@ func (q *hostileQueue) Notifications(_ context.Context, id string) (*queue.Notif
 		Error: q.text, History: []queue.Event{{What: q.text, Provider: q.text, Worker: q.text, Error: q.text}}}}}, nil
 }
 
+func (q *hostileQueue) Find(context.Context, queue.FindRequest) (*queue.Found, error) {
+	return &queue.Found{Webhooks: []queue.FoundWebhook{{ID: q.text}}, End: true}, nil
+}
+
 func (q *hostileQueue) Audit(context.Context, int) ([]queue.AuditEntry, error) {
 	return []queue.AuditEntry{{By: q.text, Action: q.text, Target: q.text, Why: q.text}}, nil
 }

@@ -9,11 +9,13 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/go-chi/chi/v5"
 
 	"ringup.dev/ringup/internal/admin"
 	"ringup.dev/ringup/internal/message"
+	"ringup.dev/ringup/internal/queue"
 )
 
 //go:embed static
@@ -152,10 +154,10 @@ func (p *pages) logout(w http.ResponseWriter, r *http.Request) {
 // searchForm is the page before a search, and where a browser comes back to after one for an id.
 func (p *pages) searchForm(w http.ResponseWriter, r *http.Request) {
 	if text := r.URL.Query().Get("q"); text != "" && isID(text) {
-		p.showFound(w, r, page{Query: text})
+		p.showFound(w, r, page{Query: text}, &admin.SearchRequest{Text: text})
 		return
 	}
-	p.show(w, r, http.StatusOK, "search", page{Title: "Search", Section: "search", Data: &admin.SearchResult{}})
+	p.show(w, r, http.StatusOK, "search", page{Title: "Search", Section: "search", Data: foundView{&admin.SearchResult{End: true}, &admin.SearchRequest{}}})
 }
 
 // search takes what is searched for from a form: it may be a person's address, which does not belong into the page's. A page of an id gets an address.
@@ -169,16 +171,37 @@ func (p *pages) search(w http.ResponseWriter, r *http.Request) {
 	if at.Query != "" && isID(at.Query) {
 		at.Address = link("/admin/search", "q", at.Query)
 	}
-	p.showFound(w, r, at)
+	request := &admin.SearchRequest{Text: at.Query, Channel: message.Channel(form.Get("channel")), Status: queue.Status(form.Get("status")), Provider: form.Get("provider")}
+	request.From, _ = time.Parse(time.RFC3339, form.Get("from"))
+	if back := form.Get("to"); back != "" {
+		if request.To, err = time.Parse(time.RFC3339Nano, back); err != nil {
+			p.fail(w, r, http.StatusUnprocessableEntity, "the time up to which the search has come is not one: search again")
+			return
+		}
+	}
+	p.showFound(w, r, at, request)
 }
 
+// foundView is what a search found, and what was asked for.
+type foundView struct {
+	*admin.SearchResult
+	Asked *admin.SearchRequest
+}
+
+// Statuses are those that can be searched for.
+func (foundView) Statuses() []queue.Status {
+	return []queue.Status{queue.StatusQueued, queue.StatusScheduled, queue.StatusSending, queue.StatusSent, queue.StatusDelivered, queue.StatusRead, queue.StatusFailed, queue.StatusSuppressed, "superseded", "stale"}
+}
+
+func (foundView) Channels() []message.Channel { return message.Channels }
+
 // showFound searches for a page's query, and shows what is found.
-func (p *pages) showFound(w http.ResponseWriter, r *http.Request, at page) {
+func (p *pages) showFound(w http.ResponseWriter, r *http.Request, at page, request *admin.SearchRequest) {
 	at.Title, at.Section = "Search", "search"
-	found, err := p.Search(r.Context(), at.Query)
+	found, err := p.Search(r.Context(), request)
 	switch {
 	case admin.Refused(err):
-		found = &admin.SearchResult{}
+		found = &admin.SearchResult{End: true}
 		if at.Query != "" {
 			at.Problem = err.Error()
 		}
@@ -186,7 +209,7 @@ func (p *pages) showFound(w http.ResponseWriter, r *http.Request, at page) {
 		p.failed(w, r, err)
 		return
 	}
-	if at.Data = found; len(found.Unavailable) > 0 {
+	if at.Data = (foundView{found, request}); len(found.Unavailable) > 0 {
 		at.Problem = unavailable(found.Unavailable)
 	}
 	p.show(w, r, http.StatusOK, "search", at)

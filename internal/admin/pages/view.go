@@ -24,8 +24,9 @@ var templateFiles embed.FS
 
 var functions = template.FuncMap{
 	"ago": ago, "clock": func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") },
-	"iso":    func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
-	"number": admin.Thousands, "stateName": admin.StateName, "eventsOf": admin.EventNames,
+	"isoExact": func(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) },
+	"iso":      func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
+	"number":   admin.Thousands, "stateName": admin.StateName, "eventsOf": admin.EventNames,
 	"perSecond":  func(f float64) string { return strconv.FormatFloat(f, 'f', 1, 64) },
 	"statusName": admin.StatusName, "tone": statusTone, "eventName": admin.EventName,
 	"movedTo":  func(n queue.Notification) string { return admin.MovedTo(&n) },
