@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"hash"
 	"slices"
 	"strconv"
 	"strings"
@@ -26,7 +27,7 @@ import (
 //	2     1, the version
 //	3-8   accepted at, Unix ms, big endian
 //	9     the number of terms
-//	10-   four bytes of each: see termOf
+//	10-   four bytes of each: see terms
 //	+     the webhook's id
 const (
 	foundVersion = 1
@@ -50,12 +51,17 @@ const (
 	termPerson = 'p' // a recipient or the customer, by address
 )
 
-// termOf returns the four bytes that stand for a term in the log: of a keyed hash, so that the log names nobody. One term in four billion has another's.
-func termOf(key []byte, kind byte, text string) [termBytes]byte {
-	mac := hmac.New(sha256.New, key)
-	mac.Write([]byte{'f', kind})
-	mac.Write([]byte(text))
-	return [termBytes]byte(mac.Sum(nil)[:termBytes])
+// terms makes the four bytes that stand for a term in the log: of a keyed hash, so that the log names nobody. One term in four billion has another's.
+type terms struct{ mac hash.Hash }
+
+func newTerms(key []byte) terms { return terms{hmac.New(sha256.New, key)} }
+
+func (t terms) of(kind byte, text string) (term [termBytes]byte) {
+	var buffer [sha256.Size + 64]byte
+	t.mac.Reset()
+	_, _ = t.mac.Write(append(append(buffer[:0], 'f', kind), text...)) // of a hash, it has no error
+	copy(term[:], t.mac.Sum(buffer[:0]))
+	return term
 }
 
 // folded is a text as a search compares it: without case, accents, a # in front, and spaces that are not between words. "" for nothing.
@@ -72,7 +78,10 @@ func folded(text string) string {
 			return r
 		}, norm.NFKD.String(text))
 	}
-	return strings.TrimLeft(strings.ToLower(strings.Join(strings.Fields(text), " ")), "# ")
+	if strings.ContainsFunc(text, unicode.IsSpace) {
+		text = strings.Join(strings.Fields(text), " ")
+	}
+	return strings.TrimLeft(strings.ToLower(text), "# ")
 }
 
 // foundEntry returns the log's entry for a webhook: by its order, its transaction, its customer's name, and everybody whom it has a message for.
@@ -81,22 +90,19 @@ func foundEntry(namer personNamer, w *queue.Submission) []byte {
 	if len(namer) == 0 {
 		return nil
 	}
-	var terms [][termBytes]byte
+	hashes, terms := newTerms(namer[0]), make([][termBytes]byte, 0, 8)
 	add := func(kind byte, text string) {
 		if text != "" && len(terms) < maxTerms {
-			if term := termOf(namer[0], kind, text); !slices.Contains(terms, term) {
-				terms = append(terms, term)
-			}
+			terms = append(terms, hashes.of(kind, text))
 		}
 	}
-	var texts []string
+	texts, people := make([]string, 0, 4), make([]message.Address, 0, 4)
 	for _, text := range []string{e.Sale.OrderID, e.Sale.OrderName, e.Sale.TransactionID, e.Customer.Name} {
 		if text = folded(text); !slices.Contains(texts, text) {
 			texts = append(texts, text)
 			add(termText, text)
 		}
 	}
-	var people []message.Address
 	for i := range w.Channels {
 		for _, r := range w.Channels[i].Recipients {
 			if key := r.Address.Key(); r.Audience == message.Customer && !slices.Contains(people, key) {
@@ -138,12 +144,13 @@ func (s *Store) Find(ctx context.Context, r queue.FindRequest) (*queue.Found, er
 	}
 	var terms []string
 	for _, key := range namer {
+		hashes := newTerms(key)
 		if text := folded(r.Text); text != "" {
-			term := termOf(key, termText, text)
+			term := hashes.of(termText, text)
 			terms = append(terms, string(term[:]))
 		}
 		for _, to := range r.Addresses {
-			term := termOf(key, termPerson, to.Key().Reveal())
+			term := hashes.of(termPerson, to.Key().Reveal())
 			terms = append(terms, string(term[:]))
 		}
 	}
