@@ -35,6 +35,7 @@ var floors = []floor{
 	{3, []string{"provider"}},
 	{3, []string{"provider/transport"}},
 	{3, []string{"sender", "sender/fields"}},
+	{3, []string{"sender/api"}},
 	{3, []string{"sender/shopify", "sender/woocommerce", "sender/stripe", "sender/toast", "sender/square"}},
 	{3, []string{"sender/catalog"}},
 	{3, []string{"sender/generic", "provider/twilio", "provider/sendgrid", "provider/aws", "provider/whatsapp", "provider/sandbox"}},
@@ -47,7 +48,8 @@ var floors = []floor{
 	{6, []string{"admin/api"}},
 	{6, []string{"admin/pages"}},
 	{6, []string{"app"}},
-	{6, []string{"app/ingest", "app/worker", "app/admin"}},
+	{6, []string{"app/shop"}},
+	{6, []string{"app/ingest", "app/worker", "app/resolve", "app/admin"}},
 	{6, []string{"app/dev", "cli"}},
 }
 

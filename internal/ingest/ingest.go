@@ -19,6 +19,7 @@ import (
 
 	"ringup.dev/ringup/internal/event"
 	"ringup.dev/ringup/internal/inbound"
+	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/plan"
 	"ringup.dev/ringup/internal/queue"
 	"ringup.dev/ringup/internal/sender/generic"
@@ -279,7 +280,7 @@ func listed[T any](list []T) []T {
 func (h *handler) enqueue(ctx context.Context, e *event.Event) (*accepted, error) {
 	ctx, cancel := context.WithTimeout(ctx, enqueueTimeout)
 	defer cancel()
-	submission := plan.Plan(e, h.Store)
+	submission := h.plan(e)
 	submission.AcceptedAt = time.Now()
 	if h.Tracer != nil {
 		submission.Trace = tracing.Inject(ctx)
@@ -304,6 +305,16 @@ func (h *handler) enqueue(ctx context.Context, e *event.Event) (*accepted, error
 		}
 	}
 	return answer, nil
+}
+
+// plan returns the jobs of an event: its messages, or, where a part of it has to be fetched first, one for the worker that does so. The recipient of that one is the sender.
+func (h *handler) plan(e *event.Event) *queue.Submission {
+	if e.Lookup == "" {
+		return plan.Plan(e, h.Store)
+	}
+	return &queue.Submission{Event: e, Priority: h.Store.Priority(e.Type), Channels: []queue.ChannelSubmission{
+		{Channel: message.Resolve, Recipients: []message.Recipient{{Address: message.Address(e.Sender), Audience: message.Customer}}},
+	}}
 }
 
 // invalid turns a payload's faults into a refusal.

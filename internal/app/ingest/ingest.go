@@ -19,15 +19,14 @@ import (
 
 	"ringup.dev/ringup/internal/address"
 	"ringup.dev/ringup/internal/app"
+	"ringup.dev/ringup/internal/app/shop"
 	"ringup.dev/ringup/internal/config"
 	"ringup.dev/ringup/internal/ingest"
-	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/opsserver"
 	"ringup.dev/ringup/internal/provider/callbacks"
 	"ringup.dev/ringup/internal/redisstore"
 	"ringup.dev/ringup/internal/sender/catalog"
 	"ringup.dev/ringup/internal/sender/generic"
-	shops "ringup.dev/ringup/internal/store"
 	"ringup.dev/ringup/internal/store/envstore"
 	"ringup.dev/ringup/internal/telemetry"
 	"ringup.dev/ringup/internal/telemetry/otlp"
@@ -131,11 +130,11 @@ func New(c Config, log *slog.Logger) (*Ingest, error) {
 	if err != nil {
 		return nil, err
 	}
-	shop, err := shop(c, log)
+	place, err := shop.New(&c.Staff, c.Address, c.Countries, log)
 	if err != nil {
 		return nil, err
 	}
-	c.Brand.Describe(shop)
+	c.Brand.Describe(place)
 	store.Instrument(registry)
 	registry.MustRegister(store.QueueCollector(app.ProcessID()))
 	producer, sweeper, deliveries := store.Producer(registry), store.Sweeper(registry), store.Deliveries(registry)
@@ -144,7 +143,7 @@ func New(c Config, log *slog.Logger) (*Ingest, error) {
 		return nil, err
 	}
 	handler, err := ingest.NewHandler(ingest.Options{
-		Config: c.Ingest, Store: shop, Verifier: verifier, Senders: senders, Enqueuer: producer, Notifier: store, Registerer: registry, Log: log,
+		Config: c.Ingest, Store: place, Verifier: verifier, Senders: senders, Enqueuer: producer, Notifier: store, Registerer: registry, Log: log,
 		Tracer: traces.Tracer(), Routes: routes,
 	})
 	if err != nil {
@@ -174,29 +173,6 @@ func New(c Config, log *slog.Logger) (*Ingest, error) {
 	}
 	i.listener = i.public.Listener(listener)
 	return i, nil
-}
-
-// shop returns the store of the environment. Default recipients that are listed twice are logged.
-func shop(c Config, log *slog.Logger) (*shops.Store, error) {
-	shop, err := c.Staff.Store(c.Address.DefaultRegion, address.Read)
-	if err != nil {
-		return nil, err
-	}
-	for _, twice := range c.Staff.Twice(c.Address.DefaultRegion, address.Read) {
-		log.Warn("default recipient listed twice", "setting", twice)
-	}
-	var staff []message.Address
-	for _, channel := range shop.Channels {
-		for _, one := range channel.Recipients {
-			staff = append(staff, one.Address)
-		}
-	}
-	countries, err := address.NewCountries(c.Countries, c.Address.DefaultRegion, staff)
-	if err != nil {
-		return nil, err
-	}
-	shop.MayWrite = countries.Check
-	return shop, nil
 }
 
 // routes are the endpoints beside those of webhooks: the providers' callbacks, and the unsubscribe page where its secret is set.
