@@ -85,7 +85,7 @@ func Open(config Config, log *slog.Logger) (*Store, error) {
 		s.slots = append(s.slots, []message.Channel{channel})
 	}
 	if _, cluster := s.client.(*redis.ClusterClient); !cluster {
-		// An event in the queue of Resolve and what comes of it have one id: their records are apart, as they are in a cluster.
+		// An event in the queue of Resolve and its messages have one id: their records are apart, as they are in a cluster.
 		s.slots = [][]message.Channel{message.Channels, {message.Resolve}}
 	}
 	return s, nil

@@ -27,7 +27,7 @@ type Sender interface {
 // Resolver asks a sender for what its webhooks leave out. It is safe for concurrent use.
 type Resolver interface {
 	// Resolve completes an event that has a Lookup, by asking the sender. The events that come of it have none; there is none where what was fetched says nothing to a
-	// customer. The same event may be resolved again, and what comes of it has the same ids as long as the sender answers the same. Errors: *failure.Error, never
+	// customer. The same event may be resolved again, and the events have the same ids as long as the sender answers the same. Errors: *failure.Error, never
 	// ambiguous; permanent ones are of an event that can never be completed.
 	Resolve(context.Context, *event.Event) ([]*event.Event, error)
 }

@@ -39,7 +39,7 @@ type ResolveOptions struct {
 	Log      *slog.Logger
 }
 
-// Resolve is the handler of the queue message.Resolve: it asks the sender of an event for what the event lacks, and enqueues the messages of what comes of it as ingest does. A
+// Resolve is the handler of the queue message.Resolve: it asks the sender of an event for what the event lacks, and enqueues its messages as ingest does. A
 // sender is to it what a provider is to Deliver, with a breaker of its own.
 type Resolve struct {
 	ResolveOptions
@@ -133,7 +133,7 @@ func (r *Resolve) ask(ctx context.Context, i int, e *event.Event, a *attempt) (e
 	return nil, true
 }
 
-// known returns what is known of an event that could not be completed, where it is time to send that: the sender will never complete it, or did not within RESOLVE_WITHIN. nil says that it waits, or
+// known returns the known part of an event that could not be completed, where it is time to send it: the sender will never complete it, or did not within RESOLVE_WITHIN. nil says that it waits, or
 // fails: a customer is only written to by an address that is known, and the staff about a sale of which the total is.
 func (r *Resolve) known(e *event.Event, a *attempt) []*event.Event {
 	final := a.err.Class == failure.Permanent

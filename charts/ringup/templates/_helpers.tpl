@@ -32,6 +32,11 @@ helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version }}
 {{- if gt (int $c.minReplicas) (int $c.maxReplicas) }}{{ fail (printf "channels.%s.minReplicas is above its maxReplicas" $channel) }}{{ end }}
 {{- end }}
 {{- end }}
+{{- with .Values.resolve }}
+{{- if and .enabled (not .senders) }}{{ fail "resolve.senders is empty: set one or more of square, stripe, or resolve.enabled=false" }}{{ end }}
+{{- if hasKey .config "RINGUP_PREFIX" }}{{ fail "resolve.config has RINGUP_PREFIX: set it in config, for all programs and KEDA" }}{{ end }}
+{{- if gt (int .minReplicas) (int .maxReplicas) }}{{ fail "resolve.minReplicas is above its maxReplicas" }}{{ end }}
+{{- end }}
 {{- if not $some }}{{ fail "no channel is enabled: set channels.sms.enabled=true, or another" }}{{ end }}
 {{- if and .Values.gateway.enabled .Values.ingress.enabled }}{{ fail "gateway.enabled and ingress.enabled are both true: choose one way in" }}{{ end }}
 {{- end }}
@@ -56,6 +61,7 @@ helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version }}
 {{- $_ := set $env (printf "%s_PROVIDER" (upper $channel)) (join "," $c.providers) }}
 {{- end }}
 {{- end }}
+{{- if .Values.resolve.enabled }}{{ $_ := set $env "RESOLVE_SENDERS" (join "," .Values.resolve.senders) }}{{ end }}
 {{- if lt (len $enabled) 3 }}{{ $_ := set $env "CHANNELS" (join "," $enabled) }}{{ end }}
 {{- toYaml (merge $env .Values.config) }}
 {{- end }}
@@ -153,7 +159,7 @@ volumes:
 
 {{/* What ingest takes from its Secret. Twilio signs callbacks with the account's primary token: without PUBLIC_URL there are none. */}}
 {{- define "ringup.ingestSecrets" -}}
-{{- $all := list "REDIS_USERNAME" "REDIS_PASSWORD" "WEBHOOK_AUTH_TOKEN" "WEBHOOK_SECRET" "SHOPIFY_WEBHOOK_SECRET" "WOOCOMMERCE_WEBHOOK_SECRET" "STRIPE_WEBHOOK_SECRET" "TOAST_WEBHOOK_SECRET" "UNSUBSCRIBE_SECRET" "OTEL_EXPORTER_OTLP_HEADERS" }}
+{{- $all := list "REDIS_USERNAME" "REDIS_PASSWORD" "WEBHOOK_AUTH_TOKEN" "WEBHOOK_SECRET" "SHOPIFY_WEBHOOK_SECRET" "WOOCOMMERCE_WEBHOOK_SECRET" "SQUARE_SIGNATURE_KEY" "STRIPE_WEBHOOK_SECRET" "TOAST_WEBHOOK_SECRET" "UNSUBSCRIBE_SECRET" "OTEL_EXPORTER_OTLP_HEADERS" }}
 {{- $used := list }}
 {{- range $c := .Values.channels }}{{ if $c.enabled }}{{ $used = concat $used $c.providers }}{{ end }}{{ end }}
 {{- if and (get .Values.config "PUBLIC_URL") (has "twilio" $used) }}{{ $all = append $all "TWILIO_AUTH_TOKEN" }}{{ end }}
@@ -167,6 +173,22 @@ volumes:
 {{- if eq .channel "email" }}{{ $all = append $all "UNSUBSCRIBE_SECRET" }}{{ end }}
 {{- $of := dict "sandbox" list "twilio" (list "TWILIO_ACCOUNT_SID" "TWILIO_AUTH_TOKEN") "aws" (list "AWS_ACCESS_KEY_ID" "AWS_SECRET_ACCESS_KEY" "AWS_SESSION_TOKEN") "sendgrid" (list "SENDGRID_API_KEY") "business" (list "WHATSAPP_ACCESS_TOKEN") }}
 {{- range .providers }}{{ $all = concat $all (get $of .) }}{{ end }}
+{{- toJson $all }}
+{{- end }}
+
+{{/* What resolve takes from its own: the tokens of the senders that it asks. */}}
+{{- define "ringup.resolveSecrets" -}}
+{{- $all := list "REDIS_USERNAME" "REDIS_PASSWORD" "OTEL_EXPORTER_OTLP_HEADERS" }}
+{{- $of := dict "square" "SQUARE_ACCESS_TOKEN" "stripe" "STRIPE_API_KEY" }}
+{{- range .Values.resolve.senders }}{{ $all = append $all (get $of .) }}{{ end }}
+{{- toJson $all }}
+{{- end }}
+
+{{/* The workers that there are, by queue: those of the channels, and resolve. */}}
+{{- define "ringup.workers" -}}
+{{- $all := dict }}
+{{- range $name, $c := .Values.channels }}{{ if $c.enabled }}{{ $_ := set $all $name $c }}{{ end }}{{ end }}
+{{- if .Values.resolve.enabled }}{{ $_ := set $all "resolve" .Values.resolve }}{{ end }}
 {{- toJson $all }}
 {{- end }}
 

@@ -29,7 +29,7 @@ import (
 
 // Settings are those that no other program has.
 type Settings struct {
-	// Within is how long a sender may be asked in vain for what a webhook lacks. Then the message is sent with what is known, where a customer's address is; other events wait on, until OUTAGE_PATIENCE.
+	// Within is how long a sender may be asked in vain for what a webhook lacks. Then the message is sent with the known part, where that has a customer's address; other events wait on, until OUTAGE_PATIENCE.
 	Within time.Duration `env:"RESOLVE_WITHIN, default=5m"`
 	// AllowHTTP lets a provider's address (TWILIO_BASE_URL and the like) begin with http:// at other hosts than this machine, where credentials and messages can be read on the way. For emulators.
 	AllowHTTP bool `env:"PROVIDERS_ALLOW_HTTP, default=false"`
@@ -60,7 +60,7 @@ func Load(ctx context.Context, env envconfig.Lookuper) (Config, error) {
 	region := c.Address.Validate()
 	err = errors.Join(err, c.Worker.Validate(), c.Consumer.Validate(), region, c.Countries.Validate(), c.Redis.Validate(), c.Ops.Validate(), c.Log.Validate(), c.Tracing.Validate())
 	if c.Settings.Within < 0 {
-		err = errors.Join(err, fmt.Errorf("RESOLVE_WITHIN is %s: set a time above 0, as 5m, or 0s to send what is known after the first error", c.Settings.Within))
+		err = errors.Join(err, fmt.Errorf("RESOLVE_WITHIN is %s: set a time above 0, as 5m, or 0s to send the known part after the first error", c.Settings.Within))
 	}
 	if c.Worker.SendTimeout+leaseMargin > c.Consumer.Lease {
 		err = errors.Join(err, fmt.Errorf("SEND_TIMEOUT is %s and LEASE %s: a lease has to be at least %s longer than a request may take", c.Worker.SendTimeout, c.Consumer.Lease, leaseMargin))

@@ -118,7 +118,7 @@ func broken(err error) *failure.Error {
 	return &failure.Error{Class: failure.Transient, Reason: failure.ReasonNetwork}
 }
 
-// refused is the error of an answer that is none of 200.
+// refused is the error of an answer other than 200.
 func refused(resp *http.Response) *failure.Error {
 	e := &failure.Error{Status: resp.StatusCode, RetryAfter: retryAfter(resp.Header.Get("Retry-After"))}
 	switch s := resp.StatusCode; {
