@@ -53,3 +53,27 @@ func TestResolveIsAQueueOfItsOwn(t *testing.T) {
 		})
 	}
 }
+
+// TestResolveAfterACrash: to ask a sender once more does no harm, so the job of a worker that died goes back to its list under ON_UNCERTAIN=fail, too.
+func TestResolveAfterACrash(t *testing.T) {
+	t.Parallel()
+	store := open(t, url(redistest.Start(t).Addr()), func(c *Config) { c.OnUncertain = FailUncertain })
+	producer := store.Producer(prometheus.NewRegistry())
+	t.Cleanup(producer.Close)
+	for channel, failed := range map[message.Channel]int64{message.SMS: 1, message.Resolve: 0} {
+		of := webhook("w")
+		of.Channels[0].Channel = channel
+		if _, err := producer.Enqueue(t.Context(), of); err != nil {
+			t.Fatal(err)
+		}
+		consumer := store.Consumer(channel, ConsumerConfig{Lease: time.Millisecond, PriorityAging: time.Minute}, []string{"p"})
+		if _, claim, err := consumer.Exchange(t.Context(), nil, nil, &queue.ClaimRequest{Max: 1}); err != nil || len(claim.Jobs) != 1 {
+			t.Fatalf("%+v, %v", claim, err)
+		}
+		redistest.Eventually(t, "the lease of "+string(channel)+" has ended", func() bool {
+			_, err := store.Sweep(t.Context(), channel, true)
+			d, depthErr := store.Depth(t.Context(), channel)
+			return err == nil && depthErr == nil && d.Inflight == 0 && d.Failed == failed && d.Waiting[0] == 1-failed
+		})
+	}
+}
