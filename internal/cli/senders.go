@@ -156,7 +156,7 @@ func setups(ctx context.Context, env envconfig.Lookuper) ([]setup, error) {
 		if g.Name == "square" && keys.Square.NotificationURL != "" {
 			address = keys.Square.NotificationURL // the one that is signed
 		}
-		all = append(all, setup{Sender: g.Name, Address: address, Where: g.Title + ": " + g.Where, Tick: g.Tick, Variable: g.Variable, On: len(*g.Keys(&keys)) > 0})
+		all = append(all, setup{Sender: g.Name, Address: address, Where: g.Title + ": " + g.Where, Tick: g.Topics(&keys), Variable: g.Variable, On: len(*g.Keys(&keys)) > 0})
 	}
 	return all, nil
 }

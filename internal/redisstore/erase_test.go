@@ -30,7 +30,7 @@ type archive struct {
 }
 
 func openArchive(t *testing.T, c Config) *archive {
-	store := open(t, c, func(c *Config) { c.KeepCompleted, c.KeepFailed = 10_000, 10_000 })
+	store := open(t, c, func(c *Config) { c.KeepCompleted, c.KeepFailed, c.StatusTTL = 10_000, 10_000, time.Hour })
 	producer := store.Producer(prometheus.NewRegistry())
 	t.Cleanup(producer.Close)
 	a := &archive{t, store, producer, map[message.Channel]*Consumer{}}
@@ -219,7 +219,8 @@ func testForget(t *testing.T, c Config) {
 		}
 	}
 	// All others have lost nothing.
-	for channel, k := range a.store.keys {
+	for _, channel := range message.Channels {
+		k := a.store.keys[channel]
 		state, err := a.store.State(t.Context(), channel)
 		a.must(err)
 		waiting := state.Waiting[0] + state.Waiting[1] + state.Waiting[2] + state.Waiting[3]
