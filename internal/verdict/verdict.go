@@ -132,10 +132,10 @@ func did(m *queue.Minute) string {
 	}
 	parts := []string{thousands(m.Sent) + " sent in the last hour"}
 	if reported := m.Delivered + m.Undelivered; reported > 0 {
-		parts = append(parts, percent(m.Delivered, reported)+" of those that providers report delivered")
+		parts = append(parts, percent(m.Delivered, reported)+" delivered, by the providers' reports")
 	}
-	if typical := delay(m, 50); typical != "" {
-		parts = append(parts, "half of them "+typical)
+	if most := delay(m, 95); most != "" {
+		parts = append(parts, "95% "+most)
 	}
 	return strings.Join(parts, ", ")
 }

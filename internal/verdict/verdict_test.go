@@ -64,7 +64,7 @@ func TestNights(t *testing.T) {
 		want    string
 	}{
 		"as always": {func(*State, *Channel) {}, Well,
-			"All is well: 720 sent in the last hour, 99.5% of those that providers report delivered, half of them within 1 s"},
+			"All is well: 720 sent in the last hour, 99.5% delivered, by the providers' reports, 95% within 1 s"},
 		"the provider is down": {func(_ *State, sms *Channel) {
 			sms.State.Halted = queue.Halt{Kind: queue.HaltedBreaker, Why: "twilio: HTTP 503"}
 			open(sms, "twilio", "HTTP 503", 2*time.Minute)
