@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"ringup.dev/ringup/internal/proxies"
 )
 
 // Config is what ingest does with a webhook.
@@ -48,15 +50,20 @@ func (c *Config) Validate() error {
 	if longest := max(c.WebhookCoalesce, c.Coalesce); min(c.WebhookCoalesce, c.Coalesce) < 0 || longest > maxCoalesce {
 		bad("WEBHOOK_COALESCE is %s and COALESCE %s: set 0s to %s", c.WebhookCoalesce, c.Coalesce, maxCoalesce)
 	}
-	proxies, err := parseProxies(c.TrustedProxies)
+	trusted, err := c.proxies()
 	errs = append(errs, err)
-	if c.RequireTLS && err == nil && len(proxies) == 0 {
+	if c.RequireTLS && err == nil && len(trusted) == 0 {
 		bad("REQUIRE_TLS is true, and TRUSTED_PROXIES empty: set the addresses of your ingress, whose X-Forwarded-Proto is believed")
 	}
 	if !(c.SourceRateLimit >= 0 && c.SourceRateLimit <= maxRate) || c.SourceRateBurst < 0 { // NaN is neither
 		bad("SOURCE_RATE_LIMIT is %g and SOURCE_RATE_BURST %d: set 0 to %d, and 0 or more", c.SourceRateLimit, c.SourceRateBurst, int(maxRate))
 	}
 	return errors.Join(errs...)
+}
+
+// proxies reads TRUSTED_PROXIES.
+func (c *Config) proxies() (proxies.List, error) {
+	return proxies.Parse("TRUSTED_PROXIES", c.TrustedProxies)
 }
 
 // maxCoalesce is the longest that a message waits for a later one: the customer waits, too.
