@@ -292,6 +292,46 @@ func TestForgetUnderTraffic(t *testing.T) {
 	}
 }
 
+// TestForgetWhileReplayed: a webhook that is set aside becomes jobs at any time while a person is looked for, and is found before or after.
+func TestForgetWhileReplayed(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	for turn := range 6 {
+		a := openArchive(t, url(server.Addr()))
+		for i := range 4 {
+			a.accept(strings.Repeat("o", i+1), "+15550109999", "other@example.com")
+		}
+		for _, who := range []string{"+15550109999", jane, "+15550109999"} {
+			a.must(a.store.SetAside(t.Context(), &queue.SetAside{ID: fmt.Sprint(who, time.Now().UnixNano()), Body: []byte(`{"phone":"` + who + `"}`)}))
+		}
+		_, err := a.store.Replay(t.Context(), nil)
+		a.must(err)
+		p, err := admin.ParsePerson(jane, "US")
+		a.must(err)
+		ingest := func() {
+			for one, err := a.store.NextReplay(t.Context()); one != nil || err != nil; one, err = a.store.NextReplay(t.Context()) {
+				a.must(err)
+				if strings.Contains(string(one.Body), jane) {
+					a.accept("replayed", jane, janesMail)
+				}
+				a.must(a.store.EndReplay(t.Context(), one.ID))
+			}
+		}
+		for from, part := "", 0; part == 0 || from != ""; part++ {
+			if part == turn {
+				ingest()
+			}
+			found, err := a.store.Forget(t.Context(), queue.ForgetRequest{Person: p, From: from, AtMost: 1})
+			a.must(err)
+			from = found.Next
+		}
+		ingest()
+		if left := a.mentions(jane, janesMail); len(left) > 0 {
+			t.Errorf("replayed before part %d: left in %q", turn, left)
+		}
+	}
+}
+
 func TestRetention(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
