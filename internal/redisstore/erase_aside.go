@@ -80,10 +80,11 @@ func namesPerson(body []byte, p queue.Person) bool {
 			regions = append(regions, text)
 		}
 	}
-	own, looked := digitsOf(p.Address().Reveal()), map[string]bool{}
+	address, looked := p.Address().Reveal(), map[string]bool{}
+	own := digitsOf(address)
 	for _, text := range texts {
 		for _, one := range addressesIn(text) {
-			if looked[one] {
+			if looked[one] || !resembles(address, one) {
 				continue
 			}
 			looked[one] = true
@@ -91,6 +92,9 @@ func namesPerson(body []byte, p queue.Person) bool {
 				return true
 			}
 			for _, region := range regions {
+				if region != "" && strings.Contains(one, "@") {
+					break // only numbers are read by a country
+				}
 				if p.Owns(message.Address(one), &event.Event{Customer: event.Customer{Phone: one, Region: region}}) {
 					return true
 				}
@@ -138,6 +142,19 @@ func digitsOf(text string) string {
 		}
 		return r
 	}, text)
+}
+
+// lastDigits are those of a number that every spelling of it has.
+const lastDigits = 4
+
+// resembles reports whether a text may be a spelling of an address. It is quick: to read a text as a number takes a thousand times as long, and a body may have any
+// number of texts with digits.
+func resembles(address, text string) bool {
+	if strings.Contains(address, "@") {
+		return strings.Contains(text, "@")
+	}
+	otherDigits := strings.IndexFunc(text, func(r rune) bool { return r > unicode.MaxASCII && unicode.IsDigit(r) }) >= 0
+	return otherDigits || strings.Contains(digitsOf(text), address[max(0, len(address)-lastDigits):])
 }
 
 // isNational reports whether digits are those of an international number without its country's code, perhaps with zeros before them.
