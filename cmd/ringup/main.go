@@ -1,6 +1,6 @@
 // Command ringup is for people: `ringup dev` runs everything in one process, `ringup send` posts a webhook, `ringup queue` shows the queues
 // and repairs them, `ringup suppress` manages the suppression list, `ringup spending` adds up costs, `ringup forget` deletes a person's data,
-// `ringup render` prints the messages of a webhook, `ringup doctor` checks the environment.
+// `ringup render` prints the messages of a webhook, `ringup senders` says how other systems reach it and whether they do, `ringup doctor` checks the environment.
 package main
 
 import (
@@ -21,11 +21,8 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
-	root := &cobra.Command{Use: "ringup", Short: "Point-of-sale webhooks to SMS, e-mail and WhatsApp", SilenceUsage: true, SilenceErrors: true}
-	root.AddCommand(devCommand())
-	root.AddCommand(cli.Send(envconfig.OsLookuper()), cli.Queue(envconfig.OsLookuper()), cli.Suppress(envconfig.OsLookuper()),
-		cli.Spending(envconfig.OsLookuper()), cli.Forget(envconfig.OsLookuper()), cli.Doctor(envconfig.OsLookuper()),
-		cli.Render(envconfig.OsLookuper()), cli.Status(envconfig.OsLookuper()), cli.Search(envconfig.OsLookuper()), cli.Senders(envconfig.OsLookuper()))
+	env := envconfig.OsLookuper()
+	root := cli.Root(devCommand(), cli.Status(env), cli.Search(env), cli.Send(env), cli.Queue(env), cli.Suppress(env), cli.Spending(env), cli.Forget(env), cli.Doctor(env), cli.Render(env), cli.Senders(env))
 	if err := root.ExecuteContext(ctx); err != nil {
 		fmt.Fprintf(os.Stderr, "ringup: %v\n", err)
 		stop()

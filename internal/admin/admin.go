@@ -10,7 +10,6 @@ import (
 	"context"
 	"crypto/rand"
 	"log/slog"
-	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -21,6 +20,7 @@ import (
 	"ringup.dev/ringup/internal/job"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/pricing"
+	"ringup.dev/ringup/internal/proxies"
 	"ringup.dev/ringup/internal/queue"
 	"ringup.dev/ringup/internal/store"
 	"ringup.dev/ringup/internal/suppress"
@@ -128,7 +128,7 @@ type Options struct {
 type Admin struct {
 	Options
 	credentials atomic.Pointer[credentials]
-	proxies     []netip.Prefix
+	proxies     proxies.List
 	guard       *guard
 	own         credential // with which no token signs in: see sign
 	samples     samples

@@ -6,12 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/netip"
 	"strconv"
-	"strings"
 
 	"ringup.dev/ringup/internal/config"
 	"ringup.dev/ringup/internal/config/secret"
+	"ringup.dev/ringup/internal/proxies"
 )
 
 // Config says where the operators' pages are, and what operators may do there.
@@ -51,20 +50,8 @@ func (c *Config) Validate() error {
 }
 
 // proxies reads ADMIN_TRUSTED_PROXY.
-func (c *Config) proxies() (out []netip.Prefix, err error) {
-	for _, text := range config.NonEmpty(c.TrustedProxy) {
-		if addr, err := netip.ParseAddr(text); err == nil && addr.Zone() == "" {
-			addr = addr.Unmap()
-			out = append(out, netip.PrefixFrom(addr, addr.BitLen()))
-			continue
-		}
-		prefix, err := netip.ParsePrefix(text)
-		if err != nil || prefix.Bits() == 0 || prefix.Addr().Is4In6() {
-			return nil, fmt.Errorf("ADMIN_TRUSTED_PROXY has %q: set addresses or networks, as 10.0.3.7 or 10.0.3.0/24; never all of them", text)
-		}
-		out = append(out, prefix.Masked())
-	}
-	return out, nil
+func (c *Config) proxies() (proxies.List, error) {
+	return proxies.Parse("ADMIN_TRUSTED_PROXY", c.TrustedProxy)
 }
 
 // open says that there is nothing to sign in with, so that only this machine is let in.
@@ -78,30 +65,4 @@ func (c *Config) Address(host string) string {
 		host = "127.0.0.1"
 	}
 	return net.JoinHostPort(host, strconv.Itoa(c.Port))
-}
-
-// trusted says that an address is of a proxy that signs operators in.
-func trusted(proxies []netip.Prefix, addr netip.Addr) bool {
-	for _, p := range proxies {
-		if p.Contains(addr) {
-			return true
-		}
-	}
-	return false
-}
-
-// lastUntrusted is the last address of X-Forwarded-For that is no proxy's, as each proxy appends the address that it was called from; from itself
-// when no address can be read.
-func lastUntrusted(proxies []netip.Prefix, from netip.Addr, forwarded []string) netip.Addr {
-	hops := strings.Split(strings.Join(forwarded, ","), ",")
-	for i := len(hops) - 1; i >= 0; i-- {
-		addr, err := netip.ParseAddr(strings.TrimSpace(hops[i]))
-		if err != nil {
-			return from
-		}
-		if from = addr.Unmap().WithZone(""); !trusted(proxies, from) {
-			return from
-		}
-	}
-	return from
 }

@@ -9,6 +9,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
 	"golang.org/x/time/rate"
+
+	"ringup.dev/ringup/internal/proxies"
 )
 
 const (
@@ -35,14 +37,14 @@ type guard struct {
 	now     func() time.Time
 
 	mu      sync.Mutex // locked while a token is compared, so that no burst gets past a limit
-	clients map[netip.Prefix]*rate.Limiter
+	clients map[netip.Addr]*rate.Limiter
 	all     *rate.Limiter
 	swept   time.Time     // when clients were last looked through
 	denials *rate.Limiter // of lines in the log
 }
 
 func newGuard(log *slog.Logger, registerer prometheus.Registerer) *guard {
-	g := &guard{log: log, now: time.Now, clients: map[netip.Prefix]*rate.Limiter{}, all: rate.NewLimiter(allRate, allBurst),
+	g := &guard{log: log, now: time.Now, clients: map[netip.Addr]*rate.Limiter{}, all: rate.NewLimiter(allRate, allBurst),
 		denials: rate.NewLimiter(allRate, allBurst),
 		refused: promauto.With(registerer).NewCounterVec(prometheus.CounterOpts{Name: "ringup_admin_refused_total",
 			Help: "Requests that admin refused: with a wrong token; limited, because there were too many wrong ones; or denied, because the operator or the page they come from may not make them."}, []string{"outcome"})}
@@ -58,7 +60,7 @@ func newGuard(log *slog.Logger, registerer prometheus.Registerer) *guard {
 func (g *guard) ask(from netip.Addr, name string, compare func() role) (r role, wait time.Duration) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	now, key := g.now(), network(from)
+	now, key := g.now(), proxies.Whole(from)
 	own := g.clients[key]
 	if own != nil && own.TokensAt(now) < 1 {
 		g.refused.WithLabelValues(outcomeLimited).Inc()
@@ -90,7 +92,7 @@ func (g *guard) deny(from netip.Addr, name, method, path string) {
 
 // remember begins to count a client's wrong tokens. When there are too many clients, those go that have not been wrong for a while, looked for once a
 // second at most, and then any.
-func (g *guard) remember(key netip.Prefix, now time.Time) *rate.Limiter {
+func (g *guard) remember(key netip.Addr, now time.Time) *rate.Limiter {
 	if len(g.clients) >= maxClients {
 		if now.Sub(g.swept) >= time.Second {
 			g.swept = now
@@ -110,14 +112,4 @@ func (g *guard) remember(key netip.Prefix, now time.Time) *rate.Limiter {
 	l := rate.NewLimiter(clientRate, clientBurst)
 	g.clients[key] = l
 	return l
-}
-
-// network is what counts as one client: an IPv4 address, or a network of 64 bits, which is what one IPv6 client has to choose from.
-func network(addr netip.Addr) netip.Prefix {
-	bits := 64
-	if addr = addr.Unmap().WithZone(""); addr.Is4() {
-		bits = 32
-	}
-	p, _ := addr.Prefix(bits) // of an address that cannot be read, one for all
-	return p
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/preview"
 	"ringup.dev/ringup/internal/queue"
+	"ringup.dev/ringup/internal/suppress"
 )
 
 // Preview is what would go out for a webhook.
@@ -91,11 +93,12 @@ func (a *Admin) SendTest(ctx context.Context, x *TestRequest) (*TestResult, erro
 	}
 	channel := test.Message.Channel
 	result := &TestResult{Job: job.ID(test.Submission.Event.ID, channel, 1), Test: id, Message: test.Message, Currency: a.Currency, DryRun: x.DryRun, To: test.To}
-	entry, err := a.Queues.Suppressed(ctx, channel, test.To)
+	entries, err := a.Queues.Suppressed(ctx, channel, test.To)
 	if err != nil {
 		return nil, err
 	}
-	result.Suppressed = entry != nil
+	// Of one that the person has opted in beside, the workers know whether it holds (OPT_OUT_SCOPE).
+	result.Suppressed = slices.ContainsFunc(entries, func(e suppress.Entry) bool { return e.OptedIn.IsZero() })
 	if !x.DryRun {
 		a.testing.Lock() // between the count and its entry
 		defer a.testing.Unlock()

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"ringup.dev/ringup/internal/message"
@@ -14,9 +15,9 @@ type SenderLogs struct {
 	Aside   []queue.SetAside    `json:"aside"` // the latest first
 }
 
-// AsideRequest names webhooks that are set aside; with no ids, all of them.
+// AsideRequest names webhooks that are set aside.
 type AsideRequest struct {
-	IDs []string `json:"ids,omitempty"`
+	IDs []string `json:"ids,omitempty"` // nil: all of them
 	Why string   `json:"why,omitempty"` // for the audit log
 }
 
@@ -58,9 +59,12 @@ func (a *Admin) changeAside(ctx context.Context, x *AsideRequest, action string,
 	if err := a.mayChange(); err != nil {
 		return nil, err
 	}
+	if x.IDs != nil && (len(x.IDs) == 0 || slices.Contains(x.IDs, "")) {
+		return nil, refuse("ids is a list without an id: leave it out for all that are set aside")
+	}
 	n, err := change(ctx, x.IDs)
 	if n > 0 || maybe(err) {
-		a.audit(ctx, queue.AuditEntry{Action: action, Channel: anyChannel, Target: strings.Join(x.IDs, " "), Count: n, Why: x.Why})
+		a.audit(ctx, queue.AuditEntry{Action: action, Channel: AnyChannel, Target: strings.Join(x.IDs, " "), Count: n, Why: x.Why})
 	}
 	if err != nil {
 		return nil, brokeOff(err)
@@ -68,8 +72,8 @@ func (a *Admin) changeAside(ctx context.Context, x *AsideRequest, action string,
 	return &AsideResult{n}, nil
 }
 
-// anyChannel is where the audit log has what is of no channel.
-const anyChannel = message.SMS
+// AnyChannel is where the audit log has what is of no channel.
+const AnyChannel = message.SMS
 
 // ShowAside returns the body of a webhook that is set aside, which has a person's data, and records that in the audit log first. It is refused where addresses stay
 // masked.
@@ -84,7 +88,7 @@ func (a *Admin) ShowAside(ctx context.Context, id string) (*AsideBody, error) {
 	if body == nil {
 		return nil, refuse("webhook %s is not set aside any more", id)
 	}
-	if err := a.record(ctx, queue.AuditEntry{Action: auditShowAside, Channel: anyChannel, Target: id, Count: 1}); err != nil {
+	if err := a.record(ctx, queue.AuditEntry{Action: auditShowAside, Channel: AnyChannel, Target: id, Count: 1}); err != nil {
 		return nil, err
 	}
 	return &AsideBody{id, strings.ToValidUTF8(string(body), "\ufffd")}, nil

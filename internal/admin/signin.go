@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"ringup.dev/ringup/internal/inbound"
+	"ringup.dev/ringup/internal/proxies"
 )
 
 // The pages that a browser is sent to.
@@ -145,7 +146,7 @@ func (a *Admin) identify(r *http.Request) (operator, error) {
 		}
 		return operator{name: operatorName(r.Header.Get("X-Operator"), "local"), role: actor}, nil
 	}
-	if trusted(a.proxies, peer(r)) {
+	if a.proxies.Has(proxies.PeerOf(r.RemoteAddr)) {
 		// As oauth2-proxy passes them on (--pass-user-headers). An Authorization beside them may be the proxy's own (--pass-authorization-header).
 		if name := proven(r.Header); name != "" {
 			return operator{name: name, role: actor, ambient: true}, nil
@@ -188,19 +189,9 @@ func (a *Admin) byToken(r *http.Request, name, token string) (operator, credenti
 	return operator{name: name, role: got}, c, nil
 }
 
-// peer is the address that a request's connection comes from; the zero Addr when it cannot be read.
-func peer(r *http.Request) netip.Addr {
-	p, _ := netip.ParseAddrPort(r.RemoteAddr)
-	return p.Addr().Unmap().WithZone("")
-}
-
 // client is the address that a request comes from: behind trusted proxies, the last one that is not theirs.
 func (a *Admin) client(r *http.Request) netip.Addr {
-	from := peer(r)
-	if !trusted(a.proxies, from) {
-		return from
-	}
-	return lastUntrusted(a.proxies, from, r.Header.Values("X-Forwarded-For"))
+	return a.proxies.Client(proxies.PeerOf(r.RemoteAddr), r.Header)
 }
 
 // local says that a request's host names this machine.

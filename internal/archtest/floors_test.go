@@ -29,7 +29,7 @@ var floors = []floor{
 	{2, []string{"address/email", "outbound"}},
 	{2, []string{"address", "job", "pricing", "store", "value"}},
 	{2, []string{"store/envstore"}},
-	{3, []string{"suppress", "inbound"}},
+	{3, []string{"suppress", "inbound", "proxies"}},
 	{3, []string{"report", "unsubscribe"}},
 	{3, []string{"unsubscribe/page"}},
 	{3, []string{"provider"}},

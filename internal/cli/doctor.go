@@ -51,7 +51,7 @@ func Doctor(env envconfig.Lookuper) *cobra.Command {
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if program != "" && !slices.Contains(programs, program) {
-				return fmt.Errorf("there is no program %q: use %s", program, strings.Join(programs, ", "))
+				return usage("there is no program %q: use %s", program, strings.Join(programs, ", "))
 			}
 			findings := examine(cmd.Context(), env, program)
 			if asJSON {

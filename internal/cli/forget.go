@@ -26,7 +26,7 @@ func Forget(env envconfig.Lookuper) *cobra.Command {
 		Use:   "forget <number or address>",
 		Short: "Delete a person's data: their messages, wherever they are",
 		Long: "Delete a person's data through the admin program's API: every job on any channel that goes to their number or address, or whose webhook names it\n" +
-			"as the customer's; its payload, its log, and its message in the sandbox's outbox. Waiting jobs are not sent. Jobs in flight are left to their workers\n" +
+			"as the customer's; its payload, its log, and its message in the sandbox's outbox; and webhooks of senders that are set aside and name it. Waiting jobs are not sent. Jobs in flight are left to their workers\n" +
 			"and named: run it again. With - the address is read from standard input, and is in no shell's history.\n" + notForgotten + "\n" +
 			"Exit codes: 0 done, 1 could not be done (or jobs are in flight), 2 wrong arguments, 3 nothing was found.",
 		Example: "  ringup forget +12025550143 --dry-run\n  ringup forget jane.roe@example.com --yes --why 'request 4711'",

@@ -32,7 +32,7 @@ func Send(env envconfig.Lookuper) *cobra.Command {
 		Example: "  ringup send --phone +12025550143 --event order_create\n  ringup send --file webhook.json --url https://ringup.example.com\n  ringup send --as shopify --topic orders/paid",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if native.sender != "" || native.topic != "" {
+			if native != (nativeFlags{}) {
 				if file != "" || given != (payloadFlags{}) {
 					return usage("--as posts the sample of a topic: it goes with --topic, --key and --url alone")
 				}

@@ -7,7 +7,6 @@ import (
 	"io"
 	"maps"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -97,11 +96,14 @@ func changeAside(env envconfig.Lookuper, name, short string) *cobra.Command {
 		Use: name + " [ID...]", Short: short,
 		Long: short + ": those that are named, or all. It goes through the admin program's API; ADMIN_TOKEN signs in. What ingest still cannot read stays set aside.",
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if slices.Contains(args, "") {
+				return usage("an id is empty: leave it out for all that are set aside")
+			}
 			request.IDs = args
 			if !yes {
 				what := "all webhooks"
 				if len(args) > 0 {
-					what = fmt.Sprintf("%d webhooks", len(args))
+					what = admin.Plural(len(args), "webhook")
 				}
 				if err := confirm(cmd, fmt.Sprintf("%s: %s that are set aside?", name, what)); err != nil {
 					return err
@@ -174,12 +176,16 @@ func printSetups(w io.Writer, all []setup) {
 // nativeFlags are those of send that name another sender.
 type nativeFlags struct{ sender, topic, key string }
 
-func (f *nativeFlags) flags(flags *pflag.FlagSet) {
-	var names []string
+// senderNames are the values of --as.
+func senderNames() (names []string) {
 	for _, g := range catalog.Guides {
 		names = append(names, g.Name)
 	}
-	flags.StringVar(&f.sender, "as", "", "post in the form of another sender: "+strings.Join(names, ", "))
+	return names
+}
+
+func (f *nativeFlags) flags(flags *pflag.FlagSet) {
+	flags.StringVar(&f.sender, "as", "", "post in the form of another sender: "+strings.Join(senderNames(), ", "))
 	flags.StringVar(&f.topic, "topic", "", "of --as: the webhook's topic, in the sender's words; the error for a wrong one lists them")
 	flags.StringVar(&f.key, "key", "", "of --as: the key to sign with (the first of the sender's variable)")
 }
@@ -187,8 +193,11 @@ func (f *nativeFlags) flags(flags *pflag.FlagSet) {
 // send posts a sample in the form of a sender.
 func (f *nativeFlags) send(cmd *cobra.Command, env envconfig.Lookuper, base string) error {
 	guide := catalog.GuideOf(f.sender)
+	if f.sender == "" {
+		return usage("--topic and --key go with --as: %s", strings.Join(senderNames(), ", "))
+	}
 	if guide == nil {
-		return usage("--as %q is no sender: `ringup senders` lists them", f.sender)
+		return usage("--as %q is no sender: use %s", f.sender, strings.Join(senderNames(), ", "))
 	}
 	var c catalog.Config
 	if err := config.Read(cmd.Context(), env, &c); err != nil {
@@ -198,9 +207,9 @@ func (f *nativeFlags) send(cmd *cobra.Command, env envconfig.Lookuper, base stri
 	if key == "" {
 		return usage("there is no key to sign with: set %s as ingest has it, or give --key", guide.Variable)
 	}
-	u, err := url.Parse(base)
-	if err != nil || u.Host == "" {
-		return usage("--url %q is not the address of ingest: give one as http://localhost:3000", base)
+	u, err := ingestAddress(base)
+	if err != nil {
+		return err
 	}
 	address := u.JoinPath(guide.Path()).String()
 	webhook, err := sample.New(guide.Name, f.topic, key, cmp.Or(c.Square.NotificationURL, address), time.Now())

@@ -34,9 +34,9 @@ const webhookTimeout = 30 * time.Second
 
 // postWebhook sends a payload to ingest at a base address, with the token and signed. An error says that there was no answer.
 func postWebhook(ctx context.Context, c webhookConfig, base string, payload []byte) (webhookAnswer, error) {
-	u, err := url.Parse(base)
-	if err != nil || u.Host == "" {
-		return webhookAnswer{}, fmt.Errorf("%q is not the address of ingest: give one as http://localhost:3000", base)
+	u, err := ingestAddress(base)
+	if err != nil {
+		return webhookAnswer{}, err
 	}
 	header := http.Header{"Content-Type": {"application/json"}}
 	if token := c.Token.First(); token != "" {
@@ -48,6 +48,15 @@ func postWebhook(ctx context.Context, c webhookConfig, base string, payload []by
 		header.Set("X-Webhook-Signature", "sha256="+hex.EncodeToString(mac.Sum(nil)))
 	}
 	return post(ctx, u.JoinPath("/webhooks/pos").String(), header, payload)
+}
+
+// ingestAddress reads --url of send.
+func ingestAddress(text string) (*url.URL, error) {
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return nil, usage("--url %q is not the address of ingest: give one as http://localhost:3000", text)
+	}
+	return u, nil
 }
 
 // post sends a body to an endpoint of ingest. An error says that there was no answer.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"ringup.dev/ringup/internal/plan"
+	"ringup.dev/ringup/internal/proxies"
 )
 
 // Config is what ingest does with a webhook.
@@ -43,15 +44,20 @@ func (c *Config) Validate() error {
 	if c.MaxConnections != 0 && c.MaxConnections < minShared {
 		bad("MAX_CONNECTIONS is %d: set 0, or %d or more", c.MaxConnections, minShared)
 	}
-	proxies, err := parseProxies(c.TrustedProxies)
+	trusted, err := c.proxies()
 	errs = append(errs, err, c.Coalesce.Validate())
-	if c.RequireTLS && err == nil && len(proxies) == 0 {
+	if c.RequireTLS && err == nil && len(trusted) == 0 {
 		bad("REQUIRE_TLS is true, and TRUSTED_PROXIES empty: set the addresses of your ingress, whose X-Forwarded-Proto is believed")
 	}
 	if !(c.SourceRateLimit >= 0 && c.SourceRateLimit <= maxRate) || c.SourceRateBurst < 0 { // NaN is neither
 		bad("SOURCE_RATE_LIMIT is %g and SOURCE_RATE_BURST %d: set 0 to %d, and 0 or more", c.SourceRateLimit, c.SourceRateBurst, int(maxRate))
 	}
 	return errors.Join(errs...)
+}
+
+// proxies reads TRUSTED_PROXIES.
+func (c *Config) proxies() (proxies.List, error) {
+	return proxies.Parse("TRUSTED_PROXIES", c.TrustedProxies)
 }
 
 // maxRate is the largest SOURCE_RATE_LIMIT: no limit, in effect.

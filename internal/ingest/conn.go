@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"ringup.dev/ringup/internal/inbound"
+	"ringup.dev/ringup/internal/proxies"
 )
 
 // outcomeBusy is the outcome of a request that is refused because more is in flight than fits.
@@ -34,10 +35,10 @@ func (l *listener) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		from := remote(raw.RemoteAddr())
-		c := &conn{Conn: raw, server: l.server, from: whole(from), share: headShare}
+		from := proxies.Peer(raw.RemoteAddr())
+		c := &conn{Conn: raw, server: l.server, from: proxies.Whole(from), share: headShare}
 		share := int64(connectionShare)
-		if l.server.proxies.has(from) {
+		if l.server.proxies.Has(from) {
 			c.share, share = proxyShare, proxyShare
 		}
 		c.client = c.from

@@ -7,9 +7,11 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -209,7 +211,7 @@ func TestNoted(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.Header.Set("Authorization", "Bearer a-secret-of-a-proxy")
-	w.Header.Set("X-Large", strings.Repeat("x", maxNotedHeader))
+	w.Header.Set("X-Large", strings.Repeat("x", maxNotedHeader-1))
 	request(t, r.url+"/webhooks/toast/default", string(w.Body), w.Header)
 	counted := &countedKept{}
 	h := r.handler.inner
@@ -236,17 +238,191 @@ func TestNoted(t *testing.T) {
 		}
 	}
 	for i := range 10 * maxNoted {
-		h.latest.add("shopify", queue.Delivery{Outcome: "accepted", Bytes: i})
-		h.latest.add("shopify", queue.Delivery{Outcome: outcomeUnauthorized, Topic: strings.Repeat("x", 1<<20)})
+		h.latest.add("shopify", queue.Delivery{Outcome: "accepted", Bytes: i, Events: make([]string, 1000)}, true)
+		h.latest.add("shopify", queue.Delivery{Outcome: outcomeUnauthorized, Topic: strings.Repeat("ä", 1<<20), Header: tiny(2, 1000)}, false)
 	}
 	of := h.latest.take()["shopify"]
-	if len(of.Latest) > maxNoted || of.Latest[len(of.Latest)-1].Bytes != 10*maxNoted-1 || len(of.Refused) > maxNoted || of.Counts["accepted"] != 10*maxNoted || len(of.Refused[0].Topic) > maxNotedText {
+	if len(of.Latest) > maxNoted || of.Latest[len(of.Latest)-1].Bytes != 10*maxNoted-1 || len(of.Refused) > maxNotedStrangers || of.Counts["accepted"] != 10*maxNoted {
 		t.Errorf("%d and %d, %v", len(of.Latest), len(of.Refused), of.Counts)
 	}
-	h.latest.add("shopify", queue.Delivery{Outcome: "accepted"})
+	if len(of.Refused[0].Topic) > maxNotedText || !utf8.ValidString(of.Refused[0].Topic) || of.Refused[0].Header != nil || len(of.Latest[0].Events) > maxNotedEvents {
+		t.Errorf("%+v, %d events", of.Refused[0], len(of.Latest[0].Events))
+	}
+	h.latest.add("shopify", queue.Delivery{Outcome: "accepted"}, true)
 	counted.err = errors.New("Redis is away")
 	h.note(t.Context())
 	if left := h.latest.take(); len(left) != 0 {
 		t.Errorf("they pile up: %+v", left)
 	}
 }
+
+// tiny is a header of many short values, each of which takes far more memory than its bytes.
+func tiny(names, values int) http.Header {
+	h := http.Header{}
+	for i := range names {
+		h[fmt.Sprint("X", i)] = make([]string, values)
+	}
+	return h
+}
+
+// TestStrangersPushNothingOut: whatever a stranger posts, and however often, the webhooks of those who have a key stay among the latest.
+func TestStrangersPushNothingOut(t *testing.T) {
+	t.Parallel()
+	r := openReal(t)
+	for _, g := range catalog.Guides {
+		topic := sample.Topics(g.Name)[0]
+		w, err := sample.New(g.Name, topic, shopKey, squareURL, time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		post := func(body string, header http.Header) int {
+			asked := httptest.NewRequestWithContext(t.Context(), http.MethodPost, g.Path(), strings.NewReader(body))
+			asked.Header = header
+			answer := httptest.NewRecorder()
+			r.handler.ServeHTTP(answer, asked)
+			return answer.Code
+		}
+		if code := post(string(w.Body), w.Header); code != http.StatusOK {
+			t.Fatalf("%s: HTTP %d", g.Name, code)
+		}
+		r.handler.inner.note(t.Context())
+		forged := []struct {
+			name, body string
+			header     http.Header
+		}{
+			{"without a signature", string(w.Body), http.Header{"Content-Type": {"application/json"}}},
+			{"of another body", "{}", w.Header},
+			{"too large", strings.Repeat(" ", 1<<20+1), w.Header},
+			{"compressed", string(w.Body), http.Header{"Content-Encoding": {"gzip"}}},
+			{"a ping that nobody signs", "webhook_id=1", http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}},
+		}
+		for i := range 3 * keptOfEach {
+			f := forged[i%len(forged)]
+			if f.name == "too large" && i >= len(forged) {
+				f = forged[0] // once is enough, and it takes its time
+			}
+			post(f.body, f.header)
+			if i%maxNotedStrangers == 0 {
+				r.handler.inner.note(t.Context())
+			}
+		}
+		r.handler.inner.note(t.Context())
+		state := r.state(g.Name)
+		oldest := state.Latest[len(state.Latest)-1]
+		if len(oldest.Events) == 0 || oldest.Bytes != len(w.Body) {
+			t.Errorf("%s: it is gone: %+v", g.Name, oldest)
+		}
+		var counted int64
+		for _, n := range state.Outcomes {
+			counted += n.Count
+		}
+		if counted != 3*keptOfEach+1 {
+			t.Errorf("%s: %d are counted: %+v", g.Name, counted, state.Outcomes)
+		}
+	}
+}
+
+// keptOfEach is how many deliveries redisstore keeps.
+const keptOfEach = 100
+
+// TestMasked: no header shows what lets somebody in, whatever it is called, and what a sender's Decode reads stays.
+func TestMasked(t *testing.T) {
+	t.Parallel()
+	for name, value := range map[string]string{
+		"Authorization": "Bearer S3CRET", "Proxy-Authorization": "Basic S3CRET", "Cookie": "a=S3CRET", "X-Api-Key": "S3CRET", "Apikey": "S3CRET", "X-Auth": "S3CRET", "X-Access-Token": "S3CRET",
+		"X-Amz-Security-Token": "S3CRET", "Cf-Access-Jwt-Assertion": "S3CRET", "X-Goog-Iap-Jwt-Assertion": "S3CRET", "X-Amzn-Oidc-Data": "S3CRET", "X-Ms-Client-Principal": "S3CRET", "X-Session-Id": "S3CRET",
+		"X-Webhook-Secret": "S3CRET", "X-Password": "S3CRET", "X-Passwd": "S3CRET", "X-Credentials": "S3CRET", "X-Forwarded-Client-Cert": "Hash=S3CRET",
+		"X-Shopify-Hmac-Sha256": "S3CRET", "X-Wc-Webhook-Signature": "S3CRET", "X-Square-Signature": "S3CRET", "Stripe-Signature": "t=1,v1=S3CRET",
+		"X-Original-Uri": "/webhooks/loyverse/default/S3CRET", "X-Original-Url": "/webhooks/loyverse/default/S3CRET", "X-Forwarded-Uri": "/webhooks/loyverse/default/S3CRET", "X-Rewrite-Url": "/a/b/S3CRET",
+		"X-Envoy-Original-Path": "/webhooks/loyverse/default/S3CRET", "X-Forwarded-Path": "/webhooks/loyverse/default/S3CRET", "X-Forwarded-Query": "key=S3CRET", "Referer": "https://a/S3CRET",
+		"X-Wc-Webhook-Source": "https://user:S3CRET@store.example.com/", "Origin": "https://store.example.com/?k=S3CRET&x=1", "Forwarded": "for=1.2.3.4;by=https://S3CRET@a",
+	} {
+		got := masked(http.Header{name: {"plain", value}})
+		if text := fmt.Sprint(got); strings.Contains(text, "S3CRET") || len(got) != 1 {
+			t.Errorf("%s: %s", name, text)
+		}
+	}
+	senders, err := catalog.New(shopKeys())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, g := range catalog.Guides {
+		from, _ := senders.Get("default", g.Name)
+		for _, topic := range sample.Topics(g.Name) {
+			w, err := sample.New(g.Name, topic, shopKey, squareURL, time.Now())
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.Header.Set("X-Wc-Webhook-Source", "https://user:password@store.example.com/shop/")
+			at := time.Now()
+			first, err := from.Decode(&sender.Delivery{Header: w.Header, Body: w.Body, At: at})
+			if err != nil {
+				t.Fatal(err)
+			}
+			again, err := from.Decode(&sender.Delivery{Header: masked(w.Header), Body: w.Body, At: at})
+			if err != nil || !reflect.DeepEqual(first, again) {
+				t.Errorf("%s %s reads otherwise when it is replayed: %v\n%+v\n%+v", g.Name, topic, err, first, again)
+			}
+			if text := fmt.Sprint(masked(w.Header)); strings.Contains(text, "password") {
+				t.Errorf("%s %s: %s", g.Name, topic, text)
+			}
+		}
+	}
+}
+
+// failing is a queue that takes nothing.
+type failing struct{ err error }
+
+func (f failing) Enqueue(context.Context, *queue.Submission) (*queue.Acceptance, error) {
+	return nil, f.err
+}
+
+// TestReplayFails: a webhook that cannot be replayed now stays, the log says why, and it is not counted a second time.
+func TestReplayFails(t *testing.T) {
+	t.Parallel()
+	r := openReal(t)
+	deliver(t, r.url+"/webhooks/shopify/default", "orders/paid", strings.Replace(fmt.Sprintf(paidOrder, false), `"id"`, `"order_id"`, 1), shopKey)
+	h := r.handler.inner
+	enqueuer, senders := h.Enqueuer, h.Senders
+	reads := func(s sender.Sender) sender.Sender { return newer{s} }
+	for _, c := range []struct {
+		outcome, why string
+		prepare      func()
+	}{
+		{"malformed", "the order has no id", func() {}},
+		{"full", "queue is full", func() { r.senders.reads, h.Enqueuer = reads, failing{&queue.FullError{Channel: message.SMS}} }},
+		{"unavailable", "the queue cannot take it now", func() { h.Enqueuer = failing{queue.ErrUnavailable} }},
+		{"error", "Internal Server Error", func() { h.Enqueuer = failing{errors.New("secret inner text")} }},
+		{"malformed", "the sender has no key", func() { h.Senders = nobodys{} }},
+	} {
+		c.prepare()
+		if n, err := r.store.Replay(t.Context(), nil); n != 1 || err != nil {
+			t.Fatal(n, err)
+		}
+		h.replay(t.Context())
+		h.note(t.Context())
+		state := r.state("shopify")
+		if latest := state.Latest[0]; latest.Outcome != c.outcome || !strings.HasPrefix(latest.Why, "replay of ") || !strings.Contains(latest.Why, c.why) || strings.Contains(latest.Why, "secret") {
+			t.Errorf("%s: %+v", c.why, latest)
+		}
+		if len(state.Outcomes) != 1 || state.Outcomes["malformed"].Count != 1 {
+			t.Errorf("%s: it is counted again: %+v", c.why, state.Outcomes)
+		}
+	}
+	h.Enqueuer, h.Senders = enqueuer, senders
+	if _, err := r.store.Replay(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	h.replay(t.Context())
+	if left, err := r.store.Aside(t.Context()); len(left) != 0 || err != nil {
+		t.Errorf("%+v, %v", left, err)
+	}
+	if n, err := r.store.Notifications(t.Context(), "shopify/luna.myshopify.com/1/paid"); err != nil || len(n.Notifications) != 3 {
+		t.Errorf("%+v, %v", n, err)
+	}
+}
+
+// nobodys are senders of which none is on.
+type nobodys struct{}
+
+func (nobodys) Get(string, string) (sender.Sender, bool) { return nil, false }

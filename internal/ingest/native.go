@@ -38,7 +38,13 @@ func (h *handler) native(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	d := &sender.Delivery{Header: r.Header, Key: chi.URLParam(r, "key"), At: start}
-	reading, outcome, err := h.take(r, from, d)
+	err := h.verified(r, from, d)
+	proven := err == nil
+	var reading *taken
+	var outcome string
+	if proven {
+		reading, outcome, err = h.take(r, from, d)
+	}
 	noted := queue.Delivery{At: start.UTC(), Outcome: outcome, Bytes: len(d.Body), Header: d.Header}
 	if err != nil {
 		p := inbound.AsProblem(err)
@@ -52,11 +58,12 @@ func (h *handler) native(w http.ResponseWriter, r *http.Request) {
 		}
 	} else {
 		reading.reply().Write(w)
+		proven = reading.Skip != sender.SkipPing // some senders do not sign those
 		noted.Topic, noted.Events, noted.Why = reading.Topic, ids(reading.Events), reading.aside
 		h.Log.Info("webhook "+outcome, "sender", name, "topic", reading.Topic, "webhook", noted.Events, "took", time.Since(start))
 	}
 	if h.Kept != nil {
-		h.latest.add(name, noted)
+		h.latest.add(name, noted, proven)
 	}
 	h.deliveries.WithLabelValues(name, outcome).Inc()
 	h.seconds.Observe(time.Since(start).Seconds())
@@ -76,16 +83,20 @@ func (t *taken) reply() inbound.Reply {
 	return t.Reply
 }
 
-// take reads the body into d, verifies and decodes it, and puts its messages into the queue; what cannot be read is set aside. Errors: *inbound.Problem, and any other for
-// a fault of ours.
-func (h *handler) take(r *http.Request, from sender.Sender, d *sender.Delivery) (*taken, string, error) {
-	var err error
+// verified reads the body into d, and verifies it. Errors: *inbound.Problem.
+func (h *handler) verified(r *http.Request, from sender.Sender, d *sender.Delivery) (err error) {
 	if d.Body, err = h.anyBody.Read(r); err != nil {
-		return nil, "", err
+		return err
 	}
 	if err := from.Verify(d); err != nil {
-		return nil, "", inbound.New(http.StatusUnauthorized, outcomeUnauthorized, err.Error())
+		return inbound.New(http.StatusUnauthorized, outcomeUnauthorized, err.Error())
 	}
+	return nil
+}
+
+// take decodes a webhook that was verified, and puts its messages into the queue; what cannot be read is set aside. Errors: *inbound.Problem, and any other for
+// a fault of ours.
+func (h *handler) take(r *http.Request, from sender.Sender, d *sender.Delivery) (*taken, string, error) {
 	reading, outcome, err := h.told(r.Context(), from, d)
 	var malformed *sender.MalformedError
 	if errors.As(err, &malformed) {

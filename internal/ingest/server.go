@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"ringup.dev/ringup/internal/inbound"
+	"ringup.dev/ringup/internal/proxies"
 	"ringup.dev/ringup/internal/unsubscribe"
 )
 
@@ -35,7 +36,7 @@ type Server struct {
 	next        http.Handler
 	connections *budget
 	bytes       *budget
-	proxies     proxies
+	proxies     proxies.List
 	requireTLS  bool
 	refusals    *inbound.Rates
 	refused     *prometheus.CounterVec
@@ -46,13 +47,13 @@ type Server struct {
 
 // NewServer returns the server. Errors are of the configuration.
 func NewServer(o ServerOptions) (*Server, error) {
-	proxies, err := parseProxies(o.Config.TrustedProxies)
+	trusted, err := o.Config.proxies()
 	if err != nil {
 		return nil, err
 	}
 	s := &Server{
 		next: o.Handler, connections: newBudget(o.Limits.Connections, littleConnections), bytes: newBudget(o.Limits.Inflight, littleBytes),
-		proxies: proxies, requireTLS: o.Config.RequireTLS, log: o.Log,
+		proxies: trusted, requireTLS: o.Config.RequireTLS, log: o.Log,
 		refusals: inbound.NewRates(refusalRate, refusalBurst), logged: inbound.NewRates(refusalRate, refusalBurst),
 		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "ringup_refused_total",
@@ -96,7 +97,8 @@ func clientOf(r *http.Request) string {
 // serve answers a request within the limits. What is left of a body that the endpoint did not want is thrown away before the answer goes out.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	c := r.Context().Value(connKey{}).(*conn)
-	client := s.proxies.client(remote(c.RemoteAddr()), r.Header)
+	peer := proxies.Peer(c.RemoteAddr())
+	client := proxies.Whole(s.proxies.Client(peer, r.Header))
 	// A request that gives its length and is chunked, too, is read by its chunks, and net/http forgets the length. A proxy in front may have
 	// used the length, and the next bytes on the connection may be a smuggled request (RFC 9112, section 6.1, asks for the connection to be closed).
 	if !c.begin(client) || len(r.TransferEncoding) > 0 {
@@ -108,7 +110,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	a := &answer{ResponseWriter: w, server: s, client: client.String(), large: r.ContentLength > lingerBytes}
 	asked := r.WithContext(context.WithValue(r.Context(), clientKey{}, client))
 	asked.Body = body
-	if s.requireTLS && s.plain(remote(c.RemoteAddr()), r) {
+	if s.requireTLS && s.plain(peer, r) {
 		s.refusePlain(a)
 	} else {
 		s.next.ServeHTTP(a, asked)
@@ -133,8 +135,8 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 // plain reports whether a request came to a trusted proxy over plain HTTP, and is to be refused for it. An unsubscribe link holds no key of the shop, and nobody
 // who wants no more messages is sent away.
 func (s *Server) plain(from netip.Addr, r *http.Request) bool {
-	scheme := s.proxies.scheme(from, r.Header)
-	if scheme == "" && s.proxies.has(from) {
+	scheme := s.proxies.Scheme(from, r.Header)
+	if scheme == "" && s.proxies.Has(from) {
 		s.untold.Do(func() {
 			s.log.Warn("X-Forwarded-Proto missing", "from", from, "set", "the header in the proxy: REQUIRE_TLS refuses nothing without it")
 		})

@@ -23,7 +23,8 @@ type Test struct {
 }
 
 // Test makes of a request for one channel and one audience the message to an address, as it was typed. id tells tests apart. The address has to be one that a
-// customer's could be; it is the only one in the event, so that the message falls back to no other. Errors: *InvalidError.
+// customer's could be. The event keeps the addresses of the payload's customer, whom nothing is sent to: so the data is found when that person is forgotten. Errors:
+// *InvalidError.
 func (p *Previewer) Test(r *Request, id, typed string) (*Test, error) {
 	channels, audiences, err := r.chosen()
 	if err != nil {
@@ -37,6 +38,7 @@ func (p *Previewer) Test(r *Request, id, typed string) (*Test, error) {
 		return nil, err
 	}
 	e.ID, e.Sender, e.Source = testPrefix+id, testSender, testSource
+	customer := e.Customer
 	e.Customer.Phone, e.Customer.Email, e.Customer.Region = typed, typed, ""
 	only := *p.Store
 	only.Channels = []store.Channel{{Name: channels[0]}}
@@ -50,7 +52,7 @@ func (p *Previewer) Test(r *Request, id, typed string) (*Test, error) {
 	}
 	to := part.Recipients[0].Address
 	part.Recipients[0].Audience = audiences[0]
-	e.Customer.Phone, e.Customer.Email = "", ""
+	e.Customer = customer
 	body, err := job.Body(e)
 	if err != nil {
 		return nil, invalid("the event is too large: %v", err)

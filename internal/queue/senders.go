@@ -28,8 +28,8 @@ type Delivery struct {
 // Deliveries are a sender's of a moment, the latest last.
 type Deliveries struct {
 	Sender  string
-	Latest  []Delivery       // those that were let in
-	Refused []Delivery       // those with a bad signature: strangers may make any number of them
+	Latest  []Delivery       // those of one who has a key
+	Refused []Delivery       // the others, which strangers may make in any number: without a good signature, too large, pings that nobody signs
 	Counts  map[string]int64 // of all of them, by outcome
 }
 

@@ -66,10 +66,10 @@ type forgetStep struct {
 }
 
 // forgetSteps are the places that may hold a person. What has no place here holds names (base:suppressed, base:recent, base:reports), masked addresses
-// (base:seen, base:audit) or nothing of a person; of a sender's deliveries, ids and headers are kept. They are in the order of a job's life, so that one that moves on meanwhile is met in its next state. Jobs also come back from
-// retry to their lists, so retry is walked on either side of them; and jobs in flight are named before and after.
+// (base:seen, base:audit) or nothing of a person; of a sender's deliveries, ids and headers are kept. They are in the order of a job's life, so that one that moves on meanwhile is met in its next state: first
+// the webhooks that are set aside, which a replay makes jobs of. Jobs also come back from retry to their lists, so retry is walked on either side of them; and jobs in flight are named before and after.
 var forgetSteps = func() []forgetStep {
-	var steps []forgetStep
+	steps := []forgetStep{{state: inAside}}
 	for _, c := range message.Queues {
 		steps = append(steps, forgetStep{channel: c, state: queue.InFlight}, forgetStep{channel: c, state: queue.Retrying})
 		for p := 1; p <= 4; p++ {
@@ -79,7 +79,7 @@ var forgetSteps = func() []forgetStep {
 			forgetStep{channel: c, state: queue.Failed}, forgetStep{channel: c, state: queue.Completed}, forgetStep{channel: c, state: inMoves},
 			forgetStep{channel: c, state: inCopies}, forgetStep{channel: c, state: inBodies}, forgetStep{channel: c, state: inOutbox}, forgetStep{channel: c, state: onSuppressed})
 	}
-	return append(steps, forgetStep{state: inAside})
+	return steps
 }()
 
 // Forget looks through a part of everything for a person's data, and deletes it: jobs, with their bodies, logs and redelivery copies, and the messages

@@ -12,6 +12,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"ringup.dev/ringup/internal/admin"
+	"ringup.dev/ringup/internal/event"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/provider/sandbox"
 	"ringup.dev/ringup/internal/queue"
@@ -290,6 +291,92 @@ func TestForgetUnderTraffic(t *testing.T) {
 	}
 	if _, err := a.store.Forget(t.Context(), queue.ForgetRequest{Person: p, From: "99 0"}); err == nil {
 		t.Error("goes on from nowhere")
+	}
+}
+
+// counted counts how often it is asked: to read a text as a number takes a millisecond.
+type counted struct {
+	queue.Person
+	asked int
+}
+
+func (c *counted) Owns(to message.Address, e *event.Event) bool {
+	c.asked++
+	return c.Person.Owns(to, e)
+}
+
+// TestUnreadBodiesAreLookedThroughQuickly: whatever a body has, it holds up nobody who is to be forgotten, and the person is found behind it.
+func TestUnreadBodiesAreLookedThroughQuickly(t *testing.T) {
+	t.Parallel()
+	for _, who := range []string{jane, janesMail} {
+		p, err := admin.ParsePerson(who, "US")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for kind, text := range map[string]func(i int) string{
+			"times": func(i int) string { return time.Unix(int64(i)*7919, 0).UTC().Format("20060102150405") }, "numbers": func(i int) string { return fmt.Sprintf("+1202556%04d", i%4000) },
+			"ids": func(i int) string { return fmt.Sprintf("%016x", i*0x9e3779b97f4a7c) }, "addresses": func(i int) string { return fmt.Sprintf("a%d@example.com", i) },
+		} {
+			const texts = 5000
+			var body strings.Builder
+			body.WriteString(`["DE","MX"`)
+			for i := range texts {
+				fmt.Fprintf(&body, `,"%s"`, text(i))
+			}
+			for _, named := range []bool{false, true} {
+				all := body.String()
+				if named {
+					all += `,"call ` + who + `"`
+				}
+				c := &counted{Person: p}
+				if namesPerson([]byte(all+"]"), c) != named {
+					t.Errorf("%s among %s: named %t", who, kind, named)
+				}
+				if kind != "addresses" && c.asked > texts/20 || c.asked > texts+2 {
+					t.Errorf("%s among %s: %d texts were read", who, kind, c.asked)
+				}
+			}
+		}
+	}
+}
+
+// TestForgetWhileReplayed: a webhook that is set aside becomes jobs at any time while a person is looked for, and is found before or after.
+func TestForgetWhileReplayed(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	for turn := range 6 {
+		a := openArchive(t, url(server.Addr()))
+		for i := range 4 {
+			a.accept(strings.Repeat("o", i+1), "+15550109999", "other@example.com")
+		}
+		for _, who := range []string{"+15550109999", jane, "+15550109999"} {
+			a.must(a.store.SetAside(t.Context(), &queue.SetAside{ID: fmt.Sprint(who, time.Now().UnixNano()), Body: []byte(`{"phone":"` + who + `"}`)}))
+		}
+		_, err := a.store.Replay(t.Context(), nil)
+		a.must(err)
+		p, err := admin.ParsePerson(jane, "US")
+		a.must(err)
+		ingest := func() {
+			for one, err := a.store.NextReplay(t.Context()); one != nil || err != nil; one, err = a.store.NextReplay(t.Context()) {
+				a.must(err)
+				if strings.Contains(string(one.Body), jane) {
+					a.accept("replayed", jane, janesMail)
+				}
+				a.must(a.store.EndReplay(t.Context(), one.ID))
+			}
+		}
+		for from, part := "", 0; part == 0 || from != ""; part++ {
+			if part == turn {
+				ingest()
+			}
+			found, err := a.store.Forget(t.Context(), queue.ForgetRequest{Person: p, From: from, AtMost: 1})
+			a.must(err)
+			from = found.Next
+		}
+		ingest()
+		if left := a.mentions(jane, janesMail); len(left) > 0 {
+			t.Errorf("replayed before part %d: left in %q", turn, left)
+		}
 	}
 }
 

@@ -447,6 +447,13 @@ func asideBodies(national, mail, name string) []string {
 		`[{"email":"` + strings.ToUpper(mail[:1]) + mail[1:] + `","name":"` + name + `"},`,
 		`{"a":"\u0040","name":"` + name + `","email":"` + strings.Replace(mail, "@", `\u0040`, 1) + `"}`,
 		`payload=` + neturl.QueryEscape(`{"email":"`+mail+`","name":"`+name+`"}`),
+		`{"note":"for ` + name + `, call +52 (` + strings.Replace(national, " ", ") ", 1) + ` after five, not 12025550199"}`,
+		`{"contact":"` + name + ` <` + mail + `>"}`,
+		`{"links":["tel:+52` + strings.ReplaceAll(national, " ", "") + `","mailto:other@example.com?cc=x"],"name":"` + name + `"}`,
+		`{"phone":{"country_code":"+52","number":"` + strings.ReplaceAll(national, " ", "-") + `"},"name":"` + name + `"}`,
+		`{"raw":"{\"phone\":\"0` + national + `\",\"name\":\"` + name + `\"}"}`,
+		`{"phone":52` + strings.ReplaceAll(national, " ", "") + `,"name":"` + name + `"}`,
+		`<order><email>` + mail + `</email><name>` + name + `</name></order>`,
 	}
 }
 

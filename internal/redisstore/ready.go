@@ -58,7 +58,7 @@ func (s *scripts) commands(p Program) []string {
 
 // readyArgs are the arguments of ready.lua.
 type readyArgs struct {
-	Inflight string   `key:"inflight"`
+	Key      string   `key:"one"`
 	Commands []string `lua:"command"`
 }
 
@@ -67,17 +67,27 @@ type readyAnswer struct {
 	Denied []string `lua:"denied"`
 }
 
-// Ready returns a check for readiness: whether Redis takes writes of a program on its channels, and lets the program's user run its scripts on its keys. Nothing
-// is changed. Redis 6.2 does not tell which commands a user may run; there the scripts, the keys and one write are tried.
+// Ready returns a check for readiness: whether Redis takes writes of a program on its channels, and lets the program's user run its scripts on its keys, also on those that
+// are of no channel. Nothing is changed. Redis 6.2 does not tell which commands a user may run; there the scripts, the keys and one write are tried.
 //
 // Errors: queue.ErrUnavailable, with what to do where Redis refuses the user. In a cluster, where channels are on several shards, a shard that is away is an
 // error only when all are.
 func (s *Store) Ready(p Program, channels ...message.Channel) func(context.Context) error {
 	commands := s.scripts.commands(p)
+	var keys []string
+	for _, channel := range channels {
+		keys = append(keys, s.keys[channel].Inflight)
+	}
+	if p != Worker {
+		keys = append(keys, s.senderKeys().index)
+	}
+	if p == Admin {
+		keys = append(keys, s.sessionKey("-"))
+	}
 	return func(ctx context.Context) error {
 		var calls []call
-		for _, channel := range channels {
-			calls = append(calls, call{&s.scripts.ready, &readyArgs{Inflight: s.keys[channel].Inflight, Commands: commands}})
+		for _, key := range keys {
+			calls = append(calls, call{&s.scripts.ready, &readyArgs{Key: key, Commands: commands}})
 		}
 		answers, _ := s.run(ctx, calls...) // each answer has its own error
 		var away, refused []error
@@ -92,7 +102,7 @@ func (s *Store) Ready(p Program, channels ...message.Channel) func(context.Conte
 		if len(refused) > 0 {
 			return refused[0]
 		}
-		if len(away) == len(channels) {
+		if len(away) == len(keys) {
 			return away[0]
 		}
 		return nil
@@ -102,7 +112,7 @@ func (s *Store) Ready(p Program, channels ...message.Channel) func(context.Conte
 // errRights means that the program's user lacks rights, which only an operator can give.
 var errRights = errors.New("the program's Redis user lacks rights: give it the rights in docs/operations/users.acl, for the keys of RINGUP_PREFIX")
 
-// readyError returns the error of one channel's answer, nil where it is ready. A key of another type is another program's, and no matter of readiness.
+// readyError returns the error of one key's answer, nil where it is ready. A key of another type is another program's, and no matter of readiness.
 func readyError(answer *redis.Cmd) error {
 	err := answer.Err()
 	switch {

@@ -62,6 +62,31 @@ func TestReadyAsTheDocumentedUsers(t *testing.T) {
 	}
 }
 
+// TestReadyNeedsEveryKey: a user that lacks the keys of any one channel, of the senders or of the operators' sessions is not ready: those are new with this release, and
+// a pod that seemed ready would answer 503 to what it has to store there.
+func TestReadyNeedsEveryKey(t *testing.T) {
+	t.Parallel()
+	server := aclServer(t)
+	for p, patterns := range map[Program][]string{
+		Ingest: {"sms", "email", "whatsapp", "senders"}, Worker: {"sms", "email", "whatsapp"}, Admin: {"sms", "email", "whatsapp", "senders", "admin"},
+	} {
+		for _, without := range append(patterns, "") {
+			args := []any{"ACL", "SETUSER", string(p), "resetkeys"}
+			for _, pattern := range patterns {
+				if pattern != without {
+					args = append(args, "~{ringup:"+pattern+"}:*")
+				}
+			}
+			if err := server.Client().Do(t.Context(), args...).Err(); err != nil {
+				t.Fatal(err)
+			}
+			if err := readyAs(t, server, p, string(p), "ringup"); (err == nil) != (without == "") || err != nil && !strings.Contains(err.Error(), "users.acl") {
+				t.Errorf("%s without the keys of %q: %v", p, without, err)
+			}
+		}
+	}
+}
+
 // TestReadyNamesWhatIsDenied: a user without any one of the commands that a program's scripts use is not ready, and the command is named.
 func TestReadyNamesWhatIsDenied(t *testing.T) {
 	t.Parallel()

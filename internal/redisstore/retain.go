@@ -12,6 +12,8 @@ const (
 	retainEvery = time.Minute
 	// retainBatch bounds what one script deletes of each kind, so that it holds Redis for a millisecond or two.
 	retainBatch = 200
+	// recordTime is the form of a time that scripts compare with a record's: RFC 3339, UTC, to the second.
+	recordTime = "2006-01-02T15:04:05"
 )
 
 // retainArgs are the arguments of retain.lua.
@@ -40,7 +42,7 @@ func (s *Store) retain(ctx context.Context, channel message.Channel) (jobs, reco
 	}
 	k := s.keys[channel]
 	// Records have the time of the program that wrote them, and not of Redis.
-	before := time.Now().Add(-s.config.Retention).UTC().Format("2006-01-02T15:04:05")
+	before := time.Now().Add(-s.config.Retention).UTC().Format(recordTime)
 	var answer retainAnswer
 	err = s.ask(ctx, &s.scripts.retain, &retainArgs{Failed: k.Failed, Completed: k.Completed, Audit: k.Audit, Outbox: k.Outbox,
 		Base: k.Base, Retention: s.config.Retention, Max: retainBatch, Before: before}, &answer)

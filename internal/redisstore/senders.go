@@ -17,7 +17,7 @@ import (
 )
 
 const (
-	// maxAside and maxAsideBytes bound the webhooks that are set aside; the oldest beyond them are dropped.
+	// maxAside and maxAsideBytes bound the webhooks that are set aside, with their headers; the oldest beyond them are dropped.
 	maxAside      = 500
 	maxAsideBytes = 32 << 20
 	// keepDeliveries is how many deliveries are kept of each sender, and as many that were refused.
@@ -61,8 +61,8 @@ type asideAnswer struct {
 	Dropped int `lua:"dropped"`
 }
 
-// SetAside stores a webhook that could not be read, until it is replayed or deleted, or RETENTION is over. The oldest beyond 500, or 32 MiB, are dropped. Errors:
-// queue.ErrUnavailable.
+// SetAside stores a webhook that could not be read, until it is replayed or deleted, or RETENTION is over. The oldest beyond 500, or 32 MiB, are dropped, and
+// never the one itself. Errors: queue.ErrUnavailable.
 func (s *Store) SetAside(ctx context.Context, a *queue.SetAside) error {
 	about, err := json.Marshal(a)
 	if err != nil {
@@ -122,13 +122,11 @@ func (s *Store) Replay(ctx context.Context, ids []string) (int, error) {
 		return 0, err
 	}
 	k := s.senderKeys()
-	values := make([]any, len(ids))
-	for i, id := range ids {
-		values[i] = id
-	}
 	pipe := s.client.Pipeline()
-	pipe.Del(ctx, k.replay) // those that wait already are among them, or still set aside
-	pipe.LPush(ctx, k.replay, values...)
+	for _, id := range ids {
+		pipe.LRem(ctx, k.replay, 0, id) // one that waits already is read once
+		pipe.LPush(ctx, k.replay, id)
+	}
 	_, err = exec(ctx, pipe)
 	return len(ids), unavailable(err)
 }
@@ -199,6 +197,7 @@ type notedArgs struct {
 	Sender   string        `lua:"sender"`
 	Keep     int           `lua:"keep"`
 	TTL      time.Duration `lua:"ttl"`
+	Before   string        `lua:"before"` // RFC 3339, UTC, to the second
 	Let      [][]byte      `lua:"latest"`
 	Stopped  [][]byte      `lua:"refused"`
 	Outcomes []notedRow    `lua:"outcome"`
@@ -210,10 +209,11 @@ type notedRow struct {
 	Time  int64  `lua:"time"`
 }
 
-// NoteDeliveries keeps the latest deliveries of a sender and counts all of them, in one command. Errors: queue.ErrUnavailable.
+// NoteDeliveries keeps the latest deliveries of a sender and counts all of them, in one command; those older than RETENTION go. Errors: queue.ErrUnavailable.
 func (s *Store) NoteDeliveries(ctx context.Context, d *queue.Deliveries) error {
-	k := s.senderKeys()
-	args := notedArgs{Latest: k.latest(d.Sender), Refused: k.refused(d.Sender), Counts: k.counts, Sender: d.Sender, Keep: keepDeliveries, TTL: cmp.Or(s.config.Retention, deliveriesTTL)}
+	k, ttl := s.senderKeys(), cmp.Or(s.config.Retention, deliveriesTTL)
+	args := notedArgs{Latest: k.latest(d.Sender), Refused: k.refused(d.Sender), Counts: k.counts, Sender: d.Sender, Keep: keepDeliveries, TTL: ttl,
+		Before: time.Now().Add(-ttl).UTC().Format(recordTime)}
 	for _, list := range []struct {
 		of   []queue.Delivery
 		into *[][]byte
@@ -230,6 +230,32 @@ func (s *Store) NoteDeliveries(ctx context.Context, d *queue.Deliveries) error {
 		args.Outcomes = append(args.Outcomes, notedRow{outcome, d.Counts[outcome], time.Now().UnixMilli()})
 	}
 	return s.ask(ctx, &s.scripts.noted, &args, nil)
+}
+
+// retainSenders deletes the webhooks that are set aside, and the deliveries, that are older than RETENTION. Errors: queue.ErrUnavailable.
+func (s *Store) retainSenders(ctx context.Context) error {
+	_, err := s.aside(ctx, "", nil, nil)
+	return errors.Join(err, s.retainDeliveries(ctx))
+}
+
+// retainDeliveries deletes the deliveries of all senders that are older than RETENTION: a sender may post seldom, or no more. Errors: queue.ErrUnavailable.
+func (s *Store) retainDeliveries(ctx context.Context) error {
+	k := s.senderKeys()
+	counts, err := s.client.HGetAll(ctx, k.counts).Result()
+	if err != nil {
+		return unavailable(err)
+	}
+	senders := map[string]bool{}
+	for field := range counts {
+		sender, _, _ := strings.Cut(field, "/")
+		senders[sender] = true
+	}
+	for sender := range senders {
+		if err := s.NoteDeliveries(ctx, &queue.Deliveries{Sender: sender}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Senders returns the state of each sender that ever posted a webhook, by name. Errors: queue.ErrUnavailable.

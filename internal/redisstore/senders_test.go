@@ -1,6 +1,8 @@
 package redisstore
 
 import (
+	"cmp"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -63,6 +65,22 @@ func TestAside(t *testing.T) {
 		if ids := asideIDs(t, s); !slices.Equal(ids, []string{"3", "1", "0"}) {
 			t.Errorf("%s: then %q", name, ids)
 		}
+		// What operators ask for one after the other is all read, each once.
+		for _, asked := range [][]string{{"3"}, {"1"}, {"3", "0"}} {
+			if n, err := s.Replay(t.Context(), asked); n != len(asked) || err != nil {
+				t.Errorf("%s: %d, %v", name, n, err)
+			}
+		}
+		var read []string
+		for one, err := s.NextReplay(t.Context()); one != nil || err != nil; one, err = s.NextReplay(t.Context()) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			read = append(read, one.ID)
+		}
+		if slices.Sort(read); !slices.Equal(read, []string{"0", "1", "3"}) {
+			t.Errorf("%s: %q are read", name, read)
+		}
 		if n, err := s.DropAside(t.Context(), []string{"1"}); n != 1 || err != nil {
 			t.Errorf("%s: %d, %v", name, n, err)
 		}
@@ -96,7 +114,7 @@ func TestAsideIsBounded(t *testing.T) {
 		setAside(t, s, fmt.Sprint("large", i), 1<<20)
 	}
 	ids := asideIDs(t, s)
-	if len(ids) != maxAsideBytes>>20 || !slices.Contains(ids, "large39") {
+	if len(ids) != maxAsideBytes>>20-1 || !slices.Contains(ids, "large39") { // their headers count, too
 		t.Errorf("%d large ones", len(ids))
 	}
 	k := s.senderKeys()
@@ -110,8 +128,59 @@ func TestAsideIsBounded(t *testing.T) {
 	if n, err := s.aside(t.Context(), "", nil, nil); n != 0 || err != nil {
 		t.Errorf("without RETENTION: %d, %v", n, err)
 	}
-	if n, err := brief.aside(t.Context(), "", nil, nil); n != 1 || err != nil || slices.Contains(asideIDs(t, s), "large39") {
-		t.Errorf("with RETENTION: %d, %v", n, err)
+	if n, err := brief.aside(t.Context(), "", nil, nil); n != 0 || err != nil || slices.Contains(asideIDs(t, s), "large39") {
+		t.Errorf("with RETENTION: %d are said to be too many, %v", n, err)
+	}
+	// A webhook that is larger than all may be (MAX_BODY_BYTES) was answered 200, and is kept.
+	setAside(t, s, "huge", maxAsideBytes+1)
+	if ids := asideIDs(t, s); !slices.Equal(ids, []string{"huge"}) {
+		t.Errorf("a huge one: %q", ids)
+	}
+}
+
+// TestDeliveriesAreRetained: none is kept for longer than RETENTION, whether its sender goes on to post, posts seldom, or has stopped.
+func TestDeliveriesAreRetained(t *testing.T) {
+	t.Parallel()
+	for _, retention := range []time.Duration{0, time.Hour} {
+		s := open(t, url(redistest.Start(t).Addr()), func(c *Config) { c.Retention = retention })
+		keep := cmp.Or(retention, deliveriesTTL)
+		for _, sender := range []string{"goes on", "stopped"} {
+			d := &queue.Deliveries{Sender: sender, Counts: map[string]int64{"accepted": 4}}
+			for _, age := range []time.Duration{keep + time.Hour, keep + 2*time.Second, keep - time.Minute, 0} {
+				d.Latest = append(d.Latest, queue.Delivery{At: time.Now().UTC().Add(-age), Topic: `"at":"2999-01-01T00:00:00`, Outcome: "accepted"})
+				d.Refused = append(d.Refused, d.Latest[len(d.Latest)-1])
+			}
+			if sender == "stopped" { // as they were noted when they were new
+				k := s.senderKeys()
+				for _, key := range []string{k.latest(sender), k.refused(sender)} {
+					for _, one := range d.Latest {
+						text, err := json.Marshal(one)
+						if err != nil {
+							t.Fatal(err)
+						}
+						if err := s.client.LPush(t.Context(), key, text).Err(); err != nil {
+							t.Fatal(err)
+						}
+					}
+				}
+				d.Latest, d.Refused = nil, nil
+			}
+			if err := s.NoteDeliveries(t.Context(), d); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := s.retainSenders(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		all, err := s.Senders(t.Context())
+		if err != nil || len(all) != 2 {
+			t.Fatalf("%+v, %v", all, err)
+		}
+		for _, one := range all {
+			if len(one.Latest) != 4 || one.Outcomes["accepted"].Count != 4 {
+				t.Errorf("%s, with %s: %+v", one.Sender, retention, one)
+			}
+		}
 	}
 }
 

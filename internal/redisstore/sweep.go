@@ -157,16 +157,16 @@ func (w *Sweeper) sweep(ctx context.Context, channel message.Channel, reap bool)
 	return nil
 }
 
-// retain deletes jobs and records that are older than RETENTION.
+// retain deletes jobs, records and webhooks of senders that are older than RETENTION. Senders' deliveries have a time of their own without it.
 func (w *Sweeper) retain(ctx context.Context) {
+	call, cancel := context.WithTimeout(ctx, retainEvery/4)
+	if err := w.store.retainSenders(call); err != nil && ctx.Err() == nil {
+		w.store.log.Warn("retention failed", "of", "webhooks of senders", "error", err)
+	}
+	cancel()
 	if w.store.config.Retention == 0 {
 		return
 	}
-	call, cancel := context.WithTimeout(ctx, retainEvery/4)
-	if _, err := w.store.aside(call, "", nil, nil); err != nil && ctx.Err() == nil {
-		w.store.log.Warn("retention failed", "of", "webhooks set aside", "error", err)
-	}
-	cancel()
 	each(func(channel message.Channel) {
 		call, cancel := context.WithTimeout(ctx, retainEvery/4)
 		n, err := w.store.retainAll(call, channel)

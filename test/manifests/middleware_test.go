@@ -54,8 +54,14 @@ func TestTraefikLimits(t *testing.T) {
 		}
 		used := map[string]int64{}
 		for _, r := range of[*gatewayv1.HTTPRoute](objects) {
-			for _, f := range r.Spec.Rules[0].Filters {
-				used[string(f.ExtensionRef.Name)] = limits[string(f.ExtensionRef.Name)]
+			for i, rule := range r.Spec.Rules {
+				used = map[string]int64{}
+				for _, f := range rule.Filters {
+					used[string(f.ExtensionRef.Name)] = limits[string(f.ExtensionRef.Name)]
+				}
+				if !maps.Equal(used, limits) {
+					t.Errorf("%s: rule %d has the middlewares %v, want %v", where, i+1, used, limits)
+				}
 			}
 		}
 		for _, i := range of[*networkingv1.Ingress](objects) {

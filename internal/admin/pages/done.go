@@ -19,6 +19,8 @@ const (
 	doneUnsuppressedOne = "entry-unsuppressed"
 	doneImported        = "imported"
 	doneTest            = "test"
+	doneReplayed        = "replayed"
+	doneDropped         = "aside-deleted"
 )
 
 // outcome is what a page tells of after a change. It travels in the address of the page, as <what>.<channel>.<numbers>: a code, since a
@@ -83,6 +85,10 @@ func doneText(q url.Values) string {
 		return fmt.Sprintf("The address was not suppressed on %s.", o.channel)
 	case doneTest:
 		return fmt.Sprintf("The test is in the queue of %s.", o.channel)
+	case doneReplayed:
+		return admin.Plural(o.n, "webhook") + " will be read again within a second or two. What still cannot be read stays here."
+	case doneDropped:
+		return admin.Plural(o.n, "webhook") + " deleted."
 	case doneImported:
 		return fmt.Sprintf("%s added; on the list already: %s.", admin.Plural(o.n, "address"), admin.Thousands(int64(o.rest)))
 	}

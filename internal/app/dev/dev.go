@@ -40,6 +40,7 @@ type Server struct {
 	programs []program // ingest and admin among them
 	token    string
 	senders  catalog.Config
+	made     map[string]string // variables that the environment does not have, as keys that are good until the end
 	host     string
 	resolves bool     // a token of a sender's API is set
 	real     []string // channels whose messages go out, with their providers
@@ -78,7 +79,7 @@ const Loopback = "127.0.0.1"
 func New(ctx context.Context, env envconfig.Lookuper, host string, out io.Writer) (*Server, error) {
 	s := &Server{out: out, host: host}
 	values, real := defaults(env)
-	s.real = real
+	s.made, s.real = values, real
 	if senders := tokens(env); len(senders) > 0 {
 		s.resolves, values["RESOLVE_SENDERS"] = true, strings.Join(senders, ",")
 	}
@@ -226,9 +227,13 @@ func (s *Server) Curl() string {
 		s.IngestURL(), s.token, time.Now().Unix(), time.Now().UTC().Format(time.RFC3339))
 }
 
-// SendCommand is a command that posts a webhook of a sender's topic, in that sender's form.
+// SendCommand is a command that posts a webhook of a sender's topic, in that sender's form. A key of the environment is the shop's own, and not printed: the command
+// reads the same variable.
 func (s *Server) SendCommand(g *catalog.Guide, topic string) string {
-	command := fmt.Sprintf("ringup send --as %s --topic %s --url %s --key '%s'", g.Name, topic, s.IngestURL(), g.Keys(&s.senders).First().Reveal())
+	command := fmt.Sprintf("ringup send --as %s --topic %s --url %s", g.Name, topic, s.IngestURL())
+	if key, made := s.made[g.Variable]; made {
+		command += " --key '" + key + "'"
+	}
 	if g.Name == square.Name {
 		command = fmt.Sprintf("SQUARE_NOTIFICATION_URL='%s' ", s.senders.Square.NotificationURL) + command
 	}

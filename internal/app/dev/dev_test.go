@@ -24,6 +24,7 @@ import (
 	"ringup.dev/ringup/internal/event"
 	"ringup.dev/ringup/internal/provider/sandbox"
 	"ringup.dev/ringup/internal/redistest"
+	"ringup.dev/ringup/internal/sender/catalog"
 	"ringup.dev/ringup/internal/sender/generic"
 	"ringup.dev/ringup/test/emulator"
 )
@@ -62,6 +63,26 @@ func get(t *testing.T, url, accept string) (string, http.Header) {
 		t.Fatalf("%s: HTTP %d, %v", url, resp.StatusCode, err)
 	}
 	return string(body), resp.Header
+}
+
+// TestKeysOfTheShop: a key of the environment is not printed, and one that was made for now is.
+func TestKeysOfTheShop(t *testing.T) {
+	t.Parallel()
+	for _, g := range catalog.Guides {
+		for _, env := range []map[string]string{{}, {g.Variable: "the-key-of-a-real-shop"}} {
+			env["PORT"], env["ADMIN_PORT"], env["OPS_PORT"] = "0", "0", "0"
+			s, err := New(t.Context(), envconfig.MapLookuper(env), Loopback, io.Discard)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all := s.sendCommands()
+			own, _, _ := strings.Cut(all[strings.Index(all, "--as "+g.Name):], "\n")
+			if strings.Contains(all, "real-shop") || strings.Contains(own, "--key '") != (env[g.Variable] == "") {
+				t.Errorf("%s: %s", g.Name, all)
+			}
+			s.close()
+		}
+	}
 }
 
 // TestFirstMinutes does what a newcomer does: starts it, posts the documented sample, looks at the outbox.
