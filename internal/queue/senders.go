@@ -29,7 +29,7 @@ type Delivery struct {
 type Deliveries struct {
 	Sender  string
 	Latest  []Delivery       // those that were let in
-	Refused []Delivery       // those with a bad signature: strangers may make any number of them
+	Refused []Delivery       // those with a bad signature, and pings: strangers may make any number of them
 	Counts  map[string]int64 // of all of them, by outcome
 }
 

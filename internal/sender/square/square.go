@@ -95,6 +95,8 @@ func (s *square) Decode(d *sender.Delivery) (*sender.Reading, error) {
 	}
 	reading := &sender.Reading{Topic: body.Type.String(), Account: body.Merchant.String()}
 	switch reading.Topic {
+	case "":
+		return nil, &sender.MalformedError{Detail: "the webhook has no type"}
 	case "webhooks.test_notification":
 		reading.Skip = sender.SkipPing
 		return reading, nil
@@ -111,7 +113,7 @@ func (s *square) Decode(d *sender.Delivery) (*sender.Reading, error) {
 		return nil, &sender.MalformedError{Detail: "the payment has no id"}
 	}
 	said := fields.FirstTime(body.Created.Time(time.UTC), p.Updated.Time(time.UTC), d.At)
-	e, skip := p.event(said)
+	e, dated, skip := p.event(said)
 	if e == nil {
 		reading.Skip = skip
 		return reading, nil
@@ -121,5 +123,8 @@ func (s *square) Decode(d *sender.Delivery) (*sender.Reading, error) {
 	e.Sale.Test = strings.EqualFold(d.Header.Get(environmentHeader), "Sandbox")
 	value.Clean(e)
 	reading.Events = []*event.Event{e}
+	if !dated {
+		reading.Undated = []string{e.ID}
+	}
 	return reading, nil
 }

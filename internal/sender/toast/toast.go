@@ -71,7 +71,11 @@ func (s *toast) Decode(d *sender.Delivery) (*sender.Reading, error) {
 		return nil, &sender.MalformedError{Detail: err.Error()}
 	}
 	reading := &sender.Reading{Topic: body.Category.String(), Account: body.Details.Members.Restaurant.String()}
-	if reading.Topic != "order_updated" && reading.Topic != "channel_order_updated" {
+	switch reading.Topic {
+	case "order_updated", "channel_order_updated":
+	case "":
+		return nil, &sender.MalformedError{Detail: "the webhook has no eventCategory"}
+	default:
 		reading.Skip = sender.SkipTopic
 		return reading, nil
 	}
@@ -92,6 +96,9 @@ func (s *toast) Decode(d *sender.Delivery) (*sender.Reading, error) {
 		o.describe(e, n)
 		value.Clean(e)
 		reading.Events = append(reading.Events, e)
+		if n.at.IsZero() {
+			reading.Undated = append(reading.Undated, e.ID)
+		}
 	}
 	return reading, nil
 }
