@@ -13,6 +13,7 @@ import (
 	"ringup.dev/ringup/internal/inbound"
 	"ringup.dev/ringup/internal/queue"
 	"ringup.dev/ringup/internal/sender"
+	"ringup.dev/ringup/internal/store"
 )
 
 // Senders knows the senders of each store.
@@ -144,6 +145,9 @@ func (h *handler) one(ctx context.Context, e *event.Event, at time.Time, undated
 	if !h.sends(e) {
 		return statusTest, nil
 	}
+	if h.nobody(e) {
+		return outcomeNobody, nil
+	}
 	undated = undated && h.Kept != nil
 	if undated && h.wasSaid(ctx, e) {
 		return string(sender.SkipRepeat), nil
@@ -161,6 +165,12 @@ func (h *handler) one(ctx context.Context, e *event.Event, at time.Time, undated
 		h.say(ctx, e)
 	}
 	return statusAccepted, nil
+}
+
+// nobody reports whether an event has nobody to write to. It is not remembered then: the same may be said again by another topic, or a minute later, with the customer.
+func (h *handler) nobody(e *event.Event) bool {
+	return e.Customer.Phone == "" && e.Customer.Email == "" &&
+		!slices.ContainsFunc(h.Store.Channels, func(c store.Channel) bool { return len(c.Recipients) > 0 })
 }
 
 // meaning names an event among those that are said once.

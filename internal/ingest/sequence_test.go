@@ -24,7 +24,7 @@ func TestSequences(t *testing.T) {
 			[]string{"created", "fulfilled", "paid", "partial", "refunded/3.25"},
 		},
 		"woocommerce": {[]string{"order.created", "order.updated"}, []string{"created", "paid"}},
-		"stripe":      {[]string{"checkout.session.completed", "checkout.session.async_payment_succeeded", "charge.succeeded", "charge.refunded"}, []string{"paid", "refunded/650"}},
+		"stripe":      {[]string{"checkout.session.completed", "checkout.session.async_payment_succeeded", "charge.succeeded", "charge.captured", "charge.refunded"}, []string{"paid", "refunded/650"}},
 		"toast":       {[]string{"order_updated", "channel_order_updated"}, []string{"paid"}},
 		"square":      {[]string{"payment.created", "payment.updated"}, []string{"paid"}},
 	} {
@@ -121,8 +121,10 @@ func TestSaidOnce(t *testing.T) {
 	if got := post(fmt.Sprintf(order, 1, "+12025550143", 7)); got != "accepted" {
 		t.Errorf("another refund: %s", got)
 	}
-	if got := post(fmt.Sprintf(order, 2, "", 5)); got != "no_recipient" {
-		t.Errorf("nobody: %s", got)
+	for _, one := range []struct{ phone, want string }{{"", "no_recipient"}, {"+12025550143", "accepted"}, {"", "no_recipient"}, {"+12025550143", "repeat"}} {
+		if got := post(fmt.Sprintf(order, 2, one.phone, 5)); got != one.want {
+			t.Errorf("with the number %q: %s, want %s", one.phone, got, one.want)
+		}
 	}
 }
 

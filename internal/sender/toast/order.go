@@ -1,6 +1,7 @@
 package toast
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -15,6 +16,7 @@ type order struct {
 	GUID          fields.Text        `json:"guid"`
 	DisplayNumber fields.Text        `json:"displayNumber"`
 	Created       fields.Text        `json:"createdDate"`
+	Opened        fields.Text        `json:"openedDate"`
 	Modified      fields.Text        `json:"modifiedDate"`
 	VoidDate      fields.Text        `json:"voidDate"`
 	Voided        fields.Flag        `json:"voided"`
@@ -30,7 +32,9 @@ type check struct {
 	Tax            fields.Text                `json:"taxAmount"`
 	Total          fields.Text                `json:"totalAmount"`
 	PaymentStatus  fields.Text                `json:"paymentStatus"`
+	DisplayNumber  fields.Text                `json:"displayNumber"`
 	PaidDate       fields.Text                `json:"paidDate"`
+	ClosedDate     fields.Text                `json:"closedDate"`
 	TabName        fields.Text                `json:"tabName"`
 	Voided         fields.Flag                `json:"voided"`
 	Deleted        fields.Flag                `json:"deleted"`
@@ -128,10 +132,14 @@ func (o *order) changes(said time.Time) (all []change, skip sender.Skip) {
 			skip = sender.SkipRepeat
 		}
 	}
-	created := o.Created.Time(time.UTC)
+	created := fields.FirstTime(o.Created.Time(time.UTC), o.Opened.Time(time.UTC))
 	switch {
+	case len(all) > 0:
+		return distinct(all), ""
 	case paid:
-		return distinct(all), skip
+		return nil, skip
+	case !slices.ContainsFunc(o.Checks, check.holds): // a table that has just been seated
+		return nil, sender.SkipState
 	case !sender.Recent(created, said):
 		return nil, sender.SkipRepeat
 	}
@@ -157,6 +165,9 @@ func (o *order) only() *check {
 	}
 	return &o.Checks[0]
 }
+
+// holds reports whether something was ordered on a check.
+func (c check) holds() bool { return len(c.Selections) > 0 || value.Some(c.Total.Number()) }
 
 // isPaid reports whether a check is paid, now or before. One of nothing says nothing.
 func (c *check) isPaid() bool {
@@ -191,7 +202,7 @@ func (c *check) paidAt() time.Time {
 			at = one
 		}
 	}
-	return at
+	return fields.FirstTime(at, c.ClosedDate.Time(time.UTC))
 }
 
 // total returns what the customer paid. Toast's is without the tip.
@@ -240,6 +251,9 @@ func (o *order) describe(e *event.Event, n change) {
 		return
 	}
 	c := n.check
+	if e.Sale.OrderName == "" {
+		e.Sale.OrderName = c.DisplayNumber.String()
+	}
 	e.Sale.Tax = c.Tax.Number()
 	e.Sale.Tip = c.tips()
 	e.Sale.Total = c.total()

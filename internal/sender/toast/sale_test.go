@@ -61,8 +61,11 @@ func TestSales(t *testing.T) {
 		"a table that splits": {[]sendertest.Act{
 			act(0, nil, check(nil)), act(5*minute, nil, check(paid), check(object{"guid": "c2"})), act(6*minute, nil, check(paid), check(with(paid, object{"guid": "c2", "paidDate": when(6 * minute)}))),
 		}, []string{"created", "paid", "paid"}},
-		"voided":             {[]sendertest.Act{act(0, nil, check(nil)), act(9*minute, object{"voided": true, "voidDate": when(9 * minute)}, check(nil))}, []string{"cancelled", "created"}},
-		"not approved":       {[]sendertest.Act{act(0, object{"approvalStatus": "NEEDS_APPROVAL"}, check(nil)), act(minute, object{"approvalStatus": "NOT_APPROVED"}, check(nil))}, []string{"cancelled", "created"}},
+		"voided":       {[]sendertest.Act{act(0, nil, check(nil)), act(9*minute, object{"voided": true, "voidDate": when(9 * minute)}, check(nil))}, []string{"cancelled", "created"}},
+		"not approved": {[]sendertest.Act{act(0, object{"approvalStatus": "NEEDS_APPROVAL"}, check(nil)), act(minute, object{"approvalStatus": "NOT_APPROVED"}, check(nil))}, []string{"cancelled", "created"}},
+		"a table that is seated, and then orders": {[]sendertest.Act{
+			act(0, nil, check(object{"selections": list{}, "totalAmount": 0, "amount": 0, "taxAmount": 0, "customer": nil})), act(9*minute, nil, check(nil)),
+		}, []string{"created"}},
 		"deleted":            {[]sendertest.Act{act(0, object{"deleted": true}, check(nil))}, nil},
 		"of nothing":         {[]sendertest.Act{act(0, nil, check(with(paid, object{"totalAmount": 0.0, "amount": 0.0, "payments": list{}})))}, []string{"created"}},
 		"paid in no time":    {[]sendertest.Act{act(5*minute, nil, check(with(paid, object{"paidDate": nil, "payments": list{with(card, object{"paidDate": nil})}})))}, []string{"paid"}},
