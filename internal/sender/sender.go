@@ -74,7 +74,7 @@ const RecentWindow = 6 * time.Hour
 const SaidWindow = 90 * 24 * time.Hour
 
 // ImportWindow is how long before it was entered into the sender's system a sale may have happened: a till that was offline, a marketplace that is read once per
-// day. What is older was moved from another system, and its customer was told then.
+// day. Older sales were moved from another system, and their customers were told then.
 const ImportWindow = 48 * time.Hour
 
 // Recent reports whether something had happened within RecentWindow when the sender said so. That is the time of the webhook or of the edit, and not of its

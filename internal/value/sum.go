@@ -44,5 +44,5 @@ func Zero(amount string) bool { return amount != "" && strings.Trim(amount, "-0.
 // Some reports whether there is a plain decimal that is not 0.
 func Some(amount string) bool { return strings.Trim(amount, "-0.") != "" }
 
-// Equal reports whether two plain decimals are the same number; "" is none.
+// Equal reports whether two plain decimals are the same number; false where one is missing.
 func Equal(a, b string) bool { return a != "" && b != "" && Zero(Sum(a, Minus(b))) }

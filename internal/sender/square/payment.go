@@ -58,6 +58,14 @@ func (m *money) plain() string {
 	return value.Minor(m.Amount.String(), currency)
 }
 
+// total returns what the customer paid.
+func (p *payment) total() string {
+	if total := p.Total.Members.plain(); total != "" {
+		return total
+	}
+	return value.Sum(p.Amount.Members.plain(), p.Tip.Members.plain())
+}
+
 // paidAt returns when the payment was completed; the zero time where that is not said, as of one that is captured later than it was made, and of a bank's, which takes
 // days.
 func (p *payment) paidAt() time.Time {
@@ -80,7 +88,7 @@ func (p *payment) event(said time.Time) (e *event.Event, dated bool, skip sender
 	switch back := p.Refunded.Members.plain(); {
 	case value.Some(back):
 		e = &event.Event{ID: "refunded/" + back, Type: event.RefundComplete, At: fields.FirstTime(p.Updated.Time(time.UTC), said)}
-	case value.Zero(p.Total.Members.plain()): // there is nothing to thank for, and no order to tell of
+	case value.Zero(p.total()): // there is nothing to thank for, and no order to tell of
 		return nil, false, sender.SkipState
 	case !sender.Recent(paid, said):
 		return nil, false, sender.SkipRepeat
@@ -97,7 +105,7 @@ func (p *payment) describe(e *event.Event) {
 	card := p.CardDetails.Members.Card.Members
 	e.Sale = event.Sale{
 		TransactionID: p.ID.String(), OrderID: p.OrderID.String(), OrderName: p.ReceiptNumber.String(), Status: "paid", Currency: currency,
-		Tip: p.Tip.Members.plain(), Total: p.Total.Members.plain(), ReceiptURL: p.ReceiptURL.String(),
+		Tip: p.Tip.Members.plain(), Total: p.total(), ReceiptURL: p.ReceiptURL.String(),
 		Payment: event.Payment{Brand: card.Brand.String()},
 	}
 	e.Sale.Payment.LastFour, _ = value.LastFour(card.LastFour.String())

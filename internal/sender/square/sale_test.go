@@ -50,6 +50,7 @@ func TestSales(t *testing.T) {
 			act("payment.created", 0, object{"status": "APPROVED"}), act("payment.updated", 0, nil), act("payment.updated", minute, object{"processing_fee": []any{}}),
 			act("payment.updated", 20*minute, object{"refunded_money": money(500)}), act("payment.updated", 30*minute, object{"refunded_money": money(2150)}),
 		}, []string{"paid", "refunded/5.00", "refunded/21.50"}},
+		"without a total":                  {[]sendertest.Act{act("payment.updated", 0, object{"total_money": nil})}, []string{"paid"}},
 		"in cash":                          {[]sendertest.Act{act("payment.created", 0, object{"source_type": "CASH", "delay_action": nil, "card_details": nil}), act("payment.updated", 0, object{"source_type": "CASH", "delay_action": nil, "card_details": nil})}, []string{"paid"}},
 		"a fee weeks later":                {[]sendertest.Act{act("payment.updated", 0, nil), act("payment.updated", 400*time.Hour, object{"processing_fee": []any{}})}, []string{"paid"}},
 		"from a bank account":              {[]sendertest.Act{act("payment.created", 0, object{"status": "PENDING", "source_type": "BANK_ACCOUNT", "card_details": nil}), act("payment.updated", 90*time.Hour, object{"source_type": "BANK_ACCOUNT", "card_details": nil, "delay_action": nil})}, []string{"paid"}},

@@ -41,17 +41,18 @@ func (o *order) changes(created bool, said time.Time) (all []change, skip sender
 	fresh := !paid.IsZero() && sender.Recent(paid, said)
 	imported := !made.IsZero() && said.Sub(made) > sender.ImportWindow
 	placed := change{event.OrderCreate, "created", status, made}
+	further, found := o.progress(status, created, fresh, said)
 	switch {
 	case over:
 	case fresh && value.Zero(o.Total.Number()): // it was free
 		all = append(all, placed)
 	case fresh:
 		all = append(all, change{event.PaymentComplete, "paid", "paid", paid})
-	case created && paid.IsZero() && !imported:
+	case created && paid.IsZero() && !imported && !found: // otherwise its status says more
 		all = append(all, placed)
 	}
-	if n, found := o.progress(status, created, fresh, said); found {
-		all = append(all, n)
+	if found {
+		all = append(all, further)
 	}
 	if sum := o.refunded(); sum != "" && !created {
 		all = append(all, change{state: event.RefundComplete, meaning: "refunded/" + sum, status: o.refundStatus(sum)})

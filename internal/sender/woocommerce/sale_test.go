@@ -83,11 +83,12 @@ func TestSales(t *testing.T) {
 		"cash on delivery": {[]sendertest.Act{
 			act("created", 0, object{"status": "processing"}), act("updated", 50*time.Hour, with(done, object{"date_paid_gmt": stamp(50 * time.Hour)})),
 		}, []string{"created", "paid"}},
-		"at a till":  {[]sendertest.Act{act("updated", 0, object{"status": "pos-open"}), act("created", 0, with(done, object{"date_completed_gmt": stamp(0), "date_paid_gmt": stamp(0)}))}, []string{"paid"}},
-		"a download": {[]sendertest.Act{act("created", 0, with(paid, object{"status": "completed", "date_completed_gmt": stamp(2 * minute)}))}, []string{"paid"}},
-		"free":       {[]sendertest.Act{act("created", 0, with(paid, object{"total": "0.00"})), act("updated", 3*minute, with(paid, object{"total": "0.00"}))}, []string{"created"}},
-		"a draft":    {[]sendertest.Act{act("updated", 0, object{"status": "checkout-draft"})}, nil},
-		"restocked":  {[]sendertest.Act{act("created", 0, paid), act("updated", 5*minute, with(paid, object{"refunds": refunds("-0.00")}))}, []string{"paid"}},
+		"at a till":                       {[]sendertest.Act{act("updated", 0, object{"status": "pos-open"}), act("created", 0, with(done, object{"date_completed_gmt": stamp(0), "date_paid_gmt": stamp(0)}))}, []string{"paid"}},
+		"done before the webhook is made": {[]sendertest.Act{act("created", 0, object{"status": "completed", "date_completed_gmt": stamp(0)})}, []string{"completed"}},
+		"a download":                      {[]sendertest.Act{act("created", 0, with(paid, object{"status": "completed", "date_completed_gmt": stamp(2 * minute)}))}, []string{"paid"}},
+		"free":                            {[]sendertest.Act{act("created", 0, with(paid, object{"total": "0.00"})), act("updated", 3*minute, with(paid, object{"total": "0.00"}))}, []string{"created"}},
+		"a draft":                         {[]sendertest.Act{act("updated", 0, object{"status": "checkout-draft"})}, nil},
+		"restocked":                       {[]sendertest.Act{act("created", 0, paid), act("updated", 5*minute, with(paid, object{"refunds": refunds("-0.00")}))}, []string{"paid"}},
 		"a plug-in's status": {[]sendertest.Act{
 			act("created", 0, object{"status": "pre-ordered"}), act("updated", 2*minute, with(paid, object{"status": "wc-packing"})), act("updated", 30*minute, with(paid, object{"status": "wc-with-courier"})),
 		}, []string{"created", "paid", "status/with-courier"}},
