@@ -52,9 +52,7 @@ func (s *toast) Verify(d *sender.Delivery) error {
 	var e struct {
 		Timestamp fields.Text `json:"timestamp"`
 	}
-	if fields.Decode(d.Body, &e) != nil {
-		return &sender.UnauthorizedError{Detail: "the body has no timestamp, which is a part of what " + signatureHeader + " signs"}
-	}
+	_ = fields.Decode(d.Body, &e) // a body without one can only be signed alone
 	for _, text := range given {
 		signature, err := base64.StdEncoding.DecodeString(text)
 		if err != nil || !sender.Signed(sha256.New, s.keys, signature, d.Body, []byte(e.Timestamp.String())) {
