@@ -27,9 +27,9 @@ func Sum(amounts ...string) string {
 	return total.FloatString(places)
 }
 
-// Minus returns a plain decimal with the other sign; "" for "".
+// Minus returns a plain decimal with the other sign, which a zero has not; "" for "".
 func Minus(amount string) string {
-	if positive, negative := strings.CutPrefix(amount, "-"); negative || amount == "" {
+	if positive, negative := strings.CutPrefix(amount, "-"); negative || !Some(amount) {
 		return positive
 	}
 	return "-" + amount

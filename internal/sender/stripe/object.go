@@ -136,7 +136,7 @@ func (o *object) completed() (n change, skip sender.Skip) {
 		return n, sender.SkipState
 	case o.PaymentStatus.String() == "unpaid":
 		return change{event.OrderCreate, "created", "pending"}, ""
-	case o.PaymentStatus.String() == "no_payment_required":
+	case o.PaymentStatus.String() == "no_payment_required", value.Zero(o.AmountTotal.Number()):
 		return change{event.OrderCreate, "created", "confirmed"}, ""
 	}
 	return change{event.PaymentComplete, "paid", "paid"}, ""

@@ -69,6 +69,7 @@ func TestSales(t *testing.T) {
 		}, want: []string{"paid"}},
 		"an abandoned cart": {acts: []sendertest.Act{act("checkout.session.expired", 0, unpaid)}},
 		"free":              {acts: []sendertest.Act{act("checkout.session.completed", 0, with(session, object{"payment_status": "no_payment_required", "amount_total": 0, "payment_intent": nil}))}, want: []string{"created"}},
+		"free by a coupon":  {acts: []sendertest.Act{act("checkout.session.completed", 0, with(session, object{"amount_total": 0, "payment_intent": nil}))}, want: []string{"created"}},
 		"a card to be kept": {acts: []sendertest.Act{act("checkout.session.completed", 0, object{"id": "cs_2", "mode": "setup", "payment_status": "no_payment_required", "amount_total": nil, "currency": nil})}},
 		"at a Terminal":     {acts: []sendertest.Act{act("charge.succeeded", 0, terminal), act("payment_intent.succeeded", 0, intent)}, want: []string{"paid"}},
 		"in a restaurant, with the tip later": {acts: []sendertest.Act{

@@ -158,16 +158,25 @@ func distinct(all []change) (out []change) {
 	return out
 }
 
-// only returns the order's check where it has one; nil where it has none, or several, whose customers may be different people.
-func (o *order) only() *check {
-	if len(o.Checks) != 1 {
-		return nil
+// only returns the order's check where it has one that stands; nil where it has none, or several, whose customers may be different people.
+func (o *order) only() (one *check) {
+	for i := range o.Checks {
+		c := &o.Checks[i]
+		if bool(c.Deleted) || bool(c.Voided) && !bool(o.Voided) { // of a voided order, they all are
+			continue
+		}
+		if one != nil {
+			return nil
+		}
+		one = c
 	}
-	return &o.Checks[0]
+	return one
 }
 
 // holds reports whether something was ordered on a check.
-func (c check) holds() bool { return len(c.Selections) > 0 || value.Some(c.Total.Number()) }
+func (c check) holds() bool {
+	return !bool(c.Deleted) && (len(c.Selections) > 0 || value.Some(c.Total.Number()))
+}
 
 // isPaid reports whether a check is paid, now or before. One of nothing says nothing.
 func (c *check) isPaid() bool {

@@ -116,6 +116,30 @@ func TestReceipts(t *testing.T) {
 	}
 }
 
+// TestOneCheck: an order's customer is that of its only check, beside which others may have been deleted or voided.
+func TestOneCheck(t *testing.T) {
+	t.Parallel()
+	other := check(object{"guid": "c2", "customer": object{"firstName": "Jo", "phone": "2025550182"}})
+	for name, tt := range map[string]struct {
+		order  object
+		checks list
+		want   string
+	}{
+		"one": {nil, list{check(nil)}, "Iris"}, "another is deleted": {nil, list{with(other, object{"deleted": true}), check(nil)}, "Iris"},
+		"another is voided": {nil, list{check(nil), with(other, object{"voided": true})}, "Iris"}, "two": {nil, list{check(nil), other}, ""},
+		"a voided order": {object{"voided": true, "voidDate": when(0)}, list{check(object{"voided": true})}, "Iris"},
+	} {
+		body, err := json.Marshal(act(0, tt.order, tt.checks...).Body(sendertest.Now))
+		if err != nil {
+			t.Fatal(err)
+		}
+		reading, err := ours().Decode(&sender.Delivery{Body: body, At: sendertest.Now})
+		if err != nil || len(reading.Events) != 1 || reading.Events[0].Customer.Name != tt.want {
+			t.Errorf("%s: %s", name, sendertest.Text(reading, err))
+		}
+	}
+}
+
 // TestForms: what names no category, or no order, is none of Toast's; other categories are no fault.
 func TestForms(t *testing.T) {
 	t.Parallel()
