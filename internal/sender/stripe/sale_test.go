@@ -75,6 +75,10 @@ func TestSales(t *testing.T) {
 		"in a restaurant, with the tip later": {acts: []sendertest.Act{
 			act("charge.succeeded", 0, with(terminal, object{"captured": false, "amount_captured": 0})), act("charge.captured", time.Hour, terminal), act("payment_intent.succeeded", time.Hour, intent),
 		}, want: []string{"paid"}},
+		"less is taken than was held, and some of it paid back": {acts: []sendertest.Act{
+			act("charge.captured", 0, with(terminal, object{"amount": 5000, "amount_refunded": 2065})), act("charge.refunded", 0, with(terminal, object{"amount": 5000, "amount_refunded": 2065})),
+			act("charge.refunded", time.Hour, with(terminal, object{"amount": 5000, "amount_refunded": 2565})),
+		}, want: []string{"paid", "refunded/500"}},
 		"a hold that is let go": {acts: []sendertest.Act{act("charge.succeeded", 0, with(terminal, object{"captured": false})), act("charge.expired", 0, with(terminal, object{"captured": false}))}},
 		"a renewal of a subscription": {true, []sendertest.Act{
 			act("invoice.paid", 0, object{"id": "in_1"}), act("charge.succeeded", 0, charge), act("payment_intent.succeeded", 0, intent), act("customer.subscription.updated", 0, object{"id": "sub_1"}),
@@ -116,7 +120,10 @@ func TestReceipts(t *testing.T) {
 			return e.Sale.Currency == "EUR" && e.Sale.Refunded == "" && e.Sale.Status == "partially_refunded"
 		}},
 		"less was taken than was held": {"charge.captured", with(terminal, object{"amount": 5000}), func(e *event.Event) bool { return e.Sale.Total == "29.35" }},
-		"a tip":                        {"payment_intent.succeeded", with(intent, object{"amount_details": object{"tip": object{"amount": 400}}}), func(e *event.Event) bool { return e.Sale.Tip == "4.00" && e.Sale.Total == "29.35" }},
+		"of which some was paid back": {"charge.refunded", with(terminal, object{"amount": 5000, "amount_refunded": 2565}), func(e *event.Event) bool {
+			return e.Sale.Total == "29.35" && e.Sale.Refunded == "5.00" && e.Sale.Status == "partially_refunded"
+		}},
+		"a tip": {"payment_intent.succeeded", with(intent, object{"amount_details": object{"tip": object{"amount": 400}}}), func(e *event.Event) bool { return e.Sale.Tip == "4.00" && e.Sale.Total == "29.35" }},
 		"an intent of an older version": {"payment_intent.succeeded", with(intent, object{"receipt_email": nil, "charges": object{"data": []any{with(charge, object{"receipt_url": "https://pay.example.com/r"})}}}),
 			func(e *event.Event) bool {
 				return e.Customer.Email == "omar@example.com" && e.Sale.Payment.LastFour == "1111" && e.Sale.ReceiptURL == "https://pay.example.com/r"
