@@ -153,8 +153,8 @@ func (o *object) charged() fields.Text {
 	return o.Amount
 }
 
-// paidBack returns how much of a charge was paid back so far, in the smallest unit. What was held and not taken counts as refunded, too: of 20675, 20300 were captured and 375 refunded
-// (woocommerce/woocommerce-gateway-stripe #1073). Nobody paid that.
+// paidBack returns how much of a charge was paid back so far, in the smallest unit. Stripe counts the part of an authorization that was not captured, too: of 20675, 20300 were captured and 375 refunded
+// (woocommerce/woocommerce-gateway-stripe #1073). Nobody paid those.
 func (o *object) paidBack() string {
 	back, captured := o.AmountRefunded.Number(), o.AmountCaptured.Number()
 	released := value.Sum(o.Amount.Number(), value.Minus(captured))
