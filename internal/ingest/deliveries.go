@@ -14,13 +14,16 @@ import (
 	"ringup.dev/ringup/internal/sender"
 )
 
-// Kept stores the latest deliveries of senders, and the webhooks that could not be read. Errors: queue.ErrUnavailable.
+// Kept stores the latest deliveries of senders, the webhooks that could not be read, and what was said once. Errors: queue.ErrUnavailable.
 type Kept interface {
 	SetAside(context.Context, *queue.SetAside) error
 	NoteDeliveries(context.Context, *queue.Deliveries) error
 	// NextReplay returns the next webhook that is to be read again; nil for none. It is set aside until EndReplay.
 	NextReplay(context.Context) (*queue.SetAside, error)
 	EndReplay(ctx context.Context, id string) error
+	// Said reports whether an event was said, and Say remembers for a time that it was.
+	Said(ctx context.Context, event string) (bool, error)
+	Say(ctx context.Context, event string, keep time.Duration) error
 }
 
 const (

@@ -145,10 +145,11 @@ type accepted struct {
 	Stale   []queue.Stale    `json:"stale,omitempty"`
 }
 
-// The statuses of webhooks that lead to no message: of a test order, and of an event that is older than another one of its sale.
+// The statuses of webhooks. A test order leads to no message, and neither does an event that is older than another one of its sale.
 const (
-	statusTest  = "test"
-	statusStale = "stale"
+	statusAccepted = "accepted"
+	statusTest     = "test"
+	statusStale    = "stale"
 )
 
 // code returns the HTTP status of the answer. 202 is a promise to send.
@@ -324,7 +325,7 @@ func (h *handler) enqueue(ctx context.Context, e *event.Event, at time.Time, coa
 	case err != nil: // to send it again would not help
 		return nil, fmt.Errorf("webhook %q: %w", e.ID, err)
 	}
-	answer := &accepted{ID: e.ID, Status: "accepted", Jobs: acceptance.Jobs, Skipped: acceptance.Skipped, Stale: acceptance.Stale}
+	answer := &accepted{ID: e.ID, Status: statusAccepted, Jobs: acceptance.Jobs, Skipped: acceptance.Skipped, Stale: acceptance.Stale}
 	if acceptance.Duplicate {
 		answer.Status = "duplicate"
 	} else {

@@ -2,12 +2,17 @@ package ingest
 
 import (
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -169,6 +174,54 @@ func TestSetAside(t *testing.T) {
 	r.handler.inner.note(t.Context())
 	if latest := r.state("shopify").Latest; len(latest) != 4 || latest[0].Outcome != "accepted" || latest[0].Why != "replay of "+one.ID {
 		t.Errorf("%+v", latest)
+	}
+}
+
+// TestUnknownForms: whatever a sender signs, of no form that is known, is answered 200, set aside whole, and counted.
+func TestUnknownForms(t *testing.T) {
+	t.Parallel()
+	r := openReal(t)
+	sign := func(parts ...string) string {
+		mac := hmac.New(sha256.New, []byte(shopKey))
+		mac.Write([]byte(strings.Join(parts, "")))
+		return string(mac.Sum(nil))
+	}
+	encoded := func(parts ...string) []string {
+		return []string{base64.StdEncoding.EncodeToString([]byte(sign(parts...)))}
+	}
+	now := fmt.Sprint(time.Now().Unix())
+	headers := map[string]func(string) http.Header{
+		"shopify": func(b string) http.Header {
+			return http.Header{"X-Shopify-Hmac-Sha256": encoded(b), "X-Shopify-Topic": {"orders/paid"}}
+		},
+		"woocommerce": func(b string) http.Header {
+			return http.Header{"X-Wc-Webhook-Signature": encoded(b), "X-Wc-Webhook-Topic": {"order.updated"}}
+		},
+		"square": func(b string) http.Header { return http.Header{"X-Square-Hmacsha256-Signature": encoded(squareURL, b)} },
+		"stripe": func(b string) http.Header {
+			return http.Header{"Stripe-Signature": {"t=" + now + ",v1=" + hex.EncodeToString([]byte(sign(now, ".", b)))}}
+		},
+		"toast": func(b string) http.Header { return http.Header{"Toast-Signature": encoded(b)} },
+	}
+	for _, g := range catalog.Guides {
+		set := 0
+		for _, body := range []string{"not JSON", "[]", "{}", `{"order":{"id":7}}`, "null", `"text"`, "<order/>", `{"id":`, "\xff\x00"} {
+			resp := request(t, r.url+g.Path(), body, headers[g.Name](body))
+			all, err := r.store.Aside(t.Context())
+			if err != nil || resp.StatusCode != http.StatusOK || len(all) == 0 {
+				t.Fatalf("%s, %q: HTTP %d, %v", g.Name, body, resp.StatusCode, err)
+			}
+			if !slices.ContainsFunc(all, func(one queue.SetAside) bool {
+				kept, err := r.store.AsideBody(t.Context(), one.ID)
+				return err == nil && string(kept) == body && one.Sender == g.Name
+			}) {
+				t.Errorf("%s, %q is not set aside", g.Name, body)
+			}
+			set++
+		}
+		if got := outcomes(t, r.registry); !strings.Contains(got, fmt.Sprintf("%s malformed %d", g.Name, set)) {
+			t.Errorf("%s: counted %s", g.Name, got)
+		}
 	}
 }
 

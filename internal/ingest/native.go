@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -12,6 +13,7 @@ import (
 	"ringup.dev/ringup/internal/inbound"
 	"ringup.dev/ringup/internal/queue"
 	"ringup.dev/ringup/internal/sender"
+	"ringup.dev/ringup/internal/store"
 )
 
 // Senders knows the senders of each store.
@@ -60,7 +62,9 @@ func (h *handler) native(w http.ResponseWriter, r *http.Request) {
 		reading.reply().Write(w)
 		proven = reading.Skip != sender.SkipPing // some senders do not sign those
 		noted.Topic, noted.Events, noted.Why = reading.Topic, ids(reading.Events), reading.aside
-		h.Log.Info("webhook "+outcome, "sender", name, "topic", reading.Topic, "webhook", noted.Events, "took", time.Since(start))
+		if outcome != string(sender.SkipPing) || h.logged.Allow(clientOf(r)) { // some pings are not signed
+			h.Log.Info("webhook "+outcome, "sender", name, "topic", reading.Topic, "webhook", noted.Events, "took", time.Since(start))
+		}
 	}
 	if h.Kept != nil {
 		h.latest.add(name, noted, proven)
@@ -107,7 +111,7 @@ func (h *handler) take(r *http.Request, from sender.Sender, d *sender.Delivery) 
 	return &taken{Reading: reading}, outcome, err
 }
 
-// told decodes a webhook that was verified, and puts its messages into the queue. The outcome is that of its last event. Errors: *sender.MalformedError,
+// told decodes a webhook that was verified, and puts its messages into the queue. The outcome is accepted where one of its events is, and otherwise that of the last. Errors: *sender.MalformedError,
 // *inbound.Problem, and any other for a fault of ours.
 func (h *handler) told(ctx context.Context, from sender.Sender, d *sender.Delivery) (*sender.Reading, string, error) {
 	reading, err := h.read(ctx, from, d)
@@ -116,10 +120,14 @@ func (h *handler) told(ctx context.Context, from sender.Sender, d *sender.Delive
 	}
 	outcome := string(reading.Skip)
 	for _, e := range reading.Events {
-		if outcome, err = h.one(ctx, e, d.At); err != nil {
+		of, err := h.one(ctx, e, d.At, slices.Contains(reading.Undated, e.ID))
+		if err != nil {
 			return nil, "", err
 		}
-		h.webhooks.WithLabelValues(string(e.Type), outcome).Inc()
+		h.webhooks.WithLabelValues(string(e.Type), of).Inc()
+		if outcome != statusAccepted {
+			outcome = of
+		}
 	}
 	return reading, outcome, nil
 }
@@ -142,19 +150,61 @@ func (h *handler) read(ctx context.Context, from sender.Sender, d *sender.Delive
 	return reading, nil
 }
 
-// one puts the messages of one event of a webhook, which came at a time, into the queue. A repeat of the webhook finds the events that were there already.
-func (h *handler) one(ctx context.Context, e *event.Event, at time.Time) (outcome string, err error) {
+// one puts the messages of one event of a webhook, which came at a time, into the queue. A repeat of the webhook finds the events that were there already; of an event
+// without a time of its own, also long after.
+func (h *handler) one(ctx context.Context, e *event.Event, at time.Time, undated bool) (outcome string, err error) {
 	if !h.sends(e) {
 		return statusTest, nil
+	}
+	if h.nobody(e) {
+		return outcomeNobody, nil
+	}
+	undated = undated && h.Kept != nil
+	if undated && h.wasSaid(ctx, e) {
+		return string(sender.SkipRepeat), nil
 	}
 	answer, err := h.enqueue(ctx, e, happened(e, at), h.Config.Coalesce.Native)
 	switch {
 	case err != nil:
 		return "", err
-	case answer.Status == "accepted" && len(answer.Jobs) == 0:
+	case answer.Status != statusAccepted:
+		return answer.Status, nil
+	case len(answer.Jobs) == 0:
 		return outcomeNobody, nil
 	}
-	return answer.Status, nil
+	if undated {
+		h.say(ctx, e)
+	}
+	return statusAccepted, nil
+}
+
+// nobody reports whether an event has nobody to write to. It is not remembered then: the same may be said again by another topic, or a minute later, with the customer.
+func (h *handler) nobody(e *event.Event) bool {
+	return e.Customer.Phone == "" && e.Customer.Email == "" &&
+		!slices.ContainsFunc(h.Store.Channels, func(c store.Channel) bool { return len(c.Recipients) > 0 })
+}
+
+// meaning names an event among those that are said once.
+func meaning(e *event.Event) string { return e.Key() + "\x00" + string(e.Type) }
+
+// wasSaid reports whether an event was said before. Where that cannot be known, it was not: deduplication still is there.
+func (h *handler) wasSaid(ctx context.Context, e *event.Event) bool {
+	ctx, cancel := context.WithTimeout(ctx, enqueueTimeout)
+	defer cancel()
+	said, err := h.Kept.Said(ctx, meaning(e))
+	if err != nil {
+		h.Log.Warn("earlier events not read", "webhook", e.ID, "error", err)
+	}
+	return said
+}
+
+// say remembers an event whose messages are in the queue. Where it cannot, an edit of the sale after DEDUPE_TTL says it again.
+func (h *handler) say(ctx context.Context, e *event.Event) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), enqueueTimeout)
+	defer cancel()
+	if err := h.Kept.Say(ctx, meaning(e), sender.SaidWindow); err != nil {
+		h.Log.Warn("event not remembered", "webhook", e.ID, "error", err)
+	}
 }
 
 func ids(events []*event.Event) []string {

@@ -126,6 +126,8 @@ func senderCalls(store *Store) map[string]func(context.Context) error {
 		"DropAside":      func(ctx context.Context) error { _, err := store.DropAside(ctx, nil); return err },
 		"NextReplay":     func(ctx context.Context) error { _, err := store.NextReplay(ctx); return err },
 		"EndReplay":      func(ctx context.Context) error { return store.EndReplay(ctx, "a") },
+		"Said":           func(ctx context.Context) error { _, err := store.Said(ctx, "e"); return err },
+		"Say":            func(ctx context.Context) error { return store.Say(ctx, "e", time.Hour) },
 		"NoteDeliveries": func(ctx context.Context) error { return store.NoteDeliveries(ctx, &queue.Deliveries{Sender: "s"}) },
 		"Senders":        func(ctx context.Context) error { _, err := store.Senders(ctx); return err },
 	}

@@ -3,6 +3,8 @@ package redisstore
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"maps"
@@ -43,6 +45,12 @@ func (s *Store) senderKeys() senderKeys {
 // latest and refused are lists of deliveries, the latest first.
 func (k *senderKeys) latest(sender string) string  { return k.base + ":latest:" + sender }
 func (k *senderKeys) refused(sender string) string { return k.base + ":refused:" + sender }
+
+// said is the key of an event that was said: a hash, since ids are long.
+func (k *senderKeys) said(event string) string {
+	sum := sha256.Sum256([]byte(event))
+	return k.base + ":said:" + hex.EncodeToString(sum[:16])
+}
 
 // asideArgs are the arguments of aside.lua.
 type asideArgs struct {
@@ -187,6 +195,19 @@ func (s *Store) NextReplay(ctx context.Context) (*queue.SetAside, error) {
 func (s *Store) EndReplay(ctx context.Context, id string) error {
 	_, err := s.DropAside(ctx, []string{id})
 	return err
+}
+
+// Said reports whether an event was said, by Say, and is remembered. Errors: queue.ErrUnavailable.
+func (s *Store) Said(ctx context.Context, event string) (bool, error) {
+	k := s.senderKeys()
+	n, err := s.client.Exists(ctx, k.said(event)).Result()
+	return n > 0, unavailable(err)
+}
+
+// Say remembers for a time that an event was said. Errors: queue.ErrUnavailable.
+func (s *Store) Say(ctx context.Context, event string, keep time.Duration) error {
+	k := s.senderKeys()
+	return unavailable(s.client.Set(ctx, k.said(event), 1, keep).Err())
 }
 
 // notedArgs are the arguments of noted.lua.

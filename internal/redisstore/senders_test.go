@@ -232,3 +232,24 @@ func TestDeliveries(t *testing.T) {
 		t.Errorf("%d, %d of them accepted", len(shopify.Latest), accepted)
 	}
 }
+
+// TestSaid: an event that was said is known for as long as it was asked for, and no other is.
+func TestSaid(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]Config{"one Redis": url(redistest.Start(t).Addr()), "a cluster": {Addrs: redistest.StartCluster(t)}} {
+		s := open(t, c, nil)
+		long := "woocommerce/" + strings.Repeat("x", 500) + "/refunded/5.00"
+		if err := s.Say(t.Context(), long, time.Hour); err != nil {
+			t.Fatal(err)
+		}
+		for event, want := range map[string]bool{long: true, long + "0": false, "": false} {
+			if said, err := s.Said(t.Context(), event); said != want || err != nil {
+				t.Errorf("%s: %.60q: %t, %v", name, event, said, err)
+			}
+		}
+		k := s.senderKeys()
+		if left, err := s.client.TTL(t.Context(), k.said(long)).Result(); err != nil || left <= 59*time.Minute || left > time.Hour {
+			t.Errorf("%s: %s, %v", name, left, err)
+		}
+	}
+}

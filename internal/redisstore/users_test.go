@@ -79,6 +79,12 @@ func TestUsersInACluster(t *testing.T) {
 	if err := errors.Join(ingest.Sweeper(prometheus.NewRegistry()).sweep(t.Context(), message.SMS, true), ingest.restoreAll(t.Context(), message.SMS)); err != nil {
 		t.Errorf("a sweep: %v", err)
 	}
+	_, said := ingest.Said(t.Context(), "shopify/shop/1/paid")
+	_, next := ingest.NextReplay(t.Context())
+	if err := errors.Join(said, next, ingest.Say(t.Context(), "shopify/shop/1/paid", time.Hour), ingest.SetAside(t.Context(), &queue.SetAside{ID: "1"}), ingest.EndReplay(t.Context(), "1"),
+		ingest.NoteDeliveries(t.Context(), &queue.Deliveries{Sender: "shopify", Counts: map[string]int64{"accepted": 1}})); err != nil {
+		t.Errorf("senders' webhooks: %v", err)
+	}
 	admins := as("admin")
 	if n, err := admins.Suppress(t.Context(), []suppress.Entry{{Channel: message.SMS, Address: "+15550100001", Why: suppress.Operator}}); err != nil || n != 1 {
 		t.Errorf("an operator's entry: %d, %v", n, err)

@@ -53,6 +53,9 @@ type Reading struct {
 	Topic   string // in the sender's words, as orders/paid; not checked
 	Account string // the shop, in the sender's words; not checked
 	Events  []*event.Event
+	// Undated are the ids of the events whose body does not say when they happened, as a refund of WooCommerce: an edit of the sale a week later says the same again,
+	// and nothing in it tells the two apart. They are remembered for SaidWindow.
+	Undated []string
 	Skip    Skip // "" where there is an event
 	// Reply is the sender's handshake. The zero value is the usual answer: 200 with an empty body.
 	Reply inbound.Reply
@@ -67,7 +70,7 @@ const (
 	SkipTopic  Skip = "topic"    // a topic that is not known, or that says nothing to a customer
 	SkipState  Skip = "state"    // a sale in a state that says nothing to a customer, as one that is not paid yet
 	SkipIDs    Skip = "ids_only" // only ids, and the store has no key to fetch the rest with
-	SkipRepeat Skip = "repeat"   // it happened longer ago than RecentWindow: the sale was edited since
+	SkipRepeat Skip = "repeat"   // it was told before, or happened too long ago: the sale was edited, or entered, since
 )
 
 // UnauthorizedError is the refusal of a delivery. Its text says which step failed, and nothing about a key.
@@ -83,6 +86,13 @@ func (e *MalformedError) Error() string { return e.Detail }
 // RecentWindow is how long after it happened a state of a sale is told to its customer. Senders post a sale again with each edit, paid or refunded as it is;
 // deduplication alone would let it through once DEDUPE_TTL is over.
 const RecentWindow = 6 * time.Hour
+
+// SaidWindow is for how long an event that has no time of its own is told once. A sale is rarely edited later than that.
+const SaidWindow = 90 * 24 * time.Hour
+
+// ImportWindow is how long before it was entered into the sender's system a sale may have happened: a till that was offline, a marketplace that is read once per
+// day. Older sales were moved from another system, and their customers were told then.
+const ImportWindow = 48 * time.Hour
 
 // Recent reports whether something had happened within RecentWindow when the sender said so. That is the time of the webhook or of the edit, and not of its
 // delivery: a delivery may be repeated for days. What has no time is recent: deduplication is all there is then.

@@ -54,3 +54,26 @@ func TestRecent(t *testing.T) {
 		t.Error("no time")
 	}
 }
+
+func TestSubtotal(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		sale    event.Sale
+		amounts []string
+		want    string
+	}{
+		"tax on top":            {event.Sale{Tax: "1.85", Total: "29.35"}, []string{"27.50"}, "27.50"},
+		"tax in it":             {event.Sale{Tax: "1.85", TaxIncluded: true, Total: "27.50"}, []string{"25.65", "27.50"}, "27.50"},
+		"after the discount":    {event.Sale{Discount: "2.50", Total: "25.00"}, []string{"25.00"}, ""},
+		"before it":             {event.Sale{Discount: "2.50", Total: "25.00"}, []string{"25.00", "27.50"}, "27.50"},
+		"a discount with minus": {event.Sale{Discount: "-2.50", Total: "25.00"}, []string{"27.50"}, "27.50"},
+		"a tip":                 {event.Sale{Tip: "4.0", Total: "31.50"}, []string{"27.5"}, "27.5"},
+		"shipping":              {event.Sale{Total: "32.50"}, []string{"27.50"}, ""},
+		"no total":              {event.Sale{}, []string{"27.50", ""}, ""},
+		"nothing":               {event.Sale{Total: "0.00"}, []string{""}, ""},
+	} {
+		if got := sender.Subtotal(&tt.sale, tt.amounts...); got != tt.want {
+			t.Errorf("%s: %q, want %q", name, got, tt.want)
+		}
+	}
+}

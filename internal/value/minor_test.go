@@ -48,3 +48,26 @@ func TestSum(t *testing.T) {
 		}
 	}
 }
+
+func TestComparisons(t *testing.T) {
+	t.Parallel()
+	for amount, want := range map[string]struct {
+		minus, absolute string
+		zero, some      bool
+	}{
+		"": {}, "0": {"0", "0", true, false}, "0.00": {"0.00", "0.00", true, false}, "-0.00": {"0.00", "0.00", true, false},
+		"3.25": {"-3.25", "3.25", false, true}, "-10": {"10", "10", false, true}, "0.10": {"-0.10", "0.10", false, true},
+	} {
+		if value.Minus(amount) != want.minus || value.Absolute(amount) != want.absolute || value.Zero(amount) != want.zero || value.Some(amount) != want.some {
+			t.Errorf("%q: %q, %q, %t, %t", amount, value.Minus(amount), value.Absolute(amount), value.Zero(amount), value.Some(amount))
+		}
+	}
+	for _, tt := range []struct {
+		a, b string
+		want bool
+	}{{"5", "5.00", true}, {"-5", "-5.0", true}, {"5", "-5", false}, {"", "", false}, {"", "0", false}, {"0", "-0.00", true}, {"0.1", "0.10000000001", false}} {
+		if value.Equal(tt.a, tt.b) != tt.want || value.Equal(tt.b, tt.a) != tt.want {
+			t.Errorf("%q and %q: %t", tt.a, tt.b, !tt.want)
+		}
+	}
+}

@@ -42,7 +42,7 @@ var Guides = []Guide{
 	},
 	{
 		Name: stripe.Name, Title: "Stripe", Where: "Dashboard > Developers > Webhooks", Variable: "STRIPE_WEBHOOK_SECRET",
-		Tick: []string{"checkout.session.completed", "checkout.session.async_payment_succeeded", "checkout.session.async_payment_failed", "charge.succeeded", "charge.refunded"},
+		Tick: []string{"checkout.session.completed", "checkout.session.async_payment_succeeded", "checkout.session.async_payment_failed", "charge.succeeded", "charge.captured", "charge.refunded"},
 		Keys: func(c *Config) *secret.Keys { return &c.Stripe.Secrets },
 	},
 	{

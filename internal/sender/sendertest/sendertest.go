@@ -231,6 +231,11 @@ func Check(reading *sender.Reading, err error) error {
 		}
 		seen = append(seen, e.ID)
 	}
+	for _, id := range reading.Undated {
+		if !slices.Contains(seen, id) {
+			return fmt.Errorf("%q is undated, and no event", id)
+		}
+	}
 	return nil
 }
 

@@ -2,52 +2,61 @@ package shopify
 
 import (
 	"strings"
-	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
 
 	"ringup.dev/ringup/internal/event"
+	"ringup.dev/ringup/internal/sender"
 	"ringup.dev/ringup/internal/sender/fields"
 	"ringup.dev/ringup/internal/value"
 )
 
 // order is the body of the topics orders/*: the order itself, as the REST Admin API has it.
 type order struct {
-	ID                fields.Text                   `json:"id"`
-	Name              fields.Text                   `json:"name"`
-	CreatedAt         fields.Text                   `json:"created_at"`
-	UpdatedAt         fields.Text                   `json:"updated_at"`
-	ProcessedAt       fields.Text                   `json:"processed_at"`
-	CancelledAt       fields.Text                   `json:"cancelled_at"`
-	TaxesIncluded     fields.Flag                   `json:"taxes_included"`
-	Test              fields.Flag                   `json:"test"`
-	Currency          fields.Text                   `json:"currency"`
-	Presentment       fields.Text                   `json:"presentment_currency"`
-	Subtotal          fields.Text                   `json:"subtotal_price"`
-	SubtotalSet       fields.Object[moneySet]       `json:"subtotal_price_set"`
-	Discounts         fields.Text                   `json:"total_discounts"`
-	DiscountsSet      fields.Object[moneySet]       `json:"total_discounts_set"`
-	Tax               fields.Text                   `json:"total_tax"`
-	TaxSet            fields.Object[moneySet]       `json:"total_tax_set"`
-	Tip               fields.Text                   `json:"total_tip_received"`
-	Total             fields.Text                   `json:"total_price"`
-	TotalSet          fields.Object[moneySet]       `json:"total_price_set"`
-	CurrentTotal      fields.Text                   `json:"current_total_price"`
-	CurrentTotalSet   fields.Object[moneySet]       `json:"current_total_price_set"`
-	FinancialStatus   fields.Text                   `json:"financial_status"`
-	FulfillmentStatus fields.Text                   `json:"fulfillment_status"`
-	SourceName        fields.Text                   `json:"source_name"`
-	Locale            fields.Text                   `json:"customer_locale"`
-	Email             fields.Text                   `json:"email"`
-	ContactEmail      fields.Text                   `json:"contact_email"`
-	Phone             fields.Text                   `json:"phone"`
-	StatusURL         fields.Text                   `json:"order_status_url"`
-	PaymentDetails    fields.Object[paymentDetails] `json:"payment_details"`
-	Customer          fields.Object[customer]       `json:"customer"`
-	BillingAddress    fields.Object[address]        `json:"billing_address"`
-	ShippingAddress   fields.Object[address]        `json:"shipping_address"`
-	LineItems         fields.List[line]             `json:"line_items"`
-	ShippingLines     fields.List[shipping]         `json:"shipping_lines"`
-	Fulfillments      fields.List[fulfillment]      `json:"fulfillments"`
-	Refunds           fields.List[refund]           `json:"refunds"`
+	ID                  fields.Text                   `json:"id"`
+	Name                fields.Text                   `json:"name"`
+	CreatedAt           fields.Text                   `json:"created_at"`
+	UpdatedAt           fields.Text                   `json:"updated_at"`
+	ProcessedAt         fields.Text                   `json:"processed_at"`
+	CancelledAt         fields.Text                   `json:"cancelled_at"`
+	TaxesIncluded       fields.Flag                   `json:"taxes_included"`
+	Test                fields.Flag                   `json:"test"`
+	Currency            fields.Text                   `json:"currency"`
+	LinesTotal          fields.Text                   `json:"total_line_items_price"`
+	LinesTotalSet       fields.Object[moneySet]       `json:"total_line_items_price_set"`
+	Subtotal            fields.Text                   `json:"subtotal_price"`
+	SubtotalSet         fields.Object[moneySet]       `json:"subtotal_price_set"`
+	Discounts           fields.Text                   `json:"total_discounts"`
+	DiscountsSet        fields.Object[moneySet]       `json:"total_discounts_set"`
+	Tax                 fields.Text                   `json:"total_tax"`
+	TaxSet              fields.Object[moneySet]       `json:"total_tax_set"`
+	Tip                 fields.Text                   `json:"total_tip_received"`
+	Total               fields.Text                   `json:"total_price"`
+	TotalSet            fields.Object[moneySet]       `json:"total_price_set"`
+	CurrentSubtotal     fields.Text                   `json:"current_subtotal_price"`
+	CurrentSubtotalSet  fields.Object[moneySet]       `json:"current_subtotal_price_set"`
+	CurrentDiscounts    fields.Text                   `json:"current_total_discounts"`
+	CurrentDiscountsSet fields.Object[moneySet]       `json:"current_total_discounts_set"`
+	CurrentTax          fields.Text                   `json:"current_total_tax"`
+	CurrentTaxSet       fields.Object[moneySet]       `json:"current_total_tax_set"`
+	CurrentTotal        fields.Text                   `json:"current_total_price"`
+	CurrentTotalSet     fields.Object[moneySet]       `json:"current_total_price_set"`
+	FinancialStatus     fields.Text                   `json:"financial_status"`
+	FulfillmentStatus   fields.Text                   `json:"fulfillment_status"`
+	SourceName          fields.Text                   `json:"source_name"`
+	Locale              fields.Text                   `json:"customer_locale"`
+	Email               fields.Text                   `json:"email"`
+	ContactEmail        fields.Text                   `json:"contact_email"`
+	Phone               fields.Text                   `json:"phone"`
+	StatusURL           fields.Text                   `json:"order_status_url"`
+	PaymentDetails      fields.Object[paymentDetails] `json:"payment_details"`
+	Customer            fields.Object[customer]       `json:"customer"`
+	BillingAddress      fields.Object[address]        `json:"billing_address"`
+	ShippingAddress     fields.Object[address]        `json:"shipping_address"`
+	LineItems           fields.List[line]             `json:"line_items"`
+	ShippingLines       fields.List[shipping]         `json:"shipping_lines"`
+	Fulfillments        fields.List[fulfillment]      `json:"fulfillments"`
+	Refunds             fields.List[refund]           `json:"refunds"`
 }
 
 // moneySet is an amount in the shop's currency and in the one that the customer saw.
@@ -74,9 +83,12 @@ type customer struct {
 }
 
 type address struct {
-	Name    fields.Text `json:"name"`
-	Phone   fields.Text `json:"phone"`
-	Country fields.Text `json:"country_code"`
+	Name      fields.Text `json:"name"`
+	FirstName fields.Text `json:"first_name"`
+	LastName  fields.Text `json:"last_name"`
+	Company   fields.Text `json:"company"`
+	Phone     fields.Text `json:"phone"`
+	Country   fields.Text `json:"country_code"`
 }
 
 type line struct {
@@ -88,6 +100,16 @@ type line struct {
 	Price           fields.Text             `json:"price"`
 	PriceSet        fields.Object[moneySet] `json:"price_set"`
 	Properties      fields.List[property]   `json:"properties"`
+	Tip             present                 `json:"tip_payment_gateway"` // of the line that is the tip, and of no other
+}
+
+// present is a member of which it counts that it is there, also as null.
+type present bool
+
+// UnmarshalJSONFrom implements json.UnmarshalerFrom.
+func (p *present) UnmarshalJSONFrom(d *jsontext.Decoder) error {
+	*p = true
+	return d.SkipValue()
 }
 
 type property struct {
@@ -99,10 +121,12 @@ type shipping struct {
 	Title    fields.Text             `json:"title"`
 	Price    fields.Text             `json:"price"`
 	PriceSet fields.Object[moneySet] `json:"price_set"`
+	Removed  fields.Flag             `json:"is_removed"`
 }
 
 type fulfillment struct {
 	CreatedAt fields.Text `json:"created_at"`
+	Status    fields.Text `json:"status"`
 }
 
 type refund struct {
@@ -111,56 +135,47 @@ type refund struct {
 }
 
 type transaction struct {
-	Kind     fields.Text `json:"kind"`
-	Status   fields.Text `json:"status"`
-	Amount   fields.Text `json:"amount"`
-	Currency fields.Text `json:"currency"`
+	Kind        fields.Text `json:"kind"`
+	Status      fields.Text `json:"status"`
+	Amount      fields.Text `json:"amount"`
+	Currency    fields.Text `json:"currency"`
+	ProcessedAt fields.Text `json:"processed_at"`
 }
 
-// describe gives an event the order's sale, customer and items.
-func (o *order) describe(e *event.Event) {
+// describe gives an event the order's sale, customer and items. What was refunded or cancelled is told as it was sold, and anything else as the order is now: after
+// an edit, and without what was paid back.
+func (o *order) describe(e *event.Event, status string) {
 	m := o.moneyOf()
+	sold := e.Type == event.RefundComplete || e.Type == event.OrderCancel
+	now := func(current fields.Text, currentSet fields.Object[moneySet], first fields.Text, firstSet fields.Object[moneySet]) string {
+		if amount := m.amount(current, currentSet); amount != "" && !sold {
+			return amount
+		}
+		return m.amount(first, firstSet)
+	}
 	e.Sale = event.Sale{
 		TransactionID: o.ID.String(),
 		OrderID:       o.ID.String(),
 		OrderName:     o.Name.String(),
-		Status:        o.status(e),
+		Status:        status,
 		Currency:      m.currency,
-		Total:         m.amount(o.Total, o.TotalSet),
-		Discount:      m.amount(o.Discounts, o.DiscountsSet),
-		Tax:           m.amount(o.Tax, o.TaxSet),
+		Total:         now(o.CurrentTotal, o.CurrentTotalSet, o.Total, o.TotalSet),
+		Discount:      now(o.CurrentDiscounts, o.CurrentDiscountsSet, o.Discounts, o.DiscountsSet),
+		Tax:           now(o.CurrentTax, o.CurrentTaxSet, o.Tax, o.TaxSet),
+		Tip:           o.tip(m),
 		ReceiptURL:    o.StatusURL.String(),
 		TaxIncluded:   bool(o.TaxesIncluded),
 		Test:          bool(o.Test),
 	}
-	if !m.presented {
-		e.Sale.Tip = o.Tip.Number()
-	}
 	e.Sale.Payment.Brand = o.PaymentDetails.Members.Company.String()
 	e.Sale.Payment.LastFour, _ = value.LastFour(o.PaymentDetails.Members.Number.String())
-	if e.Type == event.RefundComplete {
-		if back := o.refunds(); back.shown {
-			e.Sale.Refunded = back.sum
-		}
-	} else if current := m.amount(o.CurrentTotal, o.CurrentTotalSet); current != "" {
-		e.Sale.Total = current // after an edit; a refund makes it less, too
+	if back := o.refunds(); back.shown && e.Type == event.RefundComplete {
+		e.Sale.Refunded = back.sum
 	}
-	if len(o.ShippingLines) == 0 { // it is without shipping, and would not add up with the lines
-		e.Sale.Subtotal = m.amount(o.Subtotal, o.SubtotalSet)
-	}
+	// Shopify's subtotal is after the discounts. Neither has the shipping in it.
+	e.Sale.Subtotal = sender.Subtotal(&e.Sale, m.amount(o.LinesTotal, o.LinesTotalSet), now(o.CurrentSubtotal, o.CurrentSubtotalSet, o.Subtotal, o.SubtotalSet))
 	e.Customer = o.customer()
-	e.Items = o.items(m, e.Type == event.RefundComplete)
-}
-
-// status returns what happened, in Shopify's words.
-func (o *order) status(e *event.Event) string {
-	switch e.Type {
-	case event.OrderCancel:
-		return "cancelled"
-	case event.OrderUpdate:
-		return e.ID // fulfilled, partial
-	}
-	return o.FinancialStatus.String()
+	e.Items = o.items(m, sold)
 }
 
 // moneyOf says in which currency the order's amounts are told.
@@ -180,41 +195,76 @@ func (o *order) moneyOf() moneyOf {
 
 // amount returns an amount in the currency; "" where the order does not have it in that.
 func (m moneyOf) amount(shop fields.Text, set fields.Object[moneySet]) string {
-	if !m.presented {
-		return shop.Number()
+	if plain := shop.Number(); plain != "" && !m.presented {
+		return plain
 	}
-	return set.Members.Presentment.Members.Amount.Number()
+	shown := set.Members.Presentment.Members
+	if currency, ok := value.Currency(shown.Currency.String()); ok && currency != m.currency {
+		return ""
+	}
+	return shown.Amount.Number()
+}
+
+// tip returns the order's tip. It is one of the lines, too.
+func (o *order) tip(m moneyOf) (tip string) {
+	for _, l := range o.LineItems {
+		if l.Tip {
+			tip = value.Sum(tip, m.amount(l.Price, l.PriceSet))
+		}
+	}
+	if tip == "" && !m.presented {
+		tip = o.Tip.Number()
+	}
+	return tip
 }
 
 // customer returns the person who bought: the order's own data first, then the customer's, then those of the addresses.
 func (o *order) customer() event.Customer {
 	c, ship, bill := o.Customer.Members, o.ShippingAddress.Members, o.BillingAddress.Members
-	name := fields.Join(c.FirstName, c.LastName)
-	if name == "" {
-		name = fields.First(ship.Name, bill.Name, c.Address.Members.Name)
+	home := c.Address.Members
+	out := event.Customer{Name: fields.Join(c.FirstName, c.LastName), Email: fields.First(o.Email, o.ContactEmail, c.Email), Locale: o.Locale.String()}
+	for _, a := range []*address{&ship, &bill, &home} {
+		if out.Name == "" {
+			out.Name = a.name()
+		}
 	}
-	region, _ := value.Region(fields.First(ship.Country, bill.Country, c.Address.Members.Country))
-	return event.Customer{
-		Name:   name,
-		Phone:  fields.First(o.Phone, c.Phone, ship.Phone, bill.Phone, c.Address.Members.Phone),
-		Region: region,
-		Email:  fields.First(o.Email, o.ContactEmail, c.Email),
-		Locale: o.Locale.String(),
+	// A number without a country's code is read by the country of the address that it stands in: a parcel may go abroad.
+	country := fields.Text{}
+	for _, one := range []struct{ phone, country fields.Text }{
+		{o.Phone, bill.Country}, {c.Phone, home.Country}, {ship.Phone, ship.Country}, {bill.Phone, bill.Country}, {home.Phone, home.Country},
+	} {
+		if out.Phone = one.phone.String(); out.Phone != "" {
+			country = one.country
+			break
+		}
 	}
+	out.Region, _ = value.Region(fields.First(country, bill.Country, ship.Country, home.Country))
+	return out
+}
+
+// name returns the person at an address, or else the company.
+func (a *address) name() string {
+	if name := a.Name.String(); name != "" {
+		return name
+	}
+	if name := fields.Join(a.FirstName, a.LastName); name != "" {
+		return name
+	}
+	return a.Company.String()
 }
 
 // noVariant is what Shopify calls the only variant of a product.
 const noVariant = "Default Title"
 
-// items returns the lines, and shipping as lines of its own. Lines that were removed from the order are left out, except of a refund, which removes them.
-func (o *order) items(m moneyOf, refund bool) []event.Item {
+// items returns the lines, and shipping as lines of its own, as they were sold or as they are now: without those that were removed from the order.
+func (o *order) items(m moneyOf, sold bool) []event.Item {
 	var items []event.Item
 	for _, l := range o.LineItems {
 		quantity := l.Quantity.Number()
-		if current := l.CurrentQuantity.Number(); current != "" && !refund {
+		if current := l.CurrentQuantity.Number(); current != "" && !sold {
 			quantity = current
 		}
-		if quantity == "0" {
+		if value.Zero(quantity) || bool(l.Tip) {
 			continue
 		}
 		item := event.Item{Name: l.Title.String(), Quantity: quantity, UnitPrice: m.amount(l.Price, l.PriceSet)}
@@ -227,8 +277,7 @@ func (o *order) items(m moneyOf, refund bool) []event.Item {
 		items = append(items, item)
 	}
 	for _, s := range o.ShippingLines {
-		price := m.amount(s.Price, s.PriceSet)
-		if price != "" && strings.Trim(price, "0.") != "" {
+		if price := m.amount(s.Price, s.PriceSet); value.Some(price) && (sold || !bool(s.Removed)) {
 			items = append(items, event.Item{Name: s.Title.String(), Total: price})
 		}
 	}
@@ -248,32 +297,4 @@ func (l *line) options() (options []string) {
 		options = append(options, text)
 	}
 	return options
-}
-
-// refunds are what was paid back so far.
-type refunds struct {
-	sum    string // "" where nothing was
-	shown  bool   // in the currency that the other amounts are told in
-	latest time.Time
-}
-
-func (o *order) refunds() refunds {
-	r := refunds{shown: true}
-	currency := o.moneyOf().currency
-	for _, one := range o.Refunds {
-		for _, t := range one.Transactions {
-			amount := t.Amount.Number()
-			if amount == "" || !strings.EqualFold(t.Kind.String(), "refund") || !strings.EqualFold(t.Status.String(), "success") {
-				continue
-			}
-			if given, ok := value.Currency(t.Currency.String()); ok && given != currency {
-				r.shown = false
-			}
-			r.sum = value.Sum(r.sum, amount)
-			if at := one.CreatedAt.Time(time.UTC); at.After(r.latest) {
-				r.latest = at
-			}
-		}
-	}
-	return r
 }

@@ -4,6 +4,7 @@ package shopify
 import (
 	"crypto/sha256"
 	"encoding/base64"
+	"slices"
 	"strings"
 	"time"
 
@@ -38,6 +39,7 @@ const (
 	topicHeader, newTopicHeader         = "X-Shopify-Topic", "Shopify-Topic"
 	shopHeader, newShopHeader           = "X-Shopify-Shop-Domain", "Shopify-Shop-Domain"
 	timeHeader, newTimeHeader           = "X-Shopify-Triggered-At", "Shopify-Triggered-At"
+	testHeader, newTestHeader           = "X-Shopify-Test", "Shopify-Test" // true where the admin's test button was pressed
 )
 
 // Verify implements sender.Sender: base64 of HMAC-SHA-256 over the body. Each header that is there has to be right.
@@ -66,12 +68,18 @@ func header(d *sender.Delivery, name, newer string) string {
 	return d.Header.Get(newer)
 }
 
+// topics are those whose body is an order. Of the others some have a body of another form, as orders/edited, and refunds/create has no customer: orders/updated says
+// the same.
+var topics = []string{"orders/create", "orders/paid", "orders/cancelled", "orders/fulfilled", "orders/partially_fulfilled", "orders/updated"}
+
 // Decode implements sender.Sender.
 func (s *shopify) Decode(d *sender.Delivery) (*sender.Reading, error) {
 	reading := &sender.Reading{Topic: header(d, topicHeader, newTopicHeader), Account: header(d, shopHeader, newShopHeader)}
-	topic, known := strings.CutPrefix(reading.Topic, "orders/")
-	if !known {
-		reading.Skip = sender.SkipTopic // refunds/create, too: it has no customer, and orders/updated says the same
+	switch {
+	case reading.Topic == "":
+		return nil, &sender.MalformedError{Detail: topicHeader + " is missing"}
+	case !slices.Contains(topics, reading.Topic):
+		reading.Skip = sender.SkipTopic
 		return reading, nil
 	}
 	var o order
@@ -81,84 +89,19 @@ func (s *shopify) Decode(d *sender.Delivery) (*sender.Reading, error) {
 	if o.ID.String() == "" {
 		return nil, &sender.MalformedError{Detail: "the order has no id"}
 	}
-	e, skip := o.event(topic, d)
-	if e == nil {
-		reading.Skip = skip
-		return reading, nil
-	}
-	e.ID = sender.ID(Name, reading.Account, o.ID.String(), e.ID)
-	e.Store, e.Sender, e.Source = s.store, Name, reading.Account
-	value.Clean(e)
-	reading.Events = []*event.Event{e}
-	return reading, nil
-}
-
-// event returns the event of a topic, its ID being what happened to the order; nil where it says nothing to a customer.
-func (o *order) event(topic string, d *sender.Delivery) (*event.Event, sender.Skip) {
-	state, meaning, at := o.changes(topic)
-	if state == "" {
-		return nil, sender.SkipState
-	}
 	triggered, _ := value.Time(header(d, timeHeader, newTimeHeader), time.UTC)
 	said := fields.FirstTime(triggered, o.UpdatedAt.Time(time.UTC), d.At)
-	if topic == "updated" && !sender.Recent(at, said) {
-		return nil, sender.SkipRepeat
-	}
-	e := &event.Event{ID: meaning, Type: state, At: fields.FirstTime(triggered, at, said)}
-	o.describe(e)
-	return e, ""
-}
-
-// changes returns what a topic says of the order, and when that happened; "" for nothing. orders/updated comes with each edit, and with whatever the
-// other topics say: it is taken for what it says last.
-func (o *order) changes(topic string) (state event.Type, meaning string, at time.Time) {
-	paid := strings.EqualFold(o.FinancialStatus.String(), "paid")
-	switch topic {
-	case "create":
-		if paid && strings.EqualFold(o.SourceName.String(), "pos") { // a sale at a till is paid when it is made
-			return event.PaymentComplete, "paid", o.ProcessedAt.Time(time.UTC)
+	changes, skip := o.changes(strings.TrimPrefix(reading.Topic, "orders/"), said)
+	reading.Skip = skip
+	for _, n := range changes {
+		e := &event.Event{
+			ID: sender.ID(Name, reading.Account, o.ID.String(), n.meaning), Store: s.store, Sender: Name, Type: n.state, At: fields.FirstTime(n.at, said),
+			Source: reading.Account,
 		}
-		return event.OrderCreate, "created", o.CreatedAt.Time(time.UTC)
-	case "paid":
-		return event.PaymentComplete, "paid", o.ProcessedAt.Time(time.UTC)
-	case "cancelled":
-		return event.OrderCancel, "cancelled", o.CancelledAt.Time(time.UTC)
-	case "fulfilled":
-		return event.OrderUpdate, "fulfilled", o.fulfilledAt()
-	case "partially_fulfilled":
-		return event.OrderUpdate, "partial", o.fulfilledAt()
-	case "updated":
-		return o.latest()
+		o.describe(e, n.status)
+		e.Sale.Test = e.Sale.Test || header(d, testHeader, newTestHeader) == "true"
+		value.Clean(e)
+		reading.Events = append(reading.Events, e)
 	}
-	return "", "", time.Time{}
-}
-
-// latest returns the last of what happened to the order, by its own times; of two at one time the first below.
-func (o *order) latest() (state event.Type, meaning string, at time.Time) {
-	take := func(s event.Type, m string, when time.Time) {
-		if when.After(at) {
-			state, meaning, at = s, m, when
-		}
-	}
-	if back := o.refunds(); back.sum != "" {
-		take(event.RefundComplete, "refunded/"+back.sum, back.latest)
-	}
-	take(event.OrderCancel, "cancelled", o.CancelledAt.Time(time.UTC))
-	switch strings.ToLower(o.FulfillmentStatus.String()) {
-	case "fulfilled":
-		take(event.OrderUpdate, "fulfilled", o.fulfilledAt())
-	case "partial":
-		take(event.OrderUpdate, "partial", o.fulfilledAt())
-	}
-	return state, meaning, at
-}
-
-// fulfilledAt returns when the latest fulfillment was made.
-func (o *order) fulfilledAt() (latest time.Time) {
-	for _, f := range o.Fulfillments {
-		if at := f.CreatedAt.Time(time.UTC); at.After(latest) {
-			latest = at
-		}
-	}
-	return latest
+	return reading, nil
 }

@@ -59,31 +59,45 @@ func (m *money) plain() string {
 	return value.Minor(m.Amount.String(), currency)
 }
 
-// paidAt returns when the payment was completed; the zero time where that is not known, as of one that was captured later than it was made.
+// total returns what the customer paid.
+func (p *payment) total() string {
+	if total := p.Total.Members.plain(); total != "" {
+		return total
+	}
+	return value.Sum(p.Amount.Members.plain(), p.Tip.Members.plain())
+}
+
+// paidAt returns when the payment was completed; the zero time where that is not said, as of one that is captured later than it was made, and of a bank's, which takes
+// days.
 func (p *payment) paidAt() time.Time {
 	if captured := p.CardDetails.Members.Timeline.Members.Captured.Time(time.UTC); !captured.IsZero() {
 		return captured
 	}
-	if p.DelayAction.String() != "" {
+	if p.DelayAction.String() != "" || strings.EqualFold(p.SourceType.String(), "BANK_ACCOUNT") {
 		return time.Time{}
 	}
 	return p.Created.Time(time.UTC)
 }
 
-// event returns the event of a payment, its ID being what happened to it; nil, and why, where it says nothing to a customer. Only a completed payment is paid: one that
-// is approved may still be canceled.
-func (p *payment) event(said time.Time) (*event.Event, sender.Skip) {
+// event returns the event of a payment, its ID being what happened to it, and whether the payment says when; nil, and why, where it says nothing to a customer. Only a
+// completed payment is paid: one that is approved may still be canceled. Of a refund the time is not said: each later update says it again.
+func (p *payment) event(said time.Time) (e *event.Event, dated bool, skip sender.Skip) {
 	if !strings.EqualFold(p.Status.String(), "COMPLETED") {
-		return nil, sender.SkipState
+		return nil, false, sender.SkipState
 	}
-	e := &event.Event{ID: "paid", Type: event.PaymentComplete, At: fields.FirstTime(p.paidAt(), said)}
-	if back := p.Refunded.Members.plain(); strings.Trim(back, "0.") != "" {
-		e.ID, e.Type, e.At = "refunded/"+back, event.RefundComplete, fields.FirstTime(p.Updated.Time(time.UTC), said)
-	} else if !sender.Recent(p.paidAt(), said) {
-		return nil, sender.SkipRepeat
+	paid := p.paidAt()
+	switch back := p.Refunded.Members.plain(); {
+	case value.Some(back):
+		e = &event.Event{ID: "refunded/" + back, Type: event.RefundComplete, At: fields.FirstTime(p.Updated.Time(time.UTC), said)}
+	case value.Zero(p.total()): // there is nothing to thank for, and no order to tell of
+		return nil, false, sender.SkipState
+	case !sender.Recent(paid, said):
+		return nil, false, sender.SkipRepeat
+	default:
+		e, dated = &event.Event{ID: "paid", Type: event.PaymentComplete, At: fields.FirstTime(paid, said)}, !paid.IsZero()
 	}
 	p.describe(e)
-	return e, ""
+	return e, dated, ""
 }
 
 // describe gives an event the payment's sale and customer.
@@ -92,7 +106,7 @@ func (p *payment) describe(e *event.Event) {
 	card := p.CardDetails.Members.Card.Members
 	e.Sale = event.Sale{
 		TransactionID: p.ID.String(), OrderID: p.OrderID.String(), OrderName: p.ReceiptNumber.String(), Status: "paid", Currency: currency,
-		Tip: p.Tip.Members.plain(), Total: p.Total.Members.plain(), ReceiptURL: p.ReceiptURL.String(),
+		Tip: p.Tip.Members.plain(), Total: p.total(), ReceiptURL: p.ReceiptURL.String(),
 		Payment: event.Payment{Brand: card.Brand.String()},
 	}
 	e.Sale.Payment.LastFour, _ = value.LastFour(card.LastFour.String())
@@ -101,7 +115,7 @@ func (p *payment) describe(e *event.Event) {
 	}
 	if e.Type == event.RefundComplete {
 		e.Sale.Refunded, e.Sale.Status = p.Refunded.Members.plain(), "partially_refunded"
-		if e.Sale.Refunded == e.Sale.Total {
+		if value.Equal(e.Sale.Refunded, e.Sale.Total) {
 			e.Sale.Status = "refunded"
 		}
 	}

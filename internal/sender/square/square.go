@@ -99,6 +99,8 @@ func (s *square) Decode(d *sender.Delivery) (*sender.Reading, error) {
 	}
 	reading := &sender.Reading{Topic: body.Type.String(), Account: body.Merchant.String()}
 	switch reading.Topic {
+	case "":
+		return nil, &sender.MalformedError{Detail: "the webhook has no type"}
 	case "webhooks.test_notification":
 		reading.Skip = sender.SkipPing
 		return reading, nil
@@ -114,7 +116,7 @@ func (s *square) Decode(d *sender.Delivery) (*sender.Reading, error) {
 		return nil, &sender.MalformedError{Detail: "the payment has no id"}
 	}
 	said := fields.FirstTime(body.Created.Time(time.UTC), p.Updated.Time(time.UTC), d.At)
-	e, skip := p.event(said)
+	e, dated, skip := p.event(said)
 	if e == nil {
 		reading.Skip = skip
 		return reading, nil
@@ -124,6 +126,9 @@ func (s *square) Decode(d *sender.Delivery) (*sender.Reading, error) {
 		e.Lookup = lookup(lookupOrder, p.OrderID.String(), lookupCustomer, p.Customer.String())
 	}
 	s.complete(d, reading, e)
+	if !dated {
+		reading.Undated = []string{e.ID}
+	}
 	return reading, nil
 }
 

@@ -42,6 +42,7 @@ func suite(t testing.TB) sendertest.Suite {
 		},
 		Essential: []string{
 			"type", "data.object.payment.id", "data.object.payment.status", "data.object.payment.refunded_money.amount", "data.object.payment.refunded_money.currency",
+			"data.object.payment.total_money.amount",
 		},
 	}
 	for _, name := range []string{

@@ -33,11 +33,30 @@ type object struct {
 
 	// Of a charge or a payment intent.
 	Amount         fields.Text            `json:"amount"`
+	AmountReceived fields.Text            `json:"amount_received"` // of an intent
+	AmountCaptured fields.Text            `json:"amount_captured"` // of a charge
+	Captured       notFalse               `json:"captured"`
 	AmountRefunded fields.Text            `json:"amount_refunded"`
 	Billing        fields.Object[contact] `json:"billing_details"`
+	Shipping       fields.Object[contact] `json:"shipping"`
 	ReceiptEmail   fields.Text            `json:"receipt_email"`
 	ReceiptURL     fields.Text            `json:"receipt_url"`
 	Method         fields.Object[method]  `json:"payment_method_details"`
+	// Charges are those of an intent, until 2022-11-15 of Stripe's API; the first is the latest.
+	Charges fields.Object[struct {
+		Data fields.List[object] `json:"data"`
+	}] `json:"charges"`
+	AmountDetails fields.Object[struct {
+		Tip fields.Object[struct {
+			Amount fields.Text `json:"amount"`
+		}] `json:"tip"`
+	}] `json:"amount_details"`
+
+	// Presented is what the customer was shown, where that was another currency (docs.stripe.com/changelog, 2025-03-31.basil, "Adds presentment details for Adaptive Pricing").
+	Presented fields.Object[struct {
+		Amount   fields.Text `json:"presentment_amount"`
+		Currency fields.Text `json:"presentment_currency"`
+	}] `json:"presentment_details"`
 }
 
 type totals struct {
@@ -77,27 +96,33 @@ type change struct {
 // changes returns what an event of a type says of its object; why it says nothing otherwise. A sale by Checkout makes a session, a charge and a payment intent, and one at
 // a Terminal the last two: of each kind of sale one event is taken, the one that knows the customer.
 func (s *stripe) changes(typ string, o *object) (n change, skip sender.Skip) {
+	paid := change{event.PaymentComplete, "paid", "paid"}
 	switch typ {
 	case "checkout.session.completed":
 		return o.completed()
 	case "checkout.session.async_payment_succeeded":
-		return change{event.PaymentComplete, "paid", "paid"}, ""
+		return paid, ""
 	case "checkout.session.async_payment_failed":
-		return change{event.OrderUpdate, "failed", "failed"}, ""
-	case "charge.succeeded":
-		if kind := o.Method.Members.Type.String(); kind == "card_present" || kind == "interac_present" {
-			return change{event.PaymentComplete, "paid", "paid"}, ""
+		return change{event.OrderUpdate, "failed", "payment_failed"}, ""
+	case "charge.succeeded", "charge.captured":
+		switch kind := o.Method.Members.Type.String(); {
+		case kind != "card_present" && kind != "interac_present":
+			return n, sender.SkipTopic
+		case o.Captured.isFalse: // it is authorized
+			return n, sender.SkipState
 		}
-		return n, sender.SkipTopic
+		return paid, ""
 	case "payment_intent.succeeded":
 		if s.PaymentIntents {
-			return change{event.PaymentComplete, "paid", "paid"}, ""
+			return paid, ""
 		}
-		return n, sender.SkipTopic
 	case "charge.refunded": // refund.* say the same without a customer
-		back := o.AmountRefunded.Number()
+		back := o.paidBack()
+		if value.Zero(back) {
+			return n, sender.SkipState
+		}
 		status := "partially_refunded"
-		if back == o.Amount.Number() {
+		if value.Equal(back, o.charged().Number()) {
 			status = "refunded"
 		}
 		return change{event.RefundComplete, "refunded/" + back, status}, ""
@@ -112,10 +137,34 @@ func (o *object) completed() (n change, skip sender.Skip) {
 		return n, sender.SkipState
 	case o.PaymentStatus.String() == "unpaid":
 		return change{event.OrderCreate, "created", "pending"}, ""
-	case o.PaymentStatus.String() == "no_payment_required":
+	case o.PaymentStatus.String() == "no_payment_required", value.Zero(o.AmountTotal.Number()):
 		return change{event.OrderCreate, "created", "confirmed"}, ""
 	}
 	return change{event.PaymentComplete, "paid", "paid"}, ""
+}
+
+// charged returns how much of an amount was taken: at a hotel or a pump less than was authorized.
+func (o *object) charged() fields.Text {
+	for _, taken := range []fields.Text{o.AmountCaptured, o.AmountReceived} {
+		if value.Some(taken.Number()) {
+			return taken
+		}
+	}
+	return o.Amount
+}
+
+// paidBack returns how much of a charge was paid back so far, in the smallest unit. Stripe counts the part of an authorization that was not captured, too: of 20675, 20300 were captured and 375 refunded
+// (woocommerce/woocommerce-gateway-stripe #1073). Nobody paid those.
+func (o *object) paidBack() string {
+	back, captured := o.AmountRefunded.Number(), o.AmountCaptured.Number()
+	released := value.Sum(o.Amount.Number(), value.Minus(captured))
+	if !value.Some(captured) || o.Amount.Number() == "" || !value.Some(released) || strings.HasPrefix(released, "-") {
+		return back
+	}
+	if net := value.Sum(back, value.Minus(released)); !strings.HasPrefix(net, "-") {
+		return net
+	}
+	return back
 }
 
 // sale returns what names the sale in all of its events.
@@ -128,74 +177,81 @@ var (
 	noDigits  = []string{"MGA"}
 )
 
-// moneyOf returns what makes a plain decimal of an amount in the smallest unit of a currency, as Stripe has it.
-func moneyOf(currency string) func(fields.Text) string {
-	return func(minor fields.Text) string {
-		switch {
-		case slices.Contains(twoDigits, currency):
-			return value.Shift(minor.String(), 2)
-		case slices.Contains(noDigits, currency):
-			return value.Shift(minor.String(), 0)
-		}
-		return value.Minor(minor.String(), currency)
+// minor returns an amount in a currency's smallest unit as a plain decimal; "" where either is not known.
+func minor(amount, currency string) string {
+	switch {
+	case slices.Contains(twoDigits, currency):
+		return value.Shift(amount, 2)
+	case slices.Contains(noDigits, currency):
+		return value.Shift(amount, 0)
 	}
+	return value.Minor(amount, currency)
 }
 
 // describe gives an event the object's sale and customer.
 func (o *object) describe(e *event.Event, status string) {
-	currency, _ := value.Currency(o.Currency.String())
-	money := moneyOf(currency)
 	order := fields.First(o.Reference, o.Metadata.Members.OrderID)
-	e.Sale = event.Sale{
-		TransactionID: o.sale(), OrderID: order, OrderName: order, Status: status, Currency: currency, ReceiptURL: o.ReceiptURL.String(),
-		Total: money(o.AmountTotal),
+	e.Sale = event.Sale{TransactionID: o.sale(), OrderID: order, OrderName: order, Status: status, ReceiptURL: o.ReceiptURL.String()}
+	o.sums(&e.Sale, e.Type == event.RefundComplete)
+	charge := o
+	if all := o.Charges.Members.Data; len(all) > 0 {
+		charge = &all[0]
 	}
-	if e.Sale.Total == "" {
-		e.Sale.Total = money(o.Amount)
-	}
-	if e.Type == event.RefundComplete {
-		e.Sale.Refunded = money(o.AmountRefunded)
-	}
-	o.sums(e, money)
-	for _, c := range []card{o.Method.Members.Card.Members, o.Method.Members.Present.Members, o.Method.Members.Interac.Members} {
+	paidBy := charge.Method.Members
+	for _, c := range []card{paidBy.Card.Members, paidBy.Present.Members, paidBy.Interac.Members} {
 		if e.Sale.Payment.Brand == "" {
 			e.Sale.Payment.Brand = c.Brand.String()
 			e.Sale.Payment.LastFour, _ = value.LastFour(c.LastFour.String())
 		}
 	}
-	at, bill := o.CustomerDetails.Members, o.Billing.Members
-	region, _ := value.Region(fields.First(at.Address.Members.Country, bill.Address.Members.Country))
-	e.Customer = event.Customer{
-		Name: fields.First(at.Name, bill.Name), Phone: fields.First(at.Phone, bill.Phone), Region: region,
-		Email: fields.First(at.Email, o.CustomerEmail, bill.Email, o.ReceiptEmail),
+	if e.Sale.ReceiptURL == "" {
+		e.Sale.ReceiptURL = charge.ReceiptURL.String()
 	}
+	at, bill, ship := o.CustomerDetails.Members, charge.Billing.Members, o.Shipping.Members
+	e.Customer = event.Customer{
+		Name: fields.First(at.Name, bill.Name, ship.Name), Email: fields.First(at.Email, o.CustomerEmail, bill.Email, o.ReceiptEmail, charge.ReceiptEmail),
+	}
+	// A number without a country's code is read by the country of the address that it stands with.
+	country := fields.First(at.country(), bill.country(), ship.country())
+	for _, c := range []contact{at, bill, ship} {
+		if phone := c.Phone.String(); phone != "" {
+			e.Customer.Phone, country = phone, fields.First(c.country(), at.country(), bill.country(), ship.country())
+			break
+		}
+	}
+	e.Customer.Region, _ = value.Region(country)
 	if locale := o.Locale.String(); locale != "auto" {
 		e.Customer.Locale = locale
 	}
 }
 
-// sums gives an event the sums of a session that belong to its total. A session does not say whether its prices have the tax in them; the sums do.
-func (o *object) sums(e *event.Event, money func(fields.Text) string) {
-	details := o.Details.Members
-	e.Sale.Discount, e.Sale.Tax = money(details.Discount), money(details.Tax)
-	subtotal, shipping := money(o.AmountSubtotal), money(details.Shipping)
-	if subtotal == "" {
+func (c *contact) country() fields.Text { return c.Address.Members.Country }
+
+// sums gives a sale its currency and amounts. Where the customer was shown another currency, only the total is known in it.
+func (o *object) sums(s *event.Sale, refund bool) {
+	s.Currency, _ = value.Currency(o.Currency.String())
+	if s.Total = minor(o.AmountTotal.String(), s.Currency); s.Total == "" {
+		s.Total = minor(o.charged().String(), s.Currency)
+	}
+	if refund {
+		s.Refunded = minor(o.paidBack(), s.Currency)
+	}
+	shown, ok := value.Currency(o.Presented.Members.Currency.String())
+	if total := minor(o.Presented.Members.Amount.String(), shown); ok && shown != s.Currency && total != "" {
+		switch {
+		case refund && value.Equal(s.Refunded, s.Total):
+			s.Refunded = total
+		case refund: // how much that is in it is not said
+			s.Refunded = ""
+		}
+		s.Currency, s.Total = shown, total
 		return
 	}
-	net := value.Sum(subtotal, shipping, minus(e.Sale.Discount))
-	e.Sale.TaxIncluded = strings.Trim(e.Sale.Tax, "0.") != "" && same(net, e.Sale.Total)
-	if strings.Trim(shipping, "0.") == "" { // otherwise it would not add up: there is no line for shipping
-		e.Sale.Subtotal = subtotal
-	}
+	details := o.Details.Members
+	s.Tip = minor(o.AmountDetails.Members.Tip.Members.Amount.String(), s.Currency)
+	s.Discount, s.Tax = minor(details.Discount.String(), s.Currency), minor(details.Tax.String(), s.Currency)
+	subtotal, shipping := minor(o.AmountSubtotal.String(), s.Currency), minor(details.Shipping.String(), s.Currency)
+	// A session does not say whether its prices have the tax in them; the sums do.
+	s.TaxIncluded = value.Some(s.Tax) && value.Equal(value.Sum(subtotal, shipping, value.Minus(s.Discount)), s.Total)
+	s.Subtotal = sender.Subtotal(s, subtotal) // with shipping it does not add up: there is no line for it
 }
-
-// minus returns a plain decimal with the other sign.
-func minus(amount string) string {
-	if rest, negative := strings.CutPrefix(amount, "-"); negative || amount == "" {
-		return rest
-	}
-	return "-" + amount
-}
-
-// same reports whether two plain decimals are equal.
-func same(a, b string) bool { return strings.Trim(value.Sum(a, minus(b)), "-0.") == "" }

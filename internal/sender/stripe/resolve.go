@@ -92,6 +92,7 @@ func (r *resolver) Resolve(ctx context.Context, of *event.Event) ([]*event.Event
 // item returns a line. Its total is before discounts and taxes, as the session's subtotal is.
 func (l *lineItem) item() event.Item {
 	currency, _ := value.Currency(l.Currency.String())
-	money := moneyOf(currency)
-	return event.Item{Name: l.Description.String(), Quantity: l.Quantity.Number(), UnitPrice: money(l.Price.Members.Amount), Total: money(l.Subtotal)}
+	return event.Item{
+		Name: l.Description.String(), Quantity: l.Quantity.Number(), UnitPrice: minor(l.Price.Members.Amount.String(), currency), Total: minor(l.Subtotal.String(), currency),
+	}
 }

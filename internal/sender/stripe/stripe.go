@@ -98,18 +98,18 @@ type envelope struct {
 	Type    fields.Text `json:"type"`
 	Account fields.Text `json:"account"`
 	Created fields.Text `json:"created"`
-	Mode    mode        `json:"livemode"`
+	Live    notFalse    `json:"livemode"`
 	Data    fields.Object[struct {
 		Object fields.Object[object] `json:"object"`
 	}] `json:"data"`
 }
 
-// mode is whether an event is of Stripe's test mode.
-type mode struct{ test bool }
+// notFalse is a member that is false or not.
+type notFalse struct{ isFalse bool }
 
 // UnmarshalJSONFrom implements json.UnmarshalerFrom.
-func (m *mode) UnmarshalJSONFrom(d *jsontext.Decoder) error {
-	m.test = d.PeekKind() == 'f'
+func (n *notFalse) UnmarshalJSONFrom(d *jsontext.Decoder) error {
+	n.isFalse = d.PeekKind() == 'f'
 	return d.SkipValue()
 }
 
@@ -118,6 +118,9 @@ func (s *stripe) Decode(d *sender.Delivery) (*sender.Reading, error) {
 	var e envelope
 	if err := fields.Decode(d.Body, &e); err != nil {
 		return nil, &sender.MalformedError{Detail: err.Error()}
+	}
+	if e.Type.String() == "" {
+		return nil, &sender.MalformedError{Detail: "the event has no type"}
 	}
 	reading := &sender.Reading{Topic: e.Type.String(), Account: e.Account.String()}
 	if reading.Account == "" {
@@ -140,7 +143,7 @@ func (s *stripe) Decode(d *sender.Delivery) (*sender.Reading, error) {
 		ID: sender.ID(Name, reading.Account, o.sale(), n.meaning), Store: s.Store, Sender: Name, Type: n.state, At: at, Source: e.Account.String(),
 	}
 	o.describe(made, n.status)
-	made.Sale.Test = e.Mode.test
+	made.Sale.Test = e.Live.isFalse
 	if s.Resolve && strings.HasPrefix(reading.Topic, "checkout.session.") {
 		made.Lookup = o.ID.String()
 	}

@@ -83,7 +83,7 @@ func suite(t testing.TB) sendertest.Suite {
 			{Name: "payment_intent.succeeded"},
 		},
 		Window:    5 * time.Minute,
-		Essential: []string{"type", "data.object.id", "data.object.payment_intent", "data.object.mode", "data.object.payment_method_details.type"},
+		Essential: []string{"type", "data.object.id", "data.object.payment_intent", "data.object.mode", "data.object.payment_method_details.type", "data.object.captured"},
 	}
 }
 

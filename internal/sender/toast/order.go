@@ -1,6 +1,7 @@
 package toast
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -15,6 +16,7 @@ type order struct {
 	GUID          fields.Text        `json:"guid"`
 	DisplayNumber fields.Text        `json:"displayNumber"`
 	Created       fields.Text        `json:"createdDate"`
+	Opened        fields.Text        `json:"openedDate"`
 	Modified      fields.Text        `json:"modifiedDate"`
 	VoidDate      fields.Text        `json:"voidDate"`
 	Voided        fields.Flag        `json:"voided"`
@@ -30,7 +32,9 @@ type check struct {
 	Tax            fields.Text                `json:"taxAmount"`
 	Total          fields.Text                `json:"totalAmount"`
 	PaymentStatus  fields.Text                `json:"paymentStatus"`
+	DisplayNumber  fields.Text                `json:"displayNumber"`
 	PaidDate       fields.Text                `json:"paidDate"`
+	ClosedDate     fields.Text                `json:"closedDate"`
 	TabName        fields.Text                `json:"tabName"`
 	Voided         fields.Flag                `json:"voided"`
 	Deleted        fields.Flag                `json:"deleted"`
@@ -78,6 +82,7 @@ type payment struct {
 	Type     fields.Text           `json:"type"`
 	CardType fields.Text           `json:"cardType"`
 	LastFour fields.Text           `json:"last4Digits"`
+	Date     fields.Text           `json:"paidDate"`
 	Tip      fields.Text           `json:"tipAmount"`
 	Status   fields.Text           `json:"paymentStatus"`
 	Refund   fields.Object[refund] `json:"refund"`
@@ -107,7 +112,7 @@ func (o *order) changes(said time.Time) (all []change, skip sender.Skip) {
 	case bool(o.Deleted):
 		return nil, sender.SkipState
 	case bool(o.Voided), strings.EqualFold(o.Approval.String(), "NOT_APPROVED"):
-		at := fields.FirstTime(o.VoidDate.Time(time.UTC), o.Modified.Time(time.UTC))
+		at := o.VoidDate.Time(time.UTC) // an order that was not approved has none
 		if !sender.Recent(at, said) {
 			return nil, sender.SkipRepeat
 		}
@@ -127,10 +132,14 @@ func (o *order) changes(said time.Time) (all []change, skip sender.Skip) {
 			skip = sender.SkipRepeat
 		}
 	}
-	created := o.Created.Time(time.UTC)
+	created := fields.FirstTime(o.Created.Time(time.UTC), o.Opened.Time(time.UTC))
 	switch {
+	case len(all) > 0:
+		return distinct(all), ""
 	case paid:
-		return distinct(all), skip
+		return nil, skip
+	case !slices.ContainsFunc(o.Checks, check.holds): // a table that has just been seated
+		return nil, sender.SkipState
 	case !sender.Recent(created, said):
 		return nil, sender.SkipRepeat
 	}
@@ -149,19 +158,31 @@ func distinct(all []change) (out []change) {
 	return out
 }
 
-// only returns the order's check where it has one; nil where it has none, or several, whose customers may be different people.
-func (o *order) only() *check {
-	if len(o.Checks) != 1 {
-		return nil
+// only returns the order's check where it has one that stands; nil where it has none, or several, whose customers may be different people.
+func (o *order) only() (one *check) {
+	for i := range o.Checks {
+		c := &o.Checks[i]
+		if bool(c.Deleted) || bool(c.Voided) && !bool(o.Voided) { // of a voided order, they all are
+			continue
+		}
+		if one != nil {
+			return nil
+		}
+		one = c
 	}
-	return &o.Checks[0]
+	return one
+}
+
+// holds reports whether something was ordered on a check.
+func (c check) holds() bool {
+	return !bool(c.Deleted) && (len(c.Selections) > 0 || value.Some(c.Total.Number()))
 }
 
 // isPaid reports whether a check is paid, now or before. One of nothing says nothing.
 func (c *check) isPaid() bool {
 	switch strings.ToUpper(c.PaymentStatus.String()) {
 	case "PAID", "CLOSED":
-		return strings.Trim(value.Sum(c.Total.String(), c.tips()), "0.-") != "" || c.Total.Number() == ""
+		return c.Total.Number() == "" || value.Some(value.Sum(c.Total.Number(), c.tips()))
 	}
 	return false
 }
@@ -169,10 +190,36 @@ func (c *check) isPaid() bool {
 // changes returns the last of what happened to a check that is paid, if it is recent.
 func (c *check) changes(said time.Time) (n change, found bool) {
 	if sum, at := c.refunded(); sum != "" {
-		return change{event.RefundComplete, c.GUID.String(), "refunded/" + sum, "refunded", at, c}, sender.Recent(at, said)
+		status := "partially_refunded"
+		if value.Equal(sum, c.total()) {
+			status = "refunded"
+		}
+		return change{event.RefundComplete, c.GUID.String(), "refunded/" + sum, status, at, c}, sender.Recent(at, said)
 	}
-	at := c.PaidDate.Time(time.UTC)
+	at := c.paidAt()
 	return change{event.PaymentComplete, c.GUID.String(), "paid", "paid", at, c}, sender.Recent(at, said)
+}
+
+// paidAt returns when a check was paid; the zero time where that is not said.
+func (c *check) paidAt() time.Time {
+	at := c.PaidDate.Time(time.UTC)
+	if !at.IsZero() {
+		return at
+	}
+	for _, p := range c.Payments {
+		if one := p.Date.Time(time.UTC); one.After(at) {
+			at = one
+		}
+	}
+	return fields.FirstTime(at, c.ClosedDate.Time(time.UTC))
+}
+
+// total returns what the customer paid. Toast's is without the tip.
+func (c *check) total() string {
+	if c.Total.Number() == "" {
+		return ""
+	}
+	return value.Sum(c.Total.Number(), c.tips())
 }
 
 // refunded returns how much of a check was paid back so far, and when last; "" for nothing.
@@ -187,7 +234,7 @@ func (c *check) refunded() (sum string, latest time.Time) {
 			latest = at
 		}
 	}
-	if strings.Trim(sum, "0.") == "" {
+	if !value.Some(sum) {
 		return "", time.Time{}
 	}
 	return sum, latest
@@ -213,13 +260,14 @@ func (o *order) describe(e *event.Event, n change) {
 		return
 	}
 	c := n.check
+	if e.Sale.OrderName == "" {
+		e.Sale.OrderName = c.DisplayNumber.String()
+	}
 	e.Sale.Tax = c.Tax.Number()
 	e.Sale.Tip = c.tips()
-	e.Sale.Total = c.Total.Number()
-	if e.Sale.Total != "" { // Toast's total is without the tip, and what the customer paid is with it
-		e.Sale.Total = value.Sum(e.Sale.Total, e.Sale.Tip)
-	}
+	e.Sale.Total = c.total()
 	e.Sale.Discount = c.discount()
+	e.Sale.Subtotal = sender.Subtotal(&e.Sale, c.Amount.Number()) // it is after the discounts
 	if n.state == event.RefundComplete {
 		e.Sale.Refunded, _ = c.refunded()
 	}
@@ -267,7 +315,18 @@ func (c *customer) phone() string {
 	if phone == "" || code == "" || strings.HasPrefix(phone, "+") || strings.Trim(code, "0123456789") != "" {
 		return phone
 	}
+	if digits := strings.Map(digit, phone); code == "1" && len(digits) == 11 && digits[0] == '1' { // the code is in both fields
+		return "+" + digits
+	}
 	return "+" + code + " " + phone
+}
+
+// digit keeps the digits of a text.
+func digit(r rune) rune {
+	if r < '0' || r > '9' {
+		return -1
+	}
+	return r
 }
 
 // items returns the lines that were not voided, and service charges as lines of their own.
@@ -292,7 +351,7 @@ func (c *check) items() []event.Item {
 		items = append(items, item)
 	}
 	for _, s := range c.ServiceCharges {
-		if amount := s.Amount.Number(); strings.Trim(amount, "0.") != "" {
+		if amount := s.Amount.Number(); value.Some(amount) {
 			items = append(items, event.Item{Name: s.Name.String(), Total: amount})
 		}
 	}

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"ringup.dev/ringup/internal/event"
-	"ringup.dev/ringup/internal/sender"
 	"ringup.dev/ringup/internal/sender/fields"
 	"ringup.dev/ringup/internal/value"
 )
@@ -48,7 +47,6 @@ type contact struct {
 // line is an item. Its amounts are without tax: subtotal before the discount, and price that of one after it.
 type line struct {
 	Name        fields.Text       `json:"name"`
-	ParentName  fields.Text       `json:"parent_name"`
 	Quantity    fields.Text       `json:"quantity"`
 	Subtotal    fields.Text       `json:"subtotal"`
 	SubtotalTax fields.Text       `json:"subtotal_tax"`
@@ -72,79 +70,6 @@ type charge struct {
 	TotalTax fields.Text `json:"total_tax"`
 }
 
-// change is something that happened to the order.
-type change struct {
-	state   event.Type
-	meaning string
-	status  string
-	at      time.Time
-}
-
-// drafts are the statuses of orders that are not placed yet, or are deleted.
-var drafts = map[string]bool{"checkout-draft": true, "auto-draft": true, "draft": true, "trash": true, "": true}
-
-// oneAct is how long after it was paid an order is completed by the same act, as a download is. Then the receipt says it all.
-const oneAct = time.Minute
-
-// changes returns what an order says that its customer does not know yet; where there is nothing, why. order.updated comes with each edit, and for new orders,
-// too. A refund, a cancellation and a status of a plug-in have no times of their own: their ids are all that tells an edit from a change.
-func (o *order) changes(created bool, d *sender.Delivery) ([]change, sender.Skip) {
-	status := o.status()
-	if drafts[status] {
-		return nil, sender.SkipState
-	}
-	said := fields.FirstTime(o.modified(), d.At)
-	paid, completed := o.PaidAt.Time(time.UTC), o.CompletedAt.Time(time.UTC)
-	if sum := o.refunded(); sum != "" && !created {
-		return []change{{event.RefundComplete, "refunded/" + sum, status, o.modified()}}, ""
-	}
-	switch status {
-	case "cancelled":
-		return []change{{event.OrderCancel, "cancelled", status, o.modified()}}, ""
-	case "failed", "on-hold", "pending", "processing", "completed", "refunded":
-	default: // a plug-in's own
-		return []change{{event.OrderUpdate, "status/" + status, status, o.modified()}}, ""
-	}
-	var out []change
-	if !paid.IsZero() && sender.Recent(paid, said) && status != "failed" && status != "refunded" {
-		out = append(out, change{event.PaymentComplete, "paid", "paid", paid})
-	}
-	switch {
-	case status == "completed" && !completed.IsZero() && sender.Recent(completed, said) && (paid.IsZero() || completed.Sub(paid) > oneAct):
-		out = append(out, change{event.OrderUpdate, "completed", status, completed})
-	case created && paid.IsZero() && status != "failed":
-		out = append(out, change{event.OrderCreate, "created", status, o.CreatedAt.Time(time.UTC)})
-	case !created && paid.IsZero() && (status == "processing" || status == "on-hold" || status == "failed"):
-		out = append(out, change{event.OrderUpdate, "status/" + status, status, o.modified()})
-	}
-	switch {
-	case len(out) > 0:
-		return out, ""
-	case !paid.IsZero():
-		return nil, sender.SkipRepeat
-	}
-	return nil, sender.SkipState
-}
-
-// status returns the order's status, in small letters and without the prefix that WordPress stores it with.
-func (o *order) status() string {
-	return strings.TrimPrefix(strings.ToLower(o.Status.String()), "wc-")
-}
-
-func (o *order) modified() time.Time { return o.ModifiedAt.Time(time.UTC) }
-
-// refunded returns how much was paid back so far; "" for nothing.
-func (o *order) refunded() string {
-	if len(o.Refunds) == 0 {
-		return ""
-	}
-	amounts := make([]string, len(o.Refunds))
-	for i, r := range o.Refunds {
-		amounts[i] = strings.TrimPrefix(r.Total.Number(), "-")
-	}
-	return value.Sum(amounts...)
-}
-
 // describe gives an event the order's sale, customer and items. Where the shop's prices have the tax in them, so have the lines.
 func (o *order) describe(e *event.Event, status string) {
 	currency, _ := value.Currency(o.Currency.String())
@@ -162,22 +87,30 @@ func (o *order) describe(e *event.Event, status string) {
 	if e.Type == event.RefundComplete {
 		e.Sale.Refunded = o.refunded()
 	}
-	if e.Type != event.OrderCreate {
+	if !o.PaidAt.Time(time.UTC).IsZero() && value.Some(e.Sale.Total) { // before, it is how the customer means to pay
 		e.Sale.Payment.Brand = text(o.PaymentMethod)
 	}
-	billing, shipping := o.Billing.Members, o.Shipping.Members
-	region, _ := value.Region(fields.First(billing.Country, shipping.Country))
-	e.Customer = event.Customer{
-		Name:   fields.Join(billing.FirstName, billing.LastName),
-		Phone:  fields.First(billing.Phone, shipping.Phone),
-		Region: region,
-		Email:  billing.Email.String(),
-	}
-	if e.Customer.Name == "" {
-		e.Customer.Name = fields.Join(shipping.FirstName, shipping.LastName)
-	}
-	e.Customer.Name = html.UnescapeString(e.Customer.Name)
+	e.Customer = o.customer()
 	e.Items = o.items()
+}
+
+// customer returns the person who bought. A number without a country's code is read by the country of the address that it stands in.
+func (o *order) customer() event.Customer {
+	billing, shipping := o.Billing.Members, o.Shipping.Members
+	out := event.Customer{Phone: billing.Phone.String(), Email: billing.Email.String()}
+	country := fields.First(billing.Country, shipping.Country)
+	if out.Phone == "" {
+		out.Phone, country = shipping.Phone.String(), fields.First(shipping.Country, billing.Country)
+	}
+	out.Region, _ = value.Region(country)
+	for _, name := range []string{
+		fields.Join(billing.FirstName, billing.LastName), fields.Join(shipping.FirstName, shipping.LastName), billing.Company.String(), shipping.Company.String(),
+	} {
+		if out.Name == "" {
+			out.Name = html.UnescapeString(name)
+		}
+	}
+	return out
 }
 
 // withTax returns an amount as the shop's prices are: with the tax that belongs to it, or without.
@@ -206,7 +139,7 @@ func (o *order) items() []event.Item {
 	for _, charges := range []fields.List[charge]{o.ShippingLines, o.FeeLines} {
 		for _, c := range charges {
 			total := o.withTax(c.Total, c.TotalTax)
-			if strings.Trim(total, "-0.") != "" {
+			if value.Some(total) {
 				items = append(items, event.Item{Name: html.UnescapeString(fields.First(c.Method, c.Name)), Total: total})
 			}
 		}

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"time"
 
 	"ringup.dev/ringup/internal/config/secret"
 	"ringup.dev/ringup/internal/event"
@@ -75,11 +76,13 @@ func (s *woocommerce) Verify(d *sender.Delivery) error {
 // Decode implements sender.Sender.
 func (s *woocommerce) Decode(d *sender.Delivery) (*sender.Reading, error) {
 	reading := &sender.Reading{Topic: d.Header.Get(topicHeader), Account: account(d.Header.Get(sourceHeader))}
-	if ping.Match(d.Body) {
+	switch {
+	case ping.Match(d.Body):
 		reading.Topic, reading.Skip = "ping", sender.SkipPing
 		return reading, nil
-	}
-	if reading.Topic != "order.created" && reading.Topic != "order.updated" {
+	case reading.Topic == "":
+		return nil, &sender.MalformedError{Detail: "X-WC-Webhook-Topic is missing"}
+	case reading.Topic != "order.created" && reading.Topic != "order.updated":
 		reading.Skip = sender.SkipTopic
 		return reading, nil
 	}
@@ -90,17 +93,20 @@ func (s *woocommerce) Decode(d *sender.Delivery) (*sender.Reading, error) {
 	if o.ID.String() == "" {
 		return nil, &sender.MalformedError{Detail: "the order has no id"}
 	}
-	changes, skip := o.changes(reading.Topic == "order.created", d)
-	if len(changes) == 0 {
-		reading.Skip = skip
-		return reading, nil
-	}
+	said := fields.FirstTime(o.ModifiedAt.Time(time.UTC), d.At)
+	changes, skip := o.changes(reading.Topic == "order.created", said)
+	reading.Skip = skip
 	for _, n := range changes {
-		e := o.event(n, d)
-		e.ID = sender.ID(Name, reading.Account, o.ID.String(), n.meaning)
-		e.Store, e.Sender, e.Source = s.store, Name, reading.Account
+		e := &event.Event{
+			ID: sender.ID(Name, reading.Account, o.ID.String(), n.meaning), Store: s.store, Sender: Name, Type: n.state, At: fields.FirstTime(n.at, said),
+			Source: reading.Account,
+		}
+		o.describe(e, n.status)
 		value.Clean(e)
 		reading.Events = append(reading.Events, e)
+		if n.at.IsZero() {
+			reading.Undated = append(reading.Undated, e.ID)
+		}
 	}
 	return reading, nil
 }
@@ -112,17 +118,4 @@ func account(source string) string {
 		return strings.TrimSuffix(source, "/")
 	}
 	return strings.TrimSuffix(parsed.Host+parsed.Path, "/")
-}
-
-// event returns the event of a change, with the order's sale, customer and items.
-func (o *order) event(n change, d *sender.Delivery) *event.Event {
-	e := &event.Event{Type: n.state, At: n.at}
-	if e.At.IsZero() {
-		e.At = o.modified()
-	}
-	if e.At.IsZero() {
-		e.At = d.At
-	}
-	o.describe(e, n.status)
-	return e
 }
