@@ -178,9 +178,9 @@ func (h *handler) one(ctx context.Context, e *event.Event, at time.Time, undated
 	return statusAccepted, nil
 }
 
-// nobody reports whether an event has nobody to write to. It is not remembered then: the same may be said again by another topic, or a minute later, with the customer.
+// nobody reports whether an event has nobody to write to; one whose sender is asked for the rest may have. It is not remembered then: the same may be said again by another topic, or a minute later, with the customer.
 func (h *handler) nobody(e *event.Event) bool {
-	return e.Customer.Phone == "" && e.Customer.Email == "" &&
+	return e.Lookup == "" && e.Customer.Phone == "" && e.Customer.Email == "" &&
 		!slices.ContainsFunc(h.Store.Channels, func(c store.Channel) bool { return len(c.Recipients) > 0 })
 }
 
