@@ -60,7 +60,7 @@ func load(dir string, stores store.Directory, channels []message.Channel, withou
 	if len(errs) > 0 {
 		return nil, errs
 	}
-	r := &Renderer{stores: stores, channels: channels, files: f, sets: map[setKey]*set{}}
+	r := &Renderer{stores: stores, channels: channels, files: f, sets: map[setKey]*set{}, statuses: statuses{own: f.ownVocabulary()}}
 	f.parsed = map[source]words{}
 	defer func() { f.parsed = nil }()
 	for _, s := range stores.All() {
@@ -154,7 +154,7 @@ func (r *Renderer) try(s *store.Store, locale string, about occasion, channel me
 	j := &job.Job{WebhookID: full.ID, Channel: channel, Index: 1, Audience: audience, Recipient: "x"}
 	for _, e := range []*event.Event{full, event.BareSample(full.Type)} {
 		v := &view{}
-		r.fill(v, j, e, s, about, readStatus(e.Sale.Status), texts, figures)
+		r.fill(v, j, e, s, about, r.statuses.read(e.Sale.Status), texts, figures)
 		v.Unsubscribe, v.More = "https://ringup.example.com/unsubscribe/x", "1"
 		for _, part := range slices.Sorted(maps.Keys(texts.parts)) {
 			c := texts.parts[part]

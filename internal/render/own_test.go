@@ -85,7 +85,7 @@ func TestFunctions(t *testing.T) {
 		e.Items = e.Items[:1]
 		e.Extra = `{"deposit":"5.5","weight":1.25,"points":1200,"pickup":"2024-07-01T12:00:00Z","day":"2024-07-02","tracking":"https://t.example.com/a?b=c","bad":"javascript:alert(1)"}`
 	})
-	const want = "$5.50|1.25|1,200|Jul 1, 2024 2:00 pm|Jul 2, 2024|https://t.example.com/a?b=c|||Jan 1, 2024 1:00 pm||$2.00"
+	const want = "$5.50|1.25|1,200|Jul 1, 2024, 2:00 PM|Jul 2, 2024|https://t.example.com/a?b=c|||Jan 1, 2024, 1:00 PM||$2.00"
 	if m := rendered(t, r, message.SMS, message.Customer, e); m.Text != want {
 		t.Errorf("%q, want %q", m.Text, want)
 	}

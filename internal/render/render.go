@@ -197,6 +197,9 @@ func (r *Renderer) parts(m *message.Message, s *set, v *view) (fits bool, err er
 		return false, err
 	}
 	m.Text = oneStop(m.Text)
+	if v.isolates {
+		m.Text = format.RightToLeft(m.Text)
+	}
 	switch m.Channel {
 	case message.SMS:
 		if m.Segments = 1; !isPlainSegment(m.Text) {
