@@ -24,7 +24,7 @@ var furtherWords = map[string]string{
 	"failed": "selhal neúspěš neúspeš nezdař zlyhal misslyck mislyk mislykk feilet fejlet epäonnist sikertelen meghiúsul eșuat neuspje neuspješ neuspeš неуспе неуспіш неудач не_удал невдал ошибк помилк απέτυχ αποτυχ נכשל विफल असफल " +
 		"gagal thất_bại ล้มเหลว ไม่สำเร็จ 실패 오류 ebaõnnest neizdev nepavyk fallit gescheitert echou fallid fallit falha nieudan فشل エラー 支付失败 付款失败 交易失败 支付失敗 付款失敗",
 	"cancelled": "zrušen stornov storno avbrut annuller makuler kansellert avbestil peruttu peruut töröl lemond visszavon otkazan poništen preklican отменен отменён отмен анулир скасов ακυρώ ακυρω בוטל מבוטל रद्द " +
-		"dibatalkan batal đã_hủy đã_huỷ hủy huỷ ยกเลิก ถูกยกเลิก 취소 결제취소 주문취소 tühistat atcelt atšaukt cancel_lat ملغ الغاء キャンセル 取消 取り消 交易关闭",
+		"dibatalkan batal đã_hủy đã_huỷ hủy huỷ ยกเลิก ถูกยกเลิก 취소 결제취소 주문취소 tühistat atcelt atšaukt cancel_lat ملغ الغاء キャンセル abgebrochen rückgängig rückgängig_gemacht 取消 取り消 交易关闭",
 	"pending": "čeká čekaj čaká nezaplacen nezaplaten väntar väntand obetal ubetalt afventer avventer venter odotta maksamat függőb fizetésre_vár în_așteptare neplătit na_čekanju neplaćen neplačan v_čakanju изчакв очаква неплатен ожида в_обработке " +
 		"не_оплачен неоплачен очіку не_сплачен несплачен εκκρεμ ממתין लंबित बकाया tertunda menunggu belum_dibayar belum_lunas đang_chờ chờ_ chưa_thanh_toán รอดำเนินการ รอชำระ ยังไม่ชำระ 대기 보류 미결제 ootel maksmata gaida laukiam neapmoket pendent impaye impag " +
 		"unbezahlt offener onbetaald niezapłac nieopłac oczekuj ödenmedi معلق 未払 待支付 待付款 未付款 未支付",

@@ -82,6 +82,9 @@ func occasionOf(e *event.Event, s status) (occasion, bool) {
 		return "", false
 	}
 	is := s.is
+	if kind == event.RefundComplete && s.about == aboutSale && underWay[s.word] && s.word != "received" {
+		is = pending
+	}
 	if s.word == "" && kind != event.OrderUpdate {
 		is = s.inside // the message of an update shows the status itself
 	}
@@ -187,6 +190,9 @@ var underWay = map[string]bool{"received": true, "scheduled": true, "preparing":
 // word for something that is settled is about something else: "paid, pickup pending". Words that say different things, or one of doubts, are unclear; and so is a
 // status of which no word is known: it may be of any language.
 func (own vocabulary) inside(key string) outcome {
+	if strings.HasSuffix(key, "_false") || strings.HasSuffix(key, "_no") { // paid: false
+		return unclear
+	}
 	found, known, odd := settled, false, false
 	for part := range strings.SplitSeq(key, "_") {
 		word, _ := own.wordOf(part)

@@ -49,7 +49,7 @@ func TestOccasions(t *testing.T) {
 		// How far a payment or a refund is.
 		{p, "payment_processing", "20", paymentPending}, {p, "payment_initiated", "20", paymentPending}, {p, "payment_on_hold", "20", paymentPending}, {p, "payment_received", "20", paymentComplete},
 		{p, "payment_confirmed", "20", paymentComplete}, {u, "payment_in_progress", "20", paymentPending},
-		{r, "refund_in_progress", "", refundPending}, {r, "refund_approved", "", refundPending}, {u, "refund_scheduled", "20", refundPending}, {p, "refund_initiated", "20", refundPending},
+		{r, "refund_in_progress", "", refundPending}, {r, "processing", "", refundPending}, {r, "on hold", "", refundPending}, {r, "received", "", refundComplete}, {p, "paid: false", "20", orderUpdate}, {p, "NSF", "20", paymentFailed}, {r, "refund_approved", "", refundPending}, {u, "refund_scheduled", "20", refundPending}, {p, "refund_initiated", "20", refundPending},
 		{r, "refund_cancelled", "", refundFailed}, {u, "refund_voided", "20", refundFailed}, {r, "refund_completed", "", refundComplete}, {r, "refund_processed", "", refundComplete},
 		{r, "refund_requested", "", orderUpdate}, {r, "not refunded", "", orderUpdate}, {r, "returned", "", refundComplete}, {r, "refunded to card", "", refundComplete},
 		// The words of the built-in languages.

@@ -114,7 +114,7 @@ var statusWords = map[string]string{
 	"paid":               "captured paid_in_full fully_paid auth_completed payment_received payment_complete payment_completed received_payment settled cleared paye payee regle reglee",
 	"partially_paid":     "partly_paid partial_payment part_paid",
 	"failed":             "fail failure error errored unsuccessful",
-	"declined":           "denied rejected refused not_approved insufficient_funds did_not_go_through not_authorized not_authorised",
+	"declined":           "denied rejected refused not_approved insufficient_funds did_not_go_through not_authorized not_authorised nsf",
 	"voided":             "void voiding reversed",
 	"refunded":           "refund fully_refunded full_refund manually_refunded credited money_back",
 	"partially_refunded": "partly_refunded partial_refund part_refunded",

@@ -249,6 +249,9 @@ func (v *validator) number(at path, n *number) string {
 	case 0, 'n', 'f':
 	case '0', '"':
 		plain, ok := value.Number(n.value)
+		if !ok && n.kind == '"' {
+			plain, ok = value.Written(n.value)
+		}
 		if !ok && strings.TrimSpace(n.value) != "" {
 			v.leaveOut(at, n.value, "not a number of at most 40 digits before and after the point: left out")
 		}
