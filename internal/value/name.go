@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"ringup.dev/ringup/internal/event"
 )
@@ -127,6 +128,9 @@ func isOneOf(words map[string]bool, text string) bool {
 	}
 	for i := range len(text) {
 		c := text[i]
+		if c >= utf8.RuneSelf {
+			return words[strings.ToLower(text)]
+		}
 		if 'A' <= c && c <= 'Z' {
 			c += 'a' - 'A'
 		}
