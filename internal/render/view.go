@@ -100,6 +100,7 @@ type view struct {
 	figures  *figures
 	zone     *time.Location
 	isolates bool // from right to left, for format.Isolate
+	stops    bool // some value may end with a full stop
 }
 
 // line is an item of the sale.
@@ -146,6 +147,7 @@ func (v *view) text(s string) string {
 	if v.channel == message.WhatsApp {
 		s = format.PlainMarks(s)
 	}
+	v.stops = v.stops || strings.HasSuffix(s, ".")
 	return format.Isolate(s, v.isolates)
 }
 
@@ -164,6 +166,7 @@ func (r *Renderer) fill(v *view, j *job.Job, e *event.Event, s *store.Store, abo
 	v.Locale, v.Direction, v.Start, v.End = words.name, "ltr", "left", "right"
 	v.Event, v.Occasion, v.Emoji, v.Logo, v.Time = string(e.Type), string(about), emoji[about], s.Logo, e.At
 	v.channel, v.event, v.locale, v.figures, v.isolates = j.Channel, e, locale, &r.figures, words.locale.RTL()
+	v.stops = v.isolates || locale.RTL() || strings.HasSuffix(s.Name, ".") // an amount in Arabic ends with one, too
 	if e.Sale.ReceiptURL != "" {
 		v.Receipt = format.Link(e.Sale.ReceiptURL)
 	}
