@@ -328,3 +328,18 @@ func TestBuiltInLanguagesAreComplete(t *testing.T) {
 		}
 	}
 }
+
+// TestOwnStatusesAreUnderstood: a shop's words for statuses decide as the built-in ones do, and its own statuses are nothing bad.
+func TestOwnStatusesAreUnderstood(t *testing.T) {
+	t.Parallel()
+	r := renderer(t, folder(t, map[string]string{
+		"words.is.txt": `{{define "status.paid"}}greitt{{end}}{{define "status.declined" -}} hafnað {{- end}}`,
+		"words.en.txt": `{{define "status.tab_7"}}at table 7{{end}}`,
+	}), luna)
+	for status, want := range map[string]occasion{"Greitt": paymentComplete, "HAFNAÐ": paymentFailed, "tab 7": paymentComplete, "At table 7": paymentComplete, "óþekkt": orderUpdate} {
+		e := &event.Event{Type: event.PaymentComplete}
+		if got, _ := occasionOf(e, r.statuses.read(status)); got != want {
+			t.Errorf("%q: %s, want %s", status, got, want)
+		}
+	}
+}

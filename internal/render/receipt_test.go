@@ -365,3 +365,22 @@ func TestColons(t *testing.T) {
 		t.Error(text)
 	}
 }
+
+// TestDiscountOfARefund: it is shown where there is something that it is taken from.
+func TestDiscountOfARefund(t *testing.T) {
+	t.Parallel()
+	r := renderer(t, Config{}, luna)
+	for want, change := range map[string]func(*event.Event){
+		"": func(e *event.Event) { e.Items, e.Sale.Subtotal = nil, "" },
+		"Subtotal: $25.00\nDiscount: -$5.00\nRefund: $20.00": func(e *event.Event) { e.Items, e.Sale.Subtotal = nil, "-25" },
+		"$25.00\n\nDiscount: -$5.00\nRefund: $20.00":         func(e *event.Event) { e.Items = []event.Item{{Name: "Mug", Total: "25"}} },
+	} {
+		e := sample(event.RefundComplete, func(e *event.Event) {
+			e.Sale.Total, e.Sale.Refunded, e.Sale.Discount = "", "20", "5"
+			change(e)
+		})
+		if got := rendered(t, r, message.Email, message.Customer, e).Text; !strings.Contains(got, want) || strings.Contains(got, "Discount") != (want != "") {
+			t.Errorf("%q: %s", want, got)
+		}
+	}
+}
