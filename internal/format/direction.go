@@ -107,11 +107,12 @@ func RTL(text string) bool {
 }
 
 // RightToLeft makes a text one that phones and mail programs show from right to left. They look at each line by itself, and one that has a name in Latin letters and
-// numbers alone would begin at the left: it gets a mark in front that is not seen. A link stays as it is, as a program may take the mark for a part of it.
+// numbers alone, or begins with one, would begin at the left: it gets a mark in front that is not seen. Some programs look into isolates, so the first letter there counts
+// here. A link stays as it is, as a program may take the mark for a part of it.
 func RightToLeft(text string) string {
 	var b strings.Builder
 	for line := range strings.Lines(text) {
-		if start := strings.TrimSpace(line); start != "" && !RTL(line) && !strings.HasPrefix(start, "https://") {
+		if start := strings.TrimSpace(line); start != "" && !RTL(Unisolated(line)) && !strings.HasPrefix(start, "https://") {
 			b.WriteString(rightToLeftMark)
 		}
 		b.WriteString(line)

@@ -343,3 +343,23 @@ func TestOwnStatusesAreUnderstood(t *testing.T) {
 		}
 	}
 }
+
+// TestBlocksThatNothingHas: a name that is misspelt is named, with its line; a block that the shop's own files include is not.
+func TestBlocksThatNothingHas(t *testing.T) {
+	t.Parallel()
+	config := folder(t, map[string]string{
+		"words.es.txt": "{{define \"label.total\"}}Suma{{end}}\n{{define \"hours\"}}9-18{{end}}\n{{define \"lable.tip\"}}Bote{{end}}\n{{define \"status.tab_7\"}}mesa 7{{end}}{{define \"label.support\"}}{{template \"hours\" .}}{{end}}",
+	})
+	_, err := New(config, luna)
+	if err == nil || err.Error() != `template words.es.txt: words.es.txt:3: no text has a block "lable.tip": docs/templates.md has the blocks` {
+		t.Errorf("%v", err)
+	}
+	config.TemplatesStrict = false
+	r, err := New(config, luna)
+	if err != nil || len(r.Skipped()) != 1 {
+		t.Fatalf("%v, %v", r.Skipped(), err)
+	}
+	if m := rendered(t, r, message.Email, message.Customer, sample(event.POSSave, func(e *event.Event) { e.Customer.Locale = "es" })); !strings.Contains(m.Text, "Suma: ") {
+		t.Errorf("the rest of the file is not used: %s", m.Text)
+	}
+}

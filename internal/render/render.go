@@ -199,7 +199,7 @@ func (r *Renderer) parts(m *message.Message, s *set, v *view) (fits bool, err er
 	if v.stops {
 		m.Text = oneStop(m.Text)
 	}
-	if v.isolates {
+	if v.isolates && m.Channel != message.SMS { // a sentence has letters enough, and each mark is one of 70 characters
 		m.Text = format.RightToLeft(m.Text)
 	}
 	switch m.Channel {
