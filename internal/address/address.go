@@ -47,9 +47,28 @@ func Read(channel message.Channel, raw, region string) (message.Address, error) 
 	return Phone(raw, region)
 }
 
-// Email returns a bare e-mail address, as email.Parse does. Errors: ErrEmail, ErrPlaceholder.
+// Email returns a bare e-mail address, as email.Parse does. A name beside it and a full stop behind it are passed over, and of several addresses the first that can be
+// used counts. Errors: ErrEmail, ErrPlaceholder.
 func Email(raw string) (message.Address, error) {
-	to, err := email.Parse(raw)
+	to, err := usable(email.Parse(raw))
+	if err == nil || len(raw) > MaxRaw {
+		return to, err
+	}
+	whole := message.Clean(raw)
+	for _, one := range append([]string{whole}, strings.FieldsFunc(whole, func(r rune) bool { return strings.ContainsRune(",;/|", r) })...) {
+		to, ofOne := usable(email.ParseHeader(strings.Trim(one, " .")))
+		if ofOne == nil {
+			return to, nil
+		}
+		if errors.Is(ofOne, ErrPlaceholder) {
+			err = ofOne
+		}
+	}
+	return "", err
+}
+
+// usable refuses placeholders.
+func usable(to message.Address, err error) (message.Address, error) {
 	if err == nil && email.Placeholder(to) {
 		return "", ErrPlaceholder
 	}

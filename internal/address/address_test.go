@@ -270,8 +270,9 @@ func TestEmail(t *testing.T) {
 		{"a@bücher.example", "a@xn--bcher-kva.example"},
 		{"\ufeffjo@example.com\r\n", "jo@example.com"}, {"jo\u200b@example.com", "jo@example.com"}, {"\u00a0jo@example.com", "jo@example.com"},
 		{"jo＠example．com", "jo@example.com"}, {"jo٢@example.com", "jo2@example.com"}, {"mailto:jo@example.com", "jo@example.com"}, {"Mailto:jo@example.com", "jo@example.com"},
-		{"", ""}, {"john", ""}, {"john@", ""}, {"john@localhost", ""}, {"John <john@example.com>", ""}, {"a@b.c, d@e.f", ""},
-		{"a@example.com\r\nBcc: b@example.com", ""}, {"a@exa mple.com", ""}, {"jö@example.com", ""}, {"a@example.com.", ""}, {"mailto:", ""},
+		{"", ""}, {"john", ""}, {"john@", ""}, {"john@localhost", ""}, {"John <john@example.com>", "john@example.com"}, {"<john@example.com>", "john@example.com"}, {`"Doe, John" <john@example.com>`, "john@example.com"}, {"Doe, John <john@example.com>", "john@example.com"},
+		{"a@b.c, d@e.f", "a@b.c"}, {"n/a; jo@example.com", "jo@example.com"}, {"noreply@shop.com / jo@example.com", "jo@example.com"}, {"a@b, c", ""}, {"<a@example.com> <b@example.com>", ""},
+		{"a@example.com\r\nBcc: b@example.com", ""}, {"a@exa mple.com", ""}, {"jö@example.com", ""}, {"a@example.com.", "a@example.com"}, {"mailto:", ""},
 		{"jo@1.2.3.4", ""}, {"jo@example.123", ""}, {"jo@1and1.com", "jo@1and1.com"}, {"jo@" + strings.Repeat("ü.", 80) + "com", ""},
 		{strings.Repeat("a", 65) + "@example.com", ""}, {strings.Repeat("a", 250) + "@example.com", ""},
 	} {

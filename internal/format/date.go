@@ -1,6 +1,7 @@
 package format
 
 import (
+	"cmp"
 	"strings"
 	"sync"
 	"time"
@@ -52,10 +53,20 @@ func Date(t time.Time, l Locale) string {
 	return date(t, l, time.DateOnly, locales.Translator.FmtDateMedium)
 }
 
+// between is what stands between date and time by CLDR (dateTimeFormats, medium), where it is not a comma.
+var between = map[string]string{"ar": "، ", "ja": " ", "tr": " ", "zh-Hans": " ", "zh-Hant": " "}
+
 // DateTime is Date with the time of day, without seconds.
 func DateTime(t time.Time, l Locale) string {
 	return date(t, l, "2006-01-02 15:04", func(in locales.Translator, t time.Time) string {
-		return in.FmtDateMedium(t) + " " + in.FmtTimeShort(t)
+		clock := in.FmtTimeShort(t)
+		switch l.dates {
+		case "en": // the library has small letters
+			clock = strings.ToUpper(clock)
+		case "zh-Hans": // 24 hours, since CLDR 38
+			clock = t.Format("15:04")
+		}
+		return in.FmtDateMedium(t) + cmp.Or(between[l.dates], ", ") + clock
 	})
 }
 

@@ -10,15 +10,16 @@ import (
 // letters are those that no accent makes different from a to z.
 var letters = strings.NewReplacer("ß", "ss", "ø", "o", "đ", "d", "ł", "l", "ı", "i", "æ", "ae", "œ", "oe")
 
-// StatusKey returns the one spelling of a status under which its words are looked up, of a to z, digits and single underscores:
-// "READY_FOR_PICKUP", "Ready for pickup!" and "readyForPickup" are ready_for_pickup, "Prêt" is pret. "" if there are no such letters.
+// StatusKey returns the one spelling of a status under which its words are looked up, of small letters, digits and single underscores:
+// "READY_FOR_PICKUP", "Ready for pickup!" and "readyForPickup" are ready_for_pickup, "Prêt" is pret, "Отклонён." is отклонен. "" if there are neither letters nor
+// digits.
 func StatusKey(status string) string {
 	var b strings.Builder
 	gap := false
 	for _, r := range letters.Replace(strings.ToLower(norm.NFKD.String(spaced(status)))) {
 		switch {
 		case unicode.Is(unicode.M, r): // what NFKD has taken off a letter
-		case r >= 'a' && r <= 'z', r >= '0' && r <= '9':
+		case unicode.IsLetter(r), unicode.IsDigit(r):
 			if gap && b.Len() > 0 {
 				b.WriteByte('_')
 			}

@@ -26,8 +26,11 @@ func TestStatuses(t *testing.T) {
 		{"Ready (table 5)", "ready_table_5", "Ready (table 5)"},
 		{"Ready - at the counter", "ready_at_the_counter", "Ready - at the counter"},
 		{"Ｒｅａｄｙ", "ready", "Ｒｅａｄｙ"},
-		{"準備完了。", "", "準備完了"},
-		{"جاهز؟", "", "جاهز"},
+		{"準備完了。", "準備完了", "準備完了"},
+		{"جاهز؟", "جاهز", "جاهز"},
+		{"Не оплачён", "не_оплачен", "Не оплачён"},
+		{"ΑΚΥΡΏΘΗΚΕ", "ακυρωθηκε", "ακυρώθηκε"},
+		{"โอน แล้ว", "โอน_แลว", "โอน แล้ว"},
 		{"!!!", "", ""},
 		{"_", "", ""},
 		{"", "", ""},
@@ -41,7 +44,7 @@ func TestStatuses(t *testing.T) {
 func FuzzStatus(f *testing.F) {
 	f.Add("READY_FOR_PICKUP")
 	f.Add("ǅungla ΌΣΟΣ")
-	key := regexp.MustCompile(`^([a-z0-9]+(_[a-z0-9]+)*)?$`)
+	key := regexp.MustCompile(`^([\p{L}\p{Nd}]+(_[\p{L}\p{Nd}]+)*)?$`)
 	f.Fuzz(func(t *testing.T, s string) {
 		if got := StatusKey(s); !key.MatchString(got) || StatusKey(got) != got {
 			t.Errorf("the key of %q is %q", s, got)

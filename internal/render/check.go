@@ -60,7 +60,7 @@ func load(dir string, stores store.Directory, channels []message.Channel, withou
 	if len(errs) > 0 {
 		return nil, errs
 	}
-	r := &Renderer{stores: stores, channels: channels, files: f, sets: map[setKey]*set{}}
+	r := &Renderer{stores: stores, channels: channels, files: f, sets: map[setKey]*set{}, statuses: statuses{own: f.ownVocabulary()}}
 	f.parsed = map[source]words{}
 	defer func() { f.parsed = nil }()
 	for _, s := range stores.All() {
@@ -72,9 +72,45 @@ func load(dir string, stores store.Directory, channels []message.Channel, withou
 		}
 	}
 	if len(errs) == 0 && len(f.own) > 0 {
-		errs = r.check()
+		errs = append(r.check(), f.unusedBlocks()...)
 	}
 	return r, errs
+}
+
+// included is where a template includes a block.
+var included = regexp.MustCompile(`\{\{-?\s*template\s+"([^"]+)"`)
+
+// unusedBlocks names the blocks in words of TEMPLATES_DIR that no text has, as lable.total: the built-in ones stay as they are, and nobody would see why.
+func (f *files) unusedBlocks() (errs []error) {
+	used := map[string]bool{}
+	for _, s := range f.words[english] {
+		if blocks, err := f.parse(s); err == nil && !f.own[s] {
+			for name := range blocks {
+				used[name] = true
+			}
+		}
+	}
+	for s := range f.own {
+		for _, found := range included.FindAllStringSubmatch(s.text, -1) {
+			used[found[1]] = true
+		}
+	}
+	for _, locale := range slices.Sorted(maps.Keys(f.words)) {
+		for _, s := range f.words[locale] {
+			blocks, err := f.parse(s)
+			if err != nil || !f.own[s] {
+				continue
+			}
+			for _, name := range slices.Sorted(maps.Keys(blocks)) {
+				if used[name] || strings.HasPrefix(name, "status.") || strings.HasPrefix(name, "payment.") {
+					continue
+				}
+				before, _, _ := strings.Cut(s.text, `"`+name+`"`)
+				errs = append(errs, &fileError{file: s.name, usable: true, err: fmt.Errorf("%s:%d: no text has a block %q: docs/templates.md has the blocks", s.name, 1+strings.Count(before, "\n"), name)})
+			}
+		}
+	}
+	return errs
 }
 
 // checkLocale says whether there are texts in DEFAULT_LOCALE.
@@ -154,7 +190,7 @@ func (r *Renderer) try(s *store.Store, locale string, about occasion, channel me
 	j := &job.Job{WebhookID: full.ID, Channel: channel, Index: 1, Audience: audience, Recipient: "x"}
 	for _, e := range []*event.Event{full, event.BareSample(full.Type)} {
 		v := &view{}
-		r.fill(v, j, e, s, about, readStatus(e.Sale.Status), texts, figures)
+		r.fill(v, j, e, s, about, r.statuses.read(e.Sale.Status), texts, figures)
 		v.Unsubscribe, v.More = "https://ringup.example.com/unsubscribe/x", "1"
 		for _, part := range slices.Sorted(maps.Keys(texts.parts)) {
 			c := texts.parts[part]

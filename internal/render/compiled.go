@@ -167,17 +167,17 @@ func (c *compiled) executeLibrary(v *view) (string, error) {
 // finish takes leading and trailing white space away, and of a text all but one of several empty lines, which the parts that are missing left.
 func (c *compiled) finish(text []byte) []byte {
 	text = bytes.TrimSpace(text)
-	if c.html || !bytes.Contains(text, []byte("\n\n\n")) {
+	if c.html {
 		return text
 	}
-	kept, lines := text[:0], 0
-	for _, b := range text {
-		if b != '\n' {
-			lines = 0
-		} else if lines++; lines > 2 {
-			continue
+	kept := text[:0]
+	for {
+		before, behind, found := bytes.Cut(text, []byte("\n\n\n"))
+		kept = append(kept, before...)
+		if !found {
+			return kept
 		}
-		kept = append(kept, b)
+		kept = append(kept, "\n\n"...)
+		text = bytes.TrimLeft(behind, "\n")
 	}
-	return kept
 }

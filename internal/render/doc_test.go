@@ -101,7 +101,7 @@ func tables(t *testing.T) map[string]string {
 			t.Fatal(err)
 		}
 		v := &view{}
-		r.fill(v, &job.Job{Channel: channel, Audience: audience}, e, s, occasionFor(e), readStatus(e.Sale.Status), chosen.set, chosen.locale)
+		r.fill(v, &job.Job{Channel: channel, Audience: audience}, e, s, occasionFor(e), readStatus(e.Sale.Status, nil), chosen.set, chosen.locale)
 		return rendered(t, r, channel, audience, e), v
 	}
 	fields, funcs := comments(t)
@@ -157,7 +157,7 @@ func tables(t *testing.T) map[string]string {
 }
 
 func occasionFor(e *event.Event) occasion {
-	about, _ := occasionOf(e, readStatus(e.Sale.Status))
+	about, _ := occasionOf(e, readStatus(e.Sale.Status, nil))
 	return about
 }
 

@@ -173,7 +173,7 @@ func TestNothingOfAnEventIsKept(t *testing.T) {
 		}
 		s, _ := luna.Get(event.DefaultStore)
 		v := &view{}
-		r.fill(v, jobOf(t, message.Email, message.Customer, e), e, s, posSave, readStatus(e.Sale.Status), chosen.set, chosen.locale)
+		r.fill(v, jobOf(t, message.Email, message.Customer, e), e, s, posSave, readStatus(e.Sale.Status, nil), chosen.set, chosen.locale)
 		v.reset()
 		for i, item := range v.Items[:cap(v.Items)] {
 			if item != (line{}) {

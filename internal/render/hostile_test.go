@@ -60,7 +60,7 @@ func FuzzRender(f *testing.F) {
 				*s = "word"
 			}
 		}
-		if s := readStatus(status); s.about != aboutSale || s.is != settled || s.inside != settled || s.word == "" && (&view{}).text(s.readable) == "" {
+		if s := readStatus(status, nil); s.about != aboutSale || s.word != "" || s.inside != unclear || (&view{}).text(s.readable) == "" {
 			status = "word"
 		}
 		each(func(e event.Type, c message.Channel, a message.Audience) {

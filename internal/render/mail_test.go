@@ -3,10 +3,12 @@ package render
 import (
 	"strings"
 	"testing"
+	"unicode"
 
 	"golang.org/x/net/html"
 
 	"ringup.dev/ringup/internal/event"
+	"ringup.dev/ringup/internal/format"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/store"
 )
@@ -156,5 +158,28 @@ func TestColors(t *testing.T) {
 	}
 	if color, text := colors(""); color != "#ffffff" || text == "#ffffff" {
 		t.Errorf("without a color: %s on %s", text, color)
+	}
+}
+
+// TestLinesFromRightToLeft: in Arabic every line of every message begins at the right, whatever stands in it, and none in English does.
+func TestLinesFromRightToLeft(t *testing.T) {
+	t.Parallel()
+	r := renderer(t, Config{}, shop(func(s *store.Store) { s.Address, s.Support = "1 Main St, Springfield", "+1 202 555 0100" }))
+	for _, locale := range []string{"ar", "en"} {
+		for _, about := range occasions {
+			for _, channel := range message.Channels {
+				e := sampleOf(about)
+				e.Customer.Locale = locale
+				m := rendered(t, r, channel, message.Customer, e)
+				for line := range strings.SplitSeq(m.Text, "\n") {
+					if channel != message.SMS {
+						line = format.Unisolated(line)
+					}
+					if line != "" && format.RTL(line) != (locale == "ar") && (locale == "ar" || strings.ContainsFunc(line, unicode.IsLetter)) {
+						t.Errorf("%s, %s in %s: %q", about, channel, locale, line)
+					}
+				}
+			}
+		}
 	}
 }

@@ -1,12 +1,7 @@
 package render
 
 import (
-	"cmp"
-	"io/fs"
-	"maps"
-	"regexp"
 	"strings"
-	"sync"
 
 	"ringup.dev/ringup/internal/event"
 	"ringup.dev/ringup/internal/format"
@@ -87,6 +82,9 @@ func occasionOf(e *event.Event, s status) (occasion, bool) {
 		return "", false
 	}
 	is := s.is
+	if kind == event.RefundComplete && s.about == aboutSale && underWay[s.word] && s.word != "received" {
+		is = pending
+	}
 	if s.word == "" && kind != event.OrderUpdate {
 		is = s.inside // the message of an update shows the status itself
 	}
@@ -126,28 +124,31 @@ type status struct {
 }
 
 // statuses remembers what statuses mean.
-type statuses struct{ known memo[string, status] }
+type statuses struct {
+	own   vocabulary // the words of the shop's files; nil for none
+	known memo[string, status]
+}
 
 func (all *statuses) read(text string) status {
 	switch {
 	case text == "":
 		return status{}
 	case len(text) > maxRemembered:
-		return readStatus(text)
+		return readStatus(text, all.own)
 	}
 	s, known := all.known.find(text)
 	if !known {
 		text = strings.Clone(text)
-		s = all.known.keep(text, readStatus(text))
+		s = all.known.keep(text, readStatus(text, all.own))
 	}
 	return s
 }
 
 // readStatus reads a status. One that is known as it is is not taken apart.
-func readStatus(text string) status {
+func readStatus(text string, own vocabulary) status {
 	s := status{key: format.StatusKey(text), readable: format.Readable(format.Clean(text, maxField))}
-	for key, about := cmp.Or(s.key, strings.ToLower(s.readable)), aboutSale; ; {
-		if word, known := wordOf(key); known {
+	for key, about := s.key, aboutSale; ; {
+		if word, known := own.wordOf(key); known {
 			s.about, s.word, s.is = about, word, outcomeOf(about, key, word)
 			return s
 		}
@@ -161,7 +162,7 @@ func readStatus(text string) status {
 			}
 		}
 		if rest == key {
-			s.inside = inside(s.key)
+			s.inside = own.inside(s.key)
 			return s
 		}
 		key = rest
@@ -186,19 +187,24 @@ func outcomeOf(about subject, key, word string) outcome {
 var underWay = map[string]bool{"received": true, "scheduled": true, "preparing": true, "on_hold": true, "delayed": true}
 
 // inside returns what the words of a status say together that is not known as a whole: "DECLINED: do not honor", "cancelled by customer". What they say after a
-// word for something that is settled is about something else: "paid, pickup pending". Words that say different things, or one of doubts, are unclear.
-func inside(key string) outcome {
-	found := settled
+// word for something that is settled is about something else: "paid, pickup pending". Words that say different things, or one of doubts, are unclear; and so is a
+// status of which no word is known: it may be of any language.
+func (own vocabulary) inside(key string) outcome {
+	if strings.HasSuffix(key, "_false") || strings.HasSuffix(key, "_no") { // paid: false
+		return unclear
+	}
+	found, known, odd := settled, false, false
 	for part := range strings.SplitSeq(key, "_") {
-		word, known := wordOf(part)
+		word, _ := own.wordOf(part)
 		is := outcomes[word]
+		known, odd = known || word != "", odd || word == "" && strange(part)
 		switch {
 		case doubts[part] && found != failed: // "declined: do not honor" is clear
 			is = unclear
 		case strings.HasPrefix(part, "refund") && is == settled || part == "refund":
 			is = returned // not how far the refund is
 		case part == "pago": // paid in Portuguese, payment in Spanish
-		case known && is == settled && found == settled && !underWay[word]:
+		case word != "" && is == settled && found == settled && !underWay[word]:
 			return settled
 		}
 		switch {
@@ -209,118 +215,17 @@ func inside(key string) outcome {
 			return unclear
 		}
 	}
+	if odd && !known {
+		return unclear
+	}
 	return found
 }
-
-// doubts are words that turn what stands beside them around, or that stand for trouble without saying how it ends.
-var doubts = func() map[string]bool {
-	all := map[string]bool{}
-	for word := range strings.FieldsSeq("not no non never without unable cannot cant didnt wasnt request requested requests requires required incomplete " +
-		"chargeback chargebacks chargedback back " +
-		"nicht kein keine ohne pas ne sans sin niet geen nie nao sem degil dispute disputed disputes reversal overdue uncaptured insufficient invalid blocked " +
-		"abandoned fraud fraudulent suspected bounced retry retrying") {
-		all[word] = true
-	}
-	return all
-}()
 
 // outcomes are those of words whose outcome is not settled.
 var outcomes = map[string]outcome{
 	"pending": pending, "authorized": pending, "failed": failed, "declined": failed, "expired": failed, "voided": voided, "cancelled": canceled,
 	"refunded": refunded, "partially_refunded": refunded, "returned": returned, "on_hold": unclear,
 }
-
-// wordOf returns the word of a status key.
-func wordOf(key string) (string, bool) {
-	if word, found := aliases[key]; found {
-		return word, true
-	}
-	if _, found := statusWords[key]; found {
-		return key, true
-	}
-	word, found := spoken()[key]
-	return word, found
-}
-
-// statusBlock is a status word in a file of words.
-var statusBlock = regexp.MustCompile(`\{\{define "status\.([a-z_]+)"\}\}([^{]*)\{\{end\}\}`)
-
-// spoken are the words of statuses by what the built-in languages call them: a till in Germany writes "abgelehnt". What two languages use for two things that
-// differ is left out.
-var spoken = sync.OnceValue(func() map[string]string {
-	all := map[string]string{}
-	files, _ := fs.Glob(builtIn, "templates/words.*.txt") // the pattern is valid
-	for _, name := range files {
-		text, _ := builtIn.ReadFile(name)
-		for _, found := range statusBlock.FindAllStringSubmatch(string(text), -1) {
-			for _, key := range genders(cmp.Or(format.StatusKey(found[2]), found[2])) { // without the letters a to z, the text is its own key
-				if other, known := all[key]; !known || other == found[1] || outcomes[found[1]] == canceled && outcomes[other] == voided {
-					all[key] = found[1]
-				} else if outcomes[other] != outcomes[found[1]] && outcomes[other] != canceled {
-					all[key] = ""
-				}
-			}
-		}
-	}
-	maps.DeleteFunc(all, func(_, word string) bool { return word == "" })
-	return all
-})
-
-// genders returns a participle as Romance languages write it of a payment and of an order: cancelado and cancelada, annulé and annulée.
-func genders(key string) []string {
-	switch {
-	case strings.HasSuffix(key, "ee"):
-		return []string{key, key[:len(key)-1]}
-	case strings.HasSuffix(key, "o"):
-		return []string{key, key[:len(key)-1] + "a"}
-	case strings.HasSuffix(key, "a"):
-		return []string{key, key[:len(key)-1] + "o"}
-	}
-	return []string{key}
-}
-
-// statusWords are the names of the built-in status words, with the keys that mean the same: as Square, Shopify, Toast, Clover and WooCommerce write
-// their states, and as people type them.
-var statusWords = map[string]string{
-	"received":           "new open created placed submitted initiated proposed order_received we_have_your_order",
-	"confirmed":          "accepted approved acknowledged reserved locked",
-	"scheduled":          "future planned",
-	"preparing":          "in_progress in_preparation processing being_prepared in_kitchen in_the_kitchen sent started cooking making in_production working label_printed label_purchased packing packed being_packed",
-	"on_hold":            "hold onhold paused needs_approval",
-	"delayed":            "late",
-	"ready":              "prepared order_ready all_ready ready_now",
-	"ready_for_pickup":   "ready_for_pick_up ready_for_collection ready_to_collect ready_to_pick_up ready_to_pickup awaiting_pickup awaiting_collection readyforpickup pickup_ready",
-	"picked_up":          "pickedup collected",
-	"shipped":            "in_transit intransit dispatched shipping sent_out",
-	"partially_shipped":  "partial partially_fulfilled partly_shipped partially_sent",
-	"out_for_delivery":   "on_the_way on_its_way outfordelivery en_route driver_on_the_way",
-	"delivery_attempted": "attempted_delivery attempted",
-	"delivered":          "arrived",
-	"completed":          "complete closed finished done fulfilled success succeeded successful ok",
-	"cancelled":          "canceled cancel cancelation cancellation canceling cancelling annulled",
-	"returned":           "return restocked",
-	"pending":            "unpaid awaiting_payment waiting_for_payment pending_payment due waiting",
-	"authorized":         "authorised auth authorization preauthorized pre_authorized preauth",
-	"paid":               "captured paid_in_full fully_paid auth_completed payment_received payment_complete payment_completed received_payment",
-	"partially_paid":     "partly_paid partial_payment part_paid",
-	"failed":             "fail failure error errored unsuccessful",
-	"declined":           "denied rejected refused not_approved insufficient_funds did_not_go_through not_authorized not_authorised",
-	"voided":             "void voiding reversed",
-	"refunded":           "refund fully_refunded full_refund manually_refunded credited money_back",
-	"partially_refunded": "partly_refunded partial_refund part_refunded",
-	"expired":            "lapsed timed_out timeout",
-}
-
-// aliases are the keys of statusWords by the word that they stand for.
-var aliases = func() map[string]string {
-	all := map[string]string{}
-	for word, keys := range statusWords {
-		for key := range strings.FieldsSeq(keys) {
-			all[key] = word
-		}
-	}
-	return all
-}()
 
 // methods are the means of payment that have words, by what tills write.
 var methods = map[string]string{

@@ -19,7 +19,7 @@ func TestOccasions(t *testing.T) {
 		want   occasion
 	}{
 		{p, "", "20", paymentComplete}, {p, "PAID", "20", paymentComplete}, {p, "COMPLETED", "20", paymentComplete}, {p, "captured", "", paymentComplete},
-		{p, "partially_paid", "20", paymentComplete}, {p, "success", "20", paymentComplete}, {p, "something else", "20", paymentComplete}, {p, "", "-0.00", paymentComplete},
+		{p, "partially_paid", "20", paymentComplete}, {p, "success", "20", paymentComplete}, {p, "something else", "20", orderUpdate}, {p, "SALE", "20", paymentComplete}, {p, "00", "20", paymentComplete}, {p, "", "-0.00", paymentComplete},
 		{p, "", "-20", refundComplete}, {p, "paid", "-20.00", refundComplete}, {p, "refunded", "20", refundComplete}, {p, "PARTIALLY_REFUNDED", "20", refundComplete},
 		{p, "pending", "20", paymentPending}, {p, "AUTHORIZED", "20", paymentPending}, {p, "pending", "-20", refundPending}, {p, "failed", "-20", refundFailed},
 		{p, "failed", "20", paymentFailed}, {p, "DECLINED", "20", paymentFailed}, {p, "Denied", "20", paymentFailed}, {p, "FAIL", "20", paymentFailed},
@@ -49,7 +49,7 @@ func TestOccasions(t *testing.T) {
 		// How far a payment or a refund is.
 		{p, "payment_processing", "20", paymentPending}, {p, "payment_initiated", "20", paymentPending}, {p, "payment_on_hold", "20", paymentPending}, {p, "payment_received", "20", paymentComplete},
 		{p, "payment_confirmed", "20", paymentComplete}, {u, "payment_in_progress", "20", paymentPending},
-		{r, "refund_in_progress", "", refundPending}, {r, "refund_approved", "", refundPending}, {u, "refund_scheduled", "20", refundPending}, {p, "refund_initiated", "20", refundPending},
+		{r, "refund_in_progress", "", refundPending}, {r, "processing", "", refundPending}, {r, "on hold", "", refundPending}, {r, "received", "", refundComplete}, {p, "paid: false", "20", orderUpdate}, {p, "NSF", "20", paymentFailed}, {r, "refund_approved", "", refundPending}, {u, "refund_scheduled", "20", refundPending}, {p, "refund_initiated", "20", refundPending},
 		{r, "refund_cancelled", "", refundFailed}, {u, "refund_voided", "20", refundFailed}, {r, "refund_completed", "", refundComplete}, {r, "refund_processed", "", refundComplete},
 		{r, "refund_requested", "", orderUpdate}, {r, "not refunded", "", orderUpdate}, {r, "returned", "", refundComplete}, {r, "refunded to card", "", refundComplete},
 		// The words of the built-in languages.
@@ -59,10 +59,17 @@ func TestOccasions(t *testing.T) {
 		{p, "rechazada", "20", paymentFailed}, {p, "no pagado", "20", orderUpdate}, {p, "Pago rechazado", "20", paymentFailed}, {p, "pago", "20", paymentComplete}, {p, "Pago pendiente", "20", paymentPending},
 		{s, "ON_HOLD", "20", orderUpdate}, {p, "on-hold", "20", orderUpdate}, {c, "on hold", "20", orderCreate}, {c, "not paid", "20", orderCreate}, {p, "pendiente", "20", paymentPending}, {p, "rimborsato", "20", refundComplete},
 		{p, "geweigerd", "20", paymentFailed}, {p, "reembolsado", "20", refundComplete}, {u, "versandt", "20", orderUpdate}, {p, "キャンセル済み", "20", paymentVoided}, {p, "已退款", "20", refundComplete}, {s, "تم الإلغاء", "20", orderCancel}, {p, "تم الرفض", "20", paymentFailed},
+		// Of languages that are not built in, and of any other.
+		{p, "zamítnuto", "20", paymentFailed}, {p, "Odmítnuta", "20", paymentFailed}, {p, "отклонён банком", "20", paymentFailed}, {p, "ΑΠΟΡΡΊΦΘΗΚΕ", "20", paymentFailed}, {p, "הכרטיס נדחה", "20", paymentFailed},
+		{p, "거절됨", "20", paymentFailed}, {p, "ditolak", "20", paymentFailed}, {p, "hylätty", "20", paymentFailed}, {p, "Avvist: 05", "20", paymentFailed}, {s, "Peruttu", "20", orderCancel}, {p, "ยกเลิกแล้ว", "20", paymentVoided},
+		{p, "đã hủy", "20", paymentVoided}, {p, "čeká na platbu", "20", paymentPending}, {p, "не оплачено", "20", paymentPending}, {p, "оплачена", "20", paymentComplete}, {p, "Zaplaceno", "20", paymentComplete},
+		{p, "betalt", "20", paymentComplete}, {p, "ikke betalt", "20", orderUpdate}, {p, "結帳失敗", "20", orderUpdate}, {p, "imekataliwa", "20", orderUpdate}, {s, "imekataliwa", "20", orderUpdate}, {r, "imekataliwa", "", orderUpdate},
+		{p, "возврат", "20", orderUpdate}, {p, "환불 대기", "20", orderUpdate}, {p, "Visa отказано", "20", paymentFailed}, {c, "imekataliwa", "20", orderCreate}, {p, "validation failed", "20", paymentFailed},
+		{p, "payer_action_required", "20", orderUpdate}, {p, "réglée", "20", paymentComplete}, {p, "Charged to card", "20", paymentComplete}, {p, "dine-in", "20", paymentComplete}, {p, "決済完了", "20", paymentComplete},
 		{x, "", "20", orderCancel}, {x, "refunded", "20", orderCancel}, {x, "ready", "-20", orderCancel}, {x, "refund_pending", "20", refundPending},
 	} {
 		e := &event.Event{Type: tt.kind, Sale: event.Sale{Status: tt.status, Total: tt.total}}
-		if got, known := occasionOf(e, readStatus(tt.status)); got != tt.want || !known {
+		if got, known := occasionOf(e, readStatus(tt.status, nil)); got != tt.want || !known {
 			t.Errorf("%s, %q, %q: %s, want %s", tt.kind, tt.status, tt.total, got, tt.want)
 		}
 	}
@@ -72,7 +79,7 @@ func TestOccasions(t *testing.T) {
 	for _, about := range occasions {
 		if e := sampleOf(about); e == nil {
 			t.Errorf("%s has no sample", about)
-		} else if got, _ := occasionOf(e, readStatus(e.Sale.Status)); got != about {
+		} else if got, _ := occasionOf(e, readStatus(e.Sale.Status, nil)); got != about {
 			t.Errorf("the sample of %s is of %s", about, got)
 		}
 		if emoji[about] == "" {
@@ -107,7 +114,7 @@ func TestTextsSayWhatThePayloadSays(t *testing.T) {
 					e.Sale.Status, e.Sale.Total, e.Sale.Refunded = status, total, ""
 					e.Items = []event.Item{{Name: "Latte", Quantity: "1", UnitPrice: total}}
 				})
-				about, _ := occasionOf(e, readStatus(status))
+				about, _ := occasionOf(e, readStatus(status, nil))
 				seen[about] = true
 				for _, channel := range message.Channels {
 					for _, audience := range message.Audiences {
@@ -116,7 +123,7 @@ func TestTextsSayWhatThePayloadSays(t *testing.T) {
 						if thanks := strings.Contains(all, "thank"); thanks && about != paymentComplete && about != posSave {
 							t.Errorf("%s, %q, %q: thanks for a %s: %s", kind, status, total, about, m.Text)
 						}
-						if strings.Contains(all, "received") && readStatus(status).word != "received" && about != paymentComplete {
+						if strings.Contains(all, "received") && readStatus(status, nil).word != "received" && about != paymentComplete {
 							t.Errorf("%s, %q, %q: %s", kind, status, total, m.Text)
 						}
 						if (about == refundPending || about == refundFailed) && (strings.Contains(m.Text, "Refunded") || strings.Contains(m.HTML, "Refunded")) {

@@ -85,7 +85,7 @@ func TestFunctions(t *testing.T) {
 		e.Items = e.Items[:1]
 		e.Extra = `{"deposit":"5.5","weight":1.25,"points":1200,"pickup":"2024-07-01T12:00:00Z","day":"2024-07-02","tracking":"https://t.example.com/a?b=c","bad":"javascript:alert(1)"}`
 	})
-	const want = "$5.50|1.25|1,200|Jul 1, 2024 2:00 pm|Jul 2, 2024|https://t.example.com/a?b=c|||Jan 1, 2024 1:00 pm||$2.00"
+	const want = "$5.50|1.25|1,200|Jul 1, 2024, 2:00 PM|Jul 2, 2024|https://t.example.com/a?b=c|||Jan 1, 2024, 1:00 PM||$2.00"
 	if m := rendered(t, r, message.SMS, message.Customer, e); m.Text != want {
 		t.Errorf("%q, want %q", m.Text, want)
 	}
@@ -326,5 +326,40 @@ func TestBuiltInLanguagesAreComplete(t *testing.T) {
 		if locale, known := format.ParseLocale(name); !known || locale.String() != name {
 			t.Errorf("%s is not a locale", name)
 		}
+	}
+}
+
+// TestOwnStatusesAreUnderstood: a shop's words for statuses decide as the built-in ones do, and its own statuses are nothing bad.
+func TestOwnStatusesAreUnderstood(t *testing.T) {
+	t.Parallel()
+	r := renderer(t, folder(t, map[string]string{
+		"words.is.txt": `{{define "status.paid"}}greitt{{end}}{{define "status.declined" -}} hafnað {{- end}}`,
+		"words.en.txt": `{{define "status.tab_7"}}at table 7{{end}}`,
+	}), luna)
+	for status, want := range map[string]occasion{"Greitt": paymentComplete, "HAFNAÐ": paymentFailed, "tab 7": paymentComplete, "At table 7": paymentComplete, "óþekkt": orderUpdate} {
+		e := &event.Event{Type: event.PaymentComplete}
+		if got, _ := occasionOf(e, r.statuses.read(status)); got != want {
+			t.Errorf("%q: %s, want %s", status, got, want)
+		}
+	}
+}
+
+// TestBlocksThatNothingHas: a name that is misspelt is named, with its line; a block that the shop's own files include is not.
+func TestBlocksThatNothingHas(t *testing.T) {
+	t.Parallel()
+	config := folder(t, map[string]string{
+		"words.es.txt": "{{define \"label.total\"}}Suma{{end}}\n{{define \"hours\"}}9-18{{end}}\n{{define \"lable.tip\"}}Bote{{end}}\n{{define \"status.tab_7\"}}mesa 7{{end}}{{define \"label.support\"}}{{template \"hours\" .}}{{end}}",
+	})
+	_, err := New(config, luna)
+	if err == nil || err.Error() != `template words.es.txt: words.es.txt:3: no text has a block "lable.tip": docs/templates.md has the blocks` {
+		t.Errorf("%v", err)
+	}
+	config.TemplatesStrict = false
+	r, err := New(config, luna)
+	if err != nil || len(r.Skipped()) != 1 {
+		t.Fatalf("%v, %v", r.Skipped(), err)
+	}
+	if m := rendered(t, r, message.Email, message.Customer, sample(event.POSSave, func(e *event.Event) { e.Customer.Locale = "es" })); !strings.Contains(m.Text, "Suma: ") {
+		t.Errorf("the rest of the file is not used: %s", m.Text)
 	}
 }

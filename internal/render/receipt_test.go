@@ -52,7 +52,7 @@ View receipt: https://till.example.com/r/1?a=b
 Order: #1001
 Order number: 820982911946154500
 Status: paid
-Date: Jul 1, 2024 8:30 am
+Date: Jul 1, 2024, 8:30 AM
 Place: Table 7
 Reference: TX_1
 
@@ -64,7 +64,7 @@ Questions: +1 202 555 0100`
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 	e.Customer.TimeZone, e.Sale.Payment = "Asia/Tokyo", event.Payment{Brand: "CASH"}
-	if got := receiptOf(t, r, e); !strings.Contains(got, "Date: Jul 1, 2024 9:30") || !strings.Contains(got, "Payment method: cash\n") {
+	if got := receiptOf(t, r, e); !strings.Contains(got, "Date: Jul 1, 2024, 9:30") || !strings.Contains(got, "Payment method: cash\n") {
 		t.Error(got)
 	}
 	for brand, want := range map[string]string{"AMERICAN_EXPRESS": "American Express", "apple_pay": "Apple Pay", "VISA": "VISA", "PayPal": "PayPal", "CARD_PRESENT": "card"} {
@@ -269,12 +269,12 @@ func TestClocks(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2024, 7, 1, 14, 0, 0, 0, time.FixedZone("", 2*60*60))
 	for _, tt := range []struct{ customer, store, want string }{
-		{"", "", "2:00 pm"}, {"", "UTC", "2:00 pm"}, {"UTC", "Asia/Tokyo", "12:00 pm"}, {"", "Asia/Tokyo", "9:00 pm"}, {"America/New_York", "Asia/Tokyo", "8:00 am"},
-		{"Middle/Earth", "Asia/Tokyo", "9:00 pm"}, {"Local", "../etc/passwd", "2:00 pm"},
+		{"", "", "2:00 PM"}, {"", "UTC", "2:00 PM"}, {"UTC", "Asia/Tokyo", "12:00 PM"}, {"", "Asia/Tokyo", "9:00 PM"}, {"America/New_York", "Asia/Tokyo", "8:00 AM"},
+		{"Middle/Earth", "Asia/Tokyo", "9:00 PM"}, {"Local", "../etc/passwd", "2:00 PM"},
 	} {
 		r := renderer(t, Config{}, shop(func(s *store.Store) { s.TimeZone = tt.store }))
 		e := sample(event.POSSave, func(e *event.Event) { e.At, e.Customer.TimeZone = at, tt.customer })
-		if got := strings.ReplaceAll(receiptOf(t, r, e), "\u202f", " "); !strings.Contains(got, "Date: Jul 1, 2024 "+tt.want) {
+		if got := strings.ReplaceAll(receiptOf(t, r, e), "\u202f", " "); !strings.Contains(got, "Date: Jul 1, 2024, "+tt.want) {
 			t.Errorf("%q, %q: %s", tt.customer, tt.store, got)
 		}
 	}
@@ -363,5 +363,24 @@ func TestColons(t *testing.T) {
 	e.Customer.Locale, e.Sale.Currency, e.Sale.Total = "fr-CA", "CAD", "12.50"
 	if text := rendered(t, r, message.WhatsApp, message.Customer, e).Text; !strings.Contains(text, "*Total\u00a0: 12,50\u00a0$*") {
 		t.Error(text)
+	}
+}
+
+// TestDiscountOfARefund: it is shown where there is something that it is taken from.
+func TestDiscountOfARefund(t *testing.T) {
+	t.Parallel()
+	r := renderer(t, Config{}, luna)
+	for want, change := range map[string]func(*event.Event){
+		"": func(e *event.Event) { e.Items, e.Sale.Subtotal = nil, "" },
+		"Subtotal: $25.00\nDiscount: -$5.00\nRefund: $20.00": func(e *event.Event) { e.Items, e.Sale.Subtotal = nil, "-25" },
+		"$25.00\n\nDiscount: -$5.00\nRefund: $20.00":         func(e *event.Event) { e.Items = []event.Item{{Name: "Mug", Total: "25"}} },
+	} {
+		e := sample(event.RefundComplete, func(e *event.Event) {
+			e.Sale.Total, e.Sale.Refunded, e.Sale.Discount = "", "20", "5"
+			change(e)
+		})
+		if got := rendered(t, r, message.Email, message.Customer, e).Text; !strings.Contains(got, want) || strings.Contains(got, "Discount") != (want != "") {
+			t.Errorf("%q: %s", want, got)
+		}
 	}
 }

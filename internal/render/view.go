@@ -100,6 +100,7 @@ type view struct {
 	figures  *figures
 	zone     *time.Location
 	isolates bool // from right to left, for format.Isolate
+	stops    bool // some value may end with a full stop
 }
 
 // line is an item of the sale.
@@ -146,6 +147,7 @@ func (v *view) text(s string) string {
 	if v.channel == message.WhatsApp {
 		s = format.PlainMarks(s)
 	}
+	v.stops = v.stops || strings.HasSuffix(s, ".")
 	return format.Isolate(s, v.isolates)
 }
 
@@ -164,6 +166,7 @@ func (r *Renderer) fill(v *view, j *job.Job, e *event.Event, s *store.Store, abo
 	v.Locale, v.Direction, v.Start, v.End = words.name, "ltr", "left", "right"
 	v.Event, v.Occasion, v.Emoji, v.Logo, v.Time = string(e.Type), string(about), emoji[about], s.Logo, e.At
 	v.channel, v.event, v.locale, v.figures, v.isolates = j.Channel, e, locale, &r.figures, words.locale.RTL()
+	v.stops = v.isolates || locale.RTL() || strings.HasSuffix(s.Name, ".") // an amount in Arabic ends with one, too
 	if e.Sale.ReceiptURL != "" {
 		v.Receipt = format.Link(e.Sale.ReceiptURL)
 	}
@@ -175,7 +178,7 @@ func (r *Renderer) fill(v *view, j *job.Job, e *event.Event, s *store.Store, abo
 	} else if r.Unsubscribe != nil && j.Channel == message.Email {
 		v.Unsubscribe = r.Unsubscribe(j.Recipient)
 	}
-	v.Business, v.Address, v.TaxNumber, v.Support = format.Isolate(s.Name, v.isolates), s.Address, format.Isolate(s.TaxNumber, v.isolates), format.Isolate(s.Support, v.isolates)
+	v.Business, v.Address, v.TaxNumber, v.Support = format.Isolate(s.Name, v.isolates), format.Isolate(s.Address, v.isolates), format.Isolate(s.TaxNumber, v.isolates), format.Isolate(s.Support, v.isolates)
 	v.Color, v.TextColor = colors(s.Color)
 	v.Source, v.CustomerName, v.Place = v.text(value.Name(e.Source)), v.text(e.Customer.Name), v.text(e.Sale.Place)
 	v.OrderID, v.TransactionID, v.Status = v.text(e.Sale.OrderID), v.text(e.Sale.TransactionID), words.status(v, is)
@@ -239,7 +242,8 @@ func (v *view) receipt(e *event.Event, about occasion, items bool) {
 	case !zero(s.Tax):
 		v.TaxIncluded = money(sum(s.Tax))
 	}
-	if !zero(s.Discount) {
+	// What was paid back may be all that is known of a refund: then there is nothing that a discount is taken from.
+	if !zero(s.Discount) && !(about.refunds() && zero(s.Subtotal) && len(e.Items) == 0) {
 		v.Discount = money("-" + absolute(s.Discount))
 	}
 	if !zero(s.Tip) {

@@ -47,11 +47,11 @@ type language struct {
 
 // status returns a status in the words of the language, or as the till wrote it.
 func (l *language) status(v *view, s status) string {
-	if word := l.statuses[s.key]; word != "" { // a shop's own word, too
-		return word
-	}
-	if word := l.statuses[s.word]; word != "" {
-		return word
+	for _, name := range []string{s.key, s.word} { // a shop's own word is under its key
+		if word := l.statuses[name]; word != "" {
+			v.stops = v.stops || strings.HasSuffix(word, ".")
+			return word
+		}
 	}
 	return v.text(s.readable)
 }

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"ringup.dev/ringup/internal/event"
 )
@@ -63,11 +64,18 @@ var noValue = map[string]bool{
 	"[object": true, "object]": true, // [object Object]
 }
 
-// strangers are what tills write for a customer whose name they do not know, in small letters.
+// strangers are what tills write for a customer whose name they do not know, in the built-in languages and in small letters.
 var strangers = map[string]bool{
 	"guest": true, "guest customer": true, "guest guest": true, "customer": true, "anonymous": true, "anonymous customer": true, "unknown": true,
 	"unknown customer": true, "unknown unknown": true, "walk-in": true, "walk in": true, "walk-in customer": true, "walk in customer": true,
-	"cash customer": true, "no name": true, "not provided": true, "false": true,
+	"cash customer": true, "cash sale": true, "no name": true, "not provided": true, "false": true, "retail customer": true, "default customer": true, "test customer": true,
+	"kunde": true, "gast": true, "laufkunde": true, "laufkundschaft": true, "barverkauf": true, "unbekannt": true,
+	"cliente": true, "invitado": true, "invitada": true, "cliente general": true, "cliente mostrador": true, "cliente de paso": true, "público en general": true,
+	"publico en general": true, "público general": true, "publico general": true, "consumidor final": true, "cliente final": true, "desconocido": true, "convidado": true,
+	"cliente balcão": true, "cliente padrão": true, "desconhecido": true, "ospite": true, "cliente generico": true, "sconosciuto": true,
+	"client": true, "cliente occasionale": true, "invité": true, "client de passage": true, "client comptoir": true, "client divers": true, "inconnu": true,
+	"klant": true, "passant": true, "onbekend": true, "klient": true, "gość": true, "klient detaliczny": true, "nieznany": true, "müşteri": true, "misafir": true,
+	"perakende müşteri": true, "عميل": true, "زبون": true, "ضيف": true, "عميل نقدي": true, "お客様": true, "ゲスト": true, "一般客": true, "顾客": true, "散客": true, "游客": true, "客户": true,
 }
 
 // entity is a character reference of HTML that ends as it should. Without the semicolon "&copy" may be the begin of a word.
@@ -109,8 +117,8 @@ func saysNothing(word string) bool {
 	return true
 }
 
-// longestWord is the length of the longest of noValue and strangers, in bytes.
-const longestWord = 18
+// longestWord is the length of the longest of noValue and strangers, in bytes; a test holds it to them.
+const longestWord = 19
 
 // isOneOf looks a text up, in any case. It is asked for each name of each event, so it makes no copies.
 func isOneOf(words map[string]bool, text string) bool {
@@ -120,6 +128,9 @@ func isOneOf(words map[string]bool, text string) bool {
 	}
 	for i := range len(text) {
 		c := text[i]
+		if c >= utf8.RuneSelf {
+			return words[strings.ToLower(text)]
+		}
 		if 'A' <= c && c <= 'Z' {
 			c += 'a' - 'A'
 		}

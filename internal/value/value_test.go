@@ -36,6 +36,52 @@ func TestNumber(t *testing.T) {
 	}
 }
 
+func TestWritten(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"12,50": "12.50", "1.234,50 €": "1234.50", "€ 1.234,50": "1234.50", "$12.50": "12.50", "US$ 12.50": "12.50", "12.50 USD": "12.50", "EUR 5": "5", "CHF 1'234.50": "1234.50", "1 234,50 zł": "1234.50",
+		"1\u202f234,5\u00a0€": "1234.5", "12,34,567.89": "1234567.89", "1,234,567": "1234567", "1.234.567": "1234567", "(20.00)": "-20.00", "($20.00)": "-20.00", "-$20.00": "-20.00", "$-20": "-20", "20,00-": "-20.00", "−5": "-5",
+		"١٢٫٥٠": "12.50", "１２.５０": "12.50", "0,245": "0.245", "2,5": "2.5", "1,2345": "1.2345", "Rs. 1,234.50": "1234.50", "20,00 kr.": "20.00", "(-20)": "-20", "¥1,234,000": "1234000", "1,234.5": "1234.5", "5 €": "5",
+	} {
+		if got, ok := Written(text); !ok || got != want {
+			t.Errorf("%q: %q, %t; want %q", text, got, ok, want)
+		}
+	}
+	for _, text := range []string{"", "-", "twelve", "1,234", "€1.234", "SALE10", "SUMMER10", "VAT 20%", "20%", "12:30", "1.2.3", "1,2,3", "1.234,56,78", "12 50", "1  234", "(20", "20)", "-20-", "1,234.567.8", "5 kg", "x2", "1'234 567",
+		"4111 1111 1111 1111", "12,", ",5,", strings.Repeat("9", 41), strings.Repeat("1,", 500)} {
+		if got, ok := Written(text); ok || got != "" {
+			t.Errorf("%q: %q", text, got)
+		}
+	}
+}
+
+// TestWrittenAsFormatted: a number is read as the locales of the built-in languages write it, but for one without decimals whose mark could be the point.
+func TestWrittenAsFormatted(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		cents := rapid.Int64Range(-1e12, 1e12).Draw(t, "cents")
+		plain := big.NewRat(cents, 100).FloatString(2)
+		marks := rapid.SampledFrom([][2]string{{",", "."}, {".", ","}, {" ", ","}, {"\u00a0", ","}, {"\u202f", ","}, {"'", "."}, {"’", "."}, {"", "."}, {"", ","}}).Draw(t, "marks")
+		whole, decimals, _ := strings.Cut(strings.TrimPrefix(plain, "-"), ".")
+		grouped := ""
+		for i, digit := range whole {
+			if i > 0 && (len(whole)-i)%3 == 0 {
+				grouped += marks[0]
+			}
+			grouped += string(digit)
+		}
+		text := rapid.SampledFrom([]string{"%s", "$%s", "%s €", "EUR %s"}).Draw(t, "currency")
+		text = strings.Replace(text, "%s", grouped+marks[1]+decimals, 1)
+		if cents < 0 {
+			text = "-" + text
+		}
+		want, _ := Number(plain)
+		if got, ok := Written(text); !ok || got != want {
+			t.Fatalf("%q: %q, want %q", text, got, want)
+		}
+	})
+}
+
 // TestNumbersKeepTheirValue: whatever JSON calls a number is read with its value, or refused because it is too long; what is read is plain, and
 // stays as it is.
 func TestNumbersKeepTheirValue(t *testing.T) {
@@ -202,7 +248,7 @@ func TestClean(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
-	for _, name := range []string{"Guest", "guest", "GUEST CUSTOMER", "Unknown", "anonymous", "false", "Cash Customer", "undefined"} {
+	for _, name := range []string{"Guest", "guest", "GUEST CUSTOMER", "Unknown", "anonymous", "false", "Cash Customer", "undefined", "Kunde", "CONSUMIDOR FINAL", "Gość", "お客様"} {
 		e := &event.Event{Customer: event.Customer{Name: name}}
 		if Clean(e); e.Customer.Name != "" {
 			t.Errorf("%q is a name", name)

@@ -30,13 +30,26 @@ var quarters = map[int]string{
 	10*60 + 30: "Australia/Adelaide", 12*60 + 45: "Pacific/Chatham", 13*60 + 45: "Pacific/Chatham",
 }
 
-// Zone returns the IANA name of a time zone that is written as such in any case, by the name that Windows has for it, or as its distance
+// abbreviations are those of zones that stand for one place or for places with the same clock, and are no names of IANA's. PST, BST and IST stand for several.
+var abbreviations = map[string]string{
+	"EDT": "America/New_York", "CDT": "America/Chicago", "MDT": "America/Denver", "PDT": "America/Los_Angeles", "AKST": "America/Anchorage",
+	"AKDT": "America/Anchorage", "CEST": "Europe/Berlin", "EEST": "Europe/Athens", "JST": "Asia/Tokyo", "KST": "Asia/Seoul", "AEST": "Australia/Brisbane",
+	"AEDT": "Australia/Sydney", "NZST": "Pacific/Auckland", "NZDT": "Pacific/Auckland",
+}
+
+// Zone returns the IANA name of a time zone that is written as such in any case, by the name that Windows has for it or a well-known abbreviation, or as its distance
 // from UTC: +09:00, UTC-5, GMT+0530, or as Windows shows it, (UTC+09:00) Osaka, Sapporo, Tokyo. ok is false for any other text.
 func Zone(text string) (iana string, ok bool) {
 	text = strings.TrimSpace(text)
 	// The names of the table are ASCII; others need not be looked for, however long they are.
 	if len(text) <= maxZoneName {
 		if iana, ok = named(text); ok {
+			return iana, true
+		}
+		if iana, ok = named(strings.ReplaceAll(text, " ", "_")); ok { // America/New York
+			return iana, true
+		}
+		if iana, ok = abbreviations[strings.ToUpper(text)]; ok {
 			return iana, true
 		}
 	}

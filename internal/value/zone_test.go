@@ -92,7 +92,7 @@ func TestZone(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
 		"Asia/Tokyo": "Asia/Tokyo", "asia/tokyo": "Asia/Tokyo", " AMERICA/PORT-AU-PRINCE ": "America/Port-au-Prince", "utc": "UTC", "Z": "UTC",
-		"Tokyo Standard Time": "Asia/Tokyo", "w. europe standard time": "Europe/Berlin", "Eastern Standard Time": "America/New_York",
+		"Tokyo Standard Time": "Asia/Tokyo", "America/New York": "America/New_York", "edt": "America/New_York", "CEST": "Europe/Berlin", "JST": "Asia/Tokyo", "w. europe standard time": "Europe/Berlin", "Eastern Standard Time": "America/New_York",
 		"India Standard Time": "Asia/Calcutta", "(UTC+09:00) Osaka, Sapporo, Tokyo": "Etc/GMT-9", "(GMT-05:00) Eastern Time (US & Canada)": "Etc/GMT+5",
 		"(UTC) Coordinated Universal Time": "UTC", "(UTC+00:00) Dublin": "UTC",
 		"+09:00": "Etc/GMT-9", "+0900": "Etc/GMT-9", "+09": "Etc/GMT-9", "+9": "Etc/GMT-9", "-5": "Etc/GMT+5", "UTC+9": "Etc/GMT-9", "gmt-03:00": "Etc/GMT+3",

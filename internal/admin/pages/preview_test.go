@@ -48,6 +48,10 @@ func TestPreview(t *testing.T) {
 			if shown := frames(w.Body.String()); len(shown) != 2 || !strings.Contains(shown[0], "John Doe") {
 				t.Errorf("%s in %q: frames %q", kind, locale, shown)
 			}
+			direction := map[bool]string{true: "rtl", false: "ltr"}[locale == "ar"]
+			for _, class := range []string{"bubble sms", "bubble whatsapp", "subject", "message"} {
+				d.Want(http.StatusOK, w, `class="`+class+`" dir="`+direction+`"`)
+			}
 			if policy := w.Header().Get("Content-Security-Policy"); !strings.Contains(policy, "default-src 'none'") || !strings.Contains(policy, "script-src 'self'") || !strings.Contains(policy, "style-src 'self' 'unsafe-inline'") {
 				t.Errorf("policy %q", policy)
 			}
@@ -55,7 +59,7 @@ func TestPreview(t *testing.T) {
 	}
 	w := d.Ask(http.MethodGet, "/admin/preview?event=order_update&channel=sms&audience=staff&locale=de&bare=true", "")
 	d.Want(http.StatusOK, w, "<h2>sms for the staff</h2>", `lang="de"`)
-	if page := w.Body.String(); strings.Contains(page, "for the customer</h2>") || strings.Contains(page, "<h2>email") || len(frames(page)) != 0 || strings.Contains(page, `dir="auto" lang="de">Luna Coffee: John`) {
+	if page := w.Body.String(); strings.Contains(page, "for the customer</h2>") || strings.Contains(page, "<h2>email") || len(frames(page)) != 0 || strings.Contains(page, `dir="ltr" lang="de">Luna Coffee: John`) {
 		t.Errorf("one message: %s", page)
 	}
 	d.Want(http.StatusOK, d.Ask(http.MethodGet, "/admin/preview", ""), "<h2>sms for the customer</h2>", "Hi John Doe, here is your receipt")

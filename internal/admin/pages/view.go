@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"ringup.dev/ringup/internal/admin"
+	"ringup.dev/ringup/internal/format"
 	"ringup.dev/ringup/internal/inbound"
 	"ringup.dev/ringup/internal/preview"
 	"ringup.dev/ringup/internal/queue"
@@ -32,7 +33,7 @@ var functions = template.FuncMap{
 	"movedTo":  func(n queue.Notification) string { return admin.MovedTo(&n) },
 	"whyName":  func(w suppress.Why) string { return cmp.Or(whyNames[w], string(w)) },
 	"advice":   func(w suppress.Why) string { return advice[w] },
-	"whatsapp": formatted, "inLanguage": inLanguage,
+	"whatsapp": formatted, "inLanguage": inLanguage, "dir": direction,
 	"levelTone": levelTone, "channelTitle": verdict.Title,
 	"link": link, "text": func(v any) string { return fmt.Sprint(v) },
 }
@@ -46,6 +47,14 @@ func link(path string, pairs ...string) string {
 		}
 	}
 	return path + "?" + q.Encode()
+}
+
+// direction returns how a message is written, ltr or rtl. A browser that finds out itself looks into isolates, too: "Luna Coffee" before Arabic words.
+func direction(text string) string {
+	if format.RTL(text) {
+		return "rtl"
+	}
+	return "ltr"
 }
 
 // shownMessage is a message of a preview, and the language that it is in; "" where that is not known.

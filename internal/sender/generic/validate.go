@@ -61,6 +61,7 @@ type validator struct {
 	problems []inbound.FieldError
 	missing  []string
 	notes    []value.Note
+	typed    []string // the names and texts of fields of the data whose values are left out, as they were typed
 }
 
 func (v *validator) problem(at path, format string, args ...any) {
@@ -74,6 +75,33 @@ func (v *validator) note(at path, why string) {
 	if len(v.notes) < maxProblems {
 		v.notes = append(v.notes, value.Note{Path: at.String(), Message: why})
 	}
+}
+
+// leaveOut notes a value that is left out, and keeps a field of the data as it was typed, for templates: a till may have sent it with a meaning of its own.
+func (v *validator) leaveOut(at path, typed, why string) {
+	v.note(at, why)
+	if name, of := strings.CutPrefix(at.name, "data."); of && !strings.Contains(name, ".") {
+		v.typed = append(v.typed, name, typed)
+	}
+}
+
+// extra returns the fields of the data that have no place in an event: an object, or "" when there are none.
+func (v *validator) extra(unknown jsontext.Value) string {
+	if len(v.typed) == 0 {
+		return string(unknown)
+	}
+	var b strings.Builder
+	for i := 0; i < len(v.typed); i += 2 {
+		name, _ := jsontext.AppendQuote(nil, v.typed[i]) // their errors are bytes that are not UTF-8: there are none
+		text, _ := jsontext.AppendQuote(nil, v.typed[i+1])
+		fmt.Fprintf(&b, "%c%s:%s", "{,"[min(i, 1)], name, text)
+	}
+	if rest := strings.TrimLeft(strings.TrimPrefix(string(unknown), "{"), " \t\r\n"); rest == "" || rest == "}" {
+		b.WriteByte('}')
+	} else {
+		b.WriteString("," + rest)
+	}
+	return b.String()
 }
 
 // wrongType refuses the type of a field.
@@ -102,7 +130,7 @@ func (v *validator) data(e *event.Event, d *data) {
 	if e.Type == event.RefundComplete && e.Sale.Refunded == "" {
 		e.Sale.Refunded, e.Sale.Total = e.Sale.Total, ""
 	}
-	e.Extra = string(d.Extra)
+	e.Extra = v.extra(d.Extra)
 	switch d.Items.kind {
 	case 0, 'n':
 	case '[':
@@ -195,7 +223,7 @@ func (v *validator) text(at path, t *text) string {
 	switch t.kind {
 	case 0, 'n', 'f', '"', '0':
 	case 't':
-		v.note(at, "true is no text: left out")
+		v.leaveOut(at, "true", "true is no text: left out")
 	default:
 		v.wrongType(at, "a string", t.kind)
 	}
@@ -210,7 +238,7 @@ func (v *validator) read(at path, t *text, read func(string) (string, bool), why
 	}
 	means, ok := read(written)
 	if !ok && strings.TrimSpace(written) != "" {
-		v.note(at, why)
+		v.leaveOut(at, written, why)
 	}
 	return means
 }
@@ -221,12 +249,15 @@ func (v *validator) number(at path, n *number) string {
 	case 0, 'n', 'f':
 	case '0', '"':
 		plain, ok := value.Number(n.value)
+		if !ok && n.kind == '"' {
+			plain, ok = value.Written(n.value)
+		}
 		if !ok && strings.TrimSpace(n.value) != "" {
-			v.note(at, "not a number of at most 40 digits before and after the point: left out")
+			v.leaveOut(at, n.value, "not a number of at most 40 digits before and after the point: left out")
 		}
 		return plain
 	case 't':
-		v.note(at, "true is no number: left out")
+		v.leaveOut(at, "true", "true is no number: left out")
 	default:
 		v.wrongType(at, "a number", n.kind)
 	}
@@ -238,12 +269,13 @@ func (v *validator) flag(at path, t *text) bool {
 	if t.kind == 't' {
 		return true
 	}
-	switch strings.ToLower(strings.TrimSpace(v.text(at, t))) {
+	written := v.text(at, t)
+	switch strings.ToLower(strings.TrimSpace(written)) {
 	case "true", "1", "yes":
 		return true
 	case "", "false", "0", "no":
 	default:
-		v.note(at, "not true or false: left out")
+		v.leaveOut(at, written, "not true or false: left out")
 	}
 	return false
 }

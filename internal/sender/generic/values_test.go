@@ -22,6 +22,9 @@ func TestValues(t *testing.T) {
 		return func(e *event.Event) { e.Items = []event.Item{item} }
 	}
 	nothing := func(*event.Event) {}
+	typed := func(name, text string) func(*event.Event) {
+		return func(e *event.Event) { e.Extra = `{"` + name + `":"` + text + `"}` }
+	}
 	for data, tt := range map[string]struct {
 		want  func(*event.Event)
 		notes string // their paths
@@ -37,23 +40,25 @@ func TestValues(t *testing.T) {
 		`{"amount":""}`:                              {nothing, ""},
 		`{"amount":false}`:                           {nothing, ""},
 		`{"amount":null}`:                            {nothing, ""},
-		`{"amount":true}`:                            {nothing, "data.amount"},
-		`{"amount":"twelve"}`:                        {nothing, "data.amount"},
-		`{"amount":"1,50"}`:                          {nothing, "data.amount"},
-		`{"amount":1e999999}`:                        {nothing, "data.amount"},
+		`{"amount":true}`:                            {typed("amount", "true"), "data.amount"},
+		`{"amount":"twelve"}`:                        {typed("amount", "twelve"), "data.amount"},
+		`{"amount":"1,50"}`:                          {func(e *event.Event) { e.Sale.Total = "1.50" }, ""},
+		`{"amount":"1,234"}`:                         {typed("amount", "1,234"), "data.amount"},
+		`{"amount":1e999999}`:                        {typed("amount", "1e999999"), "data.amount"},
 		`{"items":[{"quantity":-1,"price":20}]}`:     {one(event.Item{Quantity: "-1", UnitPrice: "20"}), ""},
 		`{"items":[{"quantity":0.5,"price":"1e1"}]}`: {one(event.Item{Quantity: "0.5", UnitPrice: "10"}), ""},
 		`{"items":[{"quantity":"two","price":true,"total":{}}]}`: {one(event.Item{}),
 			"data.items[0].quantity data.items[0].price data.items[0].total"},
 		// Texts.
-		`{"orderId":1042,"customerPhone":15551234567}`: {func(e *event.Event) { e.Sale.OrderID, e.Customer.Phone = "1042", "15551234567" }, ""},
-		`{"customerPhone":1.5551234567E10}`:            {func(e *event.Event) { e.Customer.Phone = "15551234567" }, ""},
-		`{"customerPhone":15551234567.0}`:              {func(e *event.Event) { e.Customer.Phone = "15551234567" }, ""},
-		`{"orderId":10.42,"status":1e99}`:              {func(e *event.Event) { e.Sale.OrderID, e.Sale.Status = "10.42", "1e99" }, ""},
-		`{"customerName":false,"customerEmail":true}`:  {nothing, "data.customerEmail"},
-		`{"customerName":"Jo \ud83d"}`:                 {func(e *event.Event) { e.Customer.Name = "Jo \ufffd" }, ""},
-		`{"customerName":"\ude00\ud83d\ude00"}`:        {func(e *event.Event) { e.Customer.Name = "\ufffd😀" }, ""},
-		`{"note\ud83d":"\ud83d"}`:                      {func(e *event.Event) { e.Extra = `{"note\ud83d":"\ud83d"}` }, ""},
+		`{"orderId":1042,"customerPhone":15551234567}`:      {func(e *event.Event) { e.Sale.OrderID, e.Customer.Phone = "1042", "15551234567" }, ""},
+		`{"customerPhone":1.5551234567E10}`:                 {func(e *event.Event) { e.Customer.Phone = "15551234567" }, ""},
+		`{"customerPhone":15551234567.0}`:                   {func(e *event.Event) { e.Customer.Phone = "15551234567" }, ""},
+		`{"orderId":10.42,"status":1e99}`:                   {func(e *event.Event) { e.Sale.OrderID, e.Sale.Status = "10.42", "1e99" }, ""},
+		`{"customerName":false,"customerEmail":true}`:       {typed("customerEmail", "true"), "data.customerEmail"},
+		`{"customerName":"Jo \ud83d"}`:                      {func(e *event.Event) { e.Customer.Name = "Jo \ufffd" }, ""},
+		`{"customerName":"\ude00\ud83d\ude00"}`:             {func(e *event.Event) { e.Customer.Name = "\ufffd😀" }, ""},
+		`{"note\ud83d":"\ud83d"}`:                           {func(e *event.Event) { e.Extra = `{"note\ud83d":"\ud83d"}` }, ""},
+		`{"discount":"SUMMER10","x":1,"tax":"incl.\u0000"}`: {func(e *event.Event) { e.Extra = `{"discount":"SUMMER10","tax":"incl.\u0000","x":1}` }, "data.discount data.tax"},
 		// Names.
 		`{"customerName":"O&#039;Brien","items":[{"name":"Fish &amp; Chips"}]}`: {func(e *event.Event) {
 			e.Customer.Name, e.Items = "O'Brien", []event.Item{{Name: "Fish & Chips"}}
@@ -64,15 +69,15 @@ func TestValues(t *testing.T) {
 		// Currencies, countries, time zones.
 		`{"currency":"usd "}`:                {func(e *event.Event) { e.Sale.Currency = "USD" }, ""},
 		`{"currency":""}`:                    {nothing, ""},
-		`{"currency":"dollar"}`:              {nothing, "data.currency"},
-		`{"currency":840}`:                   {nothing, "data.currency"},
-		`{"currency":"\ud83d"}`:              {nothing, "data.currency"},
+		`{"currency":"dollar"}`:              {typed("currency", "dollar"), "data.currency"},
+		`{"currency":840}`:                   {typed("currency", "840"), "data.currency"},
+		`{"currency":"\ud83d"}`:              {typed("currency", "\ufffd"), "data.currency"},
 		`{"customerRegion":"de"}`:            {func(e *event.Event) { e.Customer.Region = "DE" }, ""},
-		`{"customerRegion":"Oz"}`:            {nothing, "data.customerRegion"},
+		`{"customerRegion":"Oz"}`:            {typed("customerRegion", "Oz"), "data.customerRegion"},
 		`{"timezone":"asia/tokyo"}`:          {func(e *event.Event) { e.Customer.TimeZone = "Asia/Tokyo" }, ""},
 		`{"timezone":"Tokyo Standard Time"}`: {func(e *event.Event) { e.Customer.TimeZone = "Asia/Tokyo" }, ""},
 		`{"timezone":"+09:00"}`:              {func(e *event.Event) { e.Customer.TimeZone = "Etc/GMT-9" }, ""},
-		`{"timezone":"Middle-earth"}`:        {nothing, "data.timezone"},
+		`{"timezone":"Middle-earth"}`:        {typed("timezone", "Middle-earth"), "data.timezone"},
 		`{"timezone":{"offset":9}}`:          {nothing, "data.timezone"},
 		// The fields of a receipt. Tills had some of them before they had a meaning here.
 		`{"subtotal":100,"discount":-5,"tax":"8.25","tip":2,"refunded":0,"receiptUrl":"https://r.example.com/1","place":"Table 7","orderName":"#1001"}`: {func(e *event.Event) {
@@ -82,19 +87,19 @@ func TestValues(t *testing.T) {
 		`{"payment":{"lastFour":"4111 1111 1111 1234","x":1}}`: {func(e *event.Event) { e.Sale.Payment.LastFour = "1234" }, ""},
 		`{"payment":"cash"}`:                                   {func(e *event.Event) { e.Sale.Payment.Brand = "cash" }, ""},
 		`{"payment":{"brand":[],"lastFour":"none"}}`:           {nothing, "data.payment.brand data.payment.lastFour"},
-		`{"payment":[],"tax":[{"rate":7}],"discount":{"code":"X"},"place":{},"receiptUrl":[],"tip":true}`: {nothing,
+		`{"payment":[],"tax":[{"rate":7}],"discount":{"code":"X"},"place":{},"receiptUrl":[],"tip":true}`: {typed("tip", "true"),
 			"data.discount data.tax data.tip data.payment data.receiptUrl data.place"},
 		`{"tax":"8.25","taxIncluded":true}`: {func(e *event.Event) { e.Sale.Tax, e.Sale.TaxIncluded = "8.25", true }, ""},
 		`{"taxIncluded":"Yes"}`:             {func(e *event.Event) { e.Sale.TaxIncluded = true }, ""},
 		`{"taxIncluded":0}`:                 {nothing, ""},
 		`{"taxIncluded":null}`:              {nothing, ""},
-		`{"taxIncluded":"gross"}`:           {nothing, "data.taxIncluded"},
+		`{"taxIncluded":"gross"}`:           {typed("taxIncluded", "gross"), "data.taxIncluded"},
 		`{"taxIncluded":[true]}`:            {nothing, "data.taxIncluded"},
 		`{"test":true}`:                     {func(e *event.Event) { e.Sale.Test = true }, ""},
 		`{"test":"Yes"}`:                    {func(e *event.Event) { e.Sale.Test = true }, ""},
 		`{"test":1}`:                        {func(e *event.Event) { e.Sale.Test = true }, ""},
 		`{"test":"0"}`:                      {nothing, ""},
-		`{"test":"perhaps"}`:                {nothing, "data.test"},
+		`{"test":"perhaps"}`:                {typed("test", "perhaps"), "data.test"},
 		`{"test":{}}`:                       {nothing, "data.test"},
 		`{"items":[{"name":"Latte","options":["oat milk",2,null,false,"",{"name":"x"}],"total":-9}]}`: {one(event.Item{Name: "Latte", Options: []string{"oat milk", "2"}, Total: "-9"}),
 			"data.items[0].options"},
@@ -118,6 +123,23 @@ func TestValues(t *testing.T) {
 			t.Errorf("%s: notes of %q, want %q", data, got, tt.notes)
 		}
 	}
+}
+
+// TestFieldsAsTyped: templates have what was left out, in every field of the data.
+func TestFieldsAsTyped(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		name := rapid.SampledFrom([]string{"amount", "subtotal", "discount", "tax", "tip", "refunded", "currency", "customerRegion", "timezone", "taxIncluded", "test"}).Draw(t, "name")
+		text := rapid.StringMatching(`see [\pL"\\<&]{1,20}`).Draw(t, "text")
+		data, err := json.Marshal(map[string]any{name: text, "points": 7})
+		if err != nil {
+			t.Fatal(err)
+		}
+		e, notes, err := Decode([]byte(valid(string(data))), time.UTC, now)
+		if err != nil || len(notes) != 1 || e.Field(name) != text || e.Field("points") != "7" {
+			t.Fatalf("%s: %q, %v, %v", data, e.Field(name), notes, err)
+		}
+	})
 }
 
 // TestRefunds: the amount of a refund is what was paid back, unless the payload says that apart.
