@@ -254,6 +254,9 @@ func (i *Ingest) closeWhenDraining(next http.Handler) http.Handler {
 // Addr is where the public endpoints are.
 func (i *Ingest) Addr() string { return i.listener.Addr().String() }
 
+// Routes returns the public endpoints, each as its method and its pattern: "POST /webhooks/{sender}/{store}".
+func (i *Ingest) Routes() []string { return i.handler.Routes() }
+
 // OpsAddr is where the operators' port is.
 func (i *Ingest) OpsAddr() string { return i.ops.Addr() }
 
