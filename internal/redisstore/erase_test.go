@@ -30,7 +30,7 @@ type archive struct {
 }
 
 func openArchive(t *testing.T, c Config) *archive {
-	store := open(t, c, func(c *Config) { c.KeepCompleted, c.KeepFailed = 10_000, 10_000 })
+	store := open(t, c, func(c *Config) { c.KeepCompleted, c.KeepFailed, c.StatusTTL = 10_000, 10_000, time.Hour })
 	producer := store.Producer(prometheus.NewRegistry())
 	t.Cleanup(producer.Close)
 	a := &archive{t, store, producer, map[message.Channel]*Consumer{}}

@@ -199,6 +199,7 @@ type notedArgs struct {
 	Sender   string        `lua:"sender"`
 	Keep     int           `lua:"keep"`
 	TTL      time.Duration `lua:"ttl"`
+	Before   string        `lua:"before"`
 	Let      [][]byte      `lua:"latest"`
 	Stopped  [][]byte      `lua:"refused"`
 	Outcomes []notedRow    `lua:"outcome"`
@@ -210,10 +211,12 @@ type notedRow struct {
 	Time  int64  `lua:"time"`
 }
 
-// NoteDeliveries keeps the latest deliveries of a sender and counts all of them, in one command. Errors: queue.ErrUnavailable.
+// NoteDeliveries keeps the latest deliveries of a sender, of RETENTION or 30 days, and counts all of them, in one command. Errors: queue.ErrUnavailable.
 func (s *Store) NoteDeliveries(ctx context.Context, d *queue.Deliveries) error {
 	k := s.senderKeys()
-	args := notedArgs{Latest: k.latest(d.Sender), Refused: k.refused(d.Sender), Counts: k.counts, Sender: d.Sender, Keep: keepDeliveries, TTL: cmp.Or(s.config.Retention, deliveriesTTL)}
+	ttl := cmp.Or(s.config.Retention, deliveriesTTL)
+	args := notedArgs{Latest: k.latest(d.Sender), Refused: k.refused(d.Sender), Counts: k.counts, Sender: d.Sender, Keep: keepDeliveries, TTL: ttl,
+		Before: time.Now().Add(-ttl).UTC().Format("2006-01-02T15:04:05")}
 	for _, list := range []struct {
 		of   []queue.Delivery
 		into *[][]byte
@@ -230,6 +233,21 @@ func (s *Store) NoteDeliveries(ctx context.Context, d *queue.Deliveries) error {
 		args.Outcomes = append(args.Outcomes, notedRow{outcome, d.Counts[outcome], time.Now().UnixMilli()})
 	}
 	return s.ask(ctx, &s.scripts.noted, &args, nil)
+}
+
+// retainSenders deletes the webhooks that were set aside, and the deliveries that were noted, before RETENTION. Errors: queue.ErrUnavailable.
+func (s *Store) retainSenders(ctx context.Context) error {
+	_, err := s.aside(ctx, "", nil, nil)
+	counts, countsErr := s.client.HGetAll(ctx, s.senderKeys().counts).Result()
+	errs := []error{err, unavailable(countsErr)}
+	seen := map[string]bool{}
+	for field := range counts {
+		if name, _, _ := strings.Cut(field, "/"); !seen[name] {
+			seen[name] = true
+			errs = append(errs, s.NoteDeliveries(ctx, &queue.Deliveries{Sender: name}))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // Senders returns the state of each sender that ever posted a webhook, by name. Errors: queue.ErrUnavailable.

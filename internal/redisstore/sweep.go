@@ -153,8 +153,8 @@ func (w *Sweeper) retain(ctx context.Context) {
 		return
 	}
 	call, cancel := context.WithTimeout(ctx, retainEvery/4)
-	if _, err := w.store.aside(call, "", nil, nil); err != nil && ctx.Err() == nil {
-		w.store.log.Warn("retention failed", "of", "webhooks set aside", "error", err)
+	if err := w.store.retainSenders(call); err != nil && ctx.Err() == nil {
+		w.store.log.Warn("retention failed", "of", "webhooks of senders", "error", err)
 	}
 	cancel()
 	each(func(channel message.Channel) {

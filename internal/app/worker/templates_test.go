@@ -56,7 +56,7 @@ func TestTemplatesStrict(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		o, r, err := c.deliver(message.SMS)
+		o, r, _, err := c.deliver(message.SMS)
 		if (err == nil) != starts || starts && (o.Renderer == nil || len(r.Skipped()) != 1) {
 			t.Errorf("TEMPLATES_STRICT=%s: %v", strict, err)
 		}
