@@ -40,7 +40,7 @@ type section struct {
 	settings   []setting
 }
 
-func sections(t *testing.T) []*section {
+func sections(t testing.TB) []*section {
 	t.Helper()
 	var out []*section
 	byType := map[reflect.Type]*section{}
@@ -92,7 +92,7 @@ func sections(t *testing.T) []*section {
 }
 
 // comments reads the comments of a struct and its fields from its source.
-func comments(t *testing.T, typ reflect.Type) (fields map[string]string, typeDoc string) {
+func comments(t testing.TB, typ reflect.Type) (fields map[string]string, typeDoc string) {
 	t.Helper()
 	dir := filepath.Join(root, strings.TrimPrefix(typ.PkgPath(), "ringup.dev/ringup/"))
 	files, err := filepath.Glob(filepath.Join(dir, "*.go"))

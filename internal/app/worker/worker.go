@@ -190,13 +190,10 @@ func (c *Config) deliver(channel message.Channel) (worker.DeliverOptions, *rende
 	}, renderer, links, nil
 }
 
-// maxText is the longest text that every provider takes, since a message may go out through any of them; 0 for any length.
-func maxText(of []catalog.Named) int {
-	least := 0
+// maxText is how long a text may be that every provider takes, since a message may go out through any of them.
+func maxText(of []catalog.Named) (least message.Limit) {
 	for _, n := range of {
-		if limit := n.Provider.Traits().MaxText; limit > 0 && (least == 0 || limit < least) {
-			least = limit
-		}
+		least = least.Least(n.Provider.Traits().MaxText)
 	}
 	return least
 }
@@ -220,7 +217,7 @@ func New(ctx context.Context, c Config, env envconfig.Lookuper, log *slog.Logger
 		return nil, err
 	}
 	limit := maxText(named)
-	renderer.Log, renderer.MaxText = log, func(message.Channel) int { return limit }
+	renderer.Log, renderer.MaxText = log, func(message.Channel) message.Limit { return limit }
 	for _, err := range renderer.Skipped() {
 		log.Warn("template skipped", "error", err)
 	}

@@ -10,6 +10,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -41,7 +42,8 @@ func (c *Config) Validate() error {
 		return nil
 	}
 	if u, err := url.Parse(c.Endpoint); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return fmt.Errorf("OTEL_EXPORTER_OTLP_ENDPOINT is %q: set an address as http://collector:4318", c.Endpoint)
+		// An address may have a password in it, so that no error shows it.
+		return errors.New("OTEL_EXPORTER_OTLP_ENDPOINT is not the address of a collector: set it as http://collector:4318")
 	}
 	_, err := c.headers()
 	return err
