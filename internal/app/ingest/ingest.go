@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/go-chi/chi/v5"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/sethvargo/go-envconfig"
 
 	"ringup.dev/ringup/internal/address"
@@ -159,19 +160,9 @@ func New(c Config, log *slog.Logger) (*Ingest, error) {
 	store.Instrument(registry)
 	registry.MustRegister(store.QueueCollector(app.ProcessID()))
 	producer, sweeper, deliveries := store.Producer(registry), store.Sweeper(registry), store.Deliveries(registry)
-	vendors, err := callbacks.New(c.Callbacks, callbacks.Dependencies{Log: log})
+	endpoints, links, routes, err := routes(c, deliveries, registry, log)
 	if err != nil {
 		return nil, err
-	}
-	endpoints := ingest.NewCallbacks(ingest.CallbackOptions{Callbacks: vendors, Sink: deliveries, Registerer: registry, Log: log})
-	links, err := unsubscribe.New(c.Links)
-	if err != nil {
-		return nil, err
-	}
-	routes := []func(chi.Router){endpoints.Routes}
-	if links != nil {
-		handler := page.New(page.Options{Business: c.Brand.BusinessName, Links: links, Sink: deliveries, Log: log})
-		routes = append(routes, func(r chi.Router) { r.Handle(page.Pattern, handler) })
 	}
 	handler, err := ingest.NewHandler(ingest.Options{
 		Config: c.Ingest, Store: shop, Verifier: verifier, Senders: senders, Kept: store, Enqueuer: producer, Notifier: store, Registerer: registry, Log: log,
@@ -230,6 +221,25 @@ func shop(c Config, log *slog.Logger) (*shops.Store, error) {
 	}
 	shop.MayWrite = countries.Check
 	return shop, nil
+}
+
+// routes are the endpoints beside those of webhooks: the providers' callbacks, and the unsubscribe page where its secret is set. The links are nil where it is not.
+func routes(c Config, sink ingest.Sink, registry prometheus.Registerer, log *slog.Logger) (*ingest.Callbacks, *unsubscribe.Links, []func(chi.Router), error) {
+	vendors, err := callbacks.New(c.Callbacks, callbacks.Dependencies{Log: log})
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	links, err := unsubscribe.New(c.Links)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	endpoints := ingest.NewCallbacks(ingest.CallbackOptions{Callbacks: vendors, Sink: sink, Registerer: registry, Log: log})
+	out := []func(chi.Router){endpoints.Routes}
+	if links != nil {
+		handler := page.New(page.Options{Business: c.Brand.BusinessName, Links: links, Sink: sink, Log: log})
+		out = append(out, func(r chi.Router) { r.Handle(page.Pattern, handler) })
+	}
+	return endpoints, links, out, nil
 }
 
 // closeWhenDraining closes each connection with its next answer once ingest is stopping: clients connect anew, and load balancers lead them
