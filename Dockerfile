@@ -2,7 +2,7 @@
 # For other architectures: docker buildx build --platform linux/amd64,linux/arm64. The programs are cross-compiled, without emulation.
 #
 # Pin the base image by digest in your build: --build-arg GO_IMAGE=golang@sha256:…
-ARG GO_IMAGE=golang:1.26.8-bookworm
+ARG GO_IMAGE=golang:1.26.10-bookworm
 FROM --platform=$BUILDPLATFORM ${GO_IMAGE} AS build
 WORKDIR /src
 ENV CGO_ENABLED=0 GOTOOLCHAIN=local GOFLAGS=-trimpath

@@ -80,6 +80,10 @@ alerts: ## test the alerts with promtool, which takes five minutes to compile on
 vulnerabilities: ## look for known vulnerabilities in linked code (asks the Go vulnerability database, so not in lint)
 	$(GO) tool -modfile=tools/go.mod govulncheck ./...
 
+.PHONY: vulnerabilities-binary
+vulnerabilities-binary: ## the same in the linked programs, with the list of the module proxy (where vuln.go.dev cannot be reached)
+	@hack/vulnerabilities
+
 .PHONY: chaos
 chaos: ## inject faults for three minutes and account for every message (CHAOSFLAGS="-topology all -seed 1 -duration 1h")
 	@hack/chaos $(CHAOSFLAGS)

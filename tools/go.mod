@@ -3,6 +3,8 @@ module ringup.dev/ringup/tools
 
 go 1.26.8
 
+toolchain go1.26.10
+
 tool (
 	github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 	golang.org/x/vuln/cmd/govulncheck

@@ -61,8 +61,8 @@ func inUse(state *queue.ChannelState) (providers []string) {
 	return providers
 }
 
-// MaxText returns how long a text may be on a channel, by the providers of its workers, which Run looks for; 0 where they have no limit or are not known.
-func (a *Admin) MaxText(channel message.Channel) int {
+// MaxText returns how long a text may be on a channel, by the providers of its workers, which Run looks for; of any length where they are not known.
+func (a *Admin) MaxText(channel message.Channel) message.Limit {
 	a.samples.mu.Lock()
 	defer a.samples.mu.Unlock()
 	return limits.MaxText(channel, a.samples.uses[channel])

@@ -42,14 +42,14 @@ func TestMaxText(t *testing.T) {
 	a := &Admin{}
 	for _, tt := range []struct {
 		workers []queue.WorkerState
-		want    int
+		want    message.Limit
 	}{
-		{nil, 0}, {[]queue.WorkerState{{Providers: []string{"business"}}}, 4096}, {[]queue.WorkerState{{Providers: []string{"business"}}, {Providers: []string{"twilio"}}}, 1600},
-		{[]queue.WorkerState{{Providers: []string{"sandbox"}}}, 0},
+		{nil, message.Limit{}}, {[]queue.WorkerState{{Providers: []string{"business"}}}, message.Limit{Units: 4096}}, {[]queue.WorkerState{{Providers: []string{"business"}}, {Providers: []string{"twilio"}}}, message.Limit{Units: 1600}},
+		{[]queue.WorkerState{{Providers: []string{"sandbox"}}}, message.Limit{}},
 	} {
 		a.samples.use(message.WhatsApp, inUse(&queue.ChannelState{Workers: tt.workers, Breakers: map[string]queue.BreakerState{"aws": {}}}))
 		if got := a.MaxText(message.WhatsApp); got != tt.want {
-			t.Errorf("of %v: %d, want %d", tt.workers, got, tt.want)
+			t.Errorf("of %v: %+v, want %+v", tt.workers, got, tt.want)
 		}
 	}
 }

@@ -161,7 +161,7 @@ func previewer(ctx context.Context, env envconfig.Lookuper) (*preview.Previewer,
 	if links != nil {
 		renderer.Unsubscribe = links.URL
 	}
-	renderer.MaxText = func(channel message.Channel) int {
+	renderer.MaxText = func(channel message.Channel) message.Limit {
 		if channel == message.SMS {
 			return limits.MaxText(channel, c.Providers.SMS)
 		}

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -90,13 +92,51 @@ func readFile(path string) (string, error) {
 	return value, nil
 }
 
+// secretsOf collects the secrets of a struct, by their variables.
+func secretsOf(found map[string]any, of reflect.Value) {
+	for i := range of.NumField() {
+		field := of.Type().Field(i)
+		if tag, tagged := field.Tag.Lookup("env"); tagged {
+			if name, _, _ := strings.Cut(tag, ","); IsSecret(field.Type) {
+				found[name] = of.Field(i).Interface()
+			}
+		} else if field.Type.Kind() == reflect.Struct {
+			secretsOf(found, of.Field(i))
+		}
+	}
+}
+
+// changed returns the variables of the secrets that differ, sorted.
+func changed[T any](before, after T) []string {
+	old, anew := map[string]any{}, map[string]any{}
+	secretsOf(old, reflect.ValueOf(before))
+	secretsOf(anew, reflect.ValueOf(after))
+	maps.DeleteFunc(anew, func(name string, value any) bool { return reflect.DeepEqual(value, old[name]) })
+	return slices.Sorted(maps.Keys(anew))
+}
+
+// inFiles says whether any secret of a struct is given as a file.
+func inFiles[T any](env envconfig.Lookuper) bool {
+	found := map[string]any{}
+	secretsOf(found, reflect.ValueOf(*new(T)))
+	for name := range found {
+		if path, _ := env.Lookup(name + fileSuffix); path != "" {
+			return true
+		}
+	}
+	return false
+}
+
 // followEvery is how often secrets are read again: Kubernetes takes about a minute to bring a changed Secret into a pod.
 const followEvery = 10 * time.Second
 
-// Follow reads a struct again every ten seconds until ctx ends, and hands it to use when the files of its secrets have changed. What use refuses,
-// or cannot be read, is logged once; the program goes on with what it has. current is the struct as it is in use.
+// Follow reads a struct again every ten seconds until ctx ends, and hands it to use when a secret in it has changed. What use refuses, or cannot be
+// read, is logged once; the program goes on with what it has. current is the struct as it is in use. Where no secret of it is given as a file
+// there is nothing to follow, and Follow returns at once.
 func Follow[T any](ctx context.Context, env envconfig.Lookuper, log *slog.Logger, current T, use func(T) error) {
-	follow(ctx, env, log, current, use, time.Tick(followEvery))
+	if inFiles[T](env) {
+		follow(ctx, env, log, current, use, time.Tick(followEvery))
+	}
 }
 
 func follow[T any](ctx context.Context, env envconfig.Lookuper, log *slog.Logger, current T, use func(T) error, tick <-chan time.Time) {
@@ -109,21 +149,21 @@ func follow[T any](ctx context.Context, env envconfig.Lookuper, log *slog.Logger
 		}
 		var read T
 		err := Read(ctx, env, &read)
-		if err == nil {
-			if reflect.DeepEqual(read, current) {
-				said = ""
-				continue
-			}
+		names := changed(current, read)
+		if err == nil && len(names) > 0 {
 			err = use(read)
 		}
-		if err != nil {
+		switch {
+		case err != nil:
 			if text := err.Error(); text != said {
 				said = text
 				log.Error("secrets not replaced", "error", err)
 			}
-			continue
+		case len(names) > 0:
+			current, said = read, ""
+			log.Info("secrets replaced", "settings", names)
+		default:
+			said = ""
 		}
-		current, said = read, ""
-		log.Info("secrets replaced")
 	}
 }

@@ -41,7 +41,7 @@ type section struct {
 	settings   []setting
 }
 
-func sections(t *testing.T) []*section {
+func sections(t testing.TB) []*section {
 	t.Helper()
 	var out []*section
 	byType := map[reflect.Type]*section{}
@@ -94,7 +94,7 @@ func sections(t *testing.T) []*section {
 }
 
 // comments reads the comments of a struct and its fields from its source.
-func comments(t *testing.T, typ reflect.Type) (fields map[string]string, typeDoc string) {
+func comments(t testing.TB, typ reflect.Type) (fields map[string]string, typeDoc string) {
 	t.Helper()
 	dir := filepath.Join(root, strings.TrimPrefix(typ.PkgPath(), "ringup.dev/ringup/"))
 	files, err := filepath.Glob(filepath.Join(dir, "*.go"))
@@ -163,7 +163,7 @@ func TestReference(t *testing.T) {
 	var reference, example strings.Builder
 	reference.WriteString("# Configuration\n\nBy environment. A program that cannot work with what it finds says so at start, every problem at once, " +
 		"each with what to set.\n\nEach secret (marked with ●) may be in a file instead: `NAME_FILE` has its path, and the line break at the file's end does not count. Set one of the two. " +
-		"The webhook keys and the operators' tokens are read again within ten seconds after their files have changed; the others at start.\n\nTimes are written as 500ms, 30s, 10m, 24h; lists with commas between.\n\n" +
+		"A file is read again within ten seconds after it has changed, without a restart.\n\nTimes are written as 500ms, 30s, 10m, 24h; lists with commas between.\n\n" +
 		"This page is made from the structs in the code: `go test ./internal/configdoc -update`.\n")
 	example.WriteString("# Every variable, with its default; NAME_FILE has the path of a secret's file. Made from the structs in the code: go test ./internal/configdoc -update\n")
 	seen := map[string]setting{}

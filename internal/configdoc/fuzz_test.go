@@ -1,6 +1,7 @@
 package configdoc
 
 import (
+	"errors"
 	"maps"
 	"regexp"
 	"slices"
@@ -12,13 +13,56 @@ import (
 	"ringup.dev/ringup/internal/app/admin"
 	"ringup.dev/ringup/internal/app/ingest"
 	"ringup.dev/ringup/internal/app/worker"
+	"ringup.dev/ringup/internal/message"
 )
 
 var settingName = regexp.MustCompile(`\b[A-Z][A-Z0-9_]{3,}\b`)
 
-// hidden are the settings whose values no error may show.
-var hidden = []string{"REDIS_URL", "REDIS_PASSWORD", "REDIS_SENTINEL_PASSWORD", "WEBHOOK_SECRET", "WEBHOOK_AUTH_TOKEN", "ADMIN_TOKEN", "ADMIN_VIEW_TOKEN", "UNSUBSCRIBE_SECRET", "OTEL_EXPORTER_OTLP_HEADERS",
-	"SMS_DEFAULT_RECIPIENTS", "EMAIL_DEFAULT_RECIPIENTS", "WHATSAPP_DEFAULT_RECIPIENTS"}
+// anAddress is what the settings are called whose values lead somewhere, where a password may be among them, or to someone.
+var anAddress = regexp.MustCompile(`(URL|HOST|ADDRS|ENDPOINT|RECIPIENTS)$`)
+
+// hidden returns the settings whose values no error may show: secrets and addresses.
+func hidden(t testing.TB) (names []string) {
+	for _, s := range sections(t) {
+		for _, v := range s.settings {
+			if v.secret || anAddress.MatchString(v.name) {
+				names = append(names, v.name)
+			}
+		}
+	}
+	return names
+}
+
+// TestNoErrorGivesSomethingAway: whatever stands in a setting that is a secret or an address, no error of any program repeats it.
+func TestNoErrorGivesSomethingAway(t *testing.T) {
+	t.Parallel()
+	names := hidden(t)
+	if len(names) < 30 {
+		t.Fatalf("%d settings: %q", len(names), names)
+	}
+	const planted = "planted-secret-here"
+	well := map[string]string{"WEBHOOK_SECRET": "a-secret-of-the-tests", "SQUARE_SIGNATURE_KEY": "a-secret-of-the-tests", "UNSUBSCRIBE_SECRET": "a-secret-of-the-tests", "PUBLIC_URL": "https://hooks.example.com", "SQUARE_NOTIFICATION_URL": "https://hooks.example.com/webhooks/square/default",
+		"SMS_PROVIDER": "twilio,aws", "EMAIL_PROVIDER": "sendgrid,aws", "WHATSAPP_PROVIDER": "twilio,business"}
+	for _, name := range names {
+		for _, value := range []string{"redis://user:" + planted + "@host:port", "user:" + planted + "@host", planted + " with spaces,,%zz"} {
+			env := maps.Clone(well)
+			env[name] = value
+			var errs []error
+			_, err := ingest.Load(t.Context(), envconfig.MapLookuper(env))
+			errs = append(errs, err)
+			_, err = admin.Load(t.Context(), envconfig.MapLookuper(env))
+			errs = append(errs, err)
+			for _, channel := range message.Channels {
+				env["CHANNEL"] = string(channel)
+				_, err = worker.Load(t.Context(), envconfig.MapLookuper(env))
+				errs = append(errs, err)
+			}
+			if err := errors.Join(errs...); err != nil && strings.Contains(err.Error(), planted) {
+				t.Errorf("%s=%q: %v", name, value, err)
+			}
+		}
+	}
+}
 
 // FuzzConfiguration gives any setting any value: every program either can work with it or says why not, naming the setting, and gives no
 // secret and nobody's address away.
@@ -34,6 +78,7 @@ func FuzzConfiguration(f *testing.F) {
 		f.Add(seed.name, seed.value)
 	}
 	well := map[string]string{"WEBHOOK_SECRET": "a-secret-of-the-tests", "CHANNEL": "sms", "SMS_PROVIDER": "sandbox", "EMAIL_PROVIDER": "sandbox", "WHATSAPP_PROVIDER": "sandbox"}
+	hidden := hidden(f)
 	f.Fuzz(func(t *testing.T, name, value string) {
 		env := maps.Clone(well)
 		env["OTEL_EXPORTER_OTLP_ENDPOINT"] = "http://collector:4318" // its headers are read only then

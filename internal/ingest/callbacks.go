@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -37,9 +38,9 @@ type CallbackOptions struct {
 	Log        *slog.Logger
 }
 
-// Callbacks serves the providers' callbacks. It is safe for concurrent use.
+// Callbacks serves the providers' callbacks. It is safe for concurrent use, also while their secrets are replaced.
 type Callbacks struct {
-	callbacks   []provider.Callback
+	callbacks   atomic.Pointer[[]provider.Callback]
 	sink        Sink
 	log         *slog.Logger
 	logged      *inbound.Rates // refusals in the log, by client
@@ -53,7 +54,7 @@ type Callbacks struct {
 // NewCallbacks returns the endpoints. Those that are not configured say so once in the log.
 func NewCallbacks(o CallbackOptions) *Callbacks {
 	c := &Callbacks{
-		callbacks: o.Callbacks, sink: o.Sink, log: o.Log, logged: inbound.NewRates(refusalRate, refusalBurst),
+		sink: o.Sink, log: o.Log, logged: inbound.NewRates(refusalRate, refusalBurst),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "ringup_callbacks_total",
 			Help: "Requests of providers, by outcome. Of a forged one the signature is missing or invalid; one with nothing has no report and no preference.",
@@ -74,7 +75,8 @@ func NewCallbacks(o CallbackOptions) *Callbacks {
 		}, []string{"provider"}),
 	}
 	o.Registerer.MustRegister(c.requests, c.reports, c.preferences, c.foreign, c.unread)
-	for _, one := range c.callbacks {
+	c.Use(o.Callbacks)
+	for _, one := range o.Callbacks {
 		if one.Read == nil {
 			o.Log.Info("callbacks not configured", "provider", one.Provider, "path", one.Path, "set", strings.Join(one.Settings, ", "))
 			continue
@@ -89,39 +91,40 @@ func NewCallbacks(o CallbackOptions) *Callbacks {
 	return c
 }
 
+// Use replaces the callbacks by those of the same providers with other secrets, for the requests that come from now on.
+func (c *Callbacks) Use(callbacks []provider.Callback) { c.callbacks.Store(&callbacks) }
+
 // Routes adds the endpoints to a router.
 func (c *Callbacks) Routes(r chi.Router) {
-	for _, one := range c.callbacks {
-		r.Post(one.Path, c.serve(one))
+	for i, one := range *c.callbacks.Load() {
+		r.Post(one.Path, func(w http.ResponseWriter, r *http.Request) { c.serve((*c.callbacks.Load())[i], w, r) })
 		if one.Challenge != nil {
-			r.Get(one.Path, c.serveChallenge(one))
+			r.Get(one.Path, func(w http.ResponseWriter, r *http.Request) { c.serveChallenge((*c.callbacks.Load())[i], w, r) })
 		}
 	}
 }
 
-// serve answers the callbacks of one provider.
-func (c *Callbacks) serve(callback provider.Callback) http.HandlerFunc {
+// serve answers a callback of a provider.
+func (c *Callbacks) serve(callback provider.Callback, w http.ResponseWriter, r *http.Request) {
 	if callback.Read == nil {
-		return c.notConfigured(callback.Provider, callback.Settings)
+		c.notConfigured(w, r, callback.Provider, callback.Settings)
+		return
 	}
-	return func(w http.ResponseWriter, r *http.Request) {
-		reply, outcome, err := c.apply(callback, r)
-		c.answer(w, callback.Provider, outcome, reply, err)
-	}
+	reply, outcome, err := c.apply(callback, r)
+	c.answer(w, callback.Provider, outcome, reply, err)
 }
 
-// serveChallenge answers one provider's question whether the address is right.
-func (c *Callbacks) serveChallenge(callback provider.Callback) http.HandlerFunc {
+// serveChallenge answers a provider's question whether the address is right.
+func (c *Callbacks) serveChallenge(callback provider.Callback, w http.ResponseWriter, r *http.Request) {
 	if callback.Challenge.Answer == nil {
-		return c.notConfigured(callback.Provider, callback.Challenge.Settings)
+		c.notConfigured(w, r, callback.Provider, callback.Challenge.Settings)
+		return
 	}
-	return func(w http.ResponseWriter, r *http.Request) {
-		reply, err := callback.Challenge.Answer(r)
-		if err != nil {
-			err = c.refused(callback.Provider, r, err)
-		}
-		c.answer(w, callback.Provider, outcomeNothing, reply, err)
+	reply, err := callback.Challenge.Answer(r)
+	if err != nil {
+		err = c.refused(callback.Provider, r, err)
 	}
+	c.answer(w, callback.Provider, outcomeNothing, reply, err)
 }
 
 // answer counts and writes the answer: the reply with its outcome, or the refusal with its own.
@@ -135,14 +138,12 @@ func (c *Callbacks) answer(w http.ResponseWriter, name, outcome string, reply in
 	reply.Write(w)
 }
 
-// notConfigured is the answer where a provider's settings are missing. The log says which: a stranger learns no names of settings.
-func (c *Callbacks) notConfigured(name string, settings []string) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		if c.logged.Allow(clientOf(r)) {
-			c.log.Warn("callbacks not configured", "provider", name, "path", r.URL.Path, "set", strings.Join(settings, ", "))
-		}
-		inbound.New(http.StatusNotFound, "", "these callbacks are not configured: the log says what to set").Write(w)
+// notConfigured answers where a provider's settings are missing. The log says which: a stranger learns no names of settings.
+func (c *Callbacks) notConfigured(w http.ResponseWriter, r *http.Request, name string, settings []string) {
+	if c.logged.Allow(clientOf(r)) {
+		c.log.Warn("callbacks not configured", "provider", name, "path", r.URL.Path, "set", strings.Join(settings, ", "))
 	}
+	inbound.New(http.StatusNotFound, "", "these callbacks are not configured: the log says what to set").Write(w)
 }
 
 // refused logs why a request was refused, and returns that: with the error of a 500, which the client does not get.

@@ -70,7 +70,18 @@ type handler struct {
 // Handler answers the public endpoints. Its Run works beside.
 type Handler struct {
 	http.Handler
-	inner *handler
+	routes chi.Routes
+	inner  *handler
+}
+
+// Routes returns the endpoints, each as its method and its pattern: "POST /webhooks/{sender}/{store}".
+func (h *Handler) Routes() []string {
+	var out []string
+	_ = chi.Walk(h.routes, func(method, pattern string, _ http.Handler, _ ...func(http.Handler) http.Handler) error {
+		out = append(out, method+" "+pattern)
+		return nil
+	})
+	return out
 }
 
 // NewHandler returns the public endpoints. Errors are of the configuration.
@@ -106,11 +117,12 @@ func NewHandler(o Options) (*Handler, error) {
 		}, []string{"sender", "outcome"}),
 	}
 	o.Registerer.MustRegister(h.webhooks, h.seconds, h.skipped, h.notes, h.deliveries)
-	return &Handler{h.routes(), h}, nil
+	routes := h.routes()
+	return &Handler{routes, routes, h}, nil
 }
 
 // routes returns the endpoints.
-func (h *handler) routes() http.Handler {
+func (h *handler) routes() chi.Router {
 	r := chi.NewRouter()
 	r.NotFound(func(w http.ResponseWriter, _ *http.Request) {
 		inbound.New(http.StatusNotFound, "", "there is nothing here").Write(w)

@@ -37,8 +37,8 @@ type Traits struct {
 	Reports bool
 	// NamesMessage says that its reports name the message by the provider's id alone, since it takes no value of ours along.
 	NamesMessage bool
-	// MaxText is how long a text may be, in UTF-16 code units, which are never fewer than the provider counts; 0 for any length.
-	MaxText int
+	// MaxText is how long a text may be.
+	MaxText message.Limit
 }
 
 // OptOutLister is a Provider with a list of its own of people who want no more messages. It drops messages to them without a word.

@@ -107,7 +107,7 @@ type Forgotten struct {
 	Failed    int `json:"failed"`
 	Completed int `json:"completed"`
 	Outbox    int `json:"outbox"` // messages in the outbox of the sandbox
-	Aside     int `json:"aside"`  // webhooks that are set aside
+	Aside     int `json:"aside"`  // webhooks that are set aside, or noted with a header that names the person
 	// Sending are the ids of the person's jobs in flight, a hundred at most. They are left to their workers: the search has to be made again
 	// when they have ended.
 	Sending []string `json:"sending"`

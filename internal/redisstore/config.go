@@ -162,8 +162,8 @@ const (
 func (c *Config) options() (*redis.UniversalOptions, error) {
 	o := &redis.UniversalOptions{
 		Username: c.Username, Password: c.Password.Reveal(), DB: c.DB,
-		MasterName: c.SentinelMaster, SentinelUsername: c.SentinelUsername, SentinelPassword: c.SentinelPassword.Reveal(),
-		Addrs: c.Addrs, IsClusterMode: len(c.Addrs) > 0 && c.SentinelMaster == "",
+		MasterName: c.SentinelMaster,
+		Addrs:      c.Addrs, IsClusterMode: len(c.Addrs) > 0 && c.SentinelMaster == "",
 		DialTimeout: 2 * time.Second, DialerRetries: 1, WriteTimeout: 2 * time.Second, PoolTimeout: 3 * time.Second,
 		// Every call has a deadline of its own; this only has to be longer than a worker blocks for.
 		ReadTimeout: readTimeout,

@@ -52,15 +52,16 @@ var compile = sync.OnceValue(func() scripts {
 
 // Store is a connection to Redis, shared by everything that a program does with the queue.
 type Store struct {
-	config  Config
-	client  redis.UniversalClient
-	log     *slog.Logger
-	keys    map[message.Channel]Keys
-	slots   [][]message.Channel // the channels that one call of enqueue may serve together
-	scripts scripts
-	metrics *metrics // nil: not instrumented
-	privacy privacy
-	looked  map[message.Channel]*atomic.Int64 // the score of failed jobs up to which restoreAll has looked
+	config      Config
+	client      redis.UniversalClient
+	log         *slog.Logger
+	keys        map[message.Channel]Keys
+	slots       [][]message.Channel // the channels that one call of enqueue may serve together
+	scripts     scripts
+	metrics     *metrics // nil: not instrumented
+	credentials credentials
+	privacy     privacy
+	looked      map[message.Channel]*atomic.Int64 // the score of failed jobs up to which restoreAll has looked
 }
 
 // quiet keeps go-redis from printing past the program's logger: what matters comes back as an error.
@@ -84,8 +85,11 @@ func Open(config Config, log *slog.Logger) (*Store, error) {
 	silence()
 	var l links
 	options.Dialer = l.dialer(&config, options)
-	s := &Store{config: config, client: redis.NewUniversalClient(options), log: log, keys: map[message.Channel]Keys{}, scripts: compile(), looked: map[message.Channel]*atomic.Int64{},
-		privacy: privacy{turn: make(chan struct{}, 1)}}
+	s := &Store{config: config, log: log, keys: map[message.Channel]Keys{}, scripts: compile(), looked: map[message.Channel]*atomic.Int64{},
+		privacy: privacy{turn: make(chan struct{}, 1), keys: config.PrivacyKey}}
+	s.credentials.use(&config, options)
+	s.credentials.apply(options)
+	s.client = redis.NewUniversalClient(options)
 	s.client.AddHook(&l)
 	for _, channel := range message.Queues {
 		s.keys[channel], s.looked[channel] = NewKeys(config.Prefix, channel), &atomic.Int64{}

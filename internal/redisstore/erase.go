@@ -27,13 +27,14 @@ const (
 	maxRounds = 1000
 )
 
-// The places beside the states of jobs that may hold a person. TestNobodyIsLeft plants a person in all of them.
+// The steps of Forget beside the states of jobs: see kinds.go.
 const (
 	inOutbox     queue.State = "outbox"     // the messages that the sandbox took
 	inCopies     queue.State = "copies"     // the redelivery copies of sent jobs
 	inBodies     queue.State = "bodies"     // the shared bodies that are kept for redelivery copies
 	inMoves      queue.State = "moves"      // the jobs that 0.1.0 let fall back
 	inAside      queue.State = "aside"      // the webhooks that are set aside; of no channel
+	inDeliveries queue.State = "deliveries" // the headers of the webhooks of senders; of no channel
 	onSuppressed queue.State = "suppressed" // the suppression list; it keeps the person, by name, and no link to their other names
 )
 
@@ -56,31 +57,6 @@ type forgetRow struct {
 type forgetAnswer struct {
 	Deleted int `lua:"deleted"`
 }
-
-// forgetStep is one list or set that is walked.
-type forgetStep struct {
-	channel message.Channel
-	state   queue.State
-	list    int  // of waiting jobs: the priority
-	again   bool // walked before; nothing is counted twice
-}
-
-// forgetSteps are the places that may hold a person. What has no place here holds names (base:suppressed, base:recent, base:reports), masked addresses
-// (base:seen, base:audit) or nothing of a person; of a sender's deliveries, ids and headers are kept. They are in the order of a job's life, so that one that moves on meanwhile is met in its next state: first
-// the webhooks that are set aside, which a replay makes jobs of. Jobs also come back from retry to their lists, so retry is walked on either side of them; and jobs in flight are named before and after.
-var forgetSteps = func() []forgetStep {
-	steps := []forgetStep{{state: inAside}}
-	for _, c := range message.Queues {
-		steps = append(steps, forgetStep{channel: c, state: queue.InFlight}, forgetStep{channel: c, state: queue.Retrying})
-		for p := 1; p <= 4; p++ {
-			steps = append(steps, forgetStep{channel: c, state: queue.Waiting, list: p})
-		}
-		steps = append(steps, forgetStep{channel: c, state: queue.Scheduled}, forgetStep{channel: c, state: queue.Retrying, again: true}, forgetStep{channel: c, state: queue.InFlight, again: true},
-			forgetStep{channel: c, state: queue.Failed}, forgetStep{channel: c, state: queue.Completed}, forgetStep{channel: c, state: inMoves},
-			forgetStep{channel: c, state: inCopies}, forgetStep{channel: c, state: inBodies}, forgetStep{channel: c, state: inOutbox}, forgetStep{channel: c, state: onSuppressed})
-	}
-	return steps
-}()
 
 // Forget looks through a part of everything for a person's data, and deletes it: jobs, with their bodies, logs and redelivery copies, and the messages
 // in the outbox. Call it with the Next of its answer until that is empty; after a cancelled ctx it may be called with the same From. No script holds
@@ -135,6 +111,8 @@ func (s *Store) forget(ctx context.Context, r *queue.ForgetRequest, step forgetS
 		return s.forgetWaiting(ctx, r, step, int64(at), found)
 	case inAside:
 		return s.forgetAside(ctx, r, int64(at), found)
+	case inDeliveries:
+		return s.forgetDeliveries(ctx, r, at, found)
 	case inOutbox:
 		return s.forgetOutbox(ctx, r, k.Outbox, int64(at), found)
 	case inMoves:

@@ -59,6 +59,41 @@ func (s *Store) asideFrom(ctx context.Context, from int64) (ids []string, last i
 	return ids, last, unavailable(err)
 }
 
+// forgetDeliveries deletes the deliveries that name the person in a header, as few senders do, and as strangers may. All of a sender's are looked at together: there are two hundred at most.
+func (s *Store) forgetDeliveries(ctx context.Context, r *queue.ForgetRequest, at uint64, found *queue.Forgotten) (next uint64, through bool, err error) {
+	k := s.senderKeys()
+	names, next, err := s.scanKeys(ctx, k.base, ":[lr][ae]*", at)
+	if err != nil {
+		return 0, false, unavailable(err)
+	}
+	for _, name := range names {
+		if !strings.HasPrefix(name, k.latest("")) && !strings.HasPrefix(name, k.refused("")) {
+			continue
+		}
+		texts, err := s.client.LRange(ctx, name, 0, -1).Result()
+		if refused(err) {
+			continue // another program's
+		}
+		if err != nil {
+			return 0, false, unavailable(err)
+		}
+		found.Seen += len(texts)
+		for _, text := range texts {
+			if !namesPerson([]byte(text), r.Person) {
+				continue
+			}
+			found.Aside++
+			if r.DryRun {
+				continue
+			}
+			if err := s.client.LRem(ctx, name, 1, text).Err(); err != nil {
+				return 0, false, unavailable(err)
+			}
+		}
+	}
+	return next, next == 0, nil
+}
+
 const (
 	// maxAddress is how long a text may be that is read as an address.
 	maxAddress = 320 // of an e-mail address: RFC 5321, section 4.5.3.1

@@ -14,6 +14,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"ringup.dev/ringup/internal/config/secret"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/queue"
 )
@@ -75,8 +76,24 @@ func isAddress(field string) bool { return strings.ContainsAny(field, "+@") }
 // go on with the same new one.
 type privacy struct {
 	turn  chan struct{} // of one, to read or change the others: a caller waits for it no longer than its own time
+	keys  secret.Keys   // PRIVACY_KEY
 	namer personNamer
 	read  time.Time
+}
+
+// use replaces PRIVACY_KEY. It waits for a caller that reads the keys. Without the key that makes names now, the entries of the suppression list would not be
+// found: the error says so, and nothing changes.
+func (p *privacy) use(keys secret.Keys) error {
+	p.turn <- struct{}{}
+	defer func() { <-p.turn }()
+	if slices.Equal(keys, p.keys) {
+		return nil
+	}
+	if len(p.keys) > 0 && !slices.Contains(keys, p.keys.First()) {
+		return errOtherKey
+	}
+	p.keys, p.namer = keys, nil
+	return nil
 }
 
 // privacyEvery is how often a key that was made at random is read again.
@@ -90,7 +107,7 @@ func (s *Store) namer(ctx context.Context) (personNamer, error) {
 	case <-ctx.Done():
 		return nil, unavailable(ctx.Err())
 	}
-	if s.privacy.namer != nil && (len(s.config.PrivacyKey) > 0 || time.Since(s.privacy.read) < privacyEvery) {
+	if s.privacy.namer != nil && (len(s.privacy.keys) > 0 || time.Since(s.privacy.read) < privacyEvery) {
 		return s.privacy.namer, nil
 	}
 	ctx, cancel := halfOf(ctx)
@@ -112,7 +129,7 @@ var errOtherKey = errors.New("PRIVACY_KEY is not the one that the suppression li
 func (s *Store) readNamer(ctx context.Context) (personNamer, error) {
 	first := message.Channels[0]
 	var namer personNamer
-	for _, one := range s.config.PrivacyKey {
+	for _, one := range s.privacy.keys {
 		namer = append(namer, []byte(one.Reveal()))
 	}
 	known, at, err := s.knownKeys(ctx)

@@ -78,7 +78,7 @@ func (s *Store) Ready(p Program, channels ...message.Channel) func(context.Conte
 	for _, channel := range channels {
 		keys = append(keys, s.keys[channel].Inflight)
 	}
-	if p != Worker {
+	if p == Ingest || p == Admin {
 		keys = append(keys, s.senderKeys().index)
 	}
 	if p == Admin {

@@ -36,8 +36,8 @@ func TestWhatIsTooLongLosesItems(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		limit := rapid.SampledFrom([]int{600, 1600, 4096}).Draw(t, "limit")
-		r.MaxText = func(message.Channel) int { return limit }
+		limit := rapid.SampledFrom([]message.Limit{{Units: 600}, {Units: 1600}, {Units: 4096}, {Bytes: 1600}, {Units: 1600, Bytes: 1600}}).Draw(t, "limit")
+		r.MaxText = func(message.Channel) message.Limit { return limit }
 		n := rapid.IntRange(0, 300).Draw(t, "items")
 		name := rapid.SampledFrom([]string{"Latte", "😀😀😀", strings.Repeat("long ", 20), "مرحبا"}).Draw(t, "name")
 		e := order(n, name)
@@ -46,8 +46,8 @@ func TestWhatIsTooLongLosesItems(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if units(m.Text) > limit {
-			t.Fatalf("%d of %d units", units(m.Text), limit)
+		if !limit.Fits(m.Text) {
+			t.Fatalf("%d units and %d bytes, of %+v", message.Units(m.Text), len(m.Text), limit)
 		}
 		listed, more := strings.Count(m.Text, "\n• "), 0
 		if found := andMore.FindStringSubmatch(m.Text); found != nil {
@@ -56,8 +56,8 @@ func TestWhatIsTooLongLosesItems(t *testing.T) {
 		if listed+more != n || !strings.Contains(m.Text, "*Total: $125.50*") || !strings.Contains(m.Text, "Date: ") {
 			t.Fatalf("%d items, %d listed, %d more: %s", n, listed, more, m.Text)
 		}
-		if line := units(m.Text[:strings.Index(m.Text+"\n", "\n")]) + 4*units(name) + 60; more > 0 && units(m.Text)+line < limit {
-			t.Fatalf("%d of %d units, and %d items are not listed", units(m.Text), limit, more)
+		if line := m.Text[:strings.Index(m.Text+"\n", "\n")] + strings.Repeat(name, 4) + strings.Repeat(" ", 60); more > 0 && limit.Fits(m.Text+line) {
+			t.Fatalf("%d units and %d bytes, of %+v, and %d items are not listed", message.Units(m.Text), len(m.Text), limit, more)
 		}
 	})
 }
@@ -85,8 +85,8 @@ func TestWhatIsTooLongWithoutItemsIsCut(t *testing.T) {
 			if channel == message.SMS {
 				end = "..."
 			}
-			if n := units(m.Text); n > 1600 || n < 1580 || !strings.HasSuffix(m.Text, end) {
-				t.Errorf("%s, %q: %d units, %q", channel, text, n, m.Text[max(0, len(m.Text)-20):])
+			if limit := maxText[channel]; !limit.Fits(m.Text) || limit.Fits(m.Text+strings.Repeat("x", 20)) || !strings.HasSuffix(m.Text, end) {
+				t.Errorf("%s, %q: %d units, %d bytes, %q", channel, text, message.Units(m.Text), len(m.Text), m.Text[max(0, len(m.Text)-20):])
 			}
 			if whole := strings.TrimRight(strings.TrimSuffix(m.Text, end), "."); channel == message.WhatsApp && strings.ReplaceAll(whole, text, "") != "" {
 				t.Errorf("%s, %q: cut within a character", channel, text)
@@ -199,7 +199,7 @@ func TestLinksAreWhole(t *testing.T) {
 					e := order(items, "Latte")
 					e.Sale.ReceiptURL, e.Extra = link+"1", `{"tracking":"`+link+`2"}`
 					m := rendered(t, r, channel, message.Customer, e)
-					if n := units(m.Text); n > 1600 {
+					if n := message.Units(m.Text); n > 1600 {
 						t.Errorf("%s, %s: %d units", name, channel, n)
 					}
 					for _, word := range strings.Fields(m.Text) {
@@ -226,7 +226,7 @@ func TestOneItemIsListed(t *testing.T) {
 			e.Items[0].Options = append(e.Items[0].Options, fmt.Sprintf("an option with a long name, number %d", i))
 		}
 	})
-	if m := rendered(t, r, message.WhatsApp, message.Customer, e); !strings.Contains(m.Text, "• Espresso (an option") || !strings.Contains(m.Text, "…): 2 × $3.25 = $6.50") || units(m.Text) > 1600 {
+	if m := rendered(t, r, message.WhatsApp, message.Customer, e); !strings.Contains(m.Text, "• Espresso (an option") || !strings.Contains(m.Text, "…): 2 × $3.25 = $6.50") || message.Units(m.Text) > 1600 {
 		t.Errorf("%q", m.Text)
 	}
 	if m := rendered(t, r, message.Email, message.Customer, e); !strings.Contains(m.Text, "number 99") || !strings.Contains(m.HTML, "number 99") {

@@ -45,7 +45,7 @@ func TestLive(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		first.MaxText = func(message.Channel) int { return 40 }
+		first.MaxText = func(message.Channel) message.Limit { return message.Limit{Units: 40} }
 		var log logged
 		live := NewLive(config, first, slog.New(slog.NewTextHandler(&log, nil)))
 		ctx, cancel := context.WithCancel(t.Context())

@@ -284,7 +284,7 @@ func TestParametersAreTaken(t *testing.T) {
 			e.Extra = `{"tracking":"` + link + `"}`
 			m := rendered(t, r, message.WhatsApp, message.Customer, e)
 			all := strings.Join(m.Template.Parameters, "|")
-			if strings.ContainsAny(all, "\n\r\t") || strings.Contains(all, "  ") || units(all) > 1000 || !strings.Contains(all, "|Luna Coffee|") {
+			if strings.ContainsAny(all, "\n\r\t") || strings.Contains(all, "  ") || message.Units(all) > 1000 || !strings.Contains(all, "|Luna Coffee|") {
 				t.Errorf("%d items, a link of %d: %q", items, len(link), m.Template.Parameters)
 			}
 			if shown := m.Template.Parameters[2]; strings.Contains(shown, "http") && shown != link {

@@ -11,7 +11,6 @@ import (
 	"strings"
 	"sync"
 	"unicode"
-	"unicode/utf16"
 	"unicode/utf8"
 
 	"ringup.dev/ringup/internal/format"
@@ -32,8 +31,8 @@ type Config struct {
 type Renderer struct {
 	// Unsubscribe makes the link by which a customer ends e-mails; nil for none.
 	Unsubscribe func(message.Address) string
-	// MaxText says how long a text may be on a channel, in UTF-16 code units; 0 for as long as all providers of the channel take. nil says 0.
-	MaxText func(message.Channel) int
+	// MaxText says how long a text may be on a channel; without a limit, it is as long as all providers of the channel take. nil says so, too.
+	MaxText func(message.Channel) message.Limit
 	// Log gets faults that stop no message; nil for nowhere.
 	Log *slog.Logger
 
@@ -56,7 +55,7 @@ const (
 )
 
 // maxText is the least that the providers of a channel take.
-var maxText = map[message.Channel]int{message.SMS: 1600, message.WhatsApp: 1600}
+var maxText = map[message.Channel]message.Limit{message.SMS: {Units: 1600, Bytes: 1600}, message.WhatsApp: {Units: 1600}}
 
 // Skipped returns what is wrong with the files of TEMPLATES_DIR that are not used, or whose faults stop no message. It is empty
 // with TEMPLATES_STRICT.
@@ -149,14 +148,14 @@ func (r *Renderer) mostItems(m *message.Message, s *set, v *view) (fits bool, er
 }
 
 // cut shortens a text that is too long without any item. A link at its end goes as a whole.
-func cut(s string, limit int, channel message.Channel) string {
-	if channel == message.SMS {
-		limit -= len("...") - len("…")/3 // the GSM alphabet has no "…"
+func cut(s string, limit message.Limit, channel message.Channel) string {
+	if channel == message.SMS && limit.Units > 0 {
+		limit.Units -= len("...") - len("…")/3 // the GSM alphabet has no "…"; both have three bytes
 	}
-	for n := limit; ; {
+	for n := utf8.RuneCountInString(s); ; {
 		short := format.Shorten(s, n)
-		if over := units(short) - limit; over > 0 {
-			n -= max(1, over/2) // a character has at most two units, so this takes away no more than is over
+		if over := limit.Over(short); over > 0 {
+			n -= over
 			continue
 		}
 		short = withoutPartOfLink(s, short)
@@ -181,10 +180,10 @@ func withoutPartOfLink(s, short string) string {
 	return strings.TrimRightFunc(strings.TrimSuffix(kept, word), unicode.IsSpace) + "…"
 }
 
-// limit is how long a text may be on a channel, in UTF-16 code units; 0 for any length.
-func (r *Renderer) limit(channel message.Channel) int {
+// limit is how long a text may be on a channel.
+func (r *Renderer) limit(channel message.Channel) message.Limit {
 	if r.MaxText != nil {
-		if limit := r.MaxText(channel); limit > 0 {
+		if limit := r.MaxText(channel); limit != (message.Limit{}) {
 			return limit
 		}
 	}
@@ -227,8 +226,7 @@ func (r *Renderer) parts(m *message.Message, s *set, v *view) (fits bool, err er
 		m.HTML = strings.ReplaceAll(strings.ReplaceAll(m.HTML, ".</bdi>.", ".</bdi>"), ".\u2069</bdi>.", ".\u2069</bdi>")
 		return len(m.HTML) <= maxHTML, err
 	}
-	limit := r.limit(m.Channel)
-	return limit == 0 || len(m.Text) <= limit || units(m.Text) <= limit, err
+	return r.limit(m.Channel).Fits(m.Text), err
 }
 
 // doubleStop is a full stop behind a value that ends with its own: "from Acme Inc..".
@@ -246,15 +244,6 @@ func oneLine(s string) string {
 		return strings.Trim(s, " ") // most are
 	}
 	return strings.Join(strings.FieldsFunc(s, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }), " ")
-}
-
-// units counts the UTF-16 code units of a text, in which Twilio counts; no provider counts more.
-func units(s string) int {
-	n := 0
-	for _, r := range s {
-		n += utf16.RuneLen(r)
-	}
-	return n
 }
 
 // segment is the length of a text message of one segment (format.Segments).
@@ -287,7 +276,7 @@ const maxParameters = 900
 func length(parameters []string) int {
 	n := 0
 	for _, p := range parameters {
-		n += units(p)
+		n += message.Units(p)
 	}
 	return n
 }
@@ -295,7 +284,7 @@ func length(parameters []string) int {
 // shortenParameters gives each parameter its share of maxParameters, where they are too long without any item.
 func shortenParameters(parameters []string) {
 	for i, p := range parameters {
-		parameters[i] = cut(p, maxParameters/len(parameters), message.WhatsApp)
+		parameters[i] = cut(p, message.Limit{Units: maxParameters / len(parameters)}, message.WhatsApp)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/url"
 	"strings"
+	"sync/atomic"
 
 	"ringup.dev/ringup/internal/config/secret"
 	"ringup.dev/ringup/internal/message"
@@ -59,10 +60,10 @@ func inside(host string) bool {
 	return !strings.Contains(host, ".") || strings.HasSuffix(host, ".localhost") || strings.HasSuffix(host, ".svc") || strings.HasSuffix(host, ".cluster.local")
 }
 
-// Links makes links, and reads them. It is safe for concurrent use. A nil one makes "" and opens nothing.
+// Links makes links, and reads them. It is safe for concurrent use, also while its secrets are replaced. A nil one makes "" and opens nothing.
 type Links struct {
 	base *url.URL
-	keys []cipher.AEAD
+	keys atomic.Pointer[[]cipher.AEAD] // one or more
 }
 
 // New returns the links of a configuration; nil when it has no secret.
@@ -78,20 +79,30 @@ func New(c Config) (*Links, error) {
 		return nil, err
 	}
 	l := &Links{base: u}
+	return l, l.Use(c)
+}
+
+// Use replaces the secrets, and nothing else. Without one in c nothing changes.
+func (l *Links) Use(c Config) error {
+	if l == nil || len(c.Secrets) == 0 {
+		return nil
+	}
+	var keys []cipher.AEAD
 	for _, s := range c.Secrets {
 		key := sha256.Sum256([]byte(s.Reveal()))
 		block, err := aes.NewCipher(key[:])
 		if err != nil {
-			return nil, err
+			return err
 		}
 		// Nonces at random are good for 2^32 links of a secret (NIST SP 800-38D, section 8.3).
 		sealed, err := cipher.NewGCMWithRandomNonce(block)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		l.keys = append(l.keys, sealed)
+		keys = append(keys, sealed)
 	}
-	return l, nil
+	l.keys.Store(&keys)
+	return nil
 }
 
 // A token is base64url of a version, a nonce, the sealed address and the tag; the version is authenticated too. It has no expiry: a person
@@ -107,7 +118,7 @@ func (l *Links) URL(to message.Address) string {
 	if l == nil {
 		return ""
 	}
-	token := l.keys[0].Seal([]byte{version}, nil, []byte(to.Reveal()), []byte{version}) //nolint:gosec // G407: its nonce is random
+	token := (*l.keys.Load())[0].Seal([]byte{version}, nil, []byte(to.Reveal()), []byte{version}) //nolint:gosec // G407: its nonce is random
 	return l.base.JoinPath(base64.RawURLEncoding.EncodeToString(token)).String()
 }
 
@@ -124,7 +135,7 @@ func (l *Links) Open(token string) (message.Address, error) {
 	if err != nil || strings.ContainsAny(token, "\r\n") || len(raw) < 1 || raw[0] != version {
 		return "", ErrToken
 	}
-	for _, key := range l.keys {
+	for _, key := range *l.keys.Load() {
 		if address, err := key.Open(nil, nil, raw[1:], raw[:1]); err == nil && len(address) > 0 {
 			return message.Address(address), nil
 		}

@@ -12,7 +12,6 @@ import (
 	"regexp"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
@@ -77,7 +76,7 @@ var snsDialect = Dialect{
 			return refuse("InvalidParameter", "Invalid parameter: PhoneNumber Reason: "+m.To+" is not valid to publish to")
 		case m.Text == "":
 			return refuse("InvalidParameter", "Invalid parameter: Empty message")
-		case utf8.RuneCountInString(m.Text) > 1600:
+		case len(m.Text) > 1600:
 			return refuse("InvalidParameter", "Invalid parameter: Message too long")
 		}
 		return m, nil

@@ -217,7 +217,7 @@ func TestSecretFiles(t *testing.T) {
 		t.Errorf("%v, want %v", found, want)
 	}
 	// The schema's lists have every secret that a program may get, and none that cannot be a file.
-	for _, values := range []string{"ingest: [REDIS_USERNAME]", "workers: [AWS_ACCESS_KEY_ID]", "admin: [WEBHOOK_SECRET]", "ingest: [SENDGRID_API_KEY]"} {
+	for _, values := range []string{"ingest: [REDIS_USERNAME]", "workers: [TWILIO_ACCOUNT_SID]", "admin: [WEBHOOK_SECRET]", "ingest: [SENDGRID_API_KEY]"} {
 		if _, err := helm(t, prodValues(t)+"secretFiles: {"+values+"}\n"); err == nil {
 			t.Errorf("%s is taken", values)
 		}

@@ -185,8 +185,11 @@ func (a *attack) end() {
 }
 
 // signature returns X-Webhook-Signature.
-func signature(body string) string {
-	mac := hmac.New(sha256.New, []byte(attackedSecret))
+func signature(body string) string { return signatureBy(attackedSecret, body) }
+
+// signatureBy returns X-Webhook-Signature with a key.
+func signatureBy(key, body string) string {
+	mac := hmac.New(sha256.New, []byte(key))
 	mac.Write([]byte(body))
 	return hex.EncodeToString(mac.Sum(nil))
 }

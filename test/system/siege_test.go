@@ -26,25 +26,13 @@ var (
 // calm is how long the connections of an attack stay open.
 const calm = 5 * time.Second
 
-// publicRoutes are posted to and asked without a key, as fast as the attackers can.
-var publicRoutes = []struct{ method, path, body string }{
-	{http.MethodPost, "/webhooks/pos", webhookOf("forged")},
-	{http.MethodPost, "/callbacks/whatsapp", `{"object":"whatsapp_business_account","entry":[{"changes":[{"value":{"statuses":[{"id":"wamid.forged","status":"failed"}]}}]}]}`},
-	{http.MethodPost, "/callbacks/twilio/status", "MessageSid=SM1&MessageStatus=failed"},
-	{http.MethodPost, "/callbacks/sendgrid", `[{"event":"bounce","email":"customer@example.com"}]`},
-	{http.MethodPost, "/callbacks/ses", `{"Type":"Notification","TopicArn":"arn:aws:sns:us-east-1:1:forged"}`},
-	{http.MethodGet, "/v1/notifications/forged", ""},
-	{http.MethodPost, "/unsubscribe?a=forged&s=forged", "List-Unsubscribe=One-Click"},
-	{http.MethodPost, "/webhooks/forged/default", "{}"},
-	{http.MethodGet, "/nothing", ""},
-}
-
-// TestSiege: normal tills beside all of the attacks, in turn and two at a time, floods on every public route, and forged callbacks. Each webhook of the tills is
+// TestSiege: normal tills beside all of the attacks, in turn and two at a time, and forged requests, bodies that are too large and slow ones to every public route. Each webhook of the tills is
 // accepted, at the latest when it is repeated, as tills do, and its message is sent; every program stays within the memory of its pod.
 // The time that tills wait is logged and not judged: it is the machine's as well.
 func TestSiege(t *testing.T) {
 	t.Parallel()
-	a := attacked(t, callbackKeys, "UNSUBSCRIBE_SECRET=an unsubscribe secret", "PUBLIC_URL=http://localhost")
+	routes := publicRoutes(t)
+	a := attacked(t, routes.env...)
 	group := a.group
 	limit, goLimit := podLimits(t, "worker")
 	a.group = cgroup(t, limit)
@@ -52,7 +40,8 @@ func TestSiege(t *testing.T) {
 	a.group = group
 	until := time.Now().Add(*siege)
 	var beside sync.WaitGroup
-	beside.Go(func() { a.flood(until) })
+	beside.Go(func() { a.flood(routes, until) })
+	beside.Go(func() { a.drip(routes, until) })
 	for first := range 2 {
 		beside.Go(func() { a.storm(first, until) })
 	}
@@ -111,8 +100,8 @@ func (a *attack) storm(seed int, until time.Time) {
 	}
 }
 
-// flood asks every public route over and over, from eight addresses that are not the tills'.
-func (a *attack) flood(until time.Time) {
+// flood makes every forged request over and over, from eight addresses that are not the tills'.
+func (a *attack) flood(routes *public, until time.Time) {
 	var all sync.WaitGroup
 	var mu sync.Mutex
 	answers := map[int]int{}
@@ -121,8 +110,12 @@ func (a *attack) flood(until time.Time) {
 			dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 1, byte(1+n))}}
 			client := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DialContext: dialer.DialContext}}
 			defer client.CloseIdleConnections()
-			for i := n; time.Now().Before(until); i++ {
-				status := a.knock(client, publicRoutes[i%len(publicRoutes)].method, publicRoutes[i%len(publicRoutes)].path, publicRoutes[i%len(publicRoutes)].body)
+			for i := n * len(routes.forged) / 8; time.Now().Before(until); i++ {
+				f := routes.forged[i%len(routes.forged)]
+				status := a.knock(client, f)
+				if status/100 == 2 || f.there && status == http.StatusNotFound {
+					a.Errorf("forged: %s %s was answered %d", f.method, f.path, status)
+				}
 				mu.Lock()
 				answers[status]++
 				mu.Unlock()
@@ -133,24 +126,19 @@ func (a *attack) flood(until time.Time) {
 	var text []string
 	for _, status := range slices.Sorted(maps.Keys(answers)) {
 		text = append(text, fmt.Sprintf("%d: %d", status, answers[status]))
-		if status/100 == 2 {
-			a.Errorf("%d forged requests were answered %d", answers[status], status)
-		}
 	}
-	a.Logf("answers to the flood: %s (0: none)", strings.Join(text, ", "))
+	a.Logf("answers to the flood of %d requests in turn: %s (0: none)", len(routes.forged), strings.Join(text, ", "))
 }
 
-// knock makes a request without a key, and returns the status of its answer; 0 for none.
-func (a *attack) knock(client *http.Client, method, path, body string) int {
-	r, err := http.NewRequestWithContext(a.Context(), method, a.url+path, bytes.NewReader([]byte(body)))
+// knock makes a forged request, and returns the status of its answer; 0 for none.
+func (a *attack) knock(client *http.Client, f forged) int {
+	header, body := f.make()
+	r, err := http.NewRequestWithContext(a.Context(), f.method, a.url+f.path, bytes.NewReader(body))
 	if err != nil {
 		a.Error(err)
 		return 0
 	}
-	r.Header.Set("Content-Type", "application/json")
-	if strings.Contains(body, "=") && !strings.HasPrefix(body, "{") {
-		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	}
+	r.Header = header
 	resp, err := client.Do(r)
 	if err != nil {
 		return 0
@@ -158,6 +146,41 @@ func (a *attack) knock(client *http.Client, method, path, body string) int {
 	defer resp.Body.Close()
 	_, _ = io.Copy(io.Discard, resp.Body)
 	return resp.StatusCode
+}
+
+// drip posts to every public route from eight other addresses: each body comes byte by byte, until ingest hangs up.
+func (a *attack) drip(routes *public, until time.Time) {
+	posts := slices.DeleteFunc(slices.Clone(routes.forged), func(f forged) bool { return f.method != http.MethodPost })
+	var all sync.WaitGroup
+	for n := range 8 {
+		all.Go(func() {
+			for i := n * len(posts) / 8; time.Now().Before(until); i++ {
+				a.dripOne(posts[i%len(posts)], byte(101+n), until)
+			}
+		})
+	}
+	all.Wait()
+}
+
+// dripOne sends the head of a request and its body byte by byte, from 127.0.0.n.
+func (a *attack) dripOne(f forged, n byte, until time.Time) {
+	conn := a.dial(n)
+	if conn == nil {
+		<-time.After(time.Second / 10)
+		return
+	}
+	defer func() { _ = conn.Close() }()
+	header, _ := f.make()
+	var head strings.Builder
+	fmt.Fprintf(&head, "%s %s HTTP/1.1\r\nHost: ringup\r\nContent-Length: 100000\r\n", f.method, f.path)
+	_ = header.Write(&head) // a strings.Builder takes everything
+	head.WriteString("\r\n")
+	for text := head.String(); time.Now().Before(until); text = "x" {
+		if _, err := io.WriteString(conn, text); err != nil {
+			return // the connection is closed
+		}
+		<-time.After(time.Second / 10)
+	}
 }
 
 // missing returns the webhooks, of the first n, whose message is not in the outbox.

@@ -47,7 +47,7 @@ type Config struct {
 	// LiveTemplates reads the files of TEMPLATES_DIR again as they are saved (ringup dev).
 	LiveTemplates bool
 
-	env envconfig.Lookuper // to read the tokens again; nil of a Config that Load did not make
+	env envconfig.Lookuper // to read secrets again; nil of a Config that Load did not make
 }
 
 // Load reads the configuration. The error has every problem, each with what to set.
@@ -142,6 +142,7 @@ func (a *Admin) Run(ctx context.Context) error {
 	}
 	if a.config.env != nil {
 		go config.Follow(background, a.config.env, a.log, a.config.Admin, a.admin.Use)
+		go config.Follow(background, a.config.env, a.log, a.config.Redis, a.store.Use)
 	}
 	a.log.Info("admin serves", "address", a.Addr(), "ops", a.ops.Addr())
 	err := app.RunUntil(ctx, a.ops.Serve, func() error { return app.Serve(a.pages, a.listener) })

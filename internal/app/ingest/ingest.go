@@ -74,7 +74,7 @@ type Config struct {
 	Links     unsubscribe.Config
 	Brand     envstore.Brand
 
-	env envconfig.Lookuper // to read the webhook keys again; nil of a Config that Load did not make
+	env envconfig.Lookuper // to read secrets again; nil of a Config that Load did not make
 }
 
 // Load reads the configuration. The error has every problem, each with what to set.
@@ -126,6 +126,8 @@ type Ingest struct {
 	traces     *otlp.Tracing
 	verifier   *generic.Verifier
 	senders    *catalog.Senders
+	callbacks  *ingest.Callbacks
+	links      *unsubscribe.Links
 	handler    *ingest.Handler
 	draining   atomic.Bool
 }
@@ -158,7 +160,7 @@ func New(c Config, log *slog.Logger) (*Ingest, error) {
 	store.Instrument(registry)
 	registry.MustRegister(store.QueueCollector(app.ProcessID()))
 	producer, sweeper, deliveries := store.Producer(registry), store.Sweeper(registry), store.Deliveries(registry)
-	routes, err := routes(c, deliveries, registry, log)
+	endpoints, links, routes, err := routes(c, deliveries, registry, log)
 	if err != nil {
 		return nil, err
 	}
@@ -179,7 +181,8 @@ func New(c Config, log *slog.Logger) (*Ingest, error) {
 	if err != nil {
 		return nil, errors.Join(err, operators.Close())
 	}
-	i := &Ingest{config: c, log: log, store: store, producer: producer, sweeper: sweeper, deliveries: deliveries, traces: traces, verifier: verifier, senders: senders, handler: handler, ops: operators}
+	i := &Ingest{config: c, log: log, store: store, producer: producer, sweeper: sweeper, deliveries: deliveries, traces: traces, verifier: verifier, senders: senders,
+		callbacks: endpoints, links: links, handler: handler, ops: operators}
 	limits := c.Ingest.Limits(app.BoundMemory())
 	log.Info("limits", "memory", limits.Memory, "max_connections", limits.Connections, "max_inflight_bytes", limits.Inflight)
 	if limits.Worst() > limits.Memory {
@@ -203,24 +206,23 @@ func verifierOf(c *generic.Config) (*generic.Verifier, error) {
 	return generic.New(*c, time.Now)
 }
 
-// routes are the endpoints beside those of webhooks: the providers' callbacks, and the unsubscribe page where its secret is set.
-func routes(c Config, sink ingest.Sink, registry prometheus.Registerer, log *slog.Logger) ([]func(chi.Router), error) {
+// routes are the endpoints beside those of webhooks: the providers' callbacks, and the unsubscribe page where its secret is set. The links are nil where it is not.
+func routes(c Config, sink ingest.Sink, registry prometheus.Registerer, log *slog.Logger) (*ingest.Callbacks, *unsubscribe.Links, []func(chi.Router), error) {
 	vendors, err := callbacks.New(c.Callbacks, callbacks.Dependencies{Log: log})
 	if err != nil {
-		return nil, err
-	}
-	out := []func(chi.Router){
-		ingest.NewCallbacks(ingest.CallbackOptions{Callbacks: vendors, Sink: sink, Registerer: registry, Log: log}).Routes,
+		return nil, nil, nil, err
 	}
 	links, err := unsubscribe.New(c.Links)
 	if err != nil {
-		return nil, err
+		return nil, nil, nil, err
 	}
+	endpoints := ingest.NewCallbacks(ingest.CallbackOptions{Callbacks: vendors, Sink: sink, Registerer: registry, Log: log})
+	out := []func(chi.Router){endpoints.Routes}
 	if links != nil {
 		handler := page.New(page.Options{Business: c.Brand.BusinessName, Links: links, Sink: sink, Log: log})
 		out = append(out, func(r chi.Router) { r.Handle(page.Pattern, handler) })
 	}
-	return out, nil
+	return endpoints, links, out, nil
 }
 
 // closeWhenDraining closes each connection with its next answer once ingest is stopping: clients connect anew, and load balancers lead them
@@ -234,8 +236,33 @@ func (i *Ingest) closeWhenDraining(next http.Handler) http.Handler {
 	})
 }
 
+// followSecrets replaces the secrets of which the files change, until ctx ends.
+func (i *Ingest) followSecrets(ctx context.Context) {
+	c := &i.config
+	if c.env == nil {
+		return
+	}
+	if i.verifier != nil {
+		go config.Follow(ctx, c.env, i.log, c.Auth, i.verifier.Use)
+	}
+	go config.Follow(ctx, c.env, i.log, c.Senders, i.senders.Use)
+	go config.Follow(ctx, c.env, i.log, c.Callbacks, func(next callbacks.Config) error {
+		vendors, err := callbacks.New(next, callbacks.Dependencies{Log: i.log})
+		if err == nil {
+			i.callbacks.Use(vendors)
+		}
+		return err
+	})
+	go config.Follow(ctx, c.env, i.log, c.Links, i.links.Use)
+	go config.Follow(ctx, c.env, i.log, c.Redis, i.store.Use)
+	go config.Follow(ctx, c.env, i.log, c.Tracing, i.traces.Use)
+}
+
 // Addr is where the public endpoints are.
 func (i *Ingest) Addr() string { return i.listener.Addr().String() }
+
+// Routes returns the public endpoints, each as its method and its pattern: "POST /webhooks/{sender}/{store}".
+func (i *Ingest) Routes() []string { return i.handler.Routes() }
 
 // OpsAddr is where the operators' port is.
 func (i *Ingest) OpsAddr() string { return i.ops.Addr() }
@@ -250,12 +277,7 @@ func (i *Ingest) Run(ctx context.Context) error {
 	beside.Go(func() { i.deliveries.Run(background) })
 	beside.Go(func() { i.handler.Run(background) })
 	go i.store.LogWarnings(background)
-	if i.config.env != nil {
-		if i.verifier != nil {
-			go config.Follow(background, i.config.env, i.log, i.config.Auth, i.verifier.Use)
-		}
-		go config.Follow(background, i.config.env, i.log, i.config.Senders, i.senders.Use)
-	}
+	i.followSecrets(background)
 	i.log.Info("ingest serves", "port", i.Addr(), "ops", i.OpsAddr(), "channels", i.config.Staff.Channels)
 	err := app.RunUntil(ctx, i.ops.Serve, func() error { return app.Serve(i.public.Server, i.listener) })
 	i.ops.Drain()

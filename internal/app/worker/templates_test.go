@@ -17,7 +17,7 @@ import (
 
 type limited struct {
 	provider.Provider
-	max int
+	max message.Limit
 }
 
 func (l limited) Traits() provider.Traits { return provider.Traits{MaxText: l.max} }
@@ -26,15 +26,18 @@ func (l limited) Traits() provider.Traits { return provider.Traits{MaxText: l.ma
 func TestMaxText(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
-		limits []int
-		want   int
-	}{{nil, 0}, {[]int{0}, 0}, {[]int{4096}, 4096}, {[]int{4096, 1600}, 1600}, {[]int{0, 1600, 4096}, 1600}} {
+		limits []message.Limit
+		want   message.Limit
+	}{
+		{nil, message.Limit{}}, {[]message.Limit{{}}, message.Limit{}}, {[]message.Limit{{Units: 4096}}, message.Limit{Units: 4096}},
+		{[]message.Limit{{Units: 4096}, {Units: 1600}}, message.Limit{Units: 1600}}, {[]message.Limit{{}, {Units: 1600}, {Units: 1600, Bytes: 1600}}, message.Limit{Units: 1600, Bytes: 1600}},
+	} {
 		var of []catalog.Named
 		for _, n := range tt.limits {
 			of = append(of, catalog.Named{Provider: limited{max: n}})
 		}
 		if got := maxText(of); got != tt.want {
-			t.Errorf("of %v: %d, want %d", tt.limits, got, tt.want)
+			t.Errorf("of %v: %+v, want %+v", tt.limits, got, tt.want)
 		}
 	}
 }
@@ -56,7 +59,7 @@ func TestTemplatesStrict(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		o, r, err := c.deliver(message.SMS)
+		o, r, _, err := c.deliver(message.SMS)
 		if (err == nil) != starts || starts && (o.Renderer == nil || len(r.Skipped()) != 1) {
 			t.Errorf("TEMPLATES_STRICT=%s: %v", strict, err)
 		}

@@ -146,10 +146,14 @@ func Probe(ctx context.Context, c Config, env envconfig.Lookuper, timeout time.D
 
 // Worker is the program, its port bound.
 type Worker struct {
+	config  Config
+	env     envconfig.Lookuper // to read secrets again
 	log     *slog.Logger
 	store   *redisstore.Store
 	worker  *worker.Worker
 	senders []worker.Sender
+	named   []catalog.Named
+	links   *unsubscribe.Links // nil without UNSUBSCRIBE_SECRET
 	optOuts worker.OptOuts
 	ops     *opsserver.Server
 	traces  *otlp.Tracing
@@ -166,7 +170,7 @@ const probeTTL = time.Minute
 const blocksTTL = time.Minute
 
 // deliver builds, from a valid configuration, what renders and checks the channel's messages. The caller adds what sends them.
-func (c *Config) deliver(channel message.Channel) (worker.DeliverOptions, *render.Renderer, error) {
+func (c *Config) deliver(channel message.Channel) (worker.DeliverOptions, *render.Renderer, *unsubscribe.Links, error) {
 	renderer, renderErr := render.New(c.Render, c.Brand.Directory(), channel)
 	prices, priceErr := pricing.NewTable(c.Prices)
 	caps, capErr := pricing.NewCaps(c.Prices)
@@ -175,7 +179,7 @@ func (c *Config) deliver(channel message.Channel) (worker.DeliverOptions, *rende
 	checks, gateErr := gate.New(c.Gate, budget)
 	links, linkErr := unsubscribe.New(c.Links)
 	if err := errors.Join(renderErr, priceErr, capErr, gateErr, linkErr); err != nil {
-		return worker.DeliverOptions{}, nil, err
+		return worker.DeliverOptions{}, nil, nil, err
 	}
 	if links != nil {
 		renderer.Unsubscribe = links.URL
@@ -183,16 +187,13 @@ func (c *Config) deliver(channel message.Channel) (worker.DeliverOptions, *rende
 	return worker.DeliverOptions{
 		Config: c.Worker, ResendUncertain: c.Redis.OnUncertain == redisstore.Resend, FallBack: c.Redis.FallsBack(channel), FallBackWithin: c.Redis.FallbackWithin,
 		Renderer: renderer, Gate: checks, Prices: prices, Sources: sources, Budget: budget,
-	}, renderer, nil
+	}, renderer, links, nil
 }
 
-// maxText is the longest text that every provider takes, since a message may go out through any of them; 0 for any length.
-func maxText(of []catalog.Named) int {
-	least := 0
+// maxText is how long a text may be that every provider takes, since a message may go out through any of them.
+func maxText(of []catalog.Named) (least message.Limit) {
 	for _, n := range of {
-		if limit := n.Provider.Traits().MaxText; limit > 0 && (least == 0 || limit < least) {
-			least = limit
-		}
+		least = least.Least(n.Provider.Traits().MaxText)
 	}
 	return least
 }
@@ -211,12 +212,12 @@ func New(ctx context.Context, c Config, env envconfig.Lookuper, log *slog.Logger
 		Transport: transport.New(c.Worker.Concurrency),
 		Outbox:    func(keep int) sandbox.Outbox { return store.Outbox(keep) },
 	})
-	o, renderer, deliverErr := c.deliver(channel)
+	o, renderer, links, deliverErr := c.deliver(channel)
 	if err := errors.Join(providerErr, deliverErr); err != nil {
 		return nil, err
 	}
 	limit := maxText(named)
-	renderer.Log, renderer.MaxText = log, func(message.Channel) int { return limit }
+	renderer.Log, renderer.MaxText = log, func(message.Channel) message.Limit { return limit }
 	for _, err := range renderer.Skipped() {
 		log.Warn("template skipped", "error", err)
 	}
@@ -248,11 +249,21 @@ func New(ctx context.Context, c Config, env envconfig.Lookuper, log *slog.Logger
 		return nil, err
 	}
 	optOuts := worker.OptOuts{Channel: channel, Every: c.Worker.OptOutSync, Store: store, Log: log}
-	return &Worker{log: log, store: store, worker: loop, senders: o.Senders, optOuts: optOuts, ops: operators, traces: traces, live: live}, nil
+	return &Worker{config: c, env: env, log: log, store: store, worker: loop, senders: o.Senders, named: named, links: links, optOuts: optOuts, ops: operators, traces: traces, live: live}, nil
 }
 
 // OpsAddr is where the operators' port is.
 func (w *Worker) OpsAddr() string { return w.ops.Addr() }
+
+// followSecrets replaces the secrets of which the files change, until ctx ends.
+func (w *Worker) followSecrets(ctx context.Context) {
+	for _, n := range w.named {
+		go n.Follow(ctx, w.log)
+	}
+	go config.Follow(ctx, w.env, w.log, w.config.Links, w.links.Use)
+	go config.Follow(ctx, w.env, w.log, w.config.Redis, w.store.Use)
+	go config.Follow(ctx, w.env, w.log, w.config.Tracing, w.traces.Use)
+}
 
 // Run works until ctx ends or the operators' port fails, and then stops in this order: readiness says so; the loop lets its sends end and settles
 // them; Redis; the operators' port last.
@@ -263,6 +274,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	defer stopBackground()
 	go w.store.LogWarnings(background)
 	go w.optOuts.Run(background, w.senders)
+	w.followSecrets(background)
 	if w.live != nil {
 		go w.live.Run(background)
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 
@@ -38,7 +39,7 @@ type entry struct {
 	name     string
 	channels []message.Channel
 	config   func() any
-	build    func(config any, d Dependencies) (provider.Provider, error)
+	open     func(ctx context.Context, env envconfig.Lookuper, d Dependencies) (Named, error)
 }
 
 // entries are all providers. A name may stand for another adapter on another channel.
@@ -58,7 +59,26 @@ var entries = []entry{
 func of[C any](name string, channels []message.Channel, build func(C, Dependencies) (provider.Provider, error)) entry {
 	return entry{
 		name: name, channels: channels, config: func() any { return new(C) },
-		build: func(config any, d Dependencies) (provider.Provider, error) { return build(*config.(*C), d) }, //nolint:forcetypeassert // made above
+		open: func(ctx context.Context, env envconfig.Lookuper, d Dependencies) (Named, error) {
+			var c C
+			if err := config.Read(ctx, env, &c); err != nil {
+				return Named{}, err
+			}
+			current, err := build(c, d)
+			if err != nil {
+				return Named{}, err
+			}
+			p := newRenewed(current)
+			return Named{Name: name, Provider: p.provider(), Follow: func(ctx context.Context, log *slog.Logger) {
+				config.Follow(ctx, env, log.With("provider", name), c, func(c C) error {
+					next, err := build(c, d)
+					if err == nil {
+						p.current.Store(&next)
+					}
+					return err
+				})
+			}}, nil
+		},
 	}
 }
 
@@ -101,6 +121,8 @@ func Config(channel message.Channel, name string) any {
 type Named struct {
 	Name     string
 	Provider provider.Provider
+	// Follow replaces the provider's secrets when their files change, until ctx ends: see config.Follow.
+	Follow func(ctx context.Context, log *slog.Logger)
 }
 
 // New builds a channel's providers, in the order named, each configured from the environment. The error has every problem of all
@@ -128,17 +150,12 @@ func New(ctx context.Context, channel message.Channel, variable string, names []
 			errs = append(errs, fmt.Errorf("%s names %q twice", variable, name))
 			continue
 		}
-		own := e.config()
-		if err := config.Read(ctx, env, own); err != nil {
-			errs = append(errs, fmt.Errorf("provider %s: %w", name, err))
-			continue
-		}
-		p, err := e.build(own, d)
+		one, err := e.open(ctx, env, d)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("provider %s: %w", name, err))
 			continue
 		}
-		out = append(out, Named{Name: name, Provider: p})
+		out = append(out, one)
 	}
 	return out, errors.Join(errs...)
 }

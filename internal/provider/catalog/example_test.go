@@ -5,7 +5,6 @@ import (
 
 	"github.com/sethvargo/go-envconfig"
 
-	"ringup.dev/ringup/internal/config"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/provider/providertest/acme"
 	acmesend "ringup.dev/ringup/internal/provider/providertest/acme/send"
@@ -22,12 +21,9 @@ var example = []entry{
 // TestExample: the line of docs/adding-a-provider.md builds a provider from the environment.
 func TestExample(t *testing.T) {
 	t.Parallel()
-	own := example[0].config()
-	if err := config.Read(t.Context(), envconfig.MapLookuper(map[string]string{"ACME_KEY": "k", "ACME_FROM": "+15005550006"}), own); err != nil {
-		t.Fatal(err)
-	}
-	p, err := example[0].build(own, Dependencies{Transport: transport.New(1)})
-	if err != nil || p.Traits().Sender != "+15005550006" {
+	env := envconfig.MapLookuper(map[string]string{"ACME_KEY": "k", "ACME_FROM": "+15005550006"})
+	p, err := example[0].open(t.Context(), env, Dependencies{Transport: transport.New(1)})
+	if err != nil || p.Provider.Traits().Sender != "+15005550006" {
 		t.Errorf("%v, %v", p, err)
 	}
 }

@@ -9,18 +9,15 @@ import (
 )
 
 // longest is each provider's Traits.MaxText, by channel and name.
-var longest = map[message.Channel]map[string]int{
+var longest = map[message.Channel]map[string]message.Limit{
 	message.SMS:      {twilio.Name: twilio.MaxText, aws.Name: aws.MaxSMS},
 	message.WhatsApp: {twilio.Name: twilio.MaxText, whatsapp.Name: whatsapp.MaxText},
 }
 
-// MaxText returns how long a text may be that any of a channel's providers may carry, in UTF-16 code units; 0 where none of them has a limit.
-func MaxText(channel message.Channel, providers []string) int {
-	least := 0
+// MaxText returns how long a text may be that any of a channel's providers may carry.
+func MaxText(channel message.Channel, providers []string) (least message.Limit) {
 	for _, name := range providers {
-		if limit := longest[channel][name]; limit > 0 && (least == 0 || limit < least) {
-			least = limit
-		}
+		least = least.Least(longest[channel][name])
 	}
 	return least
 }

@@ -57,7 +57,7 @@ func (a *Adapter) sendsRendered(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r.MaxText = func(message.Channel) int { return limit }
+		r.MaxText = func(message.Channel) message.Limit { return limit }
 		for _, e := range extremes() {
 			body, err := job.Body(e)
 			if err != nil {
@@ -91,7 +91,7 @@ func (a *Adapter) sendsRendered(t *testing.T) {
 	if (templates > 0) != (a.Channel == message.WhatsApp) {
 		t.Errorf("%d approved templates were sent on %s", templates, a.Channel)
 	}
-	if a.Channel == message.WhatsApp && longest < limit*9/10 {
-		t.Errorf("the longest text has %d bytes of %d: this test tries no limit", longest, limit)
+	if a.Channel == message.WhatsApp && longest < limit.Units*9/10 {
+		t.Errorf("the longest text has %d bytes of %d: this test tries no limit", longest, limit.Units)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"ringup.dev/ringup/internal/config/secret"
+	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/report"
 )
 
@@ -15,7 +16,7 @@ import (
 const Name = "twilio"
 
 // MaxText is the longest Body of a message, SMS or WhatsApp; error 21617 counts UTF-16 code units (twilio.com/docs/api/errors/21617).
-const MaxText = 1600
+var MaxText = message.Limit{Units: 1600}
 
 // CallbackPath is where Twilio calls back, below PUBLIC_URL.
 const CallbackPath = "/callbacks/twilio"

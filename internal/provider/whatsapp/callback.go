@@ -13,6 +13,7 @@ import (
 
 	"ringup.dev/ringup/internal/config/secret"
 	"ringup.dev/ringup/internal/inbound"
+	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/provider"
 	"ringup.dev/ringup/internal/report"
 	"ringup.dev/ringup/internal/suppress"
@@ -22,7 +23,7 @@ import (
 const Name = "business"
 
 // MaxText is the longest text of a message (developers.facebook.com/docs/whatsapp/cloud-api/reference/messages, "Text object").
-const MaxText = 4096
+var MaxText = message.Limit{Units: 4096}
 
 // CallbackPath is where Meta posts its webhooks, below PUBLIC_URL.
 const CallbackPath = "/callbacks/whatsapp"

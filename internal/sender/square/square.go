@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
-	"fmt"
 	"net/url"
 	"strings"
 	"time"
@@ -37,7 +36,7 @@ func (c *Config) Validate() error {
 		return errors.New("SQUARE_NOTIFICATION_URL is empty: set the address of the subscription, as Square's Developer Console shows it; it is a part of what Square signs")
 	}
 	if u, err := url.Parse(c.NotificationURL); err != nil || u.Scheme != "https" || u.Host == "" || strings.ContainsAny(c.NotificationURL, " \t\n") {
-		return fmt.Errorf("SQUARE_NOTIFICATION_URL is %q: set the address of the subscription, as https://hooks.example.com/webhooks/square/default", c.NotificationURL)
+		return errors.New("SQUARE_NOTIFICATION_URL is not an address: set that of the subscription, as https://hooks.example.com/webhooks/square/default")
 	}
 	return nil
 }

@@ -27,7 +27,7 @@ func (b Brand) validateLook() error {
 	var errs []error
 	if b.BusinessLogoURL != "" {
 		if u, err := url.Parse(b.BusinessLogoURL); err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil {
-			errs = append(errs, fmt.Errorf("BUSINESS_LOGO_URL is %q: set an address that begins with https://; mail programs show no others", b.BusinessLogoURL))
+			errs = append(errs, errors.New("BUSINESS_LOGO_URL is not an address that begins with https://: set one; mail programs show no others"))
 		}
 	}
 	if b.BusinessColor != "" && !color.MatchString(b.BusinessColor) {

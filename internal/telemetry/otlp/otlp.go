@@ -10,11 +10,13 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -40,7 +42,8 @@ func (c *Config) Validate() error {
 		return nil
 	}
 	if u, err := url.Parse(c.Endpoint); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return fmt.Errorf("OTEL_EXPORTER_OTLP_ENDPOINT is %q: set an address as http://collector:4318", c.Endpoint)
+		// An address may have a password in it, so that no error shows it.
+		return errors.New("OTEL_EXPORTER_OTLP_ENDPOINT is not the address of a collector: set it as http://collector:4318")
 	}
 	_, err := c.headers()
 	return err
@@ -65,6 +68,7 @@ func (c *Config) headers() (http.Header, error) {
 type Tracing struct {
 	provider *trace.TracerProvider
 	tracer   api.Tracer
+	exporter *exporter
 }
 
 // exportTimeout bounds one export (OTEL_EXPORTER_OTLP_TIMEOUT's default).
@@ -89,9 +93,20 @@ func New(ctx context.Context, c Config, service string, attributes ...attribute.
 	if err != nil {
 		return nil, fmt.Errorf("OTEL_RESOURCE_ATTRIBUTES: %w", err)
 	}
-	e := &exporter{url: strings.TrimSuffix(c.Endpoint, "/") + "/v1/traces", headers: headers, client: &http.Client{Timeout: exportTimeout}}
+	e := &exporter{url: strings.TrimSuffix(c.Endpoint, "/") + "/v1/traces", client: &http.Client{Timeout: exportTimeout}}
+	e.headers.Store(&headers)
 	provider := trace.NewTracerProvider(trace.WithBatcher(e), trace.WithResource(own))
-	return &Tracing{provider: provider, tracer: provider.Tracer("ringup.dev/ringup")}, nil
+	return &Tracing{provider: provider, tracer: provider.Tracer("ringup.dev/ringup"), exporter: e}, nil
+}
+
+// Use replaces the headers for the traces that are exported from now on, and nothing else. With a configuration that is invalid it returns the
+// problem, and changes nothing.
+func (t *Tracing) Use(c Config) error {
+	headers, err := c.headers()
+	if err == nil && t != nil {
+		t.exporter.headers.Store(&headers)
+	}
+	return err
 }
 
 // Close exports the spans that are left, until ctx ends. Spans that end later are dropped.
@@ -113,7 +128,7 @@ func (t *Tracing) Tracer() api.Tracer {
 // exporter posts spans. It implements trace.SpanExporter.
 type exporter struct {
 	url     string
-	headers http.Header
+	headers atomic.Pointer[http.Header]
 	client  *http.Client
 }
 
@@ -181,7 +196,7 @@ func (e *exporter) ExportSpans(ctx context.Context, spans []trace.ReadOnlySpan) 
 	if err != nil {
 		return err
 	}
-	r.Header = e.headers.Clone()
+	r.Header = e.headers.Load().Clone()
 	resp, err := e.client.Do(r)
 	if err != nil {
 		return err

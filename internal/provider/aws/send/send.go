@@ -22,7 +22,7 @@ type Config struct {
 	// Region of the AWS account, as eu-west-1.
 	Region string `env:"AWS_REGION"`
 	// AccessKeyID of an AWS user; without it the SDK looks for a role.
-	AccessKeyID string `env:"AWS_ACCESS_KEY_ID"`
+	AccessKeyID secret.String `env:"AWS_ACCESS_KEY_ID"`
 	// SecretAccessKey that belongs to AWS_ACCESS_KEY_ID.
 	SecretAccessKey secret.String `env:"AWS_SECRET_ACCESS_KEY"`
 	// SessionToken of temporary AWS credentials.
@@ -51,7 +51,7 @@ func (c *Config) load(client *transport.Client) (aws.Config, error) {
 	}
 	if c.AccessKeyID != "" {
 		options = append(options, config.WithCredentialsProvider(
-			credentials.NewStaticCredentialsProvider(c.AccessKeyID, c.SecretAccessKey.Reveal(), c.SessionToken.Reveal())))
+			credentials.NewStaticCredentialsProvider(c.AccessKeyID.Reveal(), c.SecretAccessKey.Reveal(), c.SessionToken.Reveal())))
 	}
 	if endpoint != nil {
 		options = append(options, config.WithBaseEndpoint(endpoint.String()))
