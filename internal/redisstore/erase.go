@@ -63,6 +63,7 @@ type forgetStep struct {
 	state   queue.State
 	list    int  // of waiting jobs: the priority
 	again   bool // walked before; nothing is counted twice
+	moving  bool // the members whose times are being moved (clock.lua)
 }
 
 // forgetSteps are the places that may hold a person. What has no place here holds names (base:suppressed, base:recent, base:reports), masked addresses
@@ -71,6 +72,7 @@ type forgetStep struct {
 var forgetSteps = func() []forgetStep {
 	var steps []forgetStep
 	for _, c := range message.Channels {
+		steps = append(steps, forgetStep{channel: c, state: queue.Retrying, moving: true}, forgetStep{channel: c, state: queue.Scheduled, moving: true})
 		steps = append(steps, forgetStep{channel: c, state: queue.InFlight}, forgetStep{channel: c, state: queue.Retrying})
 		for p := 1; p <= 4; p++ {
 			steps = append(steps, forgetStep{channel: c, state: queue.Waiting, list: p})
@@ -150,6 +152,9 @@ func (s *Store) forget(ctx context.Context, r *queue.ForgetRequest, step forgetS
 		return 0, true, errors.Join(s.rekeyAll(ctx, step.channel), s.forgetAliases(ctx, step.channel, r.Person.Address()))
 	}
 	key := map[queue.State]string{queue.InFlight: k.Inflight, queue.Retrying: k.Retry, queue.Scheduled: k.Held, queue.Failed: k.Failed, queue.Completed: k.Completed}[step.state]
+	if step.moving {
+		key += clockSuffix
+	}
 	pairs, next, err := s.client.ZScan(ctx, key, at, "", scanBatch).Result()
 	if err != nil {
 		return 0, false, unavailable(err)
