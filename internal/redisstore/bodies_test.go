@@ -465,7 +465,7 @@ func TestMemoryOfFallBacks(t *testing.T) {
 	if limit := orders * size * 3 / 2; whole > limit {
 		t.Errorf("%d bytes for %d orders of %d", whole, orders, size)
 	}
-	for some := range slices.Chunk(sent, 20) { // no more than a call has time for
+	for some := range slices.Chunk(sent, fallBackBatch) { // no more than a call has time for
 		for _, one := range some {
 			a.must(a.deliveries.Accept(t.Context(), report.Update{Reports: []report.Report{unreachable(one, "1")}}))
 		}

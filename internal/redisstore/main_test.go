@@ -3,17 +3,14 @@ package redisstore
 import (
 	commandline "flag"
 	"os"
-	"runtime"
-	"strconv"
 	"testing"
 
 	"pgregory.net/rapid"
 )
 
-// TestMain runs more tests at a time than there are processors, since most of them wait for servers. A random life that fails is named by its seed alone.
+// TestMain has a random life that fails named by its seed alone.
 func TestMain(m *testing.M) {
 	commandline.Parse()
-	byDefault("test.parallel", strconv.Itoa(2*runtime.GOMAXPROCS(0)))
 	byDefault("rapid.nofailfile", "true")
 	os.Exit(m.Run())
 }
