@@ -108,21 +108,25 @@ func TestModelNoticesDamage(t *testing.T) {
 			server := redistest.Start(t)
 			client := server.Client()
 			o := &onlooker{T: t}
-			done := make(chan struct{})
 			lived, noticed := 0, false
-			go func() {
-				defer close(done)
-				rapid.Check(o, func(r *rapid.T) {
-					if noticed {
-						return // once is enough: no shorter life is looked for, which rapid takes for a test that fails at random
-					}
-					noticed = true
-					lived++
-					life(r, url(server.Addr()), client, &d)
-					noticed = false
-				})
-			}()
-			<-done
+			for range 4 { // times -rapid.checks
+				done := make(chan struct{})
+				go func() {
+					defer close(done)
+					rapid.Check(o, func(r *rapid.T) {
+						if noticed {
+							return // once is enough: no shorter life is looked for, which rapid takes for a test that fails at random
+						}
+						noticed = true
+						lived++
+						life(r, url(server.Addr()), client, &d)
+						noticed = false
+					})
+				}()
+				if <-done; noticed {
+					break
+				}
+			}
 			if !noticed {
 				t.Fatalf("it was not noticed in %d lives", lived)
 			}

@@ -240,7 +240,7 @@ func testForget(t *testing.T, c Config) {
 		state, err := a.store.State(t.Context(), channel)
 		a.must(err)
 		waiting := state.Waiting[0] + state.Waiting[1] + state.Waiting[2] + state.Waiting[3]
-		if waiting != 2800 || state.Retry != 60 || state.Failed != 60 || state.Completed != 60 {
+		if waiting != 1600 || state.Retry != 60 || state.Failed != 60 || state.Completed != 60 {
 			t.Errorf("%s: %+v", channel, state.Depth)
 		}
 		if n := len(a.allKeys(k.Base + ":body:other*")); n != others {
@@ -248,7 +248,7 @@ func testForget(t *testing.T, c Config) {
 		}
 	}
 	// A member of the staff is in every job on SMS and WhatsApp, and forgetting them deletes no customer's job.
-	if got := a.forget(staff, false); got.Waiting != 2*1400 || got.Failed != 60 || got.Outbox != 3 {
+	if got := a.forget(staff, false); got.Waiting != 2*800 || got.Failed != 60 || got.Outbox != 3 {
 		t.Errorf("the staff: %+v", got)
 	}
 }
