@@ -15,7 +15,7 @@ type Outbox struct {
 	keep  int
 }
 
-// The outbox may keep any number of messages (SANDBOX_OUTBOX_SIZE), of any size. A list of them is held in memory, so of each channel it has at most so many, and of
+// The outbox may keep any number of messages (SANDBOX_OUTBOX_SIZE), of any size. A list of them is in memory whole, so of each channel it has at most so many, and of
 // so many bytes and a read's more.
 const (
 	outboxListed = 1000

@@ -102,7 +102,7 @@ end
 
 -- take_sale decides about the jobs of an event of a sale, by the events of it that were taken before (docs/decisions/0018): it lets go of the stale ones, and takes
 -- the waiting ones of earlier events out, for the same recipients. It returns the others, by channel, and until when (ms) they wait; nil for those that do not. They wait
--- no longer than those whose place they take: however often a till tells of an order, somebody hears of it in time.
+-- no longer than those whose place they take: however often a till tells of an order, the recipient hears of it in time.
 local function take_sale(w, first, parts)
   local key, kind, source, wait = ARGV[first], ARGV[first + 1], ARGV[first + 2], tonumber(ARGV[first + 4])
   local happened = math.min(tonumber(ARGV[first + 3]), now)
