@@ -47,6 +47,7 @@ type takeArgs struct {
 // takeAnswer is the answer of take.lua.
 type takeAnswer struct {
 	Reports []string `lua:"reports"`
+	Now     int64    `lua:"now"` // Unix ms
 }
 
 // take takes the next reports, under a lease: some of those that wait, and of those whose time has come again.
@@ -54,7 +55,15 @@ func (d *Deliveries) take(ctx context.Context, channel message.Channel) ([]strin
 	k := d.store.keys[channel]
 	var answer takeAnswer
 	err := d.store.ask(ctx, &d.store.scripts.take, &takeArgs{Reports: k.Reports, Taken: k.Taken, Max: reportBatch, Lease: reportLease}, &answer)
+	if err == nil {
+		d.ahead[channel].Store(answer.Now - time.Now().UnixMilli())
+	}
 	return answer.Reports, err
+}
+
+// now is the time by Redis's clock, as far as it is known: the replicas' own clocks differ, and what one of them notes is compared by another.
+func (d *Deliveries) now(channel message.Channel) time.Time {
+	return time.Now().Add(time.Duration(d.ahead[channel].Load()) * time.Millisecond)
 }
 
 // reportArgs are the arguments of report.lua.
@@ -124,7 +133,7 @@ func (d *Deliveries) apply(ctx context.Context, channel message.Channel, refusal
 		if err := d.nameOld(ctx, &reports[i]); err != nil {
 			return 0, err
 		}
-		if rows[i], err = rowOf(&reports[i], logs[i]); err != nil {
+		if rows[i], err = rowOf(&reports[i], logs[i], d.now(channel)); err != nil {
 			return 0, err
 		}
 		rows[i].Raw = raws[i]
@@ -144,7 +153,7 @@ func (d *Deliveries) applyNow(ctx context.Context, channel message.Channel, pref
 	rows := make([]reportRow, len(preferences))
 	for i := range preferences {
 		var err error
-		if rows[i], err = rowOf(&preferences[i], logPath{}); err != nil {
+		if rows[i], err = rowOf(&preferences[i], logPath{}, d.now(channel)); err != nil {
 			return err
 		}
 	}
@@ -173,15 +182,15 @@ const (
 	againLast  = 15 * time.Second
 )
 
-// rowOf makes the arguments of one report, but for its bytes.
-func rowOf(r *queuedReport, at logPath) (reportRow, error) {
+// rowOf makes the arguments of one report, but for its bytes. now is by Redis's clock.
+func rowOf(r *queuedReport, at logPath, now time.Time) (reportRow, error) {
 	sum := sha256.Sum256([]byte(r.Provider + " " + r.EventID))
 	id := base64.RawURLEncoding.EncodeToString(sum[:12])
 	row := reportRow{
 		Verdict: "apply", LogKey: at.key, LogField: at.field, ID: `"i":"` + id + `"`, Action: r.Remedy, Error: r.Error, Message: r.Message, Person: r.Person,
 		Line: logEntry{At: r.At, State: events[r.State], Provider: r.Provider, MessageID: r.Message, Error: r.Error, EventID: id}.String(),
 	}
-	age := time.Since(time.UnixMilli(r.Received))
+	age := now.Sub(time.UnixMilli(r.Received)).Abs() // where the clock has gone back, it is behind
 	early := age < reportPatience
 	row.Again = min(max(againFirst, 4*age), againLast)
 	switch unknown := r.Kind == "" && at.key == ""; {

@@ -18,7 +18,7 @@ type BreakerConfig struct {
 	Failures int `env:"BREAKER_FAILURES, default=5" lua:"breaker_failures"`
 	// Window in which failures are counted.
 	Window time.Duration `env:"BREAKER_WINDOW, default=10s" lua:"breaker_window"`
-	// OpenMin is how long a breaker stays open the first time, before a probe; doubled each time in a row.
+	// OpenMin is how long a breaker stays open the first time, doubled each time in a row. The first message that is due then is the probe; those that failed are due by RETRY_BACKOFF.
 	OpenMin time.Duration `env:"BREAKER_OPEN_MIN, default=2s" lua:"breaker_open_min"`
 	// OpenMax is the longest a breaker stays open before the next probe.
 	OpenMax time.Duration `env:"BREAKER_OPEN_MAX, default=1m" lua:"breaker_open_max"`

@@ -7,11 +7,14 @@ import (
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
+	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/redis/go-redis/v9"
 
 	"ringup.dev/ringup/internal/event"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/queue"
+	"ringup.dev/ringup/internal/redistest"
 )
 
 // TestRedisClockGoesBack: what waits for a time does not wait until the clock has caught up.
@@ -151,5 +154,99 @@ func TestDuplicatesWhenRedisClockGoesBack(t *testing.T) {
 				enqueue(event.PaymentComplete, true) // its time of acceptance is behind that of the first
 			})
 		}
+	}
+}
+
+// TestLargeSetsWhenRedisClockGoesBack: however many times there are to move, no script moves more than it may; each is moved once, what comes meanwhile is not,
+// and a second jump counts, too.
+func TestLargeSetsWhenRedisClockGoesBack(t *testing.T) {
+	t.Parallel()
+	for name, addr := range map[string]string{"Redis": redistest.Start(t).Addr(), "embedded": miniredis.RunT(t).Addr()} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			store := open(t, url(addr), nil)
+			moveClock(store, "")
+			k, now := store.keys[message.SMS], int64(1_800_000_000_000)
+			must := func(err error) {
+				t.Helper()
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			at := func(ms int64) {
+				now = ms
+				must(store.client.Set(t.Context(), clockKey, now, 0).Err())
+			}
+			follow := func() (a clockAnswer) {
+				t.Helper()
+				args := clockArgs{Retry: k.Retry, Inflight: k.Inflight, State: k.State, Held: k.Held, Taken: k.Taken, MarkEvery: clockMark, Most: 10}
+				must(store.ask(t.Context(), &store.scripts.clock, &args, &a))
+				return a
+			}
+			want := map[string]map[string]int64{}
+			add := func(key, member string, score int64) {
+				if want[key] == nil {
+					want[key] = map[string]int64{}
+				}
+				want[key][member] = score
+				must(store.client.ZAdd(t.Context(), key, redis.Z{Score: float64(score), Member: member}).Err())
+			}
+			at(now)
+			follow()
+			for i := range int64(25) {
+				for _, key := range []string{k.Retry, k.Inflight, k.Taken} {
+					add(key, fmt.Sprint("m", i), now+i*7%25*1000)
+				}
+			}
+			add(k.Held, "one", now+5000)
+			const jump = 7_200_000
+			at(now - jump)
+			shift := func(by int64) {
+				for _, members := range want {
+					for member := range members {
+						members[member] -= by
+					}
+				}
+			}
+			shift(jump)
+			a := follow()
+			if a.Back != jump*time.Millisecond || !a.Left {
+				t.Errorf("%+v", a)
+			}
+			if first := store.client.ZRangeWithScores(t.Context(), k.Retry, 0, -1).Val(); len(first) != 10 || first[0].Score != float64(now) || first[9].Score != float64(now+9000) {
+				t.Errorf("%v came back first", first)
+			}
+			add(k.Retry, "meanwhile", now+1000)
+			calls := 1
+			for follow().Left {
+				calls++
+			}
+			if calls != 2 {
+				t.Errorf("%d calls left something", calls)
+			}
+			at(now - 1000) // less than the age of the mark
+			shift(1000)
+			if a := follow(); a.Back != time.Second {
+				t.Errorf("the second time %+v", a)
+			}
+			for follow().Left {
+				calls++
+			}
+			for key, members := range want {
+				got := map[string]int64{}
+				for _, z := range store.client.ZRangeWithScores(t.Context(), key, 0, -1).Val() {
+					got[z.Member.(string)] = int64(z.Score)
+				}
+				if diff := cmp.Diff(members, got); diff != "" {
+					t.Errorf("%s should be (-), but is (+):\n%s", key, diff)
+				}
+			}
+			if left := store.client.Keys(t.Context(), "*"+clockSuffix).Val(); len(left) != 1 { // clockKey
+				t.Errorf("%q are left", left)
+			}
+			if state := store.client.HGetAll(t.Context(), k.State).Val(); state["moving"] != "" {
+				t.Errorf("%v", state)
+			}
+		})
 	}
 }

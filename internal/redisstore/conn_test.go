@@ -352,3 +352,11 @@ func TestGarbage(t *testing.T) {
 		t.Errorf("depth %+v: want 4 failed", d)
 	}
 }
+
+// empty deletes everything in Redis.
+func (s *Store) empty(ctx context.Context) error {
+	if cluster, is := s.client.(*redis.ClusterClient); is {
+		return cluster.ForEachMaster(ctx, func(ctx context.Context, master *redis.Client) error { return master.FlushAll(ctx).Err() })
+	}
+	return s.client.FlushAll(ctx).Err()
+}

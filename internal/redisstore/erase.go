@@ -128,6 +128,9 @@ func (s *Store) forget(ctx context.Context, r *queue.ForgetRequest, step forgetS
 		return 0, true, errors.Join(s.rekeyAll(ctx, step.channel), s.forgetAliases(ctx, step.channel, r.Person.Address()))
 	}
 	key := map[queue.State]string{queue.InFlight: k.Inflight, queue.Retrying: k.Retry, queue.Scheduled: k.Held, queue.Failed: k.Failed, queue.Completed: k.Completed}[step.state]
+	if step.moving {
+		key += clockSuffix
+	}
 	pairs, next, err := s.client.ZScan(ctx, key, at, "", scanBatch).Result()
 	if err != nil {
 		return 0, false, unavailable(err)

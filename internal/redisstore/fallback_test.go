@@ -201,7 +201,7 @@ func afterFallBackOfAReport(a *after) {
 		a.must(err)
 		out := make([]reportRow, len(raws))
 		for i := range reports {
-			out[i], err = rowOf(&reports[i], logs[i])
+			out[i], err = rowOf(&reports[i], logs[i], time.Now())
 			a.must(err)
 			out[i].Raw = raws[i]
 		}

@@ -187,15 +187,18 @@ func TestJunkEverywhere(t *testing.T) {
 	k := s.store.keys[message.SMS]
 	client := s.store.client
 	all := junk()
+	pipe := client.Pipeline()
 	for i, one := range all {
 		for p, name := range k.Queue {
-			s.must(client.RPush(t.Context(), name, one+fmt.Sprint("list", p)).Err())
-			s.must(client.RPush(t.Context(), name, one).Err())
+			pipe.RPush(t.Context(), name, one+fmt.Sprint("list", p))
+			pipe.RPush(t.Context(), name, one)
 		}
 		for _, name := range []string{k.Retry, k.Inflight, k.Failed, k.Completed} {
-			s.must(client.ZAdd(t.Context(), name, redis.Z{Score: float64(i), Member: one + name}).Err())
+			pipe.ZAdd(t.Context(), name, redis.Z{Score: float64(i), Member: one + name})
 		}
 	}
+	_, err := exec(t.Context(), pipe)
+	s.must(err)
 	s.enqueue("good", 3)
 	fields := map[string]string{"b:first": "what", "b:second": "O x y", "tokens": "many", "at": "never", "turn": "?"}
 	s.must(client.HSet(t.Context(), k.State, fields).Err())

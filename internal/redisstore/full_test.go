@@ -21,7 +21,7 @@ import (
 func TestRedisFull(t *testing.T) {
 	t.Parallel()
 	s := openShop(t)
-	limited := s.store.Consumer(message.SMS, ConsumerConfig{Lease: 30 * time.Second, PriorityAging: time.Minute, RateLimit: 10, RateBurst: 2,
+	limited := s.store.Consumer(message.SMS, ConsumerConfig{Lease: 30 * time.Second, PriorityAging: time.Minute, RateLimit: 0.001, RateBurst: 2,
 		Breaker: BreakerConfig{Failures: 2, Window: 10 * time.Second, OpenMin: time.Second, OpenMax: time.Second}}, []string{"first"})
 	for _, id := range []string{"a", "b", "c", "d", "e", "f"} {
 		s.enqueue(id, 2)
@@ -143,6 +143,44 @@ func TestRedisFullOfPeople(t *testing.T) {
 			}
 			if len(claim.Jobs) != 6 || suppressed != 3 || limited != 1 {
 				t.Errorf("%d jobs, %d suppressed, %d over the limit", len(claim.Jobs), suppressed, limited)
+			}
+		})
+	}
+}
+
+// TestSweepsOfAFullRedis: where Redis has no memory left, ingest's sweep goes on, whatever it finds to do: it moves what is due, follows the clock, and wakes an idle
+// worker. A worker's heartbeat is stored, and entries of 0.1.0 are put under names.
+func TestSweepsOfAFullRedis(t *testing.T) {
+	t.Parallel()
+	for name, prepare := range map[string]func(*shop, Keys) error{
+		"nothing to do": func(*shop, Keys) error { return nil },
+		"no token":      func(s *shop, k Keys) error { return s.store.client.Del(s.Context(), k.Wake).Err() },
+		"an old mark":   func(s *shop, k Keys) error { return s.store.client.HSet(s.Context(), k.State, "clock", 1).Err() },
+		"a clock gone back": func(s *shop, k Keys) error {
+			return s.store.client.HSet(s.Context(), k.State, "clock", time.Now().Add(time.Hour).UnixMilli()).Err()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := openShop(t)
+			k := s.store.keys[message.SMS]
+			s.enqueue("a", 1)
+			s.settle(queue.Settlement{Outcome: queue.Retry{Delay: 2 * time.Hour}})
+			s.enqueue("b", 2)
+			s.must(s.store.client.HSet(t.Context(), k.Suppressed, "+15550100001", `{"t":1,"w":"complaint"}`).Err())
+			_, err := s.store.namer(t.Context())
+			s.must(err)
+			s.must(prepare(s, k))
+			s.must(s.store.client.ConfigSet(t.Context(), "maxmemory", "100kb").Err())
+			sweeper := s.store.Sweeper(prometheus.NewRegistry())
+			s.must(sweeper.sweep(t.Context(), message.SMS, true))
+			if n := s.store.client.LLen(t.Context(), k.Wake).Val(); n != 1 {
+				t.Errorf("%d tokens for idle workers", n)
+			}
+			s.must(s.consumer.Heartbeat(t.Context(), "pod", 0, 1))
+			s.must(s.store.rekeyAll(t.Context(), message.SMS))
+			if entries, err := s.store.Suppressed(t.Context(), message.SMS, "+15550100001"); err != nil || len(entries) != 1 || entries[0].Why != suppress.Complaint {
+				t.Errorf("%+v, %v", entries, err)
 			}
 		})
 	}

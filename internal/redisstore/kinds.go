@@ -89,6 +89,7 @@ type forgetStep struct {
 	state   queue.State
 	list    int  // of waiting jobs: the priority
 	again   bool // walked before; nothing is counted twice
+	moving  bool // the members whose times are being moved (clock.lua)
 }
 
 // forgetSteps are the kinds that may hold a person: first the webhooks that are set aside, which a replay makes jobs of. Jobs also come back from retry to their lists, so retry is walked on either side of them; and jobs in flight
@@ -107,6 +108,8 @@ var forgetSteps = func() (steps []forgetStep) {
 		}
 	}
 	for _, c := range message.Queues {
+		add(forgetStep{channel: c, state: queue.Retrying, moving: true})
+		add(forgetStep{channel: c, state: queue.Scheduled, moving: true})
 		for _, k := range channelKinds {
 			switch k.walk {
 			case "":

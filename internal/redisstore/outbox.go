@@ -15,7 +15,15 @@ type Outbox struct {
 	keep  int
 }
 
-// Outbox returns an outbox of the newest messages of each channel, at most keep; with 0 it only lists, and lists all.
+// The outbox may keep any number of messages (SANDBOX_OUTBOX_SIZE), of any size. A list of them is in memory whole, so of each channel it has at most so many, and of
+// so many bytes and a read's more.
+const (
+	outboxListed = 1000
+	outboxBytes  = 8 << 20
+	outboxRead   = 20
+)
+
+// Outbox returns an outbox of the newest messages of each channel, at most keep; with 0 it only lists.
 func (s *Store) Outbox(keep int) *Outbox { return &Outbox{store: s, keep: keep} }
 
 // Put adds a message. Errors: queue.ErrUnavailable.
@@ -32,13 +40,13 @@ func (o *Outbox) Put(ctx context.Context, entry sandbox.Entry) error {
 	return unavailable(err)
 }
 
-// List returns the newest messages of all channels, the newest first, at most keep. Errors: queue.ErrUnavailable, *queue.PartialError.
+// List returns the newest messages of all channels, the newest first, at most keep, and no more than fit in memory. Errors: queue.ErrUnavailable,
+// *queue.PartialError.
 func (o *Outbox) List(ctx context.Context) ([]sandbox.Entry, error) {
 	ctx, cancel := halfOf(ctx)
 	defer cancel()
 	lists, err := fromEach(func(channel message.Channel) ([]string, error) {
-		texts, err := o.store.client.LRange(ctx, o.store.keys[channel].Outbox, 0, int64(o.keep)-1).Result()
-		return texts, unavailable(err)
+		return o.newest(ctx, o.store.keys[channel].Outbox)
 	})
 	entries := []sandbox.Entry{}
 	for _, texts := range lists {
@@ -54,4 +62,23 @@ func (o *Outbox) List(ctx context.Context) ([]sandbox.Entry, error) {
 		entries = entries[:min(len(entries), o.keep)]
 	}
 	return entries, err
+}
+
+// newest reads the newest messages of a channel, some at a time, since they may be large.
+func (o *Outbox) newest(ctx context.Context, key string) (all []string, err error) {
+	most, size := outboxListed, 0
+	if o.keep > 0 {
+		most = min(most, o.keep)
+	}
+	for len(all) < most && size < outboxBytes {
+		some, err := o.store.client.LRange(ctx, key, int64(len(all)), int64(min(most, len(all)+outboxRead))-1).Result()
+		if err != nil || len(some) == 0 {
+			return all, unavailable(err)
+		}
+		for _, text := range some {
+			size += len(text)
+		}
+		all = append(all, some...)
+	}
+	return all, nil
 }

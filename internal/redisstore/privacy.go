@@ -229,21 +229,26 @@ func (s *Store) makeKey(ctx context.Context, key string) (string, error) {
 	return made.Val(), nil
 }
 
-// aliases returns the other names of a person: of the number by which a provider knows the one that was written to, or the reverse. Errors:
-// queue.ErrUnavailable.
-func (s *Store) aliases(ctx context.Context, channel message.Channel, names []string) (others []string, err error) {
+// aliases returns the other names of some persons, each given by their names: of the number by which a provider knows the one that was written to, or the
+// reverse. Errors: queue.ErrUnavailable.
+func (s *Store) aliases(ctx context.Context, channel message.Channel, people [][]string) ([][]string, error) {
 	k := s.keys[channel]
 	pipe := s.client.Pipeline()
-	found := make([]*redis.StringCmd, len(names))
-	for i, name := range names {
-		found[i] = pipe.Get(ctx, k.alias(name))
+	found := make([][]*redis.StringCmd, len(people))
+	for i, names := range people {
+		for _, name := range names {
+			found[i] = append(found[i], pipe.Get(ctx, k.alias(name)))
+		}
 	}
 	if _, err := exec(ctx, pipe); err != nil {
 		return nil, unavailable(err)
 	}
-	for _, one := range found {
-		if other := one.Val(); other != "" && !slices.Contains(others, other) {
-			others = append(others, other)
+	others := make([][]string, len(people))
+	for i := range found {
+		for _, one := range found[i] {
+			if other := one.Val(); other != "" && !slices.Contains(others[i], other) {
+				others[i] = append(others[i], other)
+			}
 		}
 	}
 	return others, nil
@@ -256,12 +261,12 @@ func (s *Store) forgetAliases(ctx context.Context, channel message.Channel, addr
 		return err
 	}
 	names := namer.names(address)
-	others, err := s.aliases(ctx, channel, names)
+	others, err := s.aliases(ctx, channel, [][]string{names})
 	if err != nil {
 		return err
 	}
 	k, keys := s.keys[channel], []string{}
-	for _, name := range append(names, others...) {
+	for _, name := range append(names, others[0]...) {
 		keys = append(keys, k.alias(name))
 	}
 	return unavailable(s.client.Del(ctx, keys...).Err())

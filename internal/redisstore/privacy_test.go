@@ -282,7 +282,7 @@ func TestJobsThatCannotBeLookedUpAreReleased(t *testing.T) {
 	}
 }
 
-// TestSettlementsNeedNoKey: where an address cannot be put on the suppression list, since the program has another PRIVACY_KEY, every settlement of the batch is
+// TestSettlementsNeedNoKey: where an address cannot be put on the suppression list, or under another name, since the program has another PRIVACY_KEY, every settlement of the batch is
 // made all the same.
 func TestSettlementsNeedNoKey(t *testing.T) {
 	t.Parallel()
@@ -292,18 +292,19 @@ func TestSettlementsNeedNoKey(t *testing.T) {
 	a.producer = other.Producer(prometheus.NewRegistry())
 	t.Cleanup(a.producer.Close)
 	a.consumer = a.consumes(message.WhatsApp, ConsumerConfig{})
-	id := a.enqueue("+15550100001", "+15550100002")
+	id := a.enqueue("+15550100001", "+15550100002", "+15550100003")
 	claimed := a.claim(a.consumer)
 	_, err := writer.namer(t.Context()) // its key is the one in use now
 	a.must(err)
 	settled, _, err := a.consumer.Exchange(t.Context(), []queue.Settlement{
 		{Claimed: claimed[0], Outcome: queue.Fail{Error: "permanent: invalid_recipient", Suppress: &suppress.Entry{Channel: message.WhatsApp, Address: "+15550100001", Why: suppress.HardBounce}}},
 		{Claimed: claimed[1], Outcome: queue.Done{}},
+		{Claimed: claimed[2], Outcome: queue.Done{KnownAs: "+15550100004"}}, // its other name is not noted
 	}, nil, nil)
 	if err != nil || len(settled.Lost) != 0 {
 		t.Errorf("%+v, %v", settled, err)
 	}
-	if state := a.state(id); state[id+":whatsapp:1"].Status != queue.StatusFailed || state[id+":whatsapp:2"].Status != queue.StatusSent {
+	if state := a.state(id); state[id+":whatsapp:1"].Status != queue.StatusFailed || state[id+":whatsapp:2"].Status != queue.StatusSent || state[id+":whatsapp:3"].Status != queue.StatusSent {
 		t.Errorf("%+v", state)
 	}
 }

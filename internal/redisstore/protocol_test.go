@@ -2,7 +2,6 @@ package redisstore
 
 import (
 	"context"
-	commandline "flag"
 	"fmt"
 	"strings"
 	"testing"
@@ -133,12 +132,16 @@ func drawHealth(t *rapid.T, m *model, leases []*modelLease, ill bool) []queue.Pr
 	return out
 }
 
-// life is a random life of a queue.
-func life(t *rapid.T, base Config, client *redis.Client, damage string) {
-	m, end := newModel(t, base, client, drawRules(t), damage)
+// life is a random life of a queue whose scripts have a damage.
+func life(t *rapid.T, base Config, client *redis.Client, d *damage) {
+	settings := drawRules(t)
+	if d.where != nil {
+		d.where(&settings)
+	}
+	m, end := newModel(t, base, client, settings, d.lua)
 	defer end()
 	// Lives differ in what happens in them: in one where everything does, little happens for long enough.
-	ill, operators := rapid.Bool().Draw(t, "providers are ill"), rapid.Bool().Draw(t, "operators interfere")
+	ill, operators := rapid.Bool().Draw(t, "providers are ill") || d.ill, rapid.Bool().Draw(t, "operators interfere")
 	var posted []*queue.Submission
 	var seen []queue.Stored
 	worker := func(t *rapid.T) *modelWorker { return m.workers[rapid.IntRange(0, len(m.workers)-1).Draw(t, "worker")] }
@@ -175,7 +178,7 @@ func life(t *rapid.T, base Config, client *redis.Client, damage string) {
 		deaf := rapid.SampledFrom([]bool{false, false, false, true}).Draw(t, "the answer is lost")
 		m.exchange(w, leases, settlements, drawHealth(t, m, leases, ill), r, deaf)
 	}
-	t.Repeat(map[string]func(*rapid.T){
+	steps := map[string]func(*rapid.T){
 		"a webhook": post,
 		"a webhook again": func(t *rapid.T) {
 			if len(posted) == 0 {
@@ -242,40 +245,26 @@ func life(t *rapid.T, base Config, client *redis.Client, damage string) {
 				m.flushed = true
 			}
 		},
-	})
+	}
+	t.Repeat(steps)
+	t.Repeat(steps) // a life is long
 	m.finish()
 }
 
 // TestModel lives many random lives. `-rapid.checks 5000 -rapid.steps 200` for more and longer ones, `-rapid.seed` for the same again.
 func TestModel(t *testing.T) {
-	byDefault(t, "rapid.checks", "50")
-	byDefault(t, "rapid.steps", "60")
+	t.Parallel()
 	t.Run("Redis", func(t *testing.T) {
+		t.Parallel()
 		server := redistest.Start(t)
-		rapid.Check(t, func(r *rapid.T) { life(r, url(server.Addr()), server.Client(), "") })
+		client := server.Client()
+		lives(t, 40, func(r *rapid.T) { life(r, url(server.Addr()), client, &damage{}) })
 	})
 	t.Run("embedded", func(t *testing.T) {
-		byDefault(t, "rapid.checks", "15")
+		t.Parallel()
 		addr := miniredis.RunT(t).Addr()
 		client := redis.NewClient(&redis.Options{Addr: addr})
 		defer func() { _ = client.Close() }()
-		rapid.Check(t, func(r *rapid.T) { life(r, url(addr), client, "") })
+		lives(t, 15, func(r *rapid.T) { life(r, url(addr), client, &damage{}) })
 	})
-}
-
-// byDefault sets a flag for one test, unless the command line does.
-func byDefault(t *testing.T, name, value string) {
-	t.Helper()
-	given := false
-	commandline.Visit(func(f *commandline.Flag) { given = given || f.Name == name })
-	if given {
-		return
-	}
-	// Not by commandline.Set, which would make it look given.
-	flag := commandline.Lookup(name)
-	before := flag.Value.String()
-	if err := flag.Value.Set(value); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = flag.Value.Set(before) })
 }

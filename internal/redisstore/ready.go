@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/redis/go-redis/v9"
 
@@ -42,19 +43,34 @@ func (s *scripts) of(p Program) []script {
 // firstArgument finds the commands in a script: the names with which call, pcall and the functions around them are called.
 var firstArgument = regexp.MustCompile(`\w\('([A-Z]{3,})'`)
 
-// commands returns the Redis commands that a program's scripts use, in the order of their names.
-func (s *scripts) commands(p Program) []string {
-	found := map[string]bool{}
-	for _, one := range s.of(p) {
-		for line := range strings.Lines(one.source) {
-			code, _, _ := strings.Cut(line, "--")
-			for _, match := range firstArgument.FindAllStringSubmatch(code, -1) {
-				found[match[1]] = true
+// beside are the commands that a program sends itself and none of its scripts uses. BLPOP, of idle workers, is tried by Consumer.Blocks.
+var beside = map[Program][]string{
+	Ingest:  {"HSCAN", "LREM"},
+	Worker:  {"EXPIRE", "HSCAN"},
+	Resolve: {"EXPIRE", "HSCAN"},
+	Admin:   {"APPEND", "EXISTS", "GET", "HGETALL", "HLEN", "HSCAN", "HSETNX", "SCAN", "SET", "ZCARD", "ZCOUNT", "ZRANGE", "ZREVRANGE", "ZSCAN"},
+}
+
+// rights are the Redis commands that each program uses, in the order of their names.
+var rights = sync.OnceValue(func() map[Program][]string {
+	all, out := compile(), map[Program][]string{}
+	for p, more := range beside {
+		found := map[string]bool{}
+		for _, command := range more {
+			found[command] = true
+		}
+		for _, one := range all.of(p) {
+			for line := range strings.Lines(one.source) {
+				code, _, _ := strings.Cut(line, "--")
+				for _, match := range firstArgument.FindAllStringSubmatch(code, -1) {
+					found[match[1]] = true
+				}
 			}
 		}
+		out[p] = slices.Sorted(maps.Keys(found))
 	}
-	return slices.Sorted(maps.Keys(found))
-}
+	return out
+})
 
 // readyArgs are the arguments of ready.lua.
 type readyArgs struct {
@@ -73,7 +89,7 @@ type readyAnswer struct {
 // Errors: queue.ErrUnavailable, with what to do where Redis refuses the user. In a cluster, where channels are on several shards, a shard that is away is an
 // error only when all are.
 func (s *Store) Ready(p Program, channels ...message.Channel) func(context.Context) error {
-	commands := s.scripts.commands(p)
+	commands := rights()[p]
 	var keys []string
 	for _, channel := range channels {
 		keys = append(keys, s.keys[channel].Inflight)

@@ -1,11 +1,14 @@
 package redisstore
 
 import (
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/alicebob/miniredis/v2"
+	"github.com/google/go-cmp/cmp"
 	"github.com/redis/go-redis/v9"
 
 	"ringup.dev/ringup/internal/config/secret"
@@ -68,7 +71,7 @@ func TestReadyNeedsEveryKey(t *testing.T) {
 	t.Parallel()
 	server := aclServer(t)
 	for p, patterns := range map[Program][]string{
-		Ingest: {"sms", "email", "whatsapp", "senders"}, Worker: {"sms", "email", "whatsapp"}, Admin: {"sms", "email", "whatsapp", "senders", "admin"},
+		Ingest: {"sms", "email", "whatsapp", "resolve", "senders"}, Worker: {"sms", "email", "whatsapp", "resolve"}, Admin: {"sms", "email", "whatsapp", "resolve", "senders", "admin"},
 	} {
 		for _, without := range append(patterns, "") {
 			args := []any{"ACL", "SETUSER", string(p), "resetkeys"}
@@ -87,6 +90,35 @@ func TestReadyNeedsEveryKey(t *testing.T) {
 	}
 }
 
+// TestReadyTriesTheDocumentedRights: readiness asks for the commands that docs/operations/users.acl gives a program, and for no others.
+func TestReadyTriesTheDocumentedRights(t *testing.T) {
+	t.Parallel()
+	documented, err := os.ReadFile(filepath.Join("..", "..", "docs", "operations", "users.acl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The first of them are of every connection and script, and then those of 0.1.0 and of Consumer.Blocks.
+	others := []string{"PING", "SELECT", "INFO", "TIME", "EVAL", "EVALSHA", "PEXPIREAT", "BLPOP"}
+	for line := range strings.Lines(string(documented)) {
+		words := strings.Fields(line)
+		p := Program(words[1])
+		if !slices.Contains(programs, p) {
+			continue
+		}
+		var allowed []string
+		for _, word := range words {
+			if right, is := strings.CutPrefix(word, "+"); is && !slices.Contains(others, strings.ToUpper(right)) {
+				allowed = append(allowed, strings.ToUpper(right))
+			}
+		}
+		slices.Sort(allowed)
+		tried := slices.DeleteFunc(slices.Clone(rights()[p]), func(command string) bool { return slices.Contains(others, command) })
+		if diff := cmp.Diff(allowed, tried); diff != "" {
+			t.Errorf("%s has the rights (-), and readiness asks for (+):\n%s", p, diff)
+		}
+	}
+}
+
 // TestReadyNamesWhatIsDenied: a user without any one of the commands that a program's scripts use is not ready, and the command is named.
 func TestReadyNamesWhatIsDenied(t *testing.T) {
 	t.Parallel()
@@ -96,8 +128,7 @@ func TestReadyNamesWhatIsDenied(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, p := range programs {
-		scripts := compile()
-		commands := scripts.commands(p)
+		commands := slices.Clone(rights()[p])
 		if !slices.Contains(commands, "ZREM") || len(commands) < 10 {
 			t.Errorf("%s: %v", p, commands)
 		}

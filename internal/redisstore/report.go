@@ -63,6 +63,7 @@ type Deliveries struct {
 	store              *Store
 	woken              map[message.Channel]chan struct{}
 	numbers            atomic.Int64
+	ahead              map[message.Channel]*atomic.Int64 // ms that Redis's clock is ahead of ours
 	delivered, results *prometheus.CounterVec
 	evicted            evictions
 }
@@ -70,7 +71,7 @@ type Deliveries struct {
 // Deliveries returns one whose metrics are registered with reg.
 func (s *Store) Deliveries(reg prometheus.Registerer) *Deliveries {
 	d := &Deliveries{
-		store: s, woken: map[message.Channel]chan struct{}{}, evicted: s.evictions(reg),
+		store: s, woken: map[message.Channel]chan struct{}{}, ahead: map[message.Channel]*atomic.Int64{}, evicted: s.evictions(reg),
 		delivered: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "ringup_deliveries_total", Help: "Delivery reports, by state: sent (handed on), delivered, read, failed. Each report counts once.",
 		}, []string{"channel", "provider", "state"}),
@@ -82,7 +83,7 @@ func (s *Store) Deliveries(reg prometheus.Registerer) *Deliveries {
 	reg.MustRegister(d.delivered, d.results)
 	d.numbers.Store(time.Now().UnixNano()) // another program has others
 	for _, channel := range message.Channels {
-		d.woken[channel] = make(chan struct{}, 1)
+		d.woken[channel], d.ahead[channel] = make(chan struct{}, 1), &atomic.Int64{}
 	}
 	return d
 }
@@ -97,21 +98,26 @@ func (d *Deliveries) Accept(ctx context.Context, update report.Update) error {
 	return d.push(ctx, update.Reports)
 }
 
-// prefer applies preferences, in their order.
+// prefer applies preferences, those of each channel in their order.
 func (d *Deliveries) prefer(ctx context.Context, preferences []suppress.Preference) error {
-	now := time.Now()
-	queued := map[message.Channel][]queuedReport{}
+	said := map[message.Channel][]*suppress.Preference{}
 	for i := range preferences {
-		said, err := d.queued(ctx, &preferences[i], now)
-		if err != nil {
-			return err
+		p := &preferences[i]
+		if _, known := d.store.keys[p.Channel]; !known {
+			return fmt.Errorf("there is no channel %q", p.Channel)
 		}
-		queued[preferences[i].Channel] = append(queued[preferences[i].Channel], said...)
+		said[p.Channel] = append(said[p.Channel], p)
 	}
-	for channel, all := range queued {
+	for channel, all := range said {
 		for some := range slices.Chunk(all, reportBatch) {
-			if err := d.applyNow(ctx, channel, some); err != nil {
+			queued, err := d.queued(ctx, channel, some)
+			if err != nil {
 				return err
+			}
+			for rows := range slices.Chunk(queued, reportBatch) {
+				if err := d.applyNow(ctx, channel, rows); err != nil {
+					return err
+				}
 			}
 		}
 	}
@@ -120,13 +126,13 @@ func (d *Deliveries) prefer(ctx context.Context, preferences []suppress.Preferen
 
 // push appends reports to the lists of their channels.
 func (d *Deliveries) push(ctx context.Context, reports []report.Report) error {
-	now := time.Now()
 	raws := map[message.Channel][]any{}
 	for i := range reports {
 		n := &reports[i]
 		if _, known := d.store.keys[n.Channel]; !known {
 			return fmt.Errorf("there is no channel %q", n.Channel)
 		}
+		now := d.now(n.Channel)
 		r := queuedReport{Received: now.UnixMilli(), Number: d.numbers.Add(1), EventID: message.ProviderID(n.EventID), Provider: n.Provider, At: millisOf(n.At, now), JobID: n.JobID, Message: message.ProviderID(n.MessageID),
 			State: n.State, Remedy: n.Remedy()}
 		if r.Remedy != "" {
@@ -157,34 +163,42 @@ func (d *Deliveries) push(ctx context.Context, reports []report.Report) error {
 	return unavailable(err)
 }
 
-// queued returns a preference as it is queued, under the person's names, and under each other name that a provider may know them by: each has entries of its
+// queued returns preferences as they are queued, under the persons' names, and under each other name that a provider may know them by: each has entries of its
 // own, so the wish is an event of its own there. Errors: as of Accept.
-func (d *Deliveries) queued(ctx context.Context, p *suppress.Preference, now time.Time) ([]queuedReport, error) {
-	if _, known := d.store.keys[p.Channel]; !known {
-		return nil, fmt.Errorf("there is no channel %q", p.Channel)
-	}
+func (d *Deliveries) queued(ctx context.Context, channel message.Channel, preferences []*suppress.Preference) ([]queuedReport, error) {
 	// An entry by address gets its name now, so that the names are all that it takes to apply the preference.
-	if err := d.store.rekey(ctx, p.Channel, addressesOf(oldFields(p.Address))); err != nil {
+	var old []string
+	for _, p := range preferences {
+		old = append(old, oldFields(p.Address)...)
+	}
+	if err := d.store.rekey(ctx, channel, addressesOf(old)); err != nil {
 		return nil, err
 	}
 	namer, err := d.store.namer(ctx)
 	if err != nil {
 		return nil, err
 	}
-	names := namer.names(p.Address)
-	others, err := d.store.aliases(ctx, p.Channel, names)
+	people := make([][]string, len(preferences))
+	for i, p := range preferences {
+		people[i] = namer.names(p.Address)
+	}
+	others, err := d.store.aliases(ctx, channel, people)
 	if err != nil {
 		return nil, err
 	}
-	said := queuedReport{
-		Received: now.UnixMilli(), EventID: message.ProviderID(p.EventID), Provider: p.Provider, At: millisOf(p.At, now), Kind: p.Kind, Person: strings.Join(names, " "), Masked: p.Address.Key().String(),
-		Sender: p.Sender, Also: p.Also, Why: p.Why,
-	}
-	all := []queuedReport{said}
-	for i, other := range others {
-		said.Person = other
+	now := d.now(channel)
+	var all []queuedReport
+	for i, p := range preferences {
+		said := queuedReport{
+			Received: now.UnixMilli(), EventID: message.ProviderID(p.EventID), Provider: p.Provider, At: millisOf(p.At, now), Kind: p.Kind, Person: strings.Join(people[i], " "),
+			Masked: p.Address.Key().String(), Sender: p.Sender, Also: p.Also, Why: p.Why,
+		}
 		all = append(all, said)
-		all[i+1].EventID = fmt.Sprintf("%s:alias%d", said.EventID, i)
+		event := said.EventID
+		for n, other := range others[i] {
+			said.Person, said.EventID = other, fmt.Sprintf("%s:alias%d", event, n)
+			all = append(all, said)
+		}
 	}
 	return all, nil
 }

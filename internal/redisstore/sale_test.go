@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -138,12 +139,19 @@ func (c *counter) post(r *salesReplica, s *queue.Submission) {
 			}
 		}
 	}
+	changed := []string{s.Event.ID}
+	first := int64(math.MaxInt64) // until when those waited whose place is taken
 	for _, j := range fresh {
 		for _, other := range c.taken {
 			if j.happened != 0 && other.due >= c.now && other.status == queue.StatusQueued && sameSale(j, other) && other.channel == j.channel && other.to == j.to && follows(j, other) {
 				other.status, other.by = queue.StatusSuperseded, s.Event.ID
+				changed = append(changed, other.of.Event.ID)
+				first = min(first, other.due)
 			}
 		}
+	}
+	for _, j := range fresh {
+		j.due = min(j.due, first)
 	}
 	c.taken = append(c.taken, slices.Concat(fresh, stale)...)
 	var accepted, refused []string
@@ -156,7 +164,7 @@ func (c *counter) post(r *salesReplica, s *queue.Submission) {
 	if diff := cmp.Diff([][]string{ids(fresh), ids(stale)}, [][]string{accepted, refused}); diff != "" {
 		c.Fatalf("the jobs and the stale ones should be (-), but are (+):\n%s", diff)
 	}
-	c.check(r)
+	c.check(r, changed...)
 }
 
 // place says when a job's event happened and whether it waits, or by which webhooks it is stale, with spaces around.
@@ -190,13 +198,13 @@ func ids(jobs []*takenJob) (out []string) {
 	return out
 }
 
-// check holds the statuses, the lists, the scheduled jobs and the bodies against the model.
-func (c *counter) check(r *salesReplica) {
+// check holds the statuses of some webhooks, the lists, the scheduled jobs and the bodies against the model.
+func (c *counter) check(r *salesReplica, webhooks ...string) {
 	c.Helper()
 	ctx := context.Background()
 	statuses := map[string]queue.Notification{}
-	for _, s := range c.posted {
-		n, err := r.store.Notifications(ctx, s.Event.ID)
+	for _, id := range webhooks {
+		n, err := r.store.Notifications(ctx, id)
 		c.must(err)
 		for _, one := range n.Notifications {
 			statuses[one.ID] = one
@@ -205,7 +213,7 @@ func (c *counter) check(r *salesReplica) {
 	want := map[message.Channel]map[string]queue.State{message.SMS: {}, message.Email: {}}
 	for _, j := range c.taken {
 		got := statuses[j.id]
-		if got.Status != j.status || !strings.Contains(" "+j.by+" ", " "+got.By+" ") || (got.By == "") != (j.by == "") {
+		if slices.Contains(webhooks, j.of.Event.ID) && (got.Status != j.status || !strings.Contains(" "+j.by+" ", " "+got.By+" ") || (got.By == "") != (j.by == "")) {
 			c.Fatalf("%s is %s by %q, want %s by %q", j.id, got.Status, got.By, j.status, j.by)
 		}
 		switch {
@@ -329,17 +337,17 @@ func (c *counter) drawEvent(t *rapid.T) *queue.Submission {
 // TestSales lives random lives of sales: events in any order, at several replicas, again, with time, workers and replicas that begin anew in between. What is sent,
 // superseded and stale is what the rules say, and each job is in one place.
 func TestSales(t *testing.T) {
+	t.Parallel()
 	for name, start := range map[string]func(*testing.T) Config{
 		"Redis":    func(t *testing.T) Config { return url(redistest.Start(t).Addr()) },
 		"cluster":  func(t *testing.T) Config { return Config{Addrs: redistest.StartCluster(t)} },
 		"embedded": func(t *testing.T) Config { return url(miniredis.RunT(t).Addr()) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			byDefault(t, "rapid.checks", "40")
-			byDefault(t, "rapid.steps", "40")
+			t.Parallel()
 			base := start(t)
 			base.DedupeTTL, base.StatusTTL, base.KeepFailed, base.MaxCrashes, base.OnUncertain = 24*time.Hour, 24*time.Hour, 1, 5, Resend
-			rapid.Check(t, func(t *rapid.T) { salesLife(t, base) })
+			lives(t, 25, func(t *rapid.T) { salesLife(t, base) })
 		})
 	}
 }
@@ -354,6 +362,7 @@ func salesLife(t *rapid.T, base Config) {
 			r.end()
 		}
 	}()
+	c.must(c.replicas[0].store.empty(context.Background())) // keys are looked for
 	c.pass(0)
 	replica := func(t *rapid.T) *salesReplica { return rapid.SampledFrom(c.replicas).Draw(t, "replica") }
 	post := func(t *rapid.T) { c.post(replica(t), c.drawEvent(t)) }
@@ -378,6 +387,11 @@ func salesLife(t *rapid.T, base Config) {
 	for _, channel := range []message.Channel{message.SMS, message.Email} {
 		c.sendAll(c.replicas[0], channel)
 	}
+	var all []string
+	for _, s := range c.posted {
+		all = append(all, s.Event.ID)
+	}
+	c.check(c.replicas[0], all...)
 	left, err := c.keys(c.replicas[0], c.replicas[0].store.keys[message.SMS].Base+":sale:*")
 	c.must(err)
 	for _, key := range left {
@@ -391,12 +405,105 @@ func salesLife(t *rapid.T, base Config) {
 	}
 }
 
+// TestSalesWaitOnce: however often a till tells of an order, what it says goes out in the time to coalesce after the first event that waits, and no more often.
+func TestSalesWaitOnce(t *testing.T) {
+	t.Parallel()
+	const wait, every, last = 20 * time.Second, 3 * time.Second, 2 * time.Minute
+	base := url(miniredis.RunT(t).Addr())
+	base.Prefix, base.DedupeTTL, base.StatusTTL, base.KeepFailed, base.MaxCrashes, base.OnUncertain = "once", 24*time.Hour, 24*time.Hour, 1, 5, Resend
+	c := &counter{reporter: t, base: base, now: time.Now().UnixMilli()}
+	c.replicas = []*salesReplica{c.begin()}
+	defer c.replicas[0].end()
+	c.pass(0)
+	var sent []int64
+	for at := time.Duration(0); at < last; at += every {
+		s := following(fmt.Sprint("w", at), event.OrderUpdate, time.UnixMilli(c.now), wait)
+		s.AcceptedAt = time.UnixMilli(c.now)
+		_, err := c.replicas[0].producer.Enqueue(t.Context(), s)
+		c.must(err)
+		for _, ms := range []int64{1000, 2000} {
+			c.pass(ms)
+			_, claim, err := c.replicas[0].store.Consumer(message.SMS, ConsumerConfig{Lease: time.Hour, PriorityAging: time.Minute}, []string{"p"}).Exchange(
+				t.Context(), nil, nil, &queue.ClaimRequest{Max: 9})
+			c.must(err)
+			for range claim.Jobs {
+				sent = append(sent, c.now)
+			}
+		}
+	}
+	for i := 1; i < len(sent); i++ {
+		if apart := time.Duration(sent[i]-sent[i-1]) * time.Millisecond; apart < wait || apart > wait+2*every {
+			t.Errorf("two messages are %s apart", apart)
+		}
+	}
+	if most, least := int(last/wait), int(last/(wait+2*every))-1; len(sent) > most || len(sent) < least {
+		t.Errorf("%d messages in %s", len(sent), last)
+	}
+}
+
 // following returns an event of a sale.
 func following(id string, kind event.Type, happened time.Time, wait time.Duration) *queue.Submission {
 	w := webhook(id)
 	w.Event.Type, w.Priority, w.HappenedAt, w.Coalesce = kind, queueOf(kind), happened, wait
 	w.Event.Sale.OrderID = "1007"
 	return w
+}
+
+// TestSalesOutliveTheirRedis: what is stale, and what is superseded, is so after a restart of Redis and on a replica that was promoted.
+func TestSalesOutliveTheirRedis(t *testing.T) {
+	t.Parallel()
+	for name, next := range map[string]func(*redistest.Server) *redistest.Server{
+		"restart": func(server *redistest.Server) *redistest.Server {
+			server.Kill()
+			server.Restart()
+			return server
+		},
+		"promotion": func(server *redistest.Server) *redistest.Server {
+			replica := redistest.Start(t, "--replicaof", "127.0.0.1", fmt.Sprint(server.Port()))
+			redistest.Eventually(t, "the replica has everything", func() bool { return server.Client().Wait(t.Context(), 1, time.Second).Val() == 1 })
+			server.Kill()
+			if err := replica.Client().SlaveOf(t.Context(), "NO", "ONE").Err(); err != nil {
+				t.Error(err)
+			}
+			return replica
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := redistest.Start(t, "--appendonly", "yes", "--appendfsync", "always")
+			begin, prefix := time.Now().Add(-time.Minute), ""
+			post := func(id string, kind event.Type, after time.Duration) *queue.Acceptance {
+				t.Helper()
+				store := open(t, url(server.Addr()), func(c *Config) {
+					if prefix != "" {
+						c.Prefix = prefix
+					}
+					prefix = c.Prefix
+				})
+				producer := store.Producer(prometheus.NewRegistry())
+				defer producer.Close()
+				a, err := producer.Enqueue(t.Context(), following(id, kind, begin.Add(after), time.Minute))
+				if err != nil || a.Duplicate {
+					t.Fatalf("%s: %+v, %v", id, a, err)
+				}
+				return a
+			}
+			post("a", event.OrderUpdate, 2*time.Second)
+			server = next(server)
+			if a := post("before", event.OrderUpdate, time.Second); len(a.Stale) != 1 || a.Stale[0].By != "a" {
+				t.Errorf("%+v", a)
+			}
+			post("b", event.OrderUpdate, 3*time.Second)
+			store := open(t, url(server.Addr()), func(c *Config) { c.Prefix = prefix })
+			n, err := store.Notifications(t.Context(), "a")
+			if err != nil || n.Notifications[0].Status != queue.StatusSuperseded || n.Notifications[0].By != "b" {
+				t.Errorf("%+v, %v", n, err)
+			}
+			if d, err := store.Depth(t.Context(), message.SMS); err != nil || d.Held != 1 {
+				t.Errorf("%+v, %v", d, err)
+			}
+		})
+	}
 }
 
 // TestSalesAtOnce: where many events of a sale come at once, each message is in one place, and that of the latest event is not lost.

@@ -162,7 +162,7 @@ func TestDuplicatesByIDAndType(t *testing.T) {
 	s := openShop(t)
 	period := generationPeriod.Milliseconds()
 	n := 0
-	rapid.Check(t, func(t *rapid.T) {
+	lives(t, 50, func(t *rapid.T) {
 		n++
 		id := fmt.Sprint("w", n)
 		field, bucket := recordPath(id)

@@ -181,12 +181,9 @@ func (s *Store) Locate(ctx context.Context, id string, acceptedAt time.Time) (*q
 	if err != nil || found == nil || !found.Job.SharedBody {
 		return found, err
 	}
-	k := s.keys[found.Channel]
-	body, err := s.client.HGet(ctx, k.body(found.Job), "b").Bytes()
-	if err != nil && !errors.Is(err, redis.Nil) && !refused(err) {
-		return nil, unavailable(err)
+	if err := s.fetchBodies(ctx, []*job.Job{found.Job}); err != nil {
+		return nil, err
 	}
-	found.Job.Body = body
 	return found, nil
 }
 

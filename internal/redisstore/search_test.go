@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -17,13 +18,20 @@ func TestLocateAmongMany(t *testing.T) {
 	t.Parallel()
 	s := openShop(t)
 	at := map[string]time.Time{}
-	for i := range 3000 {
-		id := fmt.Sprint("w", i)
-		w := webhook(id)
-		w.AcceptedAt = time.UnixMilli(1_700_000_000_000 + int64(i))
-		at[id] = w.AcceptedAt
-		_, err := s.producer.Enqueue(t.Context(), w)
-		s.must(err)
+	for hundred := range 30 {
+		var enqueued sync.WaitGroup // at once, so that they share scripts
+		for i := hundred * 100; i < hundred*100+100; i++ {
+			id := fmt.Sprint("w", i)
+			w := webhook(id)
+			w.AcceptedAt = time.UnixMilli(1_700_000_000_000 + int64(i))
+			at[id] = w.AcceptedAt
+			enqueued.Go(func() {
+				if _, err := s.producer.Enqueue(t.Context(), w); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		enqueued.Wait()
 	}
 	for _, id := range []string{"w0", "w1500", "w2999"} {
 		k, err := s.store.Locate(t.Context(), id+":sms:1", at[id])

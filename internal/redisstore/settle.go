@@ -130,8 +130,8 @@ func (c *Consumer) settleBatch(ctx context.Context, settlements []queue.Settleme
 	if slices.ContainsFunc(settlements, names) {
 		var err error
 		if b.namer, err = c.store.namer(ctx); err != nil {
-			// The others' settlements do not wait for a key. The next failure of the address puts it on the list.
-			c.store.log.Error("address not put on the suppression list", "channel", c.channel, "error", err)
+			// The others' settlements do not wait for a key. The next message to the address makes up for it.
+			c.store.log.Error("address not put on the suppression list, or under its other name", "channel", c.channel, "error", err)
 		}
 	}
 	now := time.Now()
@@ -267,7 +267,7 @@ func (c *Consumer) encodeDone(b *settleBatch, now time.Time, s *queue.Settlement
 	if o.FindByMessageID && o.MessageID != "" {
 		b.args.Links = append(b.args.Links, linkArgs{of, o.MessageID, logName(j) + " " + strconv.FormatInt(j.AcceptedAt.UnixMilli(), 10)})
 	}
-	if renames(s, o) {
+	if b.namer != nil && renames(s, o) {
 		name, other := b.namer.names(j.Recipient)[0], b.namer.names(o.KnownAs)[0]
 		b.args.Aliases = append(b.args.Aliases, aliasArgs{of, name, other}, aliasArgs{of, other, name})
 	}

@@ -351,7 +351,7 @@ func TestSuppressionListIsItsModel(t *testing.T) {
 		}
 		gates[scope] = g
 	}
-	rapid.Check(t, func(rt *rapid.T) {
+	lives(t, 40, func(rt *rapid.T) {
 		store := open(t, c, func(c *Config) { c.PrivacyKey = []secret.Key{keyA} })
 		defer func() { _ = store.Close() }()
 		l := &listTest{T: rt, ctx: t.Context(), store: store, deliveries: store.Deliveries(prometheus.NewRegistry()), gates: gates, model: newListModel(), now: int(time.Now().Unix())}

@@ -3,6 +3,7 @@
 -- ARGV  worker: its id; says: its state, as JSON
 -- Each field of base:workers is the time (ms), a space, and the state.
 local now = clock()
+call('HDEL', workers_key, '-') -- of nothing, so that a full Redis takes the rest (prelude.lua)
 call('HSET', workers_key, worker, string.format('%.0f %s', now, says))
 call('PEXPIRE', workers_key, timeout)
 local all = call('HGETALL', workers_key)

@@ -87,7 +87,10 @@ if max == 0 then
     local n = redis.pcall('LLEN', KEYS[queue_at + p])
     waits = waits or type(n) == 'number' and n > 0
   end
-  if waits then wake(wake_key) end
+  if waits then
+    goes_on_when_full(inflight_key)
+    wake(wake_key)
+  end
   return finish{provider = -1, probe = -1, wait = -1}
 end
 

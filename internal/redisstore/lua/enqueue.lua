@@ -91,21 +91,23 @@ local function recall(bucket, field)
 end
 
 -- supersede takes the jobs of a sale's earlier event out of the scheduled ones of a channel: those for some recipients that have waited ever since they were
--- accepted. A job that was claimed meanwhile has other bytes.
+-- accepted. A job that was claimed meanwhile has other bytes. It returns whether there was one.
 local function supersede(c, event, recipients, by)
-  local channel = sub(KEYS[channels_at + c * 5 - 4], 1, -9)
+  local channel, some = sub(KEYS[channels_at + c * 5 - 4], 1, -9), false
   for _, e in ipairs(redis.pcall('ZRANGEBYSCORE', channel .. ':held', event.due, event.due)) do
     if readable(e) and webhook_id(e) == event.id and string.format('%.0f', accepted(e)) == event.accepted and untouched(e) and recipients[recipient(e)] then
       call('ZREM', channel .. ':held', e)
       let_go(channel, e)
       note(channel, e, string.format('{"t":%.0f,"s":"superseded","by":%s}\n', now, cjson.encode(by)), status_ttl)
-      superseded[c] = superseded[c] + 1
+      superseded[c], some = superseded[c] + 1, true
     end
   end
+  return some
 end
 
 -- take_sale decides about the jobs of an event of a sale, by the events of it that were taken before (docs/decisions/0018): it lets go of the stale ones, and takes
--- the waiting ones of earlier events out, for the same recipients. It returns the others, by channel, and until when (ms) they wait; nil for those that do not.
+-- the waiting ones of earlier events out, for the same recipients. It returns the others, by channel, and until when (ms) they wait; nil for those that do not. They wait
+-- no longer than those whose place they take: however often a till tells of an order, the recipient hears of it in time.
 local function take_sale(w, first, parts)
   local key, kind, source, wait = ARGV[first], ARGV[first + 1], ARGV[first + 2], tonumber(ARGV[first + 4])
   local happened = math.min(tonumber(ARGV[first + 3]), now)
@@ -134,19 +136,21 @@ local function take_sale(w, first, parts)
     end
   end
   if lanes == 0 then return rest end
-  local stay = {}
+  local stay, til = {}, now + wait
   for _, event in ipairs(events) do
     -- Of two that happened at the same time, an order comes before its updates.
     local newer = event.happened < happened or event.happened == happened and (kind ~= 'c' or event.kind == 'c')
     if event.due ~= '-' and tonumber(event.due) <= now then event.due = '-' end
     if event.due ~= '-' and newer then
-      for c, recipients in pairs(to) do supersede(c, event, recipients, id) end
+      for c, recipients in pairs(to) do
+        if supersede(c, event, recipients, id) then til = math.min(til, floor(tonumber(event.due))) end
+      end
     end
     if event.source == source and newer and (event.kind == 'p') == (kind == 'p') then event.lanes = without_lanes(event.lanes, lanes) end
     if event.lanes > 0 or event.due ~= '-' then stay[#stay + 1] = event end
   end
   -- Jobs that have come in one call differ in their times, so that each webhook's are found by theirs.
-  local due = wait > 0 and (kind == 'c' or kind == 'u') and string.format('%.3f', now + wait + w / 1000)
+  local due = wait > 0 and (kind == 'c' or kind == 'u') and string.format('%.3f', til + w / 1000)
   stay[#stay + 1] = {kind = kind, lanes = lanes, source = source, happened = happened, due = due or '-', accepted = string.format('%.0f', accepted_at), id = id}
   write_sale(key, stay, dedupe_ttl)
   return rest, due

@@ -2,13 +2,14 @@
 -- ARGV  entry: address, name and masked, the masked address, which the entry has from then on.
 for i = 1, entry_n do
   local address = ARGV[entry_address_at + i]
-  for _, one in ipairs(entries_of(call('HGET', suppressed_key, address))) do
+  local entries = entries_of(call('HGET', suppressed_key, address))
+  call('HDEL', suppressed_key, address) -- first, so that a full Redis takes the rest
+  for _, one in ipairs(entries) do
     local line = one.line
     if sub(line, 1, 1) == '{' then
       line = '{"a":"' .. ARGV[entry_masked_at + i] .. '"' .. (line == '{}' and '' or ',') .. sub(line, 2)
     end
     enlist(suppressed_key, {ARGV[entry_name_at + i]}, line, false)
   end
-  call('HDEL', suppressed_key, address)
 end
 return answer{}
