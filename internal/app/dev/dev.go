@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"maps"
 	"net"
+	"os"
 	"strings"
 	"time"
 
@@ -193,9 +194,9 @@ func (s *Server) Curl() string {
 		s.IngestURL(), s.token, time.Now().Unix(), time.Now().UTC().Format(time.RFC3339))
 }
 
-// SendCommand is a command that posts a webhook of a sender's topic, in that sender's form.
+// SendCommand is a command that posts a webhook of a sender's topic, in that sender's form, with the program as it was started here: in a clone it is not on the PATH.
 func (s *Server) SendCommand(g *catalog.Guide, topic string) string {
-	command := fmt.Sprintf("ringup send --as %s --topic %s --url %s --key '%s'", g.Name, topic, s.IngestURL(), g.Keys(&s.senders).First().Reveal())
+	command := fmt.Sprintf("%s send --as %s --topic %s --url %s --key '%s'", os.Args[0], g.Name, topic, s.IngestURL(), g.Keys(&s.senders).First().Reveal())
 	if g.Name == square.Name {
 		command = fmt.Sprintf("SQUARE_NOTIFICATION_URL='%s' ", s.senders.Square.NotificationURL) + command
 	}
@@ -207,8 +208,9 @@ func (s *Server) sendCommands() string {
 	var lines []string
 	for i := range catalog.Guides {
 		g := &catalog.Guides[i]
-		topics := sample.Topics(g.Name)
-		lines = append(lines, "  "+s.SendCommand(g, topics[len(topics)-1]))
+		if topics := sample.Topics(g.Name); len(topics) > 0 {
+			lines = append(lines, "  "+s.SendCommand(g, topics[len(topics)-1]))
+		}
 	}
 	return strings.Join(lines, "\n")
 }
@@ -264,7 +266,7 @@ Paste this, and look at the outbox:
 
   %[5]s
 
-Or an order in another system's own form (ringup send --help has the other topics):
+Or an order in another system's own form (docs/senders has the other topics):
 
 %[7]s
 
