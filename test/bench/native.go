@@ -56,7 +56,9 @@ var latest = time.Now()
 
 // native makes a webhook of the sale, another one with each call.
 func (s *sale) native() (webhook, error) {
-	latest = latest.Add(time.Microsecond)
+	if latest = latest.Add(time.Microsecond); time.Since(latest) > 0 {
+		latest = time.Now() // Stripe's signatures age
+	}
 	w, err := sample.Make(s.sender, s.topic, secret, notificationURL, latest, sample.Options{Text: s.text})
 	if err != nil {
 		return webhook{}, err
@@ -164,6 +166,7 @@ func measureNative(dir string, c contender) (all []nativeCost, err error) {
 		slices.SortFunc(pairs, func(a, b pair) int { return int((ratio(a) - ratio(b)) * 1e6) })
 		middle := pairs[len(pairs)/2]
 		one.native, one.pos, one.ratio = middle.native, middle.pos, ratio(middle)
+		progress("%s: %.3f times /webhooks/pos", s.name, one.ratio)
 		all = append(all, one)
 	}
 	return all, nil
