@@ -19,7 +19,8 @@ help: ## list the targets
 
 .PHONY: run
 run: ## run everything in one process: an embedded Redis, sandbox providers, and the outbox page
-	@$(GO) run ./cmd/ringup dev
+	@$(GO) build -o bin/ ./cmd/ringup
+	@bin/ringup dev
 
 .PHONY: build
 build: ## build the programs, static, into bin/

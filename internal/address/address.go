@@ -165,12 +165,17 @@ func first(text string, read func(one string) (message.Address, error)) (message
 	if len(text) > maxText {
 		return "", ErrPhone
 	}
-	number, refused := read(trim(text))
+	seen := []string{trim(text)}
+	number, refused := read(seen[0])
 	if refused == nil {
 		return number, nil
 	}
 	for _, one := range append(divide(text, read), otherwise(text)...) {
-		number, err := read(trim(one))
+		if one = trim(one); slices.Contains(seen, one) {
+			continue
+		}
+		seen = append(seen, one)
+		number, err := read(one)
 		if err == nil {
 			return number, nil
 		}

@@ -327,37 +327,6 @@ func TestTestEndpoints(t *testing.T) {
 	}
 }
 
-// BenchmarkAccept is the whole handler but for the queue.
-func BenchmarkAccept(b *testing.B) {
-	verifier, err := generic.New(generic.Config{Tokens: secret.Keys{"token"}, Secrets: secret.Keys{"secret"}}, time.Now)
-	if err != nil {
-		b.Fatal(err)
-	}
-	h, err := NewHandler(Options{
-		Config: Config{MaxBodyBytes: 1 << 20}, Store: shop(message.Channels...), Verifier: verifier,
-		Enqueuer: discard{}, Registerer: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler),
-	})
-	if err != nil {
-		b.Fatal(err)
-	}
-	body := generic.Sample(event.POSSave)
-	mac := hmac.New(sha256.New, []byte("secret"))
-	mac.Write(body)
-	signature := hex.EncodeToString(mac.Sum(nil))
-	b.ReportAllocs()
-	for b.Loop() {
-		r := httptest.NewRequest(http.MethodPost, "/webhooks/pos", bytes.NewReader(body))
-		r.Header.Set("Content-Type", "application/json")
-		r.Header.Set("Authorization", "Bearer token")
-		r.Header.Set("X-Webhook-Signature", signature)
-		w := httptest.NewRecorder()
-		h.ServeHTTP(w, r)
-		if w.Code != http.StatusAccepted {
-			b.Fatal(w.Body)
-		}
-	}
-}
-
 type discard struct{}
 
 func (discard) Enqueue(context.Context, *queue.Submission) (*queue.Acceptance, error) {

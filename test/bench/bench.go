@@ -19,13 +19,14 @@ import (
 
 // setting are the circumstances of a measurement. The zero value is that of the table.
 type setting struct {
-	shards     int  // masters of a Redis Cluster; 0 is a single Redis
-	replicas   int  // workers per channel; 0 is 1
-	recipients int  // per webhook and channel; 0 is 1, the customer
-	size       int  // of a payload, in bytes; 0 is the usual one
-	webhooks   int  // per measurement; 0 is -n, after -warm
-	always     bool // appendfsync always; otherwise everysec, as in the production overlay
-	overHTTP   bool // messages go to a local HTTP server instead of the providers; otherwise to the sandbox
+	shards     int                     // masters of a Redis Cluster; 0 is a single Redis
+	replicas   int                     // workers per channel; 0 is 1
+	recipients int                     // per webhook and channel; 0 is 1, the customer
+	size       int                     // of a payload, in bytes; 0 is the usual one
+	webhooks   int                     // per measurement; 0 is -n, after -warm
+	always     bool                    // appendfsync always; otherwise everysec, as in the production overlay
+	overHTTP   bool                    // messages go to a local HTTP server instead of the providers; otherwise to the sandbox
+	made       func() (webhook, error) // makes each webhook, before any is posted; nil for payloads of /webhooks/pos
 }
 
 // bench is a Redis and the programs that run on it.
@@ -160,9 +161,19 @@ func (b *bench) redisCPU() (total time.Duration) {
 	return total
 }
 
-// load posts n webhooks of the setting's size.
+// load posts n webhooks: those of the setting, or payloads of its size.
 func (b *bench) load(prefix string, n int) (time.Duration, error) {
-	return load(b.url, prefix, b.size, n)
+	if b.made == nil {
+		return load(b.url, n, func(i int) webhook { return signed(payload(prefix, b.size, i)) })
+	}
+	made := make([]webhook, n)
+	for i := range made {
+		var err error
+		if made[i], err = b.made(); err != nil {
+			return 0, err
+		}
+	}
+	return load(b.url, n, func(i int) webhook { return made[i] })
 }
 
 func until(limit time.Duration, holds func() bool) error {

@@ -79,8 +79,8 @@ func contenders(bin string) contest {
 		ringup: contender{
 			name: "ringup",
 			serve: func(b *bench, port int) (*process, error) {
-				return start("ingest", bin+"/ingest", b.redisEnv(), b.staff("SMS", "+1555010%04d"), b.staff("EMAIL", "staff%d@example.com"), b.staff("WHATSAPP", "+1555020%04d"), fmt.Sprintf("PORT=%d", port), b.operators("ingest"),
-					"PPROF="+strconv.FormatBool(*profiles != ""), "WEBHOOK_SECRET="+secret, "LOG_LEVEL=warn")
+				return start("ingest", bin+"/ingest", append([]string{b.redisEnv(), b.staff("SMS", "+1555010%04d"), b.staff("EMAIL", "staff%d@example.com"), b.staff("WHATSAPP", "+1555020%04d"), fmt.Sprintf("PORT=%d", port), b.operators("ingest"),
+					"PPROF=" + strconv.FormatBool(*profiles != ""), "WEBHOOK_SECRET=" + secret, "LOG_LEVEL=warn"}, nativeEnv...)...)
 			},
 			work: func(b *bench, channel string) (*process, error) {
 				return start("worker", bin+"/worker", append(b.providers(), b.redisEnv(), "CHANNEL="+channel, b.operators(channel), "LOG_LEVEL=warn",

@@ -185,7 +185,7 @@ func (b *bench) seed(n, round int) error {
 		}
 	}
 	if b.raw == "" {
-		if err := post(b.url, payload("seeded", 0, 3)); err != nil { // its id has 15 bytes, its priority is the lowest
+		if err := post(b.url, signed(payload("seeded", 0, 3))); err != nil { // its id has 15 bytes, its priority is the lowest
 			return err
 		}
 		raw, err := b.client.RPop(ctx, list).Result()

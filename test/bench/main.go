@@ -21,6 +21,7 @@ var (
 	waiting  = flag.Int("waiting", 1_000_000, "waiting jobs, for the cost of a long queue")
 	profiles = flag.String("profiles", "", "measure ringup alone, and write the CPU profiles of its programs into this folder")
 	warm     = flag.Int("warm", 10000, "webhooks before a measurement: as many as in a day, so that the deduplication records have their usual shape")
+	alone    = flag.Bool("native", false, "measure only the cost of accepting a sale in its sender's own form, beside the same sale by /webhooks/pos; with -profiles, Shopify's alone")
 	growth   = flag.String("growth", "", "measure how the costs grow with waiting jobs, replicas, shards, recipients and payloads, and draw the curves into this file (SVG)")
 )
 
@@ -37,7 +38,9 @@ func build(bin string) error {
 		{"../..", "go", "build", "-trimpath", "-ldflags=-s -w", "-o", bin + "/", "./cmd/ingest", "./cmd/worker", "./cmd/admin"},
 		{".", "go", "build", "-trimpath", "-ldflags=-s -w", "-o", bin + "/", "./baseline/asynq", "./baseline/bare"},
 	}
-	if npm() {
+	if *alone {
+		steps = steps[:1] // only ringup is measured
+	} else if npm() {
 		steps = append(steps, []string{"baseline/bullmq", "npm", "ci", "--silent"})
 	} else {
 		progress("npm is not installed: NestJS and BullMQ are left out")
@@ -72,11 +75,17 @@ func run(out io.Writer) error {
 		return err
 	}
 	c := contenders(bin)
+	if *profiles != "" && *alone {
+		return profileNative(out, dir, c.ringup, *profiles)
+	}
 	if *profiles != "" {
 		return profile(out, dir, c.ringup, c.floor, *profiles)
 	}
 	if *growth != "" {
 		return grow(out, dir, c.ringup, *growth)
+	}
+	if *alone {
+		return printNative(out, dir, c.ringup)
 	}
 	f, err := measureAll(dir, bin, &c)
 	if err != nil {
@@ -93,6 +102,7 @@ type figures struct {
 	records                         float64            // bytes that a webhook leaves in Redis once it is sent
 	commands, mebibytes             map[string]float64 // of an idle worker
 	short, long                     float64            // µs per job
+	native                          []nativeCost
 	admin                           adminCost
 	p50, p99                        time.Duration
 	readyIngest, readyWorker        time.Duration
@@ -138,6 +148,9 @@ func measureAll(dir, bin string, c *contest) (*figures, error) {
 			return nil, err
 		}
 	}
+	if f.native, err = measureNative(dir, c.ringup); err != nil {
+		return nil, err
+	}
 	progress("the records of sent webhooks")
 	if f.records, err = records(dir, c.ringup); err != nil {
 		return nil, err
@@ -164,7 +177,6 @@ func measureAll(dir, bin string, c *contest) (*figures, error) {
 
 func (f *figures) report(bin string, c *contest) string {
 	var b strings.Builder
-	verdict := map[bool]string{true: "met", false: "**missed**"}
 	micros := func(x float64) string { return fmt.Sprintf("%.1f µs", x) }
 	size := len(payload("bench", 0, 0))
 	fmt.Fprintf(&b, "ringup, %d webhooks per measurement, median of %d, three jobs per webhook, payload of %d bytes, appendfsync everysec, %d cores, %s\n\n",
@@ -174,7 +186,7 @@ func (f *figures) report(bin string, c *contest) string {
 	row := func(what string, ours, theirs float64, unit func(float64) string, whose string, target float64) {
 		goal, met := "", ""
 		if target > 0 {
-			goal, met = fmt.Sprintf("%.2f", target), verdict[ours <= theirs*target]
+			goal, met = fmt.Sprintf("%.2f", target), verdict(ours <= theirs*target)
 		}
 		fmt.Fprintf(&b, "| %s | %.3f | %s | %s%s | %s | %s |\n", what, ours/theirs, unit(ours), unit(theirs), whose, goal, met)
 	}
@@ -195,9 +207,11 @@ func (f *figures) report(bin string, c *contest) string {
 	row("Redis memory per waiting job", f.memory[c.ringup.name], float64(size+100), func(x float64) string { return fmt.Sprintf("%.0f B", x) }, " payload and 100", 1)
 	row("cost per job, many waiting against 1,000", f.long, f.short, micros, "", 1.1)
 
+	b.WriteString(nativeTable(f.native))
+
 	fmt.Fprintln(&b, "\n| | ringup | target | |\n|---|---|---|---|")
 	figure := func(what, ours, target string, met bool) {
-		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", what, ours, target, verdict[met])
+		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", what, ours, target, verdict(met))
 	}
 	others := func(values map[string]float64, form string) string {
 		var texts []string

@@ -263,7 +263,7 @@ func latency(dir string, c contender, bin string) (p50, p99 time.Duration, err e
 	var all []time.Duration
 	for i := range 600 {
 		begin := time.Now()
-		if err := post(b.url, payload("slow", 0, i)); err != nil {
+		if err := post(b.url, signed(payload("slow", 0, i))); err != nil {
 			return 0, 0, err
 		}
 		select {

@@ -115,7 +115,7 @@ func (b *bench) overtakes() (p50, p99 time.Duration, err error) {
 	var all []time.Duration
 	for i := range 100 {
 		begin := time.Now()
-		if err := post(b.url, payload("payment", 0, i*4)); err != nil {
+		if err := post(b.url, signed(payload("payment", 0, i*4))); err != nil {
 			return 0, 0, err
 		}
 		sent := func() bool {

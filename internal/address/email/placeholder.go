@@ -20,6 +20,9 @@ var (
 	anybody = []string{"na", "no", "nope", "test", "tester", "testing", "fake", "asdf", "abc", "xyz", "email", "mail", "unknown", "customer", "guest", "user", "name"}
 )
 
+// withoutMarks takes out what people put between the words of a local part. It is made once: that takes longer than all the rest of Placeholder.
+var withoutMarks = strings.NewReplacer(".", "", "-", "", "_", "")
+
 // Placeholder says whether an address was typed where a person has none: none@none.com, noemail@shop.com, test@test.com, x@x.com. The addresses of
 // documentation (example.com, RFC 2606) are not meant.
 func Placeholder(a message.Address) bool {
@@ -27,7 +30,7 @@ func Placeholder(a message.Address) bool {
 	if !found {
 		return false
 	}
-	local = strings.NewReplacer(".", "", "-", "", "_", "").Replace(local)
+	local = withoutMarks.Replace(local)
 	label, top, _ := strings.Cut(domain, ".")
 	switch {
 	case top == "invalid" || strings.HasSuffix(top, ".invalid"), slices.Contains(nobody, local):

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"maps"
 	"net"
+	"os"
 	"strings"
 	"time"
 
@@ -227,10 +228,10 @@ func (s *Server) Curl() string {
 		s.IngestURL(), s.token, time.Now().Unix(), time.Now().UTC().Format(time.RFC3339))
 }
 
-// SendCommand is a command that posts a webhook of a sender's topic, in that sender's form. A key of the environment is the shop's own, and not printed: the command
-// reads the same variable.
+// SendCommand is a command that posts a webhook of a sender's topic, in that sender's form, with the program as it was started here: in a clone it is not on the PATH. A key
+// of the environment is the shop's own, and not printed: the command reads the same variable.
 func (s *Server) SendCommand(g *catalog.Guide, topic string) string {
-	command := fmt.Sprintf("ringup send --as %s --topic %s --url %s", g.Name, topic, s.IngestURL())
+	command := fmt.Sprintf("%s send --as %s --topic %s --url %s", os.Args[0], g.Name, topic, s.IngestURL())
 	if key, made := s.made[g.Variable]; made {
 		command += " --key '" + key + "'"
 	}
@@ -245,8 +246,9 @@ func (s *Server) sendCommands() string {
 	var lines []string
 	for i := range catalog.Guides {
 		g := &catalog.Guides[i]
-		topics := sample.Topics(g.Name)
-		lines = append(lines, "  "+s.SendCommand(g, topics[len(topics)-1]))
+		if topics := sample.Topics(g.Name); len(topics) > 0 {
+			lines = append(lines, "  "+s.SendCommand(g, topics[len(topics)-1]))
+		}
 	}
 	return strings.Join(lines, "\n")
 }
@@ -302,7 +304,7 @@ Paste this, and look at the outbox:
 
   %[5]s
 
-Or an order in another system's own form (ringup send --help has the other topics):
+Or an order in another system's own form (docs/senders has the other topics):
 
 %[7]s
 

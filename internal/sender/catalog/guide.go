@@ -46,7 +46,7 @@ var Guides = []Guide{
 		Keys: func(c *Config) *secret.Keys { return &c.Stripe.Secrets },
 	},
 	{
-		Name: toast.Name, Title: "Toast", Where: "Toast Web > Integrations > Toast API access > Webhooks", Variable: "TOAST_WEBHOOK_SECRET",
+		Name: toast.Name, Title: "Toast", Where: "Toast Web > Integrations > Toast API access > Manage credentials", Variable: "TOAST_WEBHOOK_SECRET",
 		Tick: []string{"order_updated", "channel_order_updated"},
 		Keys: func(c *Config) *secret.Keys { return &c.Toast.Secrets },
 	},

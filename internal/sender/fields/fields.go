@@ -4,9 +4,12 @@ package fields
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"io"
+	"reflect"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -25,14 +28,117 @@ var byteOrderMark = []byte("\ufeff")
 // Decode reads a body into a struct of members. Of a name that stands twice in an object the last one counts, and text that is not UTF-8 is mended:
 // PHP's and JavaScript's own readers do so. Errors: ErrNotJSON.
 func Decode(body []byte, into any) error {
-	body = bytes.TrimSpace(bytes.TrimPrefix(body, byteOrderMark))
-	if len(body) == 0 || body[0] != '{' {
+	d, found := open(body)
+	defer d.release()
+	if !found || readObject(&d.Decoder, reflect.ValueOf(into).Elem()) != nil {
 		return ErrNotJSON
 	}
-	if err := json.Unmarshal(body, into, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)); err != nil {
+	if _, err := d.ReadToken(); !errors.Is(err, io.EOF) {
 		return ErrNotJSON
 	}
 	return nil
+}
+
+// Member returns the first text of a name at the top of a body, "" where there is none. It reads no further: a large body that is signed with one of its members is
+// decoded once.
+func Member(body []byte, name string) string {
+	d, found := open(body)
+	defer d.release()
+	if !found {
+		return ""
+	}
+	if _, err := d.ReadToken(); err != nil {
+		return ""
+	}
+	for d.PeekKind() == '"' {
+		at, err := d.ReadValue()
+		if err != nil {
+			return ""
+		}
+		if unquote(at) != name {
+			if d.SkipValue() != nil {
+				return ""
+			}
+			continue
+		}
+		var t Text
+		if t.UnmarshalJSONFrom(&d.Decoder) != nil {
+			return ""
+		}
+		return t.String()
+	}
+	return ""
+}
+
+// decoder is kept between bodies for the stacks of its JSON decoder.
+type decoder struct {
+	jsontext.Decoder
+	buffer bytes.Buffer
+}
+
+var decoders = sync.Pool{New: func() any { return new(decoder) }}
+
+// open returns a decoder at the begin of a body's object; false where the body has none.
+func open(body []byte) (*decoder, bool) {
+	d := decoders.Get().(*decoder)
+	body = bytes.TrimSpace(bytes.TrimPrefix(body, byteOrderMark))
+	d.buffer = *bytes.NewBuffer(body)
+	d.Reset(&d.buffer, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+	return d, len(body) > 0 && body[0] == '{'
+}
+
+// release keeps the decoder for another body, and nothing of this one.
+func (d *decoder) release() {
+	d.buffer = bytes.Buffer{}
+	decoders.Put(d)
+}
+
+// places has, by the type of a struct, its fields by their names in JSON: map[string]int.
+var places sync.Map
+
+func placesOf(t reflect.Type) map[string]int {
+	if known, found := places.Load(t); found {
+		return known.(map[string]int)
+	}
+	of := make(map[string]int, t.NumField())
+	for i := range t.NumField() {
+		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
+		of[cmp.Or(name, t.Field(i).Name)] = i
+	}
+	places.Store(t, of)
+	return of
+}
+
+// readObject reads an object into a struct of members, each of which reads itself. json.UnmarshalDecode does the same for any struct, and looks an unknown name up in other
+// ways to write it, too: most of a body's names are unknown.
+func readObject(d *jsontext.Decoder, into reflect.Value) error {
+	if _, err := d.ReadToken(); err != nil {
+		return err
+	}
+	known := placesOf(into.Type())
+	for d.PeekKind() == '"' {
+		name, err := d.ReadValue()
+		if err != nil {
+			return err
+		}
+		var at int
+		var found bool
+		if bytes.IndexByte(name, '\\') < 0 {
+			at, found = known[string(name[1:len(name)-1])]
+		} else {
+			at, found = known[unquote(name)]
+		}
+		if found {
+			err = into.Field(at).Addr().Interface().(json.UnmarshalerFrom).UnmarshalJSONFrom(d)
+		} else {
+			err = d.SkipValue()
+		}
+		if err != nil {
+			return err
+		}
+	}
+	_, err := d.ReadToken()
+	return err
 }
 
 // Text is a member that should be a string. A number is taken as it is written, and anything else as a text that is missing.
@@ -57,10 +163,10 @@ func (t *Text) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 // unquote returns the text of a JSON string. Half of a surrogate pair becomes U+FFFD.
 func unquote(quoted jsontext.Value) string {
 	if bytes.IndexByte(quoted, '\\') < 0 {
-		return string(bytes.ToValidUTF8(quoted[1:len(quoted)-1], []byte("\ufffd")))
+		return strings.ToValidUTF8(string(quoted[1:len(quoted)-1]), "\ufffd")
 	}
 	text, _ := jsontext.AppendUnquote(nil, quoted) // its errors are half surrogate pairs
-	return string(bytes.ToValidUTF8(text, []byte("\ufffd")))
+	return strings.ToValidUTF8(string(text), "\ufffd")
 }
 
 // String returns the text without spaces around it; "" where there is none.
@@ -104,7 +210,7 @@ func (o *Object[T]) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 	if !o.Given {
 		return d.SkipValue()
 	}
-	return json.UnmarshalDecode(d, &o.Members)
+	return readObject(d, reflect.ValueOf(&o.Members).Elem())
 }
 
 // List is a member that should be an array of objects. Elements of another kind are left out, and so are those beyond event.MaxItems.
@@ -130,7 +236,7 @@ func (l *List[T]) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 			continue
 		}
 		*l = append(*l, *new(T))
-		if err := json.UnmarshalDecode(d, &(*l)[len(*l)-1]); err != nil {
+		if err := readObject(d, reflect.ValueOf(&(*l)[len(*l)-1]).Elem()); err != nil {
 			return err
 		}
 	}

@@ -87,3 +87,26 @@ func TestTexts(t *testing.T) {
 		t.Error("no time")
 	}
 }
+
+// TestMember: a member is found wherever it stands, and nothing behind it is read.
+func TestMember(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		`{"timestamp":"2026-11-20","order":{}}`: "2026-11-20", "\ufeff\n" + `{"order":{"timestamp":"inner"},"a":[1],"timestamp":" 12 "}`: "12", `{"\u0074imestamp":"a"}`: "a",
+		`{"timestamp":"first","timestamp":"second"}`: "first", `{"timestamp":17}`: "17", `{"timestamp":null}`: "", `{"timestamp":{}}`: "", `{"timestamp":"a",!`: "a",
+		`{"order":1}`: "", `{}`: "", ``: "", `[]`: "", `{"order":`: "", `{"order":!}`: "", `{"timestamp":`: "", `{"timestamp":!}`: "", `timestamp=a`: "", `"timestamp"`: "",
+	} {
+		if got := fields.Member([]byte(text), "timestamp"); got != want {
+			t.Errorf("%s: %q, want %q", text, got, want)
+		}
+	}
+}
+
+// TestNamesOfMembers: an escaped name is the same name, and names are told apart by case.
+func TestNamesOfMembers(t *testing.T) {
+	t.Parallel()
+	var b body
+	if err := fields.Decode([]byte(`{"t\u0065xt":"escaped","TEXT":"capitals","Flag":true,"object":{"Text":"x"}}`), &b); err != nil || b.Text.String() != "escaped" || bool(b.Flag) || b.Object.Members.Text.String() != "" {
+		t.Errorf("%v: %+v", err, b)
+	}
+}

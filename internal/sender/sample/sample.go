@@ -15,6 +15,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/go-json-experiment/json/jsontext"
+
 	"ringup.dev/ringup/internal/sender/shopify"
 	"ringup.dev/ringup/internal/sender/square"
 	"ringup.dev/ringup/internal/sender/stripe"
@@ -55,16 +57,38 @@ type Webhook struct {
 // New returns the webhook of a sender's topic about a sale that was made now, signed with a key of the shop. notificationURL is the address that a webhook of
 // Square is signed with; the others need none. Two that are made within a microsecond are about the same sale. Errors: an unknown sender or topic.
 func New(sender, topic, key, notificationURL string, now time.Time) (*Webhook, error) {
+	return Make(sender, topic, key, notificationURL, now, Options{})
+}
+
+// Options are what Make takes beside what New takes.
+type Options struct {
+	// Sale is when New made another webhook of the same sale; the zero time for a sale of its own.
+	Sale time.Time
+	// Text is a body instead of the sample's, with the same places for what has to be new.
+	Text string
+}
+
+// Make is New with options. The body is compact, as senders write theirs. Errors: an unknown sender or topic; a text that is not JSON.
+func Make(sender, topic, key, notificationURL string, now time.Time, o Options) (*Webhook, error) {
 	text, err := files.ReadFile(path.Join(sender, strings.ReplaceAll(topic, "/", "-")+".json"))
 	if err != nil || !slices.Contains(Topics(sender), topic) {
 		return nil, fmt.Errorf("there is no sample of %s's topic %q: take one of %s", sender, topic, strings.Join(Topics(sender), ", "))
 	}
+	if o.Text == "" {
+		o.Text = string(text)
+	}
+	if o.Sale.IsZero() {
+		o.Sale = now
+	}
 	now = now.UTC()
-	id := fmt.Sprintf("%012d", now.UnixMicro()%1e12)
-	body := []byte(strings.NewReplacer(
-		"{{id}}", id, "{{number}}", strconv.FormatInt(1000+now.UnixMicro()%9000, 10), "{{now}}", now.Format("2006-01-02T15:04:05.000Z07:00"), "{{gmt}}", now.Format("2006-01-02T15:04:05"),
+	id := fmt.Sprintf("%012d", o.Sale.UnixMicro()%1e12)
+	body := jsontext.Value(strings.NewReplacer(
+		"{{id}}", id, "{{number}}", strconv.FormatInt(1000+o.Sale.UnixMicro()%9000, 10), "{{now}}", now.Format("2006-01-02T15:04:05.000Z07:00"), "{{gmt}}", now.Format("2006-01-02T15:04:05"),
 		"{{unix}}", strconv.FormatInt(now.Unix(), 10), "{{day}}", now.Format("20060102"),
-	).Replace(string(text)))
+	).Replace(o.Text))
+	if err := body.Compact(); err != nil {
+		return nil, fmt.Errorf("the text is not JSON: %w", err)
+	}
 	w := &Webhook{Header: http.Header{"Content-Type": {"application/json"}}, Body: body}
 	w.sign(sender, topic, key, notificationURL, now)
 	return w, nil
