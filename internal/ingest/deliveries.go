@@ -59,7 +59,7 @@ func (l *deliveryLog) add(name string, d queue.Delivery) {
 	}
 	of.Counts[d.Outcome]++
 	list := &of.Latest
-	if d.Outcome == outcomeUnauthorized {
+	if d.Outcome == outcomeUnauthorized || d.Outcome == string(sender.SkipPing) { // what strangers can post: a handshake comes before there is a key
 		list = &of.Refused
 	}
 	if len(*list) == maxNoted {

@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -52,8 +53,12 @@ func (h *handler) native(w http.ResponseWriter, r *http.Request) {
 		}
 	} else {
 		reading.reply().Write(w)
-		noted.Topic, noted.Events, noted.Why = reading.Topic, ids(reading.Events), reading.aside
-		h.Log.Info("webhook "+outcome, "sender", name, "topic", reading.Topic, "webhook", noted.Events, "took", time.Since(start))
+		noted.Topic, noted.Events, noted.Why = reading.Topic, ids(reading.Events), cmp.Or(reading.aside, reading.Note)
+		log := h.Log.With("sender", name, "topic", reading.Topic, "webhook", noted.Events)
+		if reading.Note != "" {
+			log = log.With("note", reading.Note)
+		}
+		log.Info("webhook "+outcome, "took", time.Since(start))
 	}
 	if h.Kept != nil {
 		h.latest.add(name, noted)

@@ -101,13 +101,20 @@ func defaults(env envconfig.Lookuper) (values map[string]string, real []string) 
 			values[name] = otherwise
 		}
 	}
-	keys := []string{"WEBHOOK_AUTH_TOKEN", "WEBHOOK_SECRET"}
-	for _, g := range catalog.Guides {
-		keys = append(keys, g.Variable)
+	keys := [][]string{{"WEBHOOK_AUTH_TOKEN"}, {"WEBHOOK_SECRET"}}
+	for i := range catalog.Guides {
+		var of []string // one text, so that the command that is printed is good for every topic
+		for _, k := range catalog.Guides[i].All() {
+			of = append(of, k.Variable)
+		}
+		keys = append(keys, of)
 	}
-	for _, name := range keys {
-		if path, _ := env.Lookup(name + "_FILE"); path == "" {
-			set(name, strings.ToLower(rand.Text()))
+	for _, names := range keys {
+		text := strings.ToLower(rand.Text())
+		for _, name := range names {
+			if path, _ := env.Lookup(name + "_FILE"); path == "" {
+				set(name, text)
+			}
 		}
 	}
 	set("SQUARE_NOTIFICATION_URL", squareURL)
@@ -195,7 +202,8 @@ func (s *Server) Curl() string {
 
 // SendCommand is a command that posts a webhook of a sender's topic, in that sender's form.
 func (s *Server) SendCommand(g *catalog.Guide, topic string) string {
-	command := fmt.Sprintf("ringup send --as %s --topic %s --url %s --key '%s'", g.Name, topic, s.IngestURL(), g.Keys(&s.senders).First().Reveal())
+	key := g.For(topic, &s.senders)
+	command := fmt.Sprintf("ringup send --as %s --topic %s --url %s --key '%s'", g.Name, topic, s.IngestURL(), key.Keys(&s.senders).First().Reveal())
 	if g.Name == square.Name {
 		command = fmt.Sprintf("SQUARE_NOTIFICATION_URL='%s' ", s.senders.Square.NotificationURL) + command
 	}
