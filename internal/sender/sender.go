@@ -37,7 +37,7 @@ type Reading struct {
 	Account string // the shop, in the sender's words; not checked
 	Events  []*event.Event
 	Skip    Skip // "" where there is an event
-	// Note is for the operator, in the log and on the senders page: the code of a handshake, or what is missing to say more. It has nothing of a customer.
+	// Note is for the operator, in the log and on the senders page: the code of a handshake, or the setting that is missing. It has nothing of a customer.
 	Note string
 	// Reply is the sender's handshake. The zero value is the usual answer: 200 with an empty body.
 	Reply inbound.Reply

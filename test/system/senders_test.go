@@ -19,7 +19,7 @@ import (
 )
 
 // TestPastedCommands does what a newcomer does: starts `ringup dev`, pastes the command that it prints for each sender, once with each topic, and finds the order's
-// messages in the outbox: three where the sender tells a number and an address. Square's payments have no number.
+// messages in the outbox: three where the sender tells a number and an address. Square's payments have no number; Loyverse's and Clover's webhooks have neither, and are taken.
 func TestPastedCommands(t *testing.T) {
 	t.Parallel()
 	dev := &process{cmd: exec.Command(filepath.Join(bin, "ringup"), "dev"), log: &bytes.Buffer{}}
@@ -63,8 +63,11 @@ func TestPastedCommands(t *testing.T) {
 			continue
 		}
 		want := 3
-		if g.Name == "square" {
+		switch g.Name {
+		case "square":
 			want = 1
+		case "loyverse", "clover":
+			want = 0
 		}
 		for _, topic := range sample.Topics(g.Name) {
 			before := len(messages())

@@ -23,7 +23,7 @@ type Guide struct {
 	Tick     []string                   // the topics to choose there, as that page calls them
 	Variable string                     // has the key
 	Keys     func(*Config) *secret.Keys // those of a configuration
-	// Other is another key, which turns the sender on as well, for webhooks that are signed in another way or not at all; the zero value is none.
+	// Other is another key, which turns the sender on as well, for webhooks that are signed in another way or not at all; most have no such key.
 	Other Key
 }
 

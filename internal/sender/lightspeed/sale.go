@@ -66,7 +66,7 @@ type named struct {
 	Name fields.Text `json:"name"`
 }
 
-// customer is the sale's. Its do_not_email is about advertising, and a receipt is none.
+// customer is the sale's. Its do_not_email is about advertising, which a receipt is not.
 type customer struct {
 	contact
 	Code  fields.Text            `json:"customer_code"`
@@ -87,7 +87,7 @@ type contact struct {
 // walkIn is the code of the customer that stands for nobody.
 const walkIn = "WALKIN"
 
-// words is a member that should be an array of strings. Anything else is none.
+// words is a member that should be an array of strings. Anything else is an empty one.
 type words []string
 
 // UnmarshalJSONFrom implements json.UnmarshalerFrom.
