@@ -1,4 +1,4 @@
-# One image per program: docker build --target ingest -t ringup/ingest . (also worker, admin, ringup, emulator).
+# One image per program: docker build --target ingest -t ringup/ingest . (also worker, resolve, admin, ringup, emulator).
 # For other architectures: docker buildx build --platform linux/amd64,linux/arm64. The programs are cross-compiled, without emulation.
 #
 # Pin the base image by digest in your build: --build-arg GO_IMAGE=golang@sha256:…
@@ -31,6 +31,12 @@ COPY --from=build /rootfs/admin /
 USER 65532:65532
 EXPOSE 8080 9090
 ENTRYPOINT ["/admin"]
+
+FROM scratch AS resolve
+COPY --from=build /rootfs/resolve /
+USER 65532:65532
+EXPOSE 9090
+ENTRYPOINT ["/resolve"]
 
 # The command line tool. The chart's test sends a webhook with it.
 FROM scratch AS ringup

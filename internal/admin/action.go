@@ -56,7 +56,7 @@ func (x *Action) Validate() error {
 	if !slices.Contains(actionNames, x.Name) {
 		return refuse("there is no action %q: there are %s", x.Name, strings.Join(actionNames, ", "))
 	}
-	if _, err := message.ParseChannel(string(x.Channel)); err != nil {
+	if _, err := message.ParseQueue(string(x.Channel)); err != nil {
 		return refuse("%v", err)
 	}
 	if name := x.unused(); name != "" {

@@ -25,11 +25,12 @@ type Channel struct {
 	Rates []Rate `json:"-"` // of five minutes, the oldest first
 }
 
-// Channels returns the state of every channel. One that does not answer says so (queue.HaltedUnknown) where others do. Errors: queue.ErrUnavailable.
+// Channels returns the state of every channel, and that of the queue message.Resolve where it is in use. One that does not answer says so (queue.HaltedUnknown) where
+// others do. Errors: queue.ErrUnavailable.
 func (a *Admin) Channels(ctx context.Context) ([]Channel, error) {
-	out, errs := make([]Channel, len(message.Channels)), make([]error, len(message.Channels))
+	out, errs := make([]Channel, len(message.Queues)), make([]error, len(message.Queues))
 	var all sync.WaitGroup
-	for i, name := range message.Channels {
+	for i, name := range message.Queues {
 		all.Go(func() {
 			call, cancel := context.WithTimeout(ctx, channelTimeout)
 			defer cancel()
@@ -42,14 +43,27 @@ func (a *Admin) Channels(ctx context.Context) ([]Channel, error) {
 	}
 	for i, err := range errs {
 		if err != nil {
-			a.Log.Error("channel not read", "channel", message.Channels[i], "error", err) // which names the address of Redis
-			out[i] = Channel{Name: message.Channels[i], Currency: a.Currency, ChannelState: &queue.ChannelState{
+			a.Log.Error("channel not read", "channel", message.Queues[i], "error", err) // which names the address of Redis
+			out[i] = Channel{Name: message.Queues[i], Currency: a.Currency, ChannelState: &queue.ChannelState{
 				Depth:    queue.Depth{Halted: queue.Halt{Kind: queue.HaltedUnknown, Why: "Redis does not answer"}},
 				Breakers: map[string]queue.BreakerState{}, Workers: []queue.WorkerState{},
 			}}
 		}
 	}
+	if last := len(out) - 1; unused(out[last].ChannelState, errs[last]) {
+		out = out[:last]
+	}
 	return out, nil
+}
+
+// unused says that nobody works on a queue, and that it has had no job of late, as that of message.Resolve in a shop without it. Of one that does not answer it is
+// not known: then it is not shown either.
+func unused(s *queue.ChannelState, err error) bool {
+	jobs := s.Retry + s.Held + s.Inflight + s.Failed + s.Completed
+	for _, waiting := range s.Waiting {
+		jobs += waiting
+	}
+	return err != nil || jobs == 0 && len(s.Workers) == 0 && s.Halted.Kind == ""
 }
 
 // channelTimeout is how long a channel may take to say how it is.

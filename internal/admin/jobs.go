@@ -73,7 +73,7 @@ type ListRequest struct {
 func ParseListRequest(channel, state string, query url.Values) (ListRequest, error) {
 	q := ListRequest{State: queue.State(state)}
 	var err error
-	if q.Channel, err = message.ParseChannel(channel); err != nil {
+	if q.Channel, err = message.ParseQueue(channel); err != nil {
 		return q, refuse("%v", err)
 	}
 	if StateName(q.State) == "" {

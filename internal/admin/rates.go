@@ -101,7 +101,7 @@ func (a *Admin) Run(ctx context.Context) {
 	ticker := time.NewTicker(sampleEvery)
 	defer ticker.Stop()
 	for {
-		for _, channel := range message.Channels {
+		for _, channel := range message.Queues {
 			call, cancel := context.WithTimeout(ctx, sampleEvery)
 			state, err := a.Queues.State(call, channel)
 			cancel()

@@ -109,7 +109,7 @@ var nevers = []never{
 	},
 	{
 		packages:  []string{module + "*"},
-		except:    append([]string{module + "internal/ingest", module + "internal/app/ingest", module + "internal/preview", module + "internal/app/dev", module + "internal/cli", module + "internal/sender"}, tests...),
+		except:    append([]string{module + "internal/ingest", module + "internal/app/ingest", module + "internal/app/resolve", module + "internal/preview", module + "internal/app/dev", module + "internal/cli", module + "internal/sender"}, tests...),
 		forbidden: []string{module + "internal/sender"}, direct: true,
 		reason: "behind ingest there are events; a till's own JSON stops there",
 	},
@@ -128,12 +128,16 @@ var nevers = []never{
 		reason:    "a worker takes no webhooks",
 	},
 	{
+		packages: []string{module + "cmd/resolve"}, forbidden: append([]string{module + "internal/ingest", module + "internal/render", "github.com/alicebob"}, sdks...),
+		reason: "it asks senders, and sends nothing",
+	},
+	{
 		packages:  []string{module + "cmd/admin"},
 		forbidden: append([]string{module + "internal/worker", module + "internal/ingest", "github.com/alicebob"}, sdks...),
 		reason:    "it sends nothing",
 	},
 	{
-		packages: []string{module + "internal/gate"}, forbidden: []string{"github.com/nyaruka"},
+		packages: []string{module + "internal/gate", module + "cmd/worker"}, forbidden: []string{"github.com/nyaruka"},
 		reason: "the library's numbering plans would cost every worker memory and time",
 	},
 }

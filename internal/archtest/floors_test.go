@@ -26,7 +26,7 @@ type floor struct {
 var floors = []floor{
 	{1, []string{"message", "failure", "config/secret", "format"}},
 	{1, []string{"event", "config", "telemetry", "telemetry/tracing", "telemetry/otlp", "opsserver"}},
-	{2, []string{"address/email"}},
+	{2, []string{"address/email", "outbound"}},
 	{2, []string{"address", "job", "pricing", "store", "value"}},
 	{2, []string{"store/envstore"}},
 	{3, []string{"suppress", "inbound"}},
@@ -35,6 +35,7 @@ var floors = []floor{
 	{3, []string{"provider"}},
 	{3, []string{"provider/transport"}},
 	{3, []string{"sender", "sender/fields"}},
+	{3, []string{"sender/api"}},
 	{3, []string{"sender/shopify", "sender/woocommerce", "sender/stripe", "sender/toast", "sender/square", "sender/loyverse", "sender/clover", "sender/lightspeed"}},
 	{3, []string{"sender/catalog", "sender/sample"}},
 	{3, []string{"sender/generic", "provider/twilio", "provider/sendgrid", "provider/aws", "provider/whatsapp", "provider/sandbox"}},
@@ -47,7 +48,8 @@ var floors = []floor{
 	{6, []string{"admin/api"}},
 	{6, []string{"admin/pages"}},
 	{6, []string{"app"}},
-	{6, []string{"app/ingest", "app/worker", "app/admin"}},
+	{6, []string{"app/shop"}},
+	{6, []string{"app/ingest", "app/worker", "app/resolve", "app/admin"}},
 	{6, []string{"app/dev", "cli"}},
 }
 

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -15,10 +16,12 @@ import (
 
 	"ringup.dev/ringup/internal/app/admin"
 	"ringup.dev/ringup/internal/app/ingest"
+	"ringup.dev/ringup/internal/app/resolve"
 	"ringup.dev/ringup/internal/app/worker"
 	"ringup.dev/ringup/internal/config"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/redisstore"
+	senders "ringup.dev/ringup/internal/sender/catalog"
 )
 
 // finding is the result of one check.
@@ -41,8 +44,8 @@ func Doctor(env envconfig.Lookuper) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "doctor",
 		Short: "Check configuration, Redis, credentials, templates and clocks",
-		Long: "Read the environment as ingest, the workers of all channels and the admin program would, and check it: settings; Redis's version, persistence,\n" +
-			"eviction and users; the providers' credentials; templates; clocks. Nothing is changed and nothing is sent.\n" +
+		Long: "Read the environment as ingest, the workers of all channels, the admin program and, where RESOLVE_SENDERS or a token is set, resolve would, and check it: settings;\n" +
+			"Redis's version, persistence, eviction and users; the providers' credentials; the senders' tokens; templates; clocks. Nothing is changed and nothing is sent.\n" +
 			"With --program it reads the environment as that program alone, as in its pod, and also asks whether the program's Redis user has its rights.\n" +
 			"It succeeds when all checks pass.",
 		Args: cobra.NoArgs,
@@ -73,12 +76,12 @@ func Doctor(env envconfig.Lookuper) *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON, for programs")
-	cmd.Flags().StringVar(&program, "program", "", "check one program: "+strings.Join(programs, ", ")+" (of CHANNEL)")
+	cmd.Flags().StringVar(&program, "program", "", "check one program: "+"ingest, admin, worker (of CHANNEL), resolve")
 	return cmd
 }
 
-// programs are the values of --program. They are redisstore's, since each has a Redis user.
-var programs = []string{string(redisstore.Ingest), string(redisstore.Admin), string(redisstore.Worker)}
+// programs are the values of --program. They are redisstore's, since each has a Redis user; resolve has the workers'.
+var programs = []string{string(redisstore.Ingest), string(redisstore.Admin), string(redisstore.Worker), string(redisstore.Resolve)}
 
 func report(w io.Writer, findings []finding) {
 	for _, f := range findings {
@@ -138,7 +141,47 @@ func examine(ctx context.Context, env envconfig.Lookuper, program string) []find
 		_, err := admin.Load(ctx, env)
 		add("admin", err, "its settings are well")
 	}
+	if program == string(redisstore.Resolve) || program == "" && resolves(env) {
+		examineResolve(ctx, env, add)
+	}
+	if program != string(redisstore.Worker) { // which alone looks at one queue
+		channels = message.Queues
+	}
 	return append(out, examineRedis(ctx, env, redisstore.Program(program), channels)...)
+}
+
+// resolves says whether the environment has something of the program resolve.
+func resolves(env envconfig.Lookuper) bool {
+	return slices.ContainsFunc([]string{"RESOLVE_SENDERS", "SQUARE_ACCESS_TOKEN", "SQUARE_ACCESS_TOKEN_FILE", "STRIPE_API_KEY", "STRIPE_API_KEY_FILE"}, func(name string) bool {
+		value, _ := env.Lookup(name)
+		return value != ""
+	})
+}
+
+// examineResolve checks the program resolve, that each of the senders takes its token, and that there is a token for each sender that ingest leaves to it.
+func examineResolve(ctx context.Context, env envconfig.Lookuper, add func(string, error, string)) {
+	c, err := resolve.Load(ctx, env)
+	if err != nil {
+		add("resolve", err, "")
+		return
+	}
+	probes, err := resolve.Probe(ctx, c, probeTimeout)
+	add("resolve", err, "its settings are well")
+	var asked senders.ResolveConfig
+	if config.Read(ctx, env, &asked) != nil {
+		return
+	}
+	for _, name := range asked.Senders {
+		if !slices.ContainsFunc(probes, func(p resolve.Probed) bool { return p.Name == name }) {
+			add("asking "+name, errors.New("it has no token, and RESOLVE_SENDERS names it: its webhooks wait. Set its token, or take it out"), "")
+		}
+	}
+	for _, p := range probes {
+		add("asking "+p.Name, p.Err, "it answers, and takes the token")
+		if !slices.Contains(asked.Senders, p.Name) {
+			add("asking "+p.Name, errors.New("RESOLVE_SENDERS does not name it: ingest sends its webhooks as they are. Add it"), "")
+		}
+	}
 }
 
 // examineWorker checks the workers of a channel.
@@ -177,7 +220,7 @@ func examineRedis(ctx context.Context, env envconfig.Lookuper, program redisstor
 	for _, w := range h.Warnings {
 		out = append(out, finding{"Redis", false, w})
 	}
-	if program == "" || program == redisstore.Worker {
+	if program == "" || program == redisstore.Worker || program == redisstore.Resolve {
 		if warning := store.Blocking(ctx); warning != "" {
 			out = append(out, finding{"Redis", false, warning})
 		}

@@ -3,6 +3,8 @@ package cli_test
 import (
 	"bytes"
 	"maps"
+	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
@@ -10,6 +12,7 @@ import (
 
 	"ringup.dev/ringup/internal/cli"
 	"ringup.dev/ringup/internal/redistest"
+	"ringup.dev/ringup/test/emulator"
 )
 
 // doctor runs ringup doctor in an environment.
@@ -60,6 +63,12 @@ func TestDoctorOfOneProgram(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	square := emulator.NewSquareAPI()
+	api := httptest.NewServer(square)
+	t.Cleanup(api.Close)
+	asked := map[string]string{"SQUARE_ACCESS_TOKEN": emulator.SquareToken, "SQUARE_BASE_URL": api.URL, "RESOLVE_SENDERS": "square"}
+	refused, other, unnamed := maps.Clone(asked), maps.Clone(asked), maps.Clone(asked)
+	refused["SQUARE_ACCESS_TOKEN"], other["RESOLVE_SENDERS"], unnamed["RESOLVE_SENDERS"] = "another", "square,stripe", ""
 	shop := map[string]string{"REDIS_URL": "redis://shop:password@" + server.Addr()}
 	const key = "0123456789abcdef"
 	for name, c := range map[string]struct {
@@ -76,14 +85,23 @@ func TestDoctorOfOneProgram(t *testing.T) {
 		"worker, another's provider":    {[]string{"--program=worker"}, map[string]string{"CHANNEL": "sms", "SMS_PROVIDER": "sandbox", "EMAIL_PROVIDER": "pigeon"}, ""},
 		"admin":                         {[]string{"--program=admin"}, map[string]string{"ADMIN_TOKEN": key}, ""},
 		"admin, with a token too short": {[]string{"--program=admin"}, map[string]string{"ADMIN_TOKEN": "x"}, "ADMIN_TOKEN"},
+		"resolve":                       {[]string{"--program=resolve"}, asked, ""},
+		"resolve, without a token":      {[]string{"--program=resolve"}, map[string]string{"RESOLVE_SENDERS": "square"}, "SQUARE_ACCESS_TOKEN"},
+		"resolve, with a wrong token":   {[]string{"--program=resolve"}, refused, "the token is refused"},
+		"resolve, for another sender":   {[]string{"--program=resolve"}, other, "asking stripe"},
+		"resolve, for nobody":           {[]string{"--program=resolve"}, unnamed, "RESOLVE_SENDERS does not name it"},
 		"a Redis user without rights":   {[]string{"--program=admin"}, map[string]string{"REDIS_URL": "redis://stranger:password@" + server.Addr()}, "users.acl"},
 		"a program that there is not":   {[]string{"--program=till"}, nil, "there is no program"},
 	} {
 		env := maps.Clone(shop)
 		maps.Copy(env, c.env)
+		square.Requests()
 		out, err := doctor(t, env, c.args...)
 		if err != nil {
 			out += err.Error()
+		}
+		if name == "resolve" && !slices.Equal(square.Requests(), []string{"/v2/orders/ringup-doctor", "/v2/customers/ringup-doctor"}) {
+			t.Error("the token was not tried")
 		}
 		if (err == nil) != (c.says == "") || !strings.Contains(out, c.says) {
 			t.Errorf("%s: %v: %s", name, err, out)

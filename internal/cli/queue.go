@@ -98,7 +98,7 @@ func (c *adminClient) channels(cmd *cobra.Command) error {
 	}
 	return c.show(cmd.OutOrStdout(), answer, func(w io.Writer) {
 		_, _ = fmt.Fprintln(w, "CHANNEL\tWAITING\tOLDEST\tIN FLIGHT\tRETRYING\tSCHEDULED\tFAILED\tSENT/S\tERRORS/S\tWORKERS\tSTATE")
-		for _, name := range message.Channels {
+		for _, name := range message.Queues {
 			if channel, known := answer[name]; known {
 				printChannel(w, name, channel)
 			}

@@ -163,7 +163,7 @@ func setups(ctx context.Context, env envconfig.Lookuper) ([]setup, error) {
 		if g.Name == "square" && keys.Square.NotificationURL != "" {
 			address = keys.Square.NotificationURL // the one that is signed
 		}
-		one := setup{Sender: g.Name, Address: address, Where: g.Title + ": " + g.Where, Tick: g.Tick, Variable: g.Variable, On: g.On(&keys)}
+		one := setup{Sender: g.Name, Address: address, Where: g.Title + ": " + g.Where, Tick: g.Topics(&keys), Variable: g.Variable, On: g.On(&keys)}
 		if k := g.Other; k.Variable != "" {
 			one.Other = &other{Variable: k.Variable, Address: address}
 			if k.InPath {

@@ -18,6 +18,7 @@ import (
 
 	"ringup.dev/ringup/internal/app/admin"
 	"ringup.dev/ringup/internal/app/ingest"
+	"ringup.dev/ringup/internal/app/resolve"
 	"ringup.dev/ringup/internal/app/worker"
 	"ringup.dev/ringup/internal/config"
 	"ringup.dev/ringup/internal/provider/catalog"
@@ -87,6 +88,7 @@ func sections(t *testing.T) []*section {
 	for _, c := range catalog.Configs() {
 		visit("worker", reflect.TypeOf(c).Elem())
 	}
+	visit("resolve", reflect.TypeFor[resolve.Config]())
 	visit("admin", reflect.TypeFor[admin.Config]())
 	return out
 }

@@ -3,7 +3,8 @@ package ingest
 import (
 	"errors"
 	"fmt"
-	"time"
+
+	"ringup.dev/ringup/internal/plan"
 )
 
 // Config is what ingest does with a webhook.
@@ -24,10 +25,7 @@ type Config struct {
 	SourceRateLimit float64 `env:"SOURCE_RATE_LIMIT, default=0"`
 	// SourceRateBurst is how many webhooks a source may send at once; 0 for one second's worth.
 	SourceRateBurst int `env:"SOURCE_RATE_BURST, default=0"`
-	// WebhookCoalesce is how long the messages of an order_create or order_update from POST /webhooks/pos wait for a later event of the same order, which takes their place; 0 for not at all.
-	WebhookCoalesce time.Duration `env:"WEBHOOK_COALESCE, default=0s"`
-	// Coalesce is the same for the senders with a form of their own, as Shopify, which tell of one change in several webhooks.
-	Coalesce time.Duration `env:"COALESCE, default=20s"`
+	Coalesce        plan.Coalesce
 	// SendTestOrders sends the messages of test orders, too: webhooks whose data has "test": true. Otherwise they are answered 200 and nothing is sent.
 	SendTestOrders bool `env:"SEND_TEST_ORDERS, default=false"`
 }
@@ -45,11 +43,8 @@ func (c *Config) Validate() error {
 	if c.MaxConnections != 0 && c.MaxConnections < minShared {
 		bad("MAX_CONNECTIONS is %d: set 0, or %d or more", c.MaxConnections, minShared)
 	}
-	if longest := max(c.WebhookCoalesce, c.Coalesce); min(c.WebhookCoalesce, c.Coalesce) < 0 || longest > maxCoalesce {
-		bad("WEBHOOK_COALESCE is %s and COALESCE %s: set 0s to %s", c.WebhookCoalesce, c.Coalesce, maxCoalesce)
-	}
 	proxies, err := parseProxies(c.TrustedProxies)
-	errs = append(errs, err)
+	errs = append(errs, err, c.Coalesce.Validate())
 	if c.RequireTLS && err == nil && len(proxies) == 0 {
 		bad("REQUIRE_TLS is true, and TRUSTED_PROXIES empty: set the addresses of your ingress, whose X-Forwarded-Proto is believed")
 	}
@@ -58,9 +53,6 @@ func (c *Config) Validate() error {
 	}
 	return errors.Join(errs...)
 }
-
-// maxCoalesce is the longest that a message waits for a later one: the customer waits, too.
-const maxCoalesce = 10 * time.Minute
 
 // maxRate is the largest SOURCE_RATE_LIMIT: no limit, in effect.
 const maxRate = 1e6

@@ -19,6 +19,7 @@ import (
 
 	"ringup.dev/ringup/internal/event"
 	"ringup.dev/ringup/internal/inbound"
+	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/plan"
 	"ringup.dev/ringup/internal/queue"
 	"ringup.dev/ringup/internal/sender/generic"
@@ -248,7 +249,7 @@ func (h *handler) accept(ctx context.Context, body []byte) (*accepted, *event.Ev
 	}
 	answer := &accepted{ID: e.ID, Status: statusTest}
 	if h.sends(e) {
-		if answer, err = h.enqueue(ctx, e, happened(e, at), h.Config.WebhookCoalesce); err != nil {
+		if answer, err = h.enqueue(ctx, e, happened(e, at), h.Config.Coalesce.Webhooks); err != nil {
 			return nil, e, err
 		}
 	}
@@ -307,8 +308,8 @@ func happened(e *event.Event, at time.Time) time.Time {
 func (h *handler) enqueue(ctx context.Context, e *event.Event, at time.Time, coalesce time.Duration) (*accepted, error) {
 	ctx, cancel := context.WithTimeout(ctx, enqueueTimeout)
 	defer cancel()
-	submission := plan.Plan(e, h.Store)
-	submission.AcceptedAt, submission.HappenedAt, submission.Coalesce = time.Now(), at, coalesce
+	submission := h.plan(e, at, coalesce)
+	submission.AcceptedAt = time.Now()
 	if h.Tracer != nil {
 		submission.Trace = tracing.Inject(ctx)
 	}
@@ -335,6 +336,21 @@ func (h *handler) enqueue(ctx context.Context, e *event.Event, at time.Time, coa
 		}
 	}
 	return answer, nil
+}
+
+// plan returns the jobs of an event that happened at a time, or zero: its messages, which may wait so long; or, where a part of it has to be fetched first, one for the program
+// that does so. The recipient of that one is the sender. It is of no sale, since what was fetched says what happened, and an event without a time has none in it.
+func (h *handler) plan(e *event.Event, at time.Time, coalesce time.Duration) *queue.Submission {
+	if e.Lookup == "" {
+		submission := plan.Plan(e, h.Store)
+		submission.HappenedAt, submission.Coalesce = at, coalesce
+		return submission
+	}
+	part := *e
+	part.At = at
+	return &queue.Submission{Event: &part, Priority: h.Store.Priority(e.Type), Channels: []queue.ChannelSubmission{
+		{Channel: message.Resolve, Recipients: []message.Recipient{{Address: message.Address(e.Sender), Audience: message.Customer}}},
+	}}
 }
 
 // invalid turns a payload's faults into a refusal.

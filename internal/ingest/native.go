@@ -141,7 +141,7 @@ func (h *handler) one(ctx context.Context, e *event.Event, at time.Time) (outcom
 	if !h.sends(e) {
 		return statusTest, nil
 	}
-	answer, err := h.enqueue(ctx, e, happened(e, at), h.Config.Coalesce)
+	answer, err := h.enqueue(ctx, e, happened(e, at), h.Config.Coalesce.Native)
 	switch {
 	case err != nil:
 		return "", err

@@ -3,17 +3,17 @@ package ingest
 import (
 	"fmt"
 	"net/http"
-	"strings"
 	"testing"
 	"time"
 
 	"ringup.dev/ringup/internal/message"
+	"ringup.dev/ringup/internal/plan"
 )
 
 // TestTimeOfAnEvent: an event goes into the queue with the time that its sender gave, or none where that cannot be read, and waits by the setting of its endpoint.
 func TestTimeOfAnEvent(t *testing.T) {
 	t.Parallel()
-	url, took, _ := natives(t, Config{WebhookCoalesce: 3 * time.Second, Coalesce: 20 * time.Second})
+	url, took, _ := natives(t, Config{Coalesce: plan.Coalesce{Webhooks: 3 * time.Second, Native: 20 * time.Second}})
 	at := time.Now().Add(-time.Hour).Truncate(time.Second)
 	for i, one := range []struct {
 		written string
@@ -26,18 +26,6 @@ func TestTimeOfAnEvent(t *testing.T) {
 		}
 		if got := took.took[i]; !got.HappenedAt.Equal(one.want) || got.Coalesce != 3*time.Second || len(got.Channels) == 0 || got.Channels[0].Channel != message.SMS {
 			t.Errorf("%q: happened at %s, waits %s", one.written, got.HappenedAt, got.Coalesce)
-		}
-	}
-}
-
-// TestCoalesceIsChecked: a time to wait that cannot work is named at start.
-func TestCoalesceIsChecked(t *testing.T) {
-	t.Parallel()
-	for wait, ok := range map[time.Duration]bool{0: true, 20 * time.Second: true, maxCoalesce: true, -time.Second: false, maxCoalesce + time.Second: false} {
-		for _, c := range []Config{{MaxBodyBytes: 1 << 20, WebhookCoalesce: wait}, {MaxBodyBytes: 1 << 20, Coalesce: wait}} {
-			if err := c.Validate(); (err == nil) != ok || err != nil && !strings.Contains(err.Error(), "COALESCE") {
-				t.Errorf("%s: %v", wait, err)
-			}
 		}
 	}
 }

@@ -91,7 +91,7 @@ func ParseID(id string) (webhookID string, channel message.Channel, index int, e
 	if !ok || webhookID == "" {
 		return "", "", 0, bad
 	}
-	if channel, err = message.ParseChannel(name); err != nil {
+	if channel, err = message.ParseQueue(name); err != nil {
 		return "", "", 0, bad
 	}
 	if index, err = strconv.Atoi(number); err != nil || index < 1 {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 )
 
 // Channel is a way to reach a person. Its text is part of Redis keys, of the configuration and of metric labels.
@@ -21,6 +22,13 @@ const (
 // Channels lists every channel, in the order answers and pages show them.
 var Channels = []Channel{SMS, Email, WhatsApp}
 
+// Resolve is the queue of events of which a part has to be fetched from their sender first. It has the type of a channel because it is worked on like one; no
+// message goes out on it.
+const Resolve Channel = "resolve"
+
+// Queues lists every queue: one per channel, and Resolve. A record in Redis has a queue's place in this list.
+var Queues = append(slices.Clip(Channels), Resolve)
+
 // ParseChannel returns the channel of that name.
 func ParseChannel(name string) (Channel, error) {
 	for _, c := range Channels {
@@ -29,6 +37,14 @@ func ParseChannel(name string) (Channel, error) {
 		}
 	}
 	return "", fmt.Errorf("channel %q is not one of sms, email, whatsapp", name)
+}
+
+// ParseQueue returns the queue of that name: a channel's, or Resolve.
+func ParseQueue(name string) (Channel, error) {
+	if name == string(Resolve) {
+		return Resolve, nil
+	}
+	return ParseChannel(name)
 }
 
 // Audience says for whom a text is written: the shop's customer, or its staff.

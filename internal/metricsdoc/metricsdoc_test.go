@@ -105,7 +105,7 @@ func all(t *testing.T) map[string]*metric {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var in, out, forAdmin recorder
+	var in, out, asks, forAdmin recorder
 	store.Instrument(&in)
 	producer := store.Producer(&in)
 	store.Sweeper(&in)
@@ -123,11 +123,15 @@ func all(t *testing.T) map[string]*metric {
 	ingest.NewCallbacks(ingest.CallbackOptions{Registerer: &in, Log: slog.New(slog.DiscardHandler)})
 	store.Instrument(&out)
 	worker.NewMetrics(&out, message.SMS)
+	store.Instrument(&asks)
+	store.Producer(&asks)
+	worker.NewResolve(worker.ResolveOptions{Metrics: worker.NewMetrics(&asks, message.Resolve), Registerer: &asks})
 	store.Instrument(&forAdmin)
 	admin.New(admin.Options{Registerer: &forAdmin})
 	metrics := map[string]*metric{}
 	describe(t, "ingest", &in, metrics)
 	describe(t, "worker", &out, metrics)
+	describe(t, "resolve", &asks, metrics)
 	describe(t, "admin", &forAdmin, metrics)
 	return metrics
 }

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"ringup.dev/ringup/internal/job"
+	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/queue"
 )
 
@@ -45,10 +46,12 @@ type claimAnswer struct {
 
 func (c *Consumer) claimArgs(r *queue.ClaimRequest) *claimArgs {
 	config := &c.store.config
+	// To ask a sender once more does no harm.
+	failUncertain := config.OnUncertain == FailUncertain && c.channel != message.Resolve
 	return &claimArgs{
 		jobKeys: c.keys.jobs(), Suppressed: c.keys.Suppressed, Base: c.keys.Base,
 		Max: min(r.Max, maxBatch), Bytes: r.Bytes, Reap: r.Reap, Lease: c.config.Lease, Aging: c.config.PriorityAging, Rate: c.config.RateLimit, Burst: c.config.burst(),
-		MaxCrashes: config.MaxCrashes, FailUncertain: config.OnUncertain == FailUncertain, KeepFailed: config.KeepFailed, StatusTTL: config.StatusTTL,
+		MaxCrashes: config.MaxCrashes, FailUncertain: failUncertain, KeepFailed: config.KeepFailed, StatusTTL: config.StatusTTL,
 		Providers: c.providers,
 	}
 }

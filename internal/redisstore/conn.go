@@ -85,12 +85,13 @@ func Open(config Config, log *slog.Logger) (*Store, error) {
 	s := &Store{config: config, client: redis.NewUniversalClient(options), log: log, keys: map[message.Channel]Keys{}, scripts: compile(), looked: map[message.Channel]*atomic.Int64{},
 		privacy: privacy{turn: make(chan struct{}, 1)}}
 	s.client.AddHook(&l)
-	for _, channel := range message.Channels {
+	for _, channel := range message.Queues {
 		s.keys[channel], s.looked[channel] = NewKeys(config.Prefix, channel), &atomic.Int64{}
 		s.slots = append(s.slots, []message.Channel{channel})
 	}
 	if _, cluster := s.client.(*redis.ClusterClient); !cluster {
-		s.slots = [][]message.Channel{message.Channels}
+		// An event in the queue of Resolve and its messages have one id: their records are apart, as they are in a cluster.
+		s.slots = [][]message.Channel{message.Channels, {message.Resolve}}
 	}
 	return s, nil
 }

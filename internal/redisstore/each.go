@@ -12,7 +12,7 @@ import (
 // each does something with every channel, side by side, so that one whose shard is down or slow keeps no other waiting.
 func each(do func(message.Channel)) {
 	var all sync.WaitGroup
-	for _, channel := range message.Channels {
+	for _, channel := range message.Queues {
 		all.Go(func() { do(channel) })
 	}
 	all.Wait()
@@ -34,7 +34,7 @@ func fromEach[A any](one func(message.Channel) (A, error)) ([]A, error) {
 		}
 	})
 	var out []A
-	for _, channel := range message.Channels {
+	for _, channel := range message.Queues {
 		if answer, is := answers[channel]; is {
 			out = append(out, answer)
 		}
@@ -46,7 +46,7 @@ func fromEach[A any](one func(message.Channel) (A, error)) ([]A, error) {
 func partial(errs map[message.Channel]error) error {
 	var missing []message.Channel
 	var all []error
-	for _, channel := range message.Channels {
+	for _, channel := range message.Queues {
 		if err := errs[channel]; err != nil {
 			missing = append(missing, channel)
 			if !slices.ContainsFunc(all, func(known error) bool { return known.Error() == err.Error() }) {
@@ -57,7 +57,7 @@ func partial(errs map[message.Channel]error) error {
 	switch len(missing) {
 	case 0:
 		return nil
-	case len(message.Channels):
+	case len(message.Queues):
 		return errors.Join(all...)
 	}
 	return &queue.PartialError{Channels: missing, Err: errors.Join(all...)}

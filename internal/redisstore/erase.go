@@ -70,7 +70,7 @@ type forgetStep struct {
 // retry to their lists, so retry is walked on either side of them; and jobs in flight are named before and after.
 var forgetSteps = func() []forgetStep {
 	var steps []forgetStep
-	for _, c := range message.Channels {
+	for _, c := range message.Queues {
 		steps = append(steps, forgetStep{channel: c, state: queue.InFlight}, forgetStep{channel: c, state: queue.Retrying})
 		for p := 1; p <= 4; p++ {
 			steps = append(steps, forgetStep{channel: c, state: queue.Waiting, list: p})

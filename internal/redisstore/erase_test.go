@@ -219,7 +219,8 @@ func testForget(t *testing.T, c Config) {
 		}
 	}
 	// All others have lost nothing.
-	for channel, k := range a.store.keys {
+	for _, channel := range message.Channels {
+		k := a.store.keys[channel]
 		state, err := a.store.State(t.Context(), channel)
 		a.must(err)
 		waiting := state.Waiting[0] + state.Waiting[1] + state.Waiting[2] + state.Waiting[3]

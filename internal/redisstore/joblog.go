@@ -63,7 +63,7 @@ func (s *Store) evictions(reg prometheus.Registerer) evictions {
 	} else if err != nil {
 		panic(err) // as MustRegister does
 	}
-	for _, channel := range message.Channels {
+	for _, channel := range message.Queues {
 		total.WithLabelValues(string(channel)) // 0 from the start
 	}
 	return evictions{log: s.log, total: total}

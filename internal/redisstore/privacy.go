@@ -155,7 +155,7 @@ func (s *Store) privacyKey(channel message.Channel) string { return s.keys[chann
 // may start meanwhile. It returns the channel that it is of.
 func (s *Store) knownKeys(ctx context.Context) (privacyKeys, message.Channel, error) {
 	first := message.Channels[0]
-	if len(s.slots) == 1 {
+	if len(s.slots[0]) > 1 {
 		known, err := s.keysOf(ctx, first)
 		return known, first, err
 	}
@@ -183,7 +183,7 @@ func (s *Store) keysOf(ctx context.Context, channel message.Channel) (privacyKey
 
 // copyKeys notes the keys beside the other channels of a cluster. One that does not answer is passed over until the next time.
 func (s *Store) copyKeys(ctx context.Context, keys privacyKeys) {
-	if len(s.slots) == 1 {
+	if len(s.slots[0]) > 1 {
 		return
 	}
 	for _, channel := range message.Channels[1:] {

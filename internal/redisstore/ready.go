@@ -15,14 +15,15 @@ import (
 	"ringup.dev/ringup/internal/queue"
 )
 
-// Program is one of the programs that use the queue, each as a Redis user of its own.
+// Program is one of the programs that use the queue, each as a Redis user of its own; Resolve as that of Worker.
 type Program string
 
 // The programs.
 const (
-	Ingest Program = "ingest"
-	Worker Program = "worker"
-	Admin  Program = "admin"
+	Ingest  Program = "ingest"
+	Worker  Program = "worker"
+	Resolve Program = "resolve"
+	Admin   Program = "admin"
 )
 
 // of returns the scripts that a program runs.
@@ -32,6 +33,8 @@ func (s *scripts) of(p Program) []script {
 		return []script{s.enqueue, s.claim, s.clock, s.restore, s.take, s.report, s.retain, s.rekey, s.aside, s.noted}
 	case Worker:
 		return []script{s.claim, s.settle, s.renew, s.heartbeat, s.recipients, s.restore, s.enqueue, s.suppress}
+	case Resolve:
+		return []script{s.claim, s.settle, s.renew, s.heartbeat, s.recipients, s.restore, s.enqueue}
 	}
 	return []script{s.operate, s.purge, s.forget, s.rekey, s.bodies, s.suppress}
 }

@@ -21,7 +21,7 @@ func readyAs(t *testing.T, server *redistest.Server, p Program, user, prefix str
 	config := url(server.Addr())
 	config.URL = secret.String("redis://" + user + ":change-me-" + user + "@" + server.Addr())
 	store := open(t, config, func(c *Config) { c.Prefix = prefix })
-	return store.Ready(p, message.Channels...)(t.Context())
+	return store.Ready(p, message.Queues...)(t.Context())
 }
 
 // TestReadyAsTheDocumentedUsers: with the rights of docs/operations/users.acl each program is ready, as itself, and with the keys of another
@@ -41,6 +41,20 @@ func TestReadyAsTheDocumentedUsers(t *testing.T) {
 		}
 		if err := readyAs(t, server, p, string(p), "ringup"); err == nil || !strings.Contains(err.Error(), "WRONGPASS") {
 			t.Errorf("%s, with a wrong password: %v", p, err)
+		}
+	}
+	for user, p := range map[string]Program{"worker": Resolve, "ingest": Ingest} {
+		if err := server.Client().Do(t.Context(), "ACL", "SETUSER", user, "resetpass", ">change-me-"+user).Err(); err != nil {
+			t.Fatal(err)
+		}
+		if err := readyAs(t, server, p, user, "ringup"); err != nil {
+			t.Errorf("%s as %s: %v", p, user, err)
+		}
+		if err := server.Client().Do(t.Context(), "ACL", "SETUSER", user, "resetkeys", "~{ringup:sms}:*", "~{ringup:email}:*", "~{ringup:whatsapp}:*").Err(); err != nil {
+			t.Fatal(err)
+		}
+		if err := readyAs(t, server, p, user, "ringup"); err == nil || !strings.Contains(err.Error(), "users.acl") {
+			t.Errorf("%s without the keys of resolve: %v", p, err)
 		}
 	}
 	if err := readyAs(t, server, Ingest, "keda", "ringup"); err == nil || !strings.Contains(err.Error(), "users.acl") {

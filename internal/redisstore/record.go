@@ -107,7 +107,7 @@ func encodeRecord(s *queue.Submission, parts []*queue.ChannelSubmission) []byte 
 		addresses = append(addresses, address)
 	}
 	for _, part := range parts {
-		channel := byte(slices.Index(message.Channels, part.Channel))
+		channel := byte(slices.Index(message.Queues, part.Channel))
 		for _, r := range part.Recipients {
 			tag := channel
 			if r.Audience == message.Staff {
@@ -182,10 +182,10 @@ func (p recordPart) decode(webhookID string) (jobs []queue.Accepted, skipped []q
 	for len(rest) >= 2 {
 		tag := rest[0]
 		var address string
-		if int(tag&entryChannel) >= len(message.Channels) || tag&^entryKnown != 0 {
+		if int(tag&entryChannel) >= len(message.Queues) || tag&^entryKnown != 0 {
 			break // of a newer version
 		}
-		channel := message.Channels[tag&entryChannel]
+		channel := message.Queues[tag&entryChannel]
 		if tag&entryAgain == 0 {
 			var ok bool
 			if address, rest, ok = cutShort(rest[1:]); !ok {

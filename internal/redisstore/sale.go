@@ -59,7 +59,9 @@ func newSaleMetrics(reg prometheus.Registerer) saleMetrics {
 func (p *Producer) takeStale(slot int, members []*pending, answer *enqueueAnswer) {
 	channels := p.store.slots[slot]
 	for i, n := range answer.Superseded {
-		p.sales.superseded.WithLabelValues(string(channels[i])).Add(float64(n))
+		if n > 0 {
+			p.sales.superseded.WithLabelValues(string(channels[i])).Add(float64(n))
+		}
 	}
 	for row := answer.Stale; len(row) >= 4; row = row[4:] {
 		webhook, _ := row[0].(int64)

@@ -52,13 +52,13 @@ func (s *Store) Sweeper(reg prometheus.Registerer) *Sweeper {
 	counter := func(name, help string) *prometheus.CounterVec {
 		v := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, []string{"channel"})
 		reg.MustRegister(v)
-		for _, c := range message.Channels {
+		for _, c := range message.Queues {
 			v.WithLabelValues(string(c)) // 0 from the start
 		}
 		return v
 	}
 	seen := map[message.Channel]*uptime{}
-	for _, c := range message.Channels {
+	for _, c := range message.Queues {
 		seen[c] = &uptime{}
 	}
 	return &Sweeper{

@@ -2,6 +2,7 @@
 package sender
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"net/http"
@@ -21,6 +22,22 @@ type Sender interface {
 	// Decode returns what a delivery that was verified says. A value of a kind that is not the sender's is taken as missing. Errors:
 	// *MalformedError, for a body that is not of the sender's form.
 	Decode(*Delivery) (*Reading, error)
+}
+
+// Resolver asks a sender for what its webhooks leave out. It is safe for concurrent use.
+type Resolver interface {
+	// Resolve completes an event that has a Lookup, by asking the sender. The events that come of it have none; there is none where what was fetched says nothing to a
+	// customer. The same event may be resolved again, and the events have the same ids as long as the sender answers the same. Errors: *failure.Error, never
+	// ambiguous; permanent ones are of an event that can never be completed.
+	Resolve(context.Context, *event.Event) ([]*event.Event, error)
+	// Probe returns nil where the sender is up, and takes the token with all permissions that Resolve needs. It reads nothing of a customer. Errors: *failure.Error.
+	Probe(context.Context) error
+}
+
+// ResolverOptions are how all senders are asked.
+type ResolverOptions struct {
+	AllowHTTP   bool // http:// at other hosts than this machine: for emulators
+	Concurrency int  // how many requests are made at a time
 }
 
 // Delivery is a webhook as it was delivered.

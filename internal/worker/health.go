@@ -3,6 +3,7 @@ package worker
 import (
 	"log/slog"
 	"sync/atomic"
+	"time"
 
 	"ringup.dev/ringup/internal/queue"
 )
@@ -11,24 +12,36 @@ import (
 // the loop updates it, and handlers ask.
 type Breakers struct {
 	providers []string
-	open      []atomic.Bool // by the provider's index
+	open      []atomic.Bool  // by the provider's index
+	rests     []atomic.Int64 // likewise: until when it is not to be used, as Unix ms; 0 where it may be
 	metrics   *Metrics
 	log       *slog.Logger
 }
 
 // NewBreakers returns the view of the providers' breakers, all of them closed. The order of the providers is that of queue.Claimed.Provider.
 func NewBreakers(providers []string, m *Metrics, log *slog.Logger) *Breakers {
-	return &Breakers{providers: providers, open: make([]atomic.Bool, len(providers)), metrics: m, log: log}
+	return &Breakers{providers: providers, open: make([]atomic.Bool, len(providers)), rests: make([]atomic.Int64, len(providers)), metrics: m, log: log}
 }
 
 // Open says whether a provider's breaker was open when last heard of.
 func (b *Breakers) Open(provider int) bool { return b.open[provider].Load() }
+
+// Rest returns for how long a provider is not to be used, by what was last heard of it: its breaker is open, or it has asked to wait. Where it is 0 and the breaker is open all the
+// same, what is asked next is its probe.
+func (b *Breakers) Rest(provider int, now time.Time) time.Duration {
+	return max(0, time.UnixMilli(b.rests[provider].Load()).Sub(now))
+}
 
 // update takes the states that came back with a settlement; a provider that is not named has a closed breaker.
 func (b *Breakers) update(states map[string]queue.BreakerState) {
 	for i, name := range b.providers {
 		state := states[name]
 		b.set(i, state.State == queue.BreakerOpen, state.Reason)
+		var until int64
+		if state.State == queue.BreakerOpen || state.State == queue.BreakerThrottled {
+			until = state.Until.UnixMilli()
+		}
+		b.rests[i].Store(until)
 	}
 }
 
@@ -36,6 +49,7 @@ func (b *Breakers) update(states map[string]queue.BreakerState) {
 func (b *Breakers) claimed(c *queue.Claim) {
 	if c.Provider >= 0 && len(c.Jobs) > 0 && !c.Jobs[0].Probe {
 		b.set(c.Provider, false, "")
+		b.rests[c.Provider].Store(0)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"ringup.dev/ringup/internal/failure"
 	"ringup.dev/ringup/internal/job"
+	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/provider"
 	"ringup.dev/ringup/internal/queue"
 	"ringup.dev/ringup/internal/telemetry/tracing"
@@ -33,7 +34,11 @@ func (w *Worker) traceClaim(ctx context.Context, began time.Time, claim *queue.C
 
 // traceJob begins the span of a job, in the trace of its webhook.
 func traceJob(ctx context.Context, tracer trace.Tracer, j *job.Job) (context.Context, trace.Span) {
-	return tracer.Start(tracing.Extract(ctx, j.Trace), "send "+string(j.Channel), trace.WithSpanKind(trace.SpanKindConsumer), trace.WithAttributes(
+	name := "send " + string(j.Channel)
+	if j.Channel == message.Resolve {
+		name = string(j.Channel)
+	}
+	return tracer.Start(tracing.Extract(ctx, j.Trace), name, trace.WithSpanKind(trace.SpanKindConsumer), trace.WithAttributes(
 		attribute.String("ringup.job", j.ID()), attribute.String("ringup.webhook", j.WebhookID), attribute.Int("ringup.attempt", j.Attempts+1)))
 }
 

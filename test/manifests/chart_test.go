@@ -265,6 +265,7 @@ func TestTheSchemaKnowsTheVariables(t *testing.T) {
 	var schema struct {
 		Properties struct {
 			Config   config
+			Resolve  struct{ Properties struct{ Config config } }
 			Channels struct {
 				Properties map[message.Channel]struct{ Properties struct{ Config config } }
 			}
@@ -277,11 +278,12 @@ func TestTheSchemaKnowsTheVariables(t *testing.T) {
 		// Secrets.
 		"REDIS_URL", "REDIS_PASSWORD", "REDIS_USERNAME", "REDIS_SENTINEL_PASSWORD", "WEBHOOK_SECRET", "WEBHOOK_AUTH_TOKEN", "ADMIN_TOKEN", "ADMIN_VIEW_TOKEN",
 		"TWILIO_AUTH_TOKEN", "SENDGRID_API_KEY", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "WHATSAPP_ACCESS_TOKEN", "WHATSAPP_APP_SECRET", "WHATSAPP_VERIFY_TOKEN", "OTEL_EXPORTER_OTLP_HEADERS",
-		"UNSUBSCRIBE_SECRET", "PRIVACY_KEY", "SHOPIFY_WEBHOOK_SECRET", "WOOCOMMERCE_WEBHOOK_SECRET", "STRIPE_WEBHOOK_SECRET", "TOAST_WEBHOOK_SECRET", "SQUARE_SIGNATURE_KEY",
+		"UNSUBSCRIBE_SECRET", "PRIVACY_KEY", "SHOPIFY_WEBHOOK_SECRET", "WOOCOMMERCE_WEBHOOK_SECRET", "STRIPE_WEBHOOK_SECRET", "TOAST_WEBHOOK_SECRET", "SQUARE_SIGNATURE_KEY", "SQUARE_ACCESS_TOKEN", "STRIPE_API_KEY",
 		"LOYVERSE_CLIENT_SECRET", "LOYVERSE_PATH_KEY", "CLOVER_AUTH_CODE", "CLOVER_SIGNING_SECRET", "LIGHTSPEED_CLIENT_SECRET", "LIGHTSPEED_PATH_KEY",
+		"LOYVERSE_ACCESS_TOKEN", "CLOVER_ACCESS_TOKEN", "LIGHTSPEED_ACCESS_TOKEN",
 		// Variables with a value of their own.
 		"REDIS_HOST", "REDIS_PORT", "REDIS_ADDRS", "REDIS_SENTINEL_MASTER", "REDIS_TLS", "KEDA_KEYS", "CHANNEL", "CHANNELS", "SMS_PROVIDER", "EMAIL_PROVIDER",
-		"WHATSAPP_PROVIDER", "PORT", "OPS_PORT", "ADMIN_PORT", "SEND_TIMEOUT", "LEASE", "SHUTDOWN_DELAY", "SHUTDOWN_TIMEOUT", "RATE_LIMIT", "GOMEMLIMIT",
+		"WHATSAPP_PROVIDER", "PORT", "OPS_PORT", "ADMIN_PORT", "SEND_TIMEOUT", "LEASE", "SHUTDOWN_DELAY", "SHUTDOWN_TIMEOUT", "RATE_LIMIT", "GOMEMLIMIT", "RESOLVE_SENDERS",
 	}
 	var want []string
 	for name := range variables(t) {
@@ -292,6 +294,9 @@ func TestTheSchemaKnowsTheVariables(t *testing.T) {
 	slices.Sort(want)
 	if diff := cmp.Diff(want, slices.Sorted(maps.Keys(schema.Properties.Config.Properties))); diff != "" {
 		t.Errorf("values.schema.json, config (-code +schema):\n%s", diff)
+	}
+	if diff := cmp.Diff(want, slices.Sorted(maps.Keys(schema.Properties.Resolve.Properties.Config.Properties))); diff != "" {
+		t.Errorf("values.schema.json, resolve.config (-code +schema):\n%s", diff)
 	}
 	for _, channel := range message.Channels {
 		if diff := cmp.Diff(want, slices.Sorted(maps.Keys(schema.Properties.Channels.Properties[channel].Properties.Config.Properties))); diff != "" {

@@ -13,6 +13,8 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	podsecurity "k8s.io/pod-security-admission/api"
 	"k8s.io/pod-security-admission/policy"
+
+	"ringup.dev/ringup/internal/message"
 )
 
 // doctors returns installations with the Job that checks settings.
@@ -25,6 +27,7 @@ func doctors(t *testing.T) map[string][]object {
 	return map[string][]object{
 		"overlay dev": build(t, over("dev")), "overlay prod": build(t, over("prod")),
 		"chart": charted(t, prodValues(t)+on), "chart, one channel and no admin": charted(t, "redis: {host: r}\nadmin: {enabled: false}\nchannels: {sms: {providers: [twilio], rateLimit: 5, config: {CONCURRENCY: '9'}}, email: {enabled: false}, whatsapp: {enabled: false}}\n"+on),
+		"chart, resolve": charted(t, resolveValues+on), "chart, resolve, keys as files": charted(t, resolveValues+on+"secretFiles: {resolve: [SQUARE_ACCESS_TOKEN]}\n"),
 		"chart, keys as files": charted(t, prodValues(t)+on+"secretFiles: {ingest: [WEBHOOK_AUTH_TOKEN], workers: [SENDGRID_API_KEY], admin: [ADMIN_TOKEN]}\n"),
 	}
 }
@@ -46,7 +49,10 @@ func TestDoctorHasTheProgramsVariables(t *testing.T) {
 				t.Errorf("%s: %s is not checked", where, name)
 				continue
 			}
-			program, _, _ := strings.Cut(component, "-")
+			program, queue, _ := strings.Cut(component, "-")
+			if queue == string(message.Resolve) {
+				program = queue
+			}
 			if want := []string{"doctor", "--program", program}; !slices.Equal(checked[i].Args, want) {
 				t.Errorf("%s, %s: %v, want %v", where, name, checked[i].Args, want)
 			}

@@ -108,7 +108,7 @@ func TestReferences(t *testing.T) {
 			have["Secret/"+e.Spec.Target.Name] = true
 		}
 		// Without a vault's operator and outside dev, the user creates these: docs/operations/install.md.
-		for _, byHand := range []string{"ringup-redis", "ringup-redis-keda", "ringup-redis-acl", "ringup-ingest", "ringup-providers", "ringup-admin"} {
+		for _, byHand := range []string{"ringup-redis", "ringup-redis-keda", "ringup-redis-acl", "ringup-ingest", "ringup-providers", "ringup-resolve", "ringup-admin"} {
 			have["Secret/"+byHand] = true
 		}
 		need := func(from, to string) {
@@ -300,7 +300,8 @@ var vault = map[string]map[string]string{
 		"TWILIO_ACCOUNT_SID": "AC" + strings.Repeat("0", 32), "TWILIO_AUTH_TOKEN": key, "SENDGRID_API_KEY": "x", "AWS_ACCESS_KEY_ID": "x",
 		"AWS_SECRET_ACCESS_KEY": "x", "WHATSAPP_ACCESS_TOKEN": "x", "REDIS_USERNAME": "worker", "REDIS_PASSWORD": "x",
 	},
-	"ringup-admin": {"ADMIN_TOKEN": key, "REDIS_USERNAME": "admin", "REDIS_PASSWORD": "x"},
+	"ringup-resolve": {"SQUARE_ACCESS_TOKEN": "x", "STRIPE_API_KEY": "x", "REDIS_USERNAME": "worker", "REDIS_PASSWORD": "x"},
+	"ringup-admin":   {"ADMIN_TOKEN": key, "REDIS_USERNAME": "admin", "REDIS_PASSWORD": "x"},
 }
 
 // environment returns the variables that a container would have.

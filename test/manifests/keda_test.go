@@ -22,6 +22,7 @@ import (
 
 	"ringup.dev/ringup/internal/app/admin"
 	"ringup.dev/ringup/internal/app/ingest"
+	"ringup.dev/ringup/internal/app/resolve"
 	"ringup.dev/ringup/internal/app/worker"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/redisstore"
@@ -115,10 +116,10 @@ func TestPrefix(t *testing.T) {
 	modes := map[string]struct{ values, component string }{
 		"standalone": {"host: r", ""}, "sentinel": {"mode: sentinel, addrs: 'a:26379', sentinelMaster: m", "keda-sentinel"}, "cluster": {"mode: cluster, addrs: 'a:7000'", "keda-cluster"},
 	}
-	const sandboxes = "channels: {sms: {providers: [sandbox]}, email: {providers: [sandbox]}, whatsapp: {providers: [sandbox]}}\n"
+	const sandboxes = "channels: {sms: {providers: [sandbox]}, email: {providers: [sandbox]}, whatsapp: {providers: [sandbox]}}\nresolve: {enabled: true, senders: [square]}\n"
 	for _, prefix := range []string{"", "ringup", "shop", "ringup:staging", "a.b-c_d", "kræn"} {
 		for mode, m := range modes {
-			components := []string{"keda", "sandbox"}
+			components := []string{"keda", "sandbox", "resolve"}
 			if m.component != "" {
 				components = append(components, m.component)
 			}
@@ -148,14 +149,11 @@ func checkPrefix(t *testing.T, objects []object, prefix string) {
 	for _, s := range of[*kedav1alpha1.ScaledObject](objects) {
 		_, channel, _ := strings.Cut(s.Name, "worker-")
 		env := environment(t, objects, named[*appsv1.Deployment](t, objects, s.Spec.ScaleTargetRef.Name).Spec.Template.Spec.Containers[0])
-		config, err := worker.Load(t.Context(), envconfig.MapLookuper(env))
-		if err != nil {
-			t.Fatalf("the worker does not start: %v", err)
+		used := redis(t, channel, env)
+		if want := cmp.Or(prefix, "ringup"); used.Prefix != want {
+			t.Errorf("%s has the prefix %q, want %q", s.Name, used.Prefix, want)
 		}
-		if want := cmp.Or(prefix, "ringup"); config.Redis.Prefix != want {
-			t.Errorf("%s has the prefix %q, want %q", s.Name, config.Redis.Prefix, want)
-		}
-		keys := redisstore.NewKeys(config.Redis.Prefix, message.Channel(channel))
+		keys := redisstore.NewKeys(used.Prefix, message.Channel(channel))
 		for i, want := range append(keys.Queue[:], keys.Inflight, keys.Retry, keys.Halted) {
 			looked++
 			if got := s.Spec.Triggers[i].Metadata["listName"]; got != want {
@@ -163,9 +161,27 @@ func checkPrefix(t *testing.T, objects []object, prefix string) {
 			}
 		}
 	}
-	if looked != 21 {
+	if want := 7 * len(of[*kedav1alpha1.ScaledObject](objects)); looked != want || looked < 21 {
 		t.Errorf("%d keys", looked)
 	}
+}
+
+// redis returns what the workers of a queue read of Redis.
+func redis(t *testing.T, queue string, env map[string]string) redisstore.Config {
+	t.Helper()
+	if queue == string(message.Resolve) {
+		env["SQUARE_ACCESS_TOKEN"] = "x"
+		config, err := resolve.Load(t.Context(), envconfig.MapLookuper(env))
+		if err != nil {
+			t.Fatalf("resolve does not start: %v", err)
+		}
+		return config.Redis
+	}
+	config, err := worker.Load(t.Context(), envconfig.MapLookuper(env))
+	if err != nil {
+		t.Fatalf("the worker does not start: %v", err)
+	}
+	return config.Redis
 }
 
 // TestPrefixThatKEDADoesNotSee: where an overlay of an overlay sets the prefix without the replacements, no program starts, and each says what to list.

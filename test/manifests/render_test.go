@@ -153,7 +153,7 @@ func named[T runtime.Object](t *testing.T, objects []object, name string) T {
 var overlays = []string{"overlays/dev", "overlays/staging", "overlays/prod"}
 
 // components returns the components of k8s/components, and for each those that it depends on.
-var needs = map[string][]string{"keda-sentinel": {"keda"}, "keda-cluster": {"keda"}, "redis-tls": {"keda"}, "ses-callbacks": {"network-policy"}, "traefik-limits": {"gateway"}}
+var needs = map[string][]string{"keda-sentinel": {"keda"}, "keda-cluster": {"keda"}, "redis-tls": {"keda"}, "resolve": {"keda"}, "ses-callbacks": {"network-policy"}, "traefik-limits": {"gateway"}}
 
 func components(t *testing.T) []string {
 	t.Helper()

@@ -14,6 +14,7 @@ import (
 
 	"ringup.dev/ringup/internal/app/admin"
 	"ringup.dev/ringup/internal/app/ingest"
+	"ringup.dev/ringup/internal/app/resolve"
 	"ringup.dev/ringup/internal/app/worker"
 	"ringup.dev/ringup/internal/config"
 	"ringup.dev/ringup/internal/message"
@@ -55,6 +56,8 @@ func reads(t *testing.T, component string, env map[string]string) map[string]boo
 		}
 	case component == "admin":
 		read(reflect.TypeFor[admin.Config](), out)
+	case channel == string(message.Resolve):
+		read(reflect.TypeFor[resolve.Config](), out)
 	case isWorker:
 		read(reflect.TypeFor[worker.Config](), out)
 		if channel != "email" { // only e-mails have links to unsubscribe

@@ -32,6 +32,11 @@ helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version }}
 {{- if gt (int $c.minReplicas) (int $c.maxReplicas) }}{{ fail (printf "channels.%s.minReplicas is above its maxReplicas" $channel) }}{{ end }}
 {{- end }}
 {{- end }}
+{{- with .Values.resolve }}
+{{- if and .enabled (not .senders) }}{{ fail "resolve.senders is empty: set one or more of square, stripe, or resolve.enabled=false" }}{{ end }}
+{{- if hasKey .config "RINGUP_PREFIX" }}{{ fail "resolve.config has RINGUP_PREFIX: set it in config, for all programs and KEDA" }}{{ end }}
+{{- if gt (int .minReplicas) (int .maxReplicas) }}{{ fail "resolve.minReplicas is above its maxReplicas" }}{{ end }}
+{{- end }}
 {{- if not $some }}{{ fail "no channel is enabled: set channels.sms.enabled=true, or another" }}{{ end }}
 {{- if and .Values.gateway.enabled .Values.ingress.enabled }}{{ fail "gateway.enabled and ingress.enabled are both true: choose one way in" }}{{ end }}
 {{- end }}
@@ -59,6 +64,7 @@ helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version }}
 {{- $_ := set $env (printf "%s_PROVIDER" (upper $channel)) (join "," $c.providers) }}
 {{- end }}
 {{- end }}
+{{- if .Values.resolve.enabled }}{{ $_ := set $env "RESOLVE_SENDERS" (join "," .Values.resolve.senders) }}{{ end }}
 {{- if lt (len $enabled) 3 }}{{ $_ := set $env "CHANNELS" (join "," $enabled) }}{{ end }}
 {{- if and (include "ringup.wayIn" .) (get .Values.config "TRUSTED_PROXIES") (not (hasKey .Values.config "REQUIRE_TLS")) }}{{ $_ := set $env "REQUIRE_TLS" "true" }}{{ end }}
 {{- toYaml (merge $env .Values.config) }}
@@ -174,6 +180,22 @@ volumes:
 {{- toJson $all }}
 {{- end }}
 
+{{/* What resolve takes from its own: the tokens of the senders that it asks. */}}
+{{- define "ringup.resolveSecrets" -}}
+{{- $all := list "REDIS_USERNAME" "REDIS_PASSWORD" "OTEL_EXPORTER_OTLP_HEADERS" }}
+{{- $of := dict "square" "SQUARE_ACCESS_TOKEN" "stripe" "STRIPE_API_KEY" }}
+{{- range .Values.resolve.senders }}{{ $all = append $all (get $of .) }}{{ end }}
+{{- toJson $all }}
+{{- end }}
+
+{{/* The workers that there are, by queue: those of the channels, and resolve. */}}
+{{- define "ringup.workers" -}}
+{{- $all := dict }}
+{{- range $name, $c := .Values.channels }}{{ if $c.enabled }}{{ $_ := set $all $name $c }}{{ end }}{{ end }}
+{{- if .Values.resolve.enabled }}{{ $_ := set $all "resolve" .Values.resolve }}{{ end }}
+{{- toJson $all }}
+{{- end }}
+
 {{/* The ports of Redis: those of redis.addrs, and behind sentinels redis.port too. */}}
 {{- define "ringup.redisPorts" -}}
 {{- $ports := list }}
@@ -189,9 +211,10 @@ volumes:
 {{- list "REDIS_USERNAME" "REDIS_PASSWORD" "ADMIN_TOKEN" "ADMIN_VIEW_TOKEN" | toJson }}
 {{- end }}
 
-{{/* The variables that only the workers of a channel have: channel, and c, its values. */}}
+{{/* The variables that only the workers of a channel, or resolve, have: channel, and c, its values. */}}
 {{- define "ringup.workerConfig" -}}
-{{- $own := merge (dict "CHANNEL" .channel) .c.config }}
+{{- $own := .c.config }}
+{{- if ne .channel "resolve" }}{{ $own = merge (dict "CHANNEL" .channel) $own }}{{ end }}
 {{- if .c.rateLimit }}{{ $_ := set $own "RATE_LIMIT" (toString .c.rateLimit) }}{{ end }}
 {{- toYaml $own }}
 {{- end }}
@@ -211,11 +234,11 @@ volumes:
 {{- dict "to" .Values.networkPolicy.providers "ports" (list (dict "protocol" "TCP" "port" .Values.networkPolicy.providerPort)) | toYaml }}
 {{- end }}
 
-{{/* A container that checks one program: root, name, config (its own variables), secret and variables. secretFiles are variables here. */}}
+{{/* A container that checks one program: root, name, program, config (its own variables), secret and variables. secretFiles are variables here. */}}
 {{- define "ringup.doctor" -}}
 - name: {{ .name }}
   {{- include "ringup.image" (dict "root" .root "program" "ringup") | nindent 2 }}
-  args: [doctor, --program, {{ splitList "-" .name | first }}]
+  args: [doctor, --program, {{ .program }}]
   envFrom:
     - secretRef: {name: {{ .root.Values.secrets.redis }}}
   env:

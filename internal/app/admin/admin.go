@@ -16,13 +16,13 @@ import (
 	"ringup.dev/ringup/internal/admin/api"
 	"ringup.dev/ringup/internal/admin/pages"
 	"ringup.dev/ringup/internal/app"
+	"ringup.dev/ringup/internal/app/shop"
 	"ringup.dev/ringup/internal/config"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/opsserver"
 	"ringup.dev/ringup/internal/pricing"
 	"ringup.dev/ringup/internal/redisstore"
 	"ringup.dev/ringup/internal/render"
-	shops "ringup.dev/ringup/internal/store"
 	"ringup.dev/ringup/internal/store/envstore"
 	"ringup.dev/ringup/internal/telemetry"
 )
@@ -84,10 +84,11 @@ func New(c Config, log *slog.Logger) (*Admin, error) {
 	renderer, renderErr := render.New(c.Render, c.Brand.Directory())
 	caps, capErr := pricing.NewCaps(c.Prices)
 	prices, priceErr := pricing.NewTable(c.Prices)
-	shop, shopErr := shop(c)
+	place, shopErr := shop.New(&c.Staff, c.Address, c.Countries, slog.New(slog.DiscardHandler)) // ingest says who is listed twice
 	if err := errors.Join(renderErr, capErr, priceErr, shopErr); err != nil {
 		return nil, err
 	}
+	c.Brand.Describe(place)
 	for _, err := range renderer.Skipped() {
 		log.Warn("template skipped", "error", err)
 	}
@@ -98,13 +99,13 @@ func New(c Config, log *slog.Logger) (*Admin, error) {
 		shown = live
 	}
 	operators, err := opsserver.New(opsserver.Options{Config: c.Ops, Gatherer: registry, Checks: []opsserver.Check{
-		{Name: "redis", TTL: time.Second, Run: store.Ready(redisstore.Admin, message.Channels...)},
+		{Name: "redis", TTL: time.Second, Run: store.Ready(redisstore.Admin, message.Queues...)},
 	}})
 	if err != nil {
 		return nil, err
 	}
 	producer := store.Producer(registry)
-	operations := admin.New(admin.Options{Config: c.Admin, Region: c.Address.DefaultRegion, Currency: c.Prices.Currency, Caps: caps, Prices: prices, Store: shop,
+	operations := admin.New(admin.Options{Config: c.Admin, Region: c.Address.DefaultRegion, Currency: c.Prices.Currency, Caps: caps, Prices: prices, Store: place,
 		Queues: store, Tests: producer, Renderer: shown, Log: log, Registerer: registry})
 	renderer.MaxText = operations.MaxText
 	listener, err := app.Listen("ADMIN_PORT", c.Admin.Address(c.Host))
@@ -119,21 +120,6 @@ func New(c Config, log *slog.Logger) (*Admin, error) {
 		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: opsserver.MaxHeaderBytes,
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}}, nil
-}
-
-// shop returns the store of the environment.
-func shop(c Config) (*shops.Store, error) {
-	s, err := c.Staff.Store(c.Address.DefaultRegion, address.Read)
-	if err != nil {
-		return nil, err
-	}
-	countries, err := address.NewCountries(c.Countries, c.Address.DefaultRegion, s.Staff())
-	if err != nil {
-		return nil, err
-	}
-	s.MayWrite = countries.Check
-	c.Brand.Describe(s)
-	return s, nil
 }
 
 // closeStore ends the tests that are on their way, and then the connections to Redis.

@@ -20,6 +20,7 @@ import (
 	"ringup.dev/ringup/internal/app"
 	"ringup.dev/ringup/internal/app/admin"
 	"ringup.dev/ringup/internal/app/ingest"
+	"ringup.dev/ringup/internal/app/resolve"
 	"ringup.dev/ringup/internal/app/worker"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/redisstore"
@@ -40,6 +41,7 @@ type Server struct {
 	token    string
 	senders  catalog.Config
 	host     string
+	resolves bool     // a token of a sender's API is set
 	real     []string // channels whose messages go out, with their providers
 }
 
@@ -77,6 +79,9 @@ func New(ctx context.Context, env envconfig.Lookuper, host string, out io.Writer
 	s := &Server{out: out, host: host}
 	values, real := defaults(env)
 	s.real = real
+	if senders := tokens(env); len(senders) > 0 {
+		s.resolves, values["RESOLVE_SENDERS"] = true, strings.Join(senders, ",")
+	}
 	if url, _ := env.Lookup("REDIS_URL"); url == "" {
 		embedded, err := miniredis.Run()
 		if err != nil {
@@ -139,6 +144,18 @@ func defaults(env envconfig.Lookuper) (values map[string]string, real []string) 
 // squareURL is the address that webhooks of Square are signed with. Nobody has to reach it.
 const squareURL = "https://localhost/webhooks/square/default"
 
+// tokens names the senders whose API can be asked.
+func tokens(env envconfig.Lookuper) (senders []string) {
+	for _, one := range []struct{ variable, sender string }{{"SQUARE_ACCESS_TOKEN", "square"}, {"STRIPE_API_KEY", "stripe"}} {
+		value, _ := env.Lookup(one.variable)
+		path, _ := env.Lookup(one.variable + "_FILE")
+		if value != "" || path != "" {
+			senders = append(senders, one.sender)
+		}
+	}
+	return senders
+}
+
 // sandboxName is the provider that sends nothing.
 const sandboxName = "sandbox"
 
@@ -166,6 +183,13 @@ func (s *Server) build(ctx context.Context, env overlay) error {
 		}
 		s.programs = append(s.programs, w)
 	}
+	if s.resolves {
+		r, err := s.buildResolve(ctx, env, log)
+		if err != nil {
+			return app.Invalid(err)
+		}
+		s.programs = append(s.programs, r)
+	}
 	ac, err := admin.Load(ctx, env)
 	if err != nil {
 		return app.Invalid(err)
@@ -186,6 +210,15 @@ func (s *Server) buildWorker(ctx context.Context, env overlay, log *slog.Logger)
 	}
 	c.Redis.Embedded, c.LiveTemplates, c.Ops.Host = s.embedded != nil, true, s.host
 	return worker.New(ctx, c, env, log)
+}
+
+func (s *Server) buildResolve(ctx context.Context, env overlay, log *slog.Logger) (*resolve.Program, error) {
+	c, err := resolve.Load(ctx, env)
+	if err != nil {
+		return nil, err
+	}
+	c.Redis.Embedded, c.Ops.Host = s.embedded != nil, s.host
+	return resolve.New(ctx, c, log)
 }
 
 // IngestURL is where webhooks go.

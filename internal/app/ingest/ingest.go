@@ -19,6 +19,7 @@ import (
 
 	"ringup.dev/ringup/internal/address"
 	"ringup.dev/ringup/internal/app"
+	"ringup.dev/ringup/internal/app/shop"
 	"ringup.dev/ringup/internal/config"
 	"ringup.dev/ringup/internal/ingest"
 	"ringup.dev/ringup/internal/message"
@@ -27,7 +28,6 @@ import (
 	"ringup.dev/ringup/internal/redisstore"
 	"ringup.dev/ringup/internal/sender/catalog"
 	"ringup.dev/ringup/internal/sender/generic"
-	shops "ringup.dev/ringup/internal/store"
 	"ringup.dev/ringup/internal/store/envstore"
 	"ringup.dev/ringup/internal/telemetry"
 	"ringup.dev/ringup/internal/telemetry/otlp"
@@ -150,11 +150,11 @@ func New(c Config, log *slog.Logger) (*Ingest, error) {
 	if err != nil {
 		return nil, err
 	}
-	shop, err := shop(c, log)
+	place, err := shop.New(&c.Staff, c.Address, c.Countries, log)
 	if err != nil {
 		return nil, err
 	}
-	c.Brand.Describe(shop)
+	c.Brand.Describe(place)
 	store.Instrument(registry)
 	registry.MustRegister(store.QueueCollector(app.ProcessID()))
 	producer, sweeper, deliveries := store.Producer(registry), store.Sweeper(registry), store.Deliveries(registry)
@@ -163,14 +163,14 @@ func New(c Config, log *slog.Logger) (*Ingest, error) {
 		return nil, err
 	}
 	handler, err := ingest.NewHandler(ingest.Options{
-		Config: c.Ingest, Store: shop, Verifier: verifier, Senders: senders, Kept: store, Enqueuer: producer, Notifier: store, Registerer: registry, Log: log,
+		Config: c.Ingest, Store: place, Verifier: verifier, Senders: senders, Kept: store, Enqueuer: producer, Notifier: store, Registerer: registry, Log: log,
 		Tracer: traces.Tracer(), Routes: routes,
 	})
 	if err != nil {
 		return nil, err
 	}
 	operators, err := opsserver.New(opsserver.Options{Config: c.Ops, Gatherer: registry, Checks: []opsserver.Check{
-		{Name: "redis", TTL: time.Second, Grace: c.Server.ReadyGrace, Run: store.Ready(redisstore.Ingest, message.Channels...)},
+		{Name: "redis", TTL: time.Second, Grace: c.Server.ReadyGrace, Run: store.Ready(redisstore.Ingest, message.Queues...)},
 	}})
 	if err != nil {
 		return nil, err
@@ -201,23 +201,6 @@ func verifierOf(c *generic.Config) (*generic.Verifier, error) {
 		return nil, nil
 	}
 	return generic.New(*c, time.Now)
-}
-
-// shop returns the store of the environment. Default recipients that are listed twice are logged.
-func shop(c Config, log *slog.Logger) (*shops.Store, error) {
-	shop, err := c.Staff.Store(c.Address.DefaultRegion, address.Read)
-	if err != nil {
-		return nil, err
-	}
-	for _, twice := range c.Staff.Twice(c.Address.DefaultRegion, address.Read) {
-		log.Warn("default recipient listed twice", "setting", twice)
-	}
-	countries, err := address.NewCountries(c.Countries, c.Address.DefaultRegion, shop.Staff())
-	if err != nil {
-		return nil, err
-	}
-	shop.MayWrite = countries.Check
-	return shop, nil
 }
 
 // routes are the endpoints beside those of webhooks: the providers' callbacks, and the unsubscribe page where its secret is set.

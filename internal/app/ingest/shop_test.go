@@ -8,6 +8,7 @@ import (
 
 	"github.com/sethvargo/go-envconfig"
 
+	"ringup.dev/ringup/internal/app/shop"
 	"ringup.dev/ringup/internal/message"
 )
 
@@ -39,7 +40,7 @@ func TestShop(t *testing.T) {
 				t.Fatal(err)
 			}
 			var log bytes.Buffer
-			s, err := shop(c, slog.New(slog.NewTextHandler(&log, nil)))
+			s, err := shop.New(&c.Staff, c.Address, c.Countries, slog.New(slog.NewTextHandler(&log, nil)))
 			if err != nil {
 				t.Fatal(err)
 			}

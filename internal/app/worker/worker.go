@@ -40,7 +40,7 @@ type ChannelConfig struct {
 	EmailProviders []string `env:"EMAIL_PROVIDER"`
 	// WhatsAppProviders in the order they are preferred: twilio, business, sandbox.
 	WhatsAppProviders []string `env:"WHATSAPP_PROVIDER"`
-	// AllowHTTP lets a provider's address (TWILIO_BASE_URL and the like) begin with http:// at other hosts than this machine, where credentials and messages can be read on the way. For emulators.
+	// AllowHTTP lets the address of a provider or a sender (TWILIO_BASE_URL, SQUARE_BASE_URL and the like) begin with http:// at other hosts than this machine, where credentials, messages and customers can be read on the way. For emulators.
 	AllowHTTP bool `env:"PROVIDERS_ALLOW_HTTP, default=false"`
 }
 

@@ -5,34 +5,20 @@ package transport
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"errors"
-	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptrace"
-	"net/netip"
 	"net/url"
-	"strconv"
-	"strings"
 	"sync/atomic"
 	"time"
 
 	"ringup.dev/ringup/internal/failure"
+	"ringup.dev/ringup/internal/outbound"
 )
 
-const (
-	// maxAnswer is how much of an answer is read. The largest that a provider documents have some kilobytes.
-	maxAnswer = 1 << 20
-	// maxRetryAfter bounds what a provider can ask for: a quota that opens next month is not waited for silently.
-	maxRetryAfter = time.Hour
-	// pingAfter is how long a connection of HTTP/2 may be silent before it is asked whether it still works, and pingTimeout how long it may
-	// take to answer. A connection that died without a word (a firewall forgot it, a machine went away) would otherwise be used until the kernel
-	// gives it up, after a quarter of an hour. Together they are shorter than the retries of the default RETRY_BACKOFF.
-	pingAfter   = 5 * time.Second
-	pingTimeout = 5 * time.Second
-)
+// maxAnswer is how much of an answer is read. The largest that a provider documents have some kilobytes.
+const maxAnswer = 1 << 20
 
 // Client has the pool. It is safe for concurrent use.
 type Client struct {
@@ -45,36 +31,12 @@ type Client struct {
 
 // New returns a pool that keeps a connection for each of the sends that a worker makes at a time.
 func New(concurrency int) *Client {
-	c := &Client{pool: newPool(concurrency), probes: newPool(1)}
+	c := &Client{pool: outbound.NewPool(concurrency), probes: outbound.NewPool(1)}
 	c.probes.DisableKeepAlives = true
 	return c
 }
 
-func newPool(concurrency int) *http.Transport {
-	return &http.Transport{
-		Proxy: http.ProxyFromEnvironment,
-		// A provider that cannot even be connected to is told from one that is slow.
-		DialContext:         (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
-		TLSHandshakeTimeout: 5 * time.Second,
-		TLSClientConfig:     &tls.Config{MinVersion: tls.VersionTLS12},
-		ForceAttemptHTTP2:   true,
-		MaxIdleConns:        2 * concurrency,
-		MaxIdleConnsPerHost: concurrency,
-		// Shorter than the minute after which most load balancers close a connection, perhaps under a request.
-		IdleConnTimeout:        50 * time.Second,
-		MaxResponseHeaderBytes: 64 << 10,
-		HTTP2:                  &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout},
-	}
-}
-
-// version is that of the newest release in CHANGELOG.md; a test compares them.
-const version = "0.1.0"
-
-// userAgent names the program in the form name/1.2.3, which Meta's specification of the Cloud API asks for.
-const userAgent = "ringup/" + version
-
-// BaseURL reads a variable that names another host in a provider's place; standard when it is empty, nil when that is empty too. With http://
-// credentials and messages can be read on the way, so it is an error, but for this machine or with AllowHTTP.
+// BaseURL reads a variable that names another host in a provider's place; standard when it is empty, nil when that is empty too. Errors: those of outbound.Address.
 func (c *Client) BaseURL(variable, value, standard string) (*url.URL, error) {
 	if value == "" {
 		value = standard
@@ -82,20 +44,7 @@ func (c *Client) BaseURL(variable, value, standard string) (*url.URL, error) {
 	if value == "" {
 		return nil, nil
 	}
-	u, err := url.Parse(value)
-	if err != nil || u.Hostname() == "" || u.Scheme != "http" && u.Scheme != "https" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
-		return nil, fmt.Errorf("%s is not the address of a host: set it as https://proxy.example", variable)
-	}
-	if u.Scheme == "http" && !c.AllowHTTP && !local(u.Hostname()) {
-		return nil, fmt.Errorf("%s begins with http://, by which credentials and messages can be read on the way: set https://, or PROVIDERS_ALLOW_HTTP=true for an emulator", variable)
-	}
-	return u, nil
-}
-
-// local says that a host is this machine.
-func local(host string) bool {
-	addr, err := netip.ParseAddr(host)
-	return err == nil && addr.Unmap().IsLoopback() || strings.EqualFold(host, "localhost")
+	return outbound.Address(variable, value, c.AllowHTTP)
 }
 
 // Call is one request: it is made for a send, handed to the SDK as its HTTP client, and asked afterwards what happened on the wire.
@@ -126,9 +75,9 @@ func (c *Client) Probe(ctx context.Context, base *url.URL) *Call {
 	return &Call{client: c.probes, ctx: ctx, base: base}
 }
 
-// HTTPClient returns the call in the form that SDKs take. It follows no redirects: none of the APIs has any, and credentials would go along.
+// HTTPClient returns the call in the form that SDKs take.
 func (c *Call) HTTPClient() *http.Client {
-	return &http.Client{Transport: c, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	return &http.Client{Transport: c, CheckRedirect: outbound.NoRedirects}
 }
 
 // Sent says whether the SDK has come as far as making a request.
@@ -154,20 +103,20 @@ func (c *Call) RoundTrip(r *http.Request) (*http.Response, error) {
 	var written atomic.Bool
 	ctx := httptrace.WithClientTrace(c.ctx, &httptrace.ClientTrace{WroteHeaders: func() { written.Store(true) }})
 	r = r.Clone(ctx)
-	r.Header.Set("User-Agent", userAgent)
+	r.Header.Set("User-Agent", outbound.UserAgent)
 	if c.base != nil {
 		r.URL.Scheme, r.URL.Host, r.Host = c.base.Scheme, c.base.Host, c.base.Host
 		r.URL.Path = joinPath(c.base.Path, r.URL.Path)
 	}
 	resp, err := c.client.RoundTrip(r)
 	if err != nil {
-		c.Failure = broken(err, written.Load())
+		c.Failure = outbound.Broken(err, written.Load())
 		return nil, c.Failure
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	_ = resp.Body.Close()
 	if err != nil && resp.StatusCode < 300 {
-		c.Failure = broken(err, true)
+		c.Failure = outbound.Broken(err, true)
 		return nil, c.Failure
 	}
 	// Of a refusal the status has come, and says what there is to say, where the rest is cut off.
@@ -208,24 +157,10 @@ func joinPath(base, path string) string {
 	return joined
 }
 
-// broken says what a broken exchange means: before anything was written the message is certainly not on its way, afterwards
-// that is unknown.
-func broken(err error, written bool) *failure.Error {
-	e := &failure.Error{Class: failure.Transient, Reason: failure.ReasonNetwork, Detail: "no connection"}
-	if written {
-		e.Class, e.Detail = failure.Ambiguous, "the connection broke before the whole answer had come"
-	}
-	var timeout net.Error
-	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) || errors.As(err, &timeout) && timeout.Timeout() {
-		e.Reason, e.Detail = failure.ReasonTimeout, "no answer in time"
-	}
-	return e
-}
-
 // Known is the error that a provider's own code stands for, with the code, the status and, when it asks to wait, the pause. Unknown codes,
 // and statuses where a provider has no codes, go by Refused. No code makes a status permanent that is about the connection.
 func (c *Call) Known(meaning failure.Error, code string) *failure.Error {
-	if meaning.Class == failure.Permanent && passing(c.Status) {
+	if meaning.Class == failure.Permanent && outbound.Passing(c.Status) {
 		meaning = unserved
 	}
 	meaning.Code, meaning.Status = code, c.Status
@@ -281,7 +216,7 @@ func (c *Call) Foreign() *failure.Error {
 		return c.Known(failure.Error{Class: failure.Throttled, Reason: failure.ReasonRateLimit}, "")
 	case c.Status == http.StatusServiceUnavailable:
 		return c.Known(failure.Error{Class: failure.Transient, Reason: failure.ReasonOutage}, "")
-	case passing(c.Status):
+	case outbound.Passing(c.Status):
 		return c.Known(unserved, "")
 	case c.Status >= 300 && c.Status < 500 && c.Status != http.StatusSeeOther:
 		return c.Known(failure.Error{Class: failure.Transient, Reason: failure.ReasonUnreadable,
@@ -293,40 +228,8 @@ func (c *Call) Foreign() *failure.Error {
 // unserved is the error of a status that is about the connection.
 var unserved = failure.Error{Class: failure.Transient, Reason: failure.ReasonOutage, Detail: "the connection was not served"}
 
-// passing reports whether a status of the 4xx is about the connection and not about the request: 408, 421 and 425 (RFC 9110, sections 15.5.9
-// and 15.5.20; RFC 8470). Nothing was done with the request.
-func passing(status int) bool {
-	return status == http.StatusRequestTimeout || status == http.StatusMisdirectedRequest || status == http.StatusTooEarly
-}
-
-// RetryAfter reads the header of that name (RFC 9110, section 10.2.3: seconds, or a date); 0 when there is none. A fraction, which some write, counts as
-// well.
-func (c *Call) RetryAfter() time.Duration {
-	value := c.Header.Get("Retry-After")
-	if seconds, err := strconv.ParseFloat(value, 64); seconds > 0 && (err == nil || errors.Is(err, strconv.ErrRange)) {
-		return time.Duration(min(seconds, maxRetryAfter.Seconds()) * float64(time.Second))
-	}
-	if at, err := http.ParseTime(value); err == nil {
-		return bound(at.Sub(c.date()))
-	}
-	return 0
-}
+// RetryAfter is the pause that the answer asks for; 0 where it asks for none.
+func (c *Call) RetryAfter() time.Duration { return outbound.RetryAfter(c.Header) }
 
 // Until is the pause until a Unix time in a header, in seconds; 0 when there is none.
-func (c *Call) Until(header string) time.Duration {
-	seconds, err := strconv.ParseInt(c.Header.Get(header), 10, 64)
-	if err != nil {
-		return 0
-	}
-	return bound(time.Unix(seconds, 0).Sub(c.date()))
-}
-
-// date is when the answer was made, by the clock that its other times are of, which may not agree with this machine's.
-func (c *Call) date() time.Time {
-	if date, err := http.ParseTime(c.Header.Get("Date")); err == nil {
-		return date
-	}
-	return time.Now()
-}
-
-func bound(d time.Duration) time.Duration { return max(0, min(d, maxRetryAfter)) }
+func (c *Call) Until(header string) time.Duration { return outbound.Until(c.Header, header) }

@@ -33,10 +33,16 @@ for c = 1, #KEYS / 5 do
   if waits then ours('ZCARD', sub(KEYS[channels_at + c * 5 - 4], 1, -9) .. ':held') end
 end
 
--- fresh says whether a record is young enough to stand for its webhook.
-local function fresh(record)
+-- accepted_ms returns when a record was accepted (ms); nil for one that is too short.
+local function accepted_ms(record)
   local a, b, c, d, f, g = byte(record, 1, 6)
-  return g and now - (((((a * 256 + b) * 256 + c) * 256 + d) * 256 + f) * 256 + g) < dedupe_ttl
+  return g and ((((a * 256 + b) * 256 + c) * 256 + d) * 256 + f) * 256 + g
+end
+
+-- fresh says whether a record is young enough to stand for its webhook: when the new one was accepted, which is earlier than now where it has waited for its sender's answer.
+local function fresh(record, new)
+  local at = accepted_ms(record)
+  return at and math.min(now, accepted_ms(new)) - at < dedupe_ttl
 end
 
 -- type_of returns the number of the event's type (record.go); a record of 0.1.0 has none, and there the priority told the types apart.
@@ -65,12 +71,11 @@ local function look(known, record)
     else
       known = ''
     end
-    if fresh(one) then
+    if fresh(one, record) then
       if type_of(one) == type_of(record) then return part(one, place) end
       if place == 0 then base = one else others = others .. part(one, place) end
       used[place] = true
-      local a, b, c, d, f, g = byte(one, 1, 6)
-      latest = math.max(latest, ((((a * 256 + b) * 256 + c) * 256 + d) * 256 + f) * 256 + g)
+      latest = math.max(latest, accepted_ms(one))
     end
   end
   return nil, base, others, used, latest

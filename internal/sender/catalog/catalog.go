@@ -29,6 +29,7 @@ type Config struct {
 	Loyverse    loyverse.Config
 	Clover      clover.Config
 	Lightspeed  lightspeed.Config
+	Resolve     ResolveConfig
 }
 
 // On reports whether any sender has a key.
@@ -38,8 +39,10 @@ func (c *Config) On() bool {
 
 // Validate reports every setting that cannot work, each with its variable.
 func (c *Config) Validate() error {
-	return errors.Join(c.Square.Validate(), c.Loyverse.Validate(), c.Lightspeed.Validate())
+	return errors.Join(c.Square.Validate(), c.Loyverse.Validate(), c.Lightspeed.Validate(), c.Resolve.validate())
 }
+
+func (c *Config) resolves(name string) bool { return slices.Contains(c.Resolve.Senders, name) }
 
 // Senders are the senders of the stores. They are safe for concurrent use, also while their keys are replaced.
 type Senders struct {
@@ -65,13 +68,13 @@ func (s *Senders) Use(c Config) error {
 		byName[woocommerce.Name] = woocommerce.New(event.DefaultStore, keys)
 	}
 	if keys := bytesOf(c.Stripe.Secrets); len(keys) > 0 {
-		byName[stripe.Name] = stripe.New(stripe.Options{Store: event.DefaultStore, Keys: keys, PaymentIntents: c.Stripe.PaymentIntents})
+		byName[stripe.Name] = stripe.New(stripe.Options{Store: event.DefaultStore, Keys: keys, PaymentIntents: c.Stripe.PaymentIntents, Resolve: c.resolves(stripe.Name)})
 	}
 	if keys := bytesOf(c.Toast.Secrets); len(keys) > 0 {
 		byName[toast.Name] = toast.New(event.DefaultStore, keys)
 	}
 	if keys := bytesOf(c.Square.Keys); len(keys) > 0 {
-		byName[square.Name] = square.New(square.Options{Store: event.DefaultStore, Keys: keys, NotificationURL: c.Square.NotificationURL})
+		byName[square.Name] = square.New(square.Options{Store: event.DefaultStore, Keys: keys, NotificationURL: c.Square.NotificationURL, Resolve: c.resolves(square.Name)})
 	}
 	c.more(byName)
 	s.byName.Store(&byName)

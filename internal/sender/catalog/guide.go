@@ -21,6 +21,7 @@ type Guide struct {
 	Title    string                     // as its maker writes it
 	Where    string                     // the page of the sender that takes the address
 	Tick     []string                   // the topics to choose there, as that page calls them
+	IDs      []string                   // more of them, which have ids only: for a sender that is asked (RESOLVE_SENDERS)
 	Variable string                     // has the key
 	Keys     func(*Config) *secret.Keys // those of a configuration
 	// Other is another key, which turns the sender on as well, for webhooks that are signed in another way or not at all; most have no such key.
@@ -78,7 +79,7 @@ var Guides = []Guide{
 	},
 	{
 		Name: square.Name, Title: "Square", Where: "Developer Console > your application > Webhooks > Subscriptions", Variable: "SQUARE_SIGNATURE_KEY",
-		Tick: []string{"payment.created", "payment.updated"},
+		Tick: []string{"payment.created", "payment.updated"}, IDs: []string{"order.created", "order.updated", "order.fulfillment.updated"},
 		Keys: func(c *Config) *secret.Keys { return &c.Square.Keys },
 	},
 	{
@@ -119,6 +120,14 @@ func GuideOf(name string) *Guide {
 		}
 	}
 	return nil
+}
+
+// Topics returns the topics to choose with a configuration.
+func (g *Guide) Topics(c *Config) []string {
+	if !c.resolves(g.Name) {
+		return g.Tick
+	}
+	return append(slices.Clip(g.Tick), g.IDs...)
 }
 
 // Path returns where the sender of the store "default" posts, below the public address of ingest.

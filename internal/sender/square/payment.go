@@ -24,6 +24,7 @@ type payment struct {
 	SourceType    fields.Text          `json:"source_type"`
 	Location      fields.Text          `json:"location_id"`
 	OrderID       fields.Text          `json:"order_id"`
+	Customer      fields.Text          `json:"customer_id"`
 	ReceiptNumber fields.Text          `json:"receipt_number"`
 	ReceiptURL    fields.Text          `json:"receipt_url"`
 	Email         fields.Text          `json:"buyer_email_address"`

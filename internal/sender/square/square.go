@@ -47,6 +47,7 @@ type Options struct {
 	Store           string
 	Keys            [][]byte
 	NotificationURL string
+	Resolve         bool // a resolver completes the events
 }
 
 type square struct{ Options }
@@ -82,7 +83,10 @@ type envelope struct {
 	Created  fields.Text `json:"created_at"`
 	Data     fields.Object[struct {
 		Object fields.Object[struct {
-			Payment fields.Object[payment] `json:"payment"`
+			Payment     fields.Object[payment] `json:"payment"`
+			Created     fields.Object[change]  `json:"order_created"`
+			Updated     fields.Object[change]  `json:"order_updated"`
+			Fulfillment fields.Object[change]  `json:"order_fulfillment_updated"`
 		}] `json:"object"`
 	}] `json:"data"`
 }
@@ -100,8 +104,7 @@ func (s *square) Decode(d *sender.Delivery) (*sender.Reading, error) {
 		return reading, nil
 	case "payment.created", "payment.updated":
 	case "order.created", "order.updated", "order.fulfillment.updated":
-		reading.Skip = sender.SkipIDs
-		return reading, nil
+		return s.ordered(d, &body, reading)
 	default:
 		reading.Skip = sender.SkipTopic
 		return reading, nil
@@ -116,10 +119,40 @@ func (s *square) Decode(d *sender.Delivery) (*sender.Reading, error) {
 		reading.Skip = skip
 		return reading, nil
 	}
-	e.ID = sender.ID(Name, reading.Account, p.ID.String(), e.ID)
-	e.Store, e.Sender, e.Source = s.Store, Name, p.Location.String()
+	e.ID, e.Source = sender.ID(Name, reading.Account, p.ID.String(), e.ID), p.Location.String()
+	if s.Resolve {
+		e.Lookup = lookup(lookupOrder, p.OrderID.String(), lookupCustomer, p.Customer.String())
+	}
+	s.complete(d, reading, e)
+	return reading, nil
+}
+
+// ordered reads a webhook about an order, which has ids only.
+func (s *square) ordered(d *sender.Delivery, body *envelope, reading *sender.Reading) (*sender.Reading, error) {
+	if !s.Resolve {
+		reading.Skip = sender.SkipIDs
+		return reading, nil
+	}
+	object := &body.Data.Members.Object.Members
+	c := &object.Updated.Members
+	switch reading.Topic {
+	case "order.created":
+		c = &object.Created.Members
+	case "order.fulfillment.updated":
+		c = &object.Fulfillment.Members
+	}
+	if c.Order.String() == "" {
+		return nil, &sender.MalformedError{Detail: "the order has no id"}
+	}
+	said := fields.FirstTime(body.Created.Time(time.UTC), c.Updated.Time(time.UTC), c.Created.Time(time.UTC), d.At)
+	s.complete(d, reading, c.event(reading.Account, reading.Topic, said))
+	return reading, nil
+}
+
+// complete gives an event what all have, and puts it into the reading.
+func (s *square) complete(d *sender.Delivery, reading *sender.Reading, e *event.Event) {
+	e.Store, e.Sender = s.Store, Name
 	e.Sale.Test = strings.EqualFold(d.Header.Get(environmentHeader), "Sandbox")
 	value.Clean(e)
 	reading.Events = []*event.Event{e}
-	return reading, nil
 }

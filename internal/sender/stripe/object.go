@@ -128,10 +128,9 @@ var (
 	noDigits  = []string{"MGA"}
 )
 
-// describe gives an event the object's sale and customer.
-func (o *object) describe(e *event.Event, status string) {
-	currency, _ := value.Currency(o.Currency.String())
-	money := func(minor fields.Text) string {
+// moneyOf returns what makes a plain decimal of an amount in the smallest unit of a currency, as Stripe has it.
+func moneyOf(currency string) func(fields.Text) string {
+	return func(minor fields.Text) string {
 		switch {
 		case slices.Contains(twoDigits, currency):
 			return value.Shift(minor.String(), 2)
@@ -140,6 +139,12 @@ func (o *object) describe(e *event.Event, status string) {
 		}
 		return value.Minor(minor.String(), currency)
 	}
+}
+
+// describe gives an event the object's sale and customer.
+func (o *object) describe(e *event.Event, status string) {
+	currency, _ := value.Currency(o.Currency.String())
+	money := moneyOf(currency)
 	order := fields.First(o.Reference, o.Metadata.Members.OrderID)
 	e.Sale = event.Sale{
 		TransactionID: o.sale(), OrderID: order, OrderName: order, Status: status, Currency: currency, ReceiptURL: o.ReceiptURL.String(),

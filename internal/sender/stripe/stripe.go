@@ -33,6 +33,7 @@ type Options struct {
 	Store          string
 	Keys           [][]byte
 	PaymentIntents bool
+	Resolve        bool // a resolver completes the events
 }
 
 type stripe struct{ Options }
@@ -140,6 +141,9 @@ func (s *stripe) Decode(d *sender.Delivery) (*sender.Reading, error) {
 	}
 	o.describe(made, n.status)
 	made.Sale.Test = e.Mode.test
+	if s.Resolve && strings.HasPrefix(reading.Topic, "checkout.session.") {
+		made.Lookup = o.ID.String()
+	}
 	value.Clean(made)
 	reading.Events = []*event.Event{made}
 	return reading, nil
