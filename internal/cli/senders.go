@@ -76,7 +76,7 @@ func printSenderLogs(w io.Writer, logs *admin.SenderLogs) {
 		}
 		_, _ = fmt.Fprintln(w)
 		for _, d := range one.Latest[:min(len(one.Latest), shownDeliveries)] {
-			_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", d.At.Format(time.DateTime), cell(d.Topic), cell(d.Outcome), cell(cmp.Or(d.Why, strings.Join(d.Events, " "))))
+			_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", d.At.Format(time.DateTime), cell(d.Topic), cell(d.Outcome), cell(strings.TrimSpace(d.Why+" "+strings.Join(d.Events, " "))))
 		}
 		_, _ = fmt.Fprintln(w)
 	}

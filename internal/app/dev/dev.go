@@ -146,11 +146,11 @@ const squareURL = "https://localhost/webhooks/square/default"
 
 // tokens names the senders whose API can be asked.
 func tokens(env envconfig.Lookuper) (senders []string) {
-	for _, one := range []struct{ variable, sender string }{{"SQUARE_ACCESS_TOKEN", "square"}, {"STRIPE_API_KEY", "stripe"}} {
-		value, _ := env.Lookup(one.variable)
-		path, _ := env.Lookup(one.variable + "_FILE")
+	for _, one := range catalog.Tokens {
+		value, _ := env.Lookup(one.Variable)
+		path, _ := env.Lookup(one.Variable + "_FILE")
 		if value != "" || path != "" {
-			senders = append(senders, one.sender)
+			senders = append(senders, one.Sender)
 		}
 	}
 	return senders

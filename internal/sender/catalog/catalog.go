@@ -84,13 +84,13 @@ func (s *Senders) Use(c Config) error {
 // more adds the senders that have two kinds of keys.
 func (c *Config) more(to map[string]sender.Sender) {
 	if signed, paths := bytesOf(c.Loyverse.Secrets), bytesOf(c.Loyverse.PathKeys); len(signed)+len(paths) > 0 {
-		to[loyverse.Name] = loyverse.New(loyverse.Options{Store: event.DefaultStore, Keys: signed, PathKeys: paths})
+		to[loyverse.Name] = loyverse.New(loyverse.Options{Store: event.DefaultStore, Keys: signed, PathKeys: paths, Resolve: c.resolves(loyverse.Name)})
 	}
 	if signed, paths := bytesOf(c.Lightspeed.Secrets), bytesOf(c.Lightspeed.PathKeys); len(signed)+len(paths) > 0 {
-		to[lightspeed.Name] = lightspeed.New(lightspeed.Options{Store: event.DefaultStore, Keys: signed, PathKeys: paths})
+		to[lightspeed.Name] = lightspeed.New(lightspeed.Options{Store: event.DefaultStore, Keys: signed, PathKeys: paths, Resolve: c.resolves(lightspeed.Name)})
 	}
 	if codes, secrets := bytesOf(c.Clover.AuthCodes), bytesOf(c.Clover.SigningSecrets); len(codes)+len(secrets) > 0 {
-		to[clover.Name] = clover.New(clover.Options{Store: event.DefaultStore, AuthCodes: codes, SigningSecrets: secrets})
+		to[clover.Name] = clover.New(clover.Options{Store: event.DefaultStore, AuthCodes: codes, SigningSecrets: secrets, Resolve: c.resolves(clover.Name)})
 	}
 }
 

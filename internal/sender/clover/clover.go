@@ -32,6 +32,7 @@ type Options struct {
 	Store          string
 	AuthCodes      [][]byte
 	SigningSecrets [][]byte
+	Resolve        bool // a resolver completes the events
 }
 
 type clover struct{ Options }
@@ -130,7 +131,7 @@ func (s *clover) Decode(d *sender.Delivery) (*sender.Reading, error) {
 	}
 	switch {
 	case b.Merchants != nil:
-		return s.updates(b.Merchants), nil
+		return s.updates(d, b.Merchants), nil
 	case b.Status.String() != "":
 		return s.paid(d, &b.checkout)
 	}
@@ -138,10 +139,28 @@ func (s *clover) Decode(d *sender.Delivery) (*sender.Reading, error) {
 }
 
 // updates reads the webhook of an app. It may have several merchants and several objects of each.
-func (s *clover) updates(all merchants) *sender.Reading {
+func (s *clover) updates(d *sender.Delivery, all merchants) *sender.Reading {
 	reading := &sender.Reading{Topic: all.topic(), Account: all.names(), Skip: sender.SkipTopic}
-	if len(all.sales()) > 0 {
-		reading.Skip, reading.Note = sender.SkipIDs, "it has ids only, which this version does not look up"
+	sales := all.sales()
+	switch {
+	case len(sales) == 0:
+		return reading
+	case !s.Resolve:
+		reading.Skip, reading.Note = sender.SkipIDs, "it has ids only: set CLOVER_ACCESS_TOKEN and RESOLVE_SENDERS"
+		return reading
+	}
+	reading.Skip = ""
+	for _, one := range sales {
+		at := fields.FirstTime(one.at.Time(time.UTC), d.At)
+		e := &event.Event{
+			ID: sender.ID(Name, one.merchant, one.id, one.object, strconv.FormatInt(at.UnixMilli(), 10)), Store: s.Store, Sender: Name, Type: event.OrderUpdate, Source: one.merchant,
+			At: at, Lookup: lookup(one.merchant, one.object, one.id),
+		}
+		if one.object == lookupOrder {
+			e.Sale.OrderID = one.id
+		}
+		value.Clean(e)
+		reading.Events = append(reading.Events, e)
 	}
 	return reading
 }
@@ -164,6 +183,11 @@ func (s *clover) paid(d *sender.Delivery, c *checkout) (*sender.Reading, error) 
 		ID: sender.ID(Name, reading.Account, c.ID.String(), "paid"), Store: s.Store, Sender: Name, Type: event.PaymentComplete, Source: reading.Account,
 		At:   fields.FirstTime(c.Created.Time(time.UTC), d.At),
 		Sale: event.Sale{TransactionID: c.ID.String(), Status: "paid"},
+	}
+	if s.Resolve {
+		e.Lookup = lookup(reading.Account, lookupPayment, c.ID.String())
+	} else {
+		reading.Note = "it has no customer: set CLOVER_ACCESS_TOKEN and RESOLVE_SENDERS"
 	}
 	value.Clean(e)
 	reading.Events = []*event.Event{e}

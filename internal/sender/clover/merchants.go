@@ -98,7 +98,7 @@ func (m merchants) sales() (all []sale) {
 	for i := range m {
 		for _, u := range m[i].updates {
 			prefix, id, _ := strings.Cut(u.Object.String(), ":")
-			object := map[string]string{"O": "order", "P": "payment"}[prefix]
+			object := map[string]string{"O": lookupOrder, "P": lookupPayment}[prefix]
 			if object == "" || id == "" || u.Type.String() == "DELETE" {
 				continue
 			}

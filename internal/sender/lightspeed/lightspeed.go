@@ -35,6 +35,7 @@ type Options struct {
 	Store    string
 	Keys     [][]byte // of the signature
 	PathKeys [][]byte
+	Resolve  bool // a resolver completes the events
 }
 
 type lightspeed struct{ Options }
@@ -140,6 +141,12 @@ func (s *lightspeed) Decode(d *sender.Delivery) (*sender.Reading, error) {
 			At: fields.FirstTime(n.at, said),
 		}
 		body.describe(e, n)
+		switch lookup := body.lookup(); {
+		case lookup != "" && s.Resolve:
+			e.Lookup = lookup
+		case lookup != "":
+			reading.Note = "the customer or a product is an id: set LIGHTSPEED_ACCESS_TOKEN and RESOLVE_SENDERS"
+		}
 		value.Clean(e)
 		reading.Events = append(reading.Events, e)
 	}

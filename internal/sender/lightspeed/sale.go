@@ -28,6 +28,7 @@ type sale struct {
 	Invoice        fields.Text             `json:"invoice_number"`
 	ReturnFor      fields.Text             `json:"return_for"`
 	Register       fields.Text             `json:"register_id"`
+	CustomerID     fields.Text             `json:"customer_id"`
 	CustomerName   fields.Text             `json:"customer_name"`
 	Customer       fields.Object[customer] `json:"customer"`
 	Lines          fields.List[line]       `json:"register_sale_products"`
@@ -44,6 +45,7 @@ type sale struct {
 
 // line is an item. Its price is that of one, after the discount and without tax.
 type line struct {
+	Product    fields.Text `json:"product_id"`
 	Name       fields.Text `json:"name"`
 	Quantity   fields.Text `json:"quantity"`
 	Price      fields.Text `json:"price"`
@@ -69,6 +71,7 @@ type named struct {
 // customer is the sale's. Its do_not_email is about advertising, which a receipt is not.
 type customer struct {
 	contact
+	ID    fields.Text            `json:"id"`
 	Code  fields.Text            `json:"customer_code"`
 	Name  fields.Text            `json:"name"`
 	Reach fields.Object[contact] `json:"contact"`

@@ -33,6 +33,7 @@ type Options struct {
 	Store    string
 	Keys     [][]byte // of the signature
 	PathKeys [][]byte
+	Resolve  bool // a resolver completes the events
 }
 
 type loyverse struct{ Options }
@@ -111,6 +112,12 @@ func (s *loyverse) Decode(d *sender.Delivery) (*sender.Reading, error) {
 		}
 		seen[e.ID] = true
 		r.describe(e, n)
+		switch lookup := r.lookup(); {
+		case lookup != "" && s.Resolve:
+			e.Lookup = lookup
+		case lookup != "":
+			reading.Note = "the customer is an id: set LOYVERSE_ACCESS_TOKEN and RESOLVE_SENDERS"
+		}
 		value.Clean(e)
 		reading.Events = append(reading.Events, e)
 	}
