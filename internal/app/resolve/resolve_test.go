@@ -86,20 +86,7 @@ func shop(t *testing.T, api http.Handler) (*ingest.Ingest, *redisstore.Store, ma
 	forIngest, forResolve := maps.Clone(env), maps.Clone(env)
 	maps.Copy(forIngest, map[string]string{"SQUARE_SIGNATURE_KEY": signatureKey, "SQUARE_NOTIFICATION_URL": subscription, "RESOLVE_SENDERS": "square"})
 	maps.Copy(forResolve, map[string]string{"SQUARE_ACCESS_TOKEN": emulator.SquareToken, "SQUARE_BASE_URL": server.URL})
-	c, err := ingest.Load(t.Context(), envconfig.MapLookuper(forIngest))
-	if err != nil {
-		t.Fatal(err)
-	}
-	i, err := ingest.New(c, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	run(t, i)
-	store, err := redisstore.Open(c.Redis, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = store.Close() })
+	i, store := running(t, forIngest)
 	return i, store, forResolve
 }
 

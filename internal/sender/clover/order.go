@@ -93,7 +93,7 @@ func (o *order) paymentState() string {
 	for _, p := range o.made() {
 		amounts = append(amounts, p.Amount.Number())
 	}
-	if sum := value.Sum(amounts...); sum != "" && sum == o.Total.Number() {
+	if total := value.Sum(amounts...); total != "" && total == o.Total.Number() {
 		return "PAID"
 	}
 	return "OPEN"
