@@ -217,7 +217,9 @@ func TestRecordsOfEarlierGenerations(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			a, err := producer.Enqueue(t.Context(), w)
+			again := *w
+			again.AcceptedAt = time.Now()
+			a, err := producer.Enqueue(t.Context(), &again)
 			if err != nil || a.Duplicate != (age < ttl) {
 				t.Errorf("%s: of a webhook %s ago: %+v, %v", ttl, age, a, err)
 			}

@@ -9,10 +9,13 @@ import (
 	"ringup.dev/ringup/internal/queue"
 )
 
-// each does something with every channel, side by side, so that one whose shard is down or slow keeps no other waiting.
-func each(do func(message.Channel)) {
+// each does something with every queue, side by side, so that one whose shard is down or slow keeps no other waiting.
+func each(do func(message.Channel)) { eachOf(message.Queues, do) }
+
+// eachOf does so with some of them.
+func eachOf(queues []message.Channel, do func(message.Channel)) {
 	var all sync.WaitGroup
-	for _, channel := range message.Queues {
+	for _, channel := range queues {
 		all.Go(func() { do(channel) })
 	}
 	all.Wait()

@@ -210,7 +210,7 @@ func errorText(err error) string {
 // Run applies reports until ctx ends: once per second, and at once after Accept. Each channel goes by itself: reports of one, however many, keep those of
 // another waiting no longer.
 func (d *Deliveries) Run(ctx context.Context) {
-	each(func(channel message.Channel) { d.follow(ctx, channel) })
+	eachOf(message.Channels, func(channel message.Channel) { d.follow(ctx, channel) }) // no report is of the queue of message.Resolve
 }
 
 // follow applies the reports of one channel.

@@ -3,16 +3,21 @@ package dev
 import (
 	"bytes"
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/sethvargo/go-envconfig"
 
@@ -20,6 +25,7 @@ import (
 	"ringup.dev/ringup/internal/provider/sandbox"
 	"ringup.dev/ringup/internal/redistest"
 	"ringup.dev/ringup/internal/sender/generic"
+	"ringup.dev/ringup/test/emulator"
 )
 
 type output struct {
@@ -115,6 +121,51 @@ func TestFirstMinutes(t *testing.T) {
 	if err := <-ended; err != nil {
 		t.Errorf("after Ctrl-C: %v", err)
 	}
+}
+
+// TestSendersAreAsked: where the token of a sender's API is set, its webhooks are completed before they become messages.
+func TestSendersAreAsked(t *testing.T) {
+	t.Parallel()
+	api := emulator.NewSquareAPI()
+	api.Put("/v2/orders/1", `{"order":{"id":"1","version":1,"state":"OPEN","fulfillments":[{"type":"PICKUP","state":"PREPARED","pickup_details":{"recipient":{"display_name":"Ana Ruiz","email_address":"ana@example.com"}}}]}}`)
+	server := httptest.NewServer(api)
+	t.Cleanup(server.Close)
+	const key = "a-signature-key-of-square"
+	s, err := New(t.Context(), envconfig.MapLookuper(map[string]string{
+		"PORT": "0", "ADMIN_PORT": "0", "OPS_PORT": "0", "SQUARE_SIGNATURE_KEY": key, "SQUARE_ACCESS_TOKEN": emulator.SquareToken, "SQUARE_BASE_URL": server.URL, "COALESCE": "0s",
+	}), Loopback, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+	body := fmt.Sprintf(`{"merchant_id":"m","type":"order.fulfillment.updated","created_at":%q,"data":{"object":{"order_fulfillment_updated":{"order_id":"1","version":1}}}}`, time.Now().UTC().Format(time.RFC3339))
+	mac := hmac.New(sha256.New, []byte(key))
+	mac.Write([]byte(squareURL + body))
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, s.IngestURL()+"/webhooks/square/default", strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("X-Square-Hmacsha256-Signature", base64.StdEncoding.EncodeToString(mac.Sum(nil)))
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		t.Fatalf("HTTP %d", resp.StatusCode)
+	}
+	redistest.Eventually(t, "the message is in the outbox", func() bool {
+		text, _ := get(t, s.AdminURL()+"/outbox", "application/json")
+		return strings.Contains(text, "ana@example.com") && strings.Contains(text, "Ana")
+	})
 }
 
 func TestPortTaken(t *testing.T) {

@@ -17,6 +17,7 @@ import (
 
 	"ringup.dev/ringup/internal/app/ingest"
 	"ringup.dev/ringup/internal/app/resolve"
+	"ringup.dev/ringup/internal/config/secret"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/queue"
 	"ringup.dev/ringup/internal/redisstore"
@@ -75,18 +76,54 @@ func sample(t *testing.T, name string) string {
 	return string(raw)
 }
 
+// users runs a Redis with the users of docs/operations/users.acl. At the end of the test none of them was refused a command.
+func users(t *testing.T) *redistest.Server {
+	t.Helper()
+	documented, err := os.ReadFile("../../../docs/operations/users.acl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := t.TempDir() + "/users.acl"
+	if err := os.WriteFile(path, append(documented, "user test on >test ~* &* +@all\n"...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	server := redistest.StartAs(t, "test", "test", "--aclfile", path)
+	t.Cleanup(func() {
+		if log, err := server.Client().ACLLog(context.Background(), 10).Result(); err != nil || len(log) > 0 {
+			t.Errorf("refused: %+v, %v", log, err)
+		}
+	})
+	return server
+}
+
 // shop runs ingest, whose webhooks of Square are completed by an API, and returns it, its Redis, and the environment of resolve.
 func shop(t *testing.T, api http.Handler) (*ingest.Ingest, *redisstore.Store, map[string]string) {
 	t.Helper()
 	server := httptest.NewServer(api)
 	t.Cleanup(server.Close)
+	addr := users(t).Addr()
+	as := func(user, password string) string { return "redis://" + user + ":" + password + "@" + addr }
 	env := map[string]string{
-		"REDIS_URL": "redis://" + redistest.Start(t).Addr(), "OPS_PORT": "0", "PORT": "0", "CHANNELS": "sms,email", "RETRY_BACKOFF": "10ms", "BREAKER_FAILURES": "100",
+		"OPS_PORT": "0", "PORT": "0", "CHANNELS": "sms,email", "RETRY_BACKOFF": "10ms", "BREAKER_FAILURES": "100",
 	}
 	forIngest, forResolve := maps.Clone(env), maps.Clone(env)
-	maps.Copy(forIngest, map[string]string{"SQUARE_SIGNATURE_KEY": signatureKey, "SQUARE_NOTIFICATION_URL": subscription, "RESOLVE_SENDERS": "square"})
-	maps.Copy(forResolve, map[string]string{"SQUARE_ACCESS_TOKEN": emulator.SquareToken, "SQUARE_BASE_URL": server.URL})
-	i, store := running(t, forIngest)
+	maps.Copy(forIngest, map[string]string{"REDIS_URL": as("ingest", "change-me-ingest"), "SQUARE_SIGNATURE_KEY": signatureKey, "SQUARE_NOTIFICATION_URL": subscription, "RESOLVE_SENDERS": "square"})
+	maps.Copy(forResolve, map[string]string{"REDIS_URL": as("worker", "change-me-worker"), "SQUARE_ACCESS_TOKEN": emulator.SquareToken, "SQUARE_BASE_URL": server.URL})
+	c, err := ingest.Load(t.Context(), envconfig.MapLookuper(forIngest))
+	if err != nil {
+		t.Fatal(err)
+	}
+	i, err := ingest.New(c, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	run(t, i)
+	c.Redis.URL = secret.String(as("test", "test"))
+	store, err := redisstore.Open(c.Redis, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = store.Close() })
 	return i, store, forResolve
 }
 
@@ -160,10 +197,10 @@ func TestWhileTheSenderIsDown(t *testing.T) {
 	}
 	start(t, env)
 	redistest.Eventually(t, "the receipts are sent as far as they are known", func() bool { return waiting(t, store, message.Email) == 2 })
-	d, err := store.Depth(t.Context(), message.Resolve)
-	if err != nil || d.Failed != 0 || d.Retry+d.Inflight+d.Waiting[0]+d.Waiting[1]+d.Waiting[2]+d.Waiting[3] != 1 {
-		t.Errorf("%+v, %v", d, err)
-	}
+	redistest.Eventually(t, "the order waits", func() bool {
+		d, err := store.Depth(t.Context(), message.Resolve)
+		return err == nil && d.Completed == 2 && d.Failed == 0 && d.Retry+d.Inflight+d.Waiting[0]+d.Waiting[1]+d.Waiting[2]+d.Waiting[3] == 1
+	})
 	api.Put("/v2/orders/oRdTest00000000000000000003", `{"order":{"id":"oRdTest00000000000000000003","version":3,"state":"OPEN","fulfillments":[{"type":"PICKUP","state":"PREPARED",
 		"pickup_details":{"recipient":{"display_name":"Ana","email_address":"ana@example.com","phone_number":"+12025550143"}}}]}}`)
 	api.Fail()
