@@ -36,7 +36,7 @@ var floors = []floor{
 	{3, []string{"provider/transport"}},
 	{3, []string{"sender", "sender/fields"}},
 	{3, []string{"sender/api"}},
-	{3, []string{"sender/shopify", "sender/woocommerce", "sender/stripe", "sender/toast", "sender/square"}},
+	{3, []string{"sender/shopify", "sender/woocommerce", "sender/stripe", "sender/toast", "sender/square", "sender/loyverse", "sender/clover", "sender/lightspeed"}},
 	{3, []string{"sender/catalog", "sender/sample"}},
 	{3, []string{"sender/generic", "provider/twilio", "provider/sendgrid", "provider/aws", "provider/whatsapp", "provider/sandbox"}},
 	{3, []string{"provider/twilio/send", "provider/sendgrid/send", "provider/aws/send", "provider/whatsapp/send"}},

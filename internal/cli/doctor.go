@@ -152,7 +152,11 @@ func examine(ctx context.Context, env envconfig.Lookuper, program string) []find
 
 // resolves says whether the environment has something of the program resolve.
 func resolves(env envconfig.Lookuper) bool {
-	return slices.ContainsFunc([]string{"RESOLVE_SENDERS", "SQUARE_ACCESS_TOKEN", "SQUARE_ACCESS_TOKEN_FILE", "STRIPE_API_KEY", "STRIPE_API_KEY_FILE"}, func(name string) bool {
+	names := []string{"RESOLVE_SENDERS"}
+	for _, t := range senders.Tokens {
+		names = append(names, t.Variable, t.Variable+"_FILE")
+	}
+	return slices.ContainsFunc(names, func(name string) bool {
 		value, _ := env.Lookup(name)
 		return value != ""
 	})

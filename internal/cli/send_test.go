@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -110,6 +111,7 @@ func TestSendAs(t *testing.T) {
 			t.Fatal(err)
 		}
 		from, _ := senders.Get("default", g.Name)
+		topics := sample.Topics(g.Name)
 		for _, given := range []struct{ env, flag string }{{"a key of the shop,an old key of the shop", ""}, {"another key of the shop", "a key of the shop"}} {
 			var failed error
 			taken := 0
@@ -123,7 +125,7 @@ func TestSendAs(t *testing.T) {
 			cmd := cli.Send(envconfig.MapLookuper(map[string]string{g.Variable: given.env, "SQUARE_NOTIFICATION_URL": c.Square.NotificationURL}))
 			cmd.SetOut(io.Discard)
 			cmd.SetErr(io.Discard)
-			args := []string{"--url", server.URL, "--as", g.Name, "--topic", sample.Topics(g.Name)[0]}
+			args := []string{"--url", server.URL, "--as", g.Name, "--topic", topics[len(topics)-1]} // of Clover one that is for its first key
 			if given.flag != "" {
 				args = append(args, "--key", given.flag)
 			}
@@ -132,6 +134,41 @@ func TestSendAs(t *testing.T) {
 				t.Errorf("%s %q: %v, %v", g.Name, args, err, failed)
 			}
 			server.Close()
+		}
+	}
+	for _, tt := range []struct{ sender, variable, topic, path string }{
+		{"loyverse", "LOYVERSE_PATH_KEY", "receipts.update", "/a-key-of-the-shop"}, {"lightspeed", "LIGHTSPEED_PATH_KEY", "sale.update", "/a-key-of-the-shop"},
+		{"clover", "CLOVER_SIGNING_SECRET", "hosted_checkout", ""},
+	} {
+		var c catalog.Config
+		*catalog.GuideOf(tt.sender).Other.Keys(&c) = secret.Keys{"a-key-of-the-shop"}
+		senders, err := catalog.New(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		from, _ := senders.Get("default", tt.sender)
+		verified := errors.New("nothing came")
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			body, _ := io.ReadAll(r.Body)
+			rest := strings.TrimPrefix(r.URL.Path, "/webhooks/"+tt.sender+"/default")
+			verified = from.Verify(&sender.Delivery{Header: r.Header, Body: body, Key: strings.TrimPrefix(rest, "/"), At: time.Now()})
+			if rest != tt.path {
+				t.Errorf("%s: posted to %s", tt.sender, r.URL.Path)
+			}
+		}))
+		run := func(url string) error {
+			cmd := cli.Send(envconfig.MapLookuper(map[string]string{tt.variable: "a-key-of-the-shop"}))
+			cmd.SetOut(io.Discard)
+			cmd.SetErr(io.Discard)
+			cmd.SetArgs([]string{"--url", url, "--as", tt.sender, "--topic", tt.topic})
+			return cmd.ExecuteContext(t.Context())
+		}
+		if err := run(server.URL); err != nil || verified != nil {
+			t.Errorf("%s: %v, %v", tt.sender, err, verified)
+		}
+		server.Close()
+		if err := run(server.URL); err == nil || strings.Contains(err.Error(), "a-key-of-the-shop") || !strings.Contains(err.Error(), server.URL) {
+			t.Errorf("%s, nobody answers: %v", tt.sender, err)
 		}
 	}
 	for name, args := range map[string][]string{
@@ -168,6 +205,10 @@ func TestSenders(t *testing.T) {
 		}
 	}
 	if strings.Count(text, " on, ") != 1 || strings.Contains(text, "a key") {
+		t.Errorf("%s", text)
+	}
+	text = run(map[string]string{"PUBLIC_URL": "https://hooks.example.com", "LOYVERSE_PATH_KEY": "a-key-of-the-shop"})
+	if strings.Count(text, " on, with the key of LOYVERSE_PATH_KEY") != 1 || !strings.Contains(text, "https://hooks.example.com/webhooks/loyverse/default/<LOYVERSE_PATH_KEY>\n") || strings.Contains(text, "a-key") {
 		t.Errorf("%s", text)
 	}
 	var all []struct {

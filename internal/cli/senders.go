@@ -25,7 +25,7 @@ import (
 func Senders(env envconfig.Lookuper) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use: "senders", Short: "How Shopify, WooCommerce, Square, Stripe and Toast reach ringup, and whether they do", Args: cobra.NoArgs,
+		Use: "senders", Short: "How Shopify, WooCommerce, Square, Stripe, Toast, Loyverse, Clover and Lightspeed reach ringup, and whether they do", Args: cobra.NoArgs,
 		Long: "For each sender the address to paste into its page, what to choose there, and the variable of its key. It reads the environment of ingest: PUBLIC_URL, and whether each key is set.\n" +
 			"docs/senders has it step by step.",
 		Example: "  ringup senders\n  ringup senders log\n  ringup senders replay --yes",
@@ -75,7 +75,7 @@ func printSenderLogs(w io.Writer, logs *admin.SenderLogs) {
 		}
 		_, _ = fmt.Fprintln(w)
 		for _, d := range one.Latest[:min(len(one.Latest), shownDeliveries)] {
-			_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", d.At.Format(time.DateTime), cell(d.Topic), cell(d.Outcome), cell(cmp.Or(d.Why, strings.Join(d.Events, " "))))
+			_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", d.At.Format(time.DateTime), cell(d.Topic), cell(d.Outcome), cell(strings.TrimSpace(d.Why+" "+strings.Join(d.Events, " "))))
 		}
 		_, _ = fmt.Fprintln(w)
 	}
@@ -133,6 +133,13 @@ type setup struct {
 	Tick     []string `json:"tick"`
 	Variable string   `json:"variable"`
 	On       bool     `json:"on"`
+	Other    *other   `json:"other,omitempty"`
+}
+
+// other is another key that turns a sender on.
+type other struct {
+	Variable string `json:"variable"`
+	Address  string `json:"address"` // that has the key at its end, where the webhooks are not signed
 }
 
 // publicConfig is the address of ingest as others see it.
@@ -158,7 +165,18 @@ func setups(ctx context.Context, env envconfig.Lookuper) ([]setup, error) {
 		if g.Name == "square" && keys.Square.NotificationURL != "" {
 			address = keys.Square.NotificationURL // the one that is signed
 		}
-		all = append(all, setup{Sender: g.Name, Address: address, Where: g.Title + ": " + g.Where, Tick: g.Topics(&keys), Variable: g.Variable, On: len(*g.Keys(&keys)) > 0})
+		one := setup{Sender: g.Name, Address: address, Where: g.Title + ": " + g.Where, Tick: g.Topics(&keys), Variable: g.Variable, On: g.On(&keys)}
+		if k := g.Other; k.Variable != "" {
+			one.Other = &other{Variable: k.Variable, Address: address}
+			if k.InPath {
+				one.Other.Address += "/<" + k.Variable + ">"
+			}
+			if len(*g.Keys(&keys)) == 0 && one.On {
+				one.Variable, one.Other.Variable = k.Variable, g.Variable
+				one.Address, one.Other.Address = one.Other.Address, one.Address
+			}
+		}
+		all = append(all, one)
 	}
 	return all, nil
 }
@@ -169,7 +187,11 @@ func printSetups(w io.Writer, all []setup) {
 		if one.On {
 			on = "on, with the key of " + one.Variable
 		}
-		_, _ = fmt.Fprintf(w, "%s\t%s\n  address\t%s\n  paste it at\t%s\n  choose\t%s\n  step by step\tdocs/senders/%s.md\n\n", one.Sender, on, cell(one.Address), one.Where, strings.Join(one.Tick, ", "), one.Sender)
+		_, _ = fmt.Fprintf(w, "%s\t%s\n  address\t%s\n", one.Sender, on, cell(one.Address))
+		if one.Other != nil {
+			_, _ = fmt.Fprintf(w, "  or\t%s, with the key of %s\n", cell(one.Other.Address), one.Other.Variable)
+		}
+		_, _ = fmt.Fprintf(w, "  paste it at\t%s\n  choose\t%s\n  step by step\tdocs/senders/%s.md\n\n", one.Where, strings.Join(one.Tick, ", "), one.Sender)
 	}
 }
 
@@ -203,15 +225,19 @@ func (f *nativeFlags) send(cmd *cobra.Command, env envconfig.Lookuper, base stri
 	if err := config.Read(cmd.Context(), env, &c); err != nil {
 		return err
 	}
-	key := cmp.Or(f.key, guide.Keys(&c).First().Reveal())
+	with := guide.For(f.topic, &c)
+	key := cmp.Or(f.key, with.Keys(&c).First().Reveal())
 	if key == "" {
-		return usage("there is no key to sign with: set %s as ingest has it, or give --key", guide.Variable)
+		return usage("there is no key to sign with: set %s as ingest has it, or give --key", with.Variable)
 	}
 	u, err := ingestAddress(base)
 	if err != nil {
 		return err
 	}
 	address := u.JoinPath(guide.Path()).String()
+	if with.InPath {
+		address, key = address+"/"+key, ""
+	}
 	webhook, err := sample.New(guide.Name, f.topic, key, cmp.Or(c.Square.NotificationURL, address), time.Now())
 	if err != nil {
 		return usage("%v", err)

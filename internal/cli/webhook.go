@@ -6,6 +6,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -70,7 +71,11 @@ func post(ctx context.Context, endpoint string, header http.Header, body []byte)
 	r.Header = header
 	resp, err := http.DefaultClient.Do(r)
 	if err != nil {
-		return webhookAnswer{}, fmt.Errorf("ingest does not answer at %s: %w", endpoint, err)
+		var of *url.Error // its text has the whole address, which may have a key at its end
+		if errors.As(err, &of) {
+			err = of.Err
+		}
+		return webhookAnswer{}, fmt.Errorf("ingest does not answer at %s://%s: %w", r.URL.Scheme, r.URL.Host, err)
 	}
 	defer func() { _ = resp.Body.Close() }()
 	text, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))

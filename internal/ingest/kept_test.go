@@ -34,7 +34,9 @@ import (
 func shopKeys() catalog.Config {
 	var c catalog.Config
 	for _, g := range catalog.Guides {
-		*g.Keys(&c) = secret.Keys{shopKey}
+		for _, k := range g.All() {
+			*k.Keys(&c) = secret.Keys{shopKey}
+		}
 	}
 	c.Square.NotificationURL = squareURL
 	return c
@@ -87,8 +89,10 @@ func openReal(t *testing.T) *real {
 		t.Fatal(err)
 	}
 	r.senders = &later{Senders: senders}
+	of := shop(message.Channels...)
+	of.Channels[0].Recipients = []message.Recipient{{Address: "+12025550199", Audience: message.Staff}} // staff, who get messages without a customer, too
 	r.handler, err = NewHandler(Options{
-		Config: Config{MaxBodyBytes: 1 << 20}, Store: shop(message.Channels...), Senders: r.senders, Kept: r.store, Enqueuer: producer, Notifier: r.store,
+		Config: Config{MaxBodyBytes: 1 << 20}, Store: of, Senders: r.senders, Kept: r.store, Enqueuer: producer, Notifier: r.store,
 		Registerer: r.registry, Log: log,
 	})
 	if err != nil {
@@ -168,7 +172,7 @@ func TestSetAside(t *testing.T) {
 	if all, _ := r.store.Aside(t.Context()); len(all) != 0 {
 		t.Errorf("it was read, and is still there: %+v", all)
 	}
-	if n, err := r.store.Notifications(t.Context(), "shopify/luna.myshopify.com/1/paid"); err != nil || len(n.Notifications) != 3 {
+	if n, err := r.store.Notifications(t.Context(), "shopify/luna.myshopify.com/1/paid"); err != nil || len(n.Notifications) != 4 {
 		t.Errorf("%+v, %v", n, err)
 	}
 	r.handler.inner.note(t.Context())

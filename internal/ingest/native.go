@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -61,9 +62,13 @@ func (h *handler) native(w http.ResponseWriter, r *http.Request) {
 	} else {
 		reading.reply().Write(w)
 		proven = reading.Skip != sender.SkipPing // some senders do not sign those
-		noted.Topic, noted.Events, noted.Why = reading.Topic, ids(reading.Events), reading.aside
+		noted.Topic, noted.Events, noted.Why = reading.Topic, ids(reading.Events), cmp.Or(reading.aside, reading.Note)
 		if outcome != string(sender.SkipPing) || h.logged.Allow(clientOf(r)) { // some pings are not signed
-			h.Log.Info("webhook "+outcome, "sender", name, "topic", reading.Topic, "webhook", noted.Events, "took", time.Since(start))
+			log := h.Log.With("sender", name, "topic", reading.Topic, "webhook", noted.Events)
+			if reading.Note != "" {
+				log = log.With("note", reading.Note)
+			}
+			log.Info("webhook "+outcome, "took", time.Since(start))
 		}
 	}
 	if h.Kept != nil {

@@ -25,7 +25,7 @@ import (
 	"ringup.dev/ringup/internal/sender/woocommerce"
 )
 
-const shopKey = "a key of sixteen bytes or more"
+const shopKey = "a-key-of-sixteen-bytes-or-more"
 
 // natives returns ingest with the senders of shopKey, what it enqueues into, and its metrics.
 func natives(t *testing.T, config Config) (string, *fakeQueue, *prometheus.Registry) {

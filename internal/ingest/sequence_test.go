@@ -27,6 +27,9 @@ func TestSequences(t *testing.T) {
 		"stripe":      {[]string{"checkout.session.completed", "checkout.session.async_payment_succeeded", "charge.succeeded", "charge.captured", "charge.refunded"}, []string{"paid", "refunded/650"}},
 		"toast":       {[]string{"order_updated", "channel_order_updated"}, []string{"paid"}},
 		"square":      {[]string{"payment.created", "payment.updated"}, []string{"paid"}},
+		"loyverse":    {[]string{"receipts.update", "receipts.update-refund"}, []string{"paid", "refunded"}},
+		"clover":      {[]string{"orders", "hosted_checkout"}, []string{"paid"}},
+		"lightspeed":  {[]string{"sale.update-parked", "sale.update", "sale.update-return"}, []string{"created", "paid", "refunded"}},
 	} {
 		r := openReal(t)
 		for round := range 6 {

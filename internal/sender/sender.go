@@ -57,6 +57,8 @@ type Reading struct {
 	// and nothing in it tells the two apart. They are remembered for SaidWindow.
 	Undated []string
 	Skip    Skip // "" where there is an event
+	// Note is for the operator, in the log and on the senders page: the code of a handshake, or the setting that is missing. It has nothing of a customer.
+	Note string
 	// Reply is the sender's handshake. The zero value is the usual answer: 200 with an empty body.
 	Reply inbound.Reply
 }

@@ -4,7 +4,11 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"crypto/subtle"
+	"errors"
 	"hash"
+	"strings"
+
+	"ringup.dev/ringup/internal/config/secret"
 )
 
 // Signed reports whether a signature is the HMAC of some parts, one behind the other, with one of the keys. All keys are tried, so that the time it takes
@@ -30,3 +34,24 @@ func HasKey(keys [][]byte, text string) bool {
 	}
 	return good == 1
 }
+
+// VerifyPath checks the key at the end of a path, which a webhook that is not signed has instead. Errors: *UnauthorizedError.
+func VerifyPath(keys [][]byte, d *Delivery) error {
+	if !HasKey(keys, d.Key) {
+		return &UnauthorizedError{Detail: "the key in the path is not that of the store"}
+	}
+	return nil
+}
+
+// CheckPathKeys refuses keys that cannot be a part of a path as they are. The error names their variable.
+func CheckPathKeys(variable string, keys secret.Keys) error {
+	for _, key := range keys {
+		if strings.ContainsFunc(key.Reveal(), func(r rune) bool { return !strings.ContainsRune(pathCharacters, r) }) {
+			return errors.New(variable + " has other characters than letters, digits, - and _: set a key as from `openssl rand -hex 32`")
+		}
+	}
+	return nil
+}
+
+// pathCharacters need no escape in a path, and are taken out of it by no proxy.
+const pathCharacters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"

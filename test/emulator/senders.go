@@ -1,6 +1,7 @@
 package emulator
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"net/http"
@@ -11,14 +12,19 @@ import (
 
 // The tokens that the APIs of the senders accept. They refuse all others.
 const (
-	SquareToken = "EAAA-token-for-the-emulator"
-	StripeKey   = "rk_key_for_the_emulator"
+	SquareToken     = "EAAA-token-for-the-emulator"
+	StripeKey       = "rk_key_for_the_emulator"
+	LoyverseToken   = "loyverse-token-for-the-emulator"
+	LightspeedToken = "lsxs_pt_token-for-the-emulator"
+	CloverToken     = "clover-token-for-the-emulator"
+	CloverMerchant  = "TESTMERCH0001" // whose token it is
 )
 
 // API stands in for the API of a sender: it has objects by path, and refuses as the sender does. It is safe for concurrent use.
 type API struct {
 	token, version string // version is the name of the header with the API's version; "" for none
 	errorBody      func(status int) string
+	check          func(*http.Request) int // the status of a request that is refused; 0, or no check: it is not
 
 	mu       sync.Mutex
 	objects  map[string]string // by path, with the query where it has one
@@ -70,6 +76,39 @@ func NewStripeAPI() *API {
 	})
 }
 
+// NewLoyverseAPI stands in for api.loyverse.com. Its errors are those that siarheipashkevich/loyverse-sdk reads, src/MakesHttpRequests.php at 418b176.
+func NewLoyverseAPI() *API {
+	codes := map[int]string{401: "UNAUTHORIZED", 402: "PAYMENT_REQUIRED", 403: "FORBIDDEN", 404: "NOT_FOUND", 429: "RATE_LIMITED", 500: "INTERNAL_SERVER_ERROR"}
+	return newAPI(LoyverseToken, "", func(status int) string {
+		return fmt.Sprintf(`{"errors":[{"code":%q,"details":"mai@example.com"}]}`, cmp.Or(codes[status], "BAD_REQUEST"))
+	})
+}
+
+// NewLightspeedAPI stands in for a store at retail.lightspeed.app. Its errors are like the one of x-series-api.lightspeedhq.com/docs/rate_limiting.
+func NewLightspeedAPI() *API {
+	return newAPI(LightspeedToken, "", func(status int) string {
+		return fmt.Sprintf(`{"error":%q,"message":"vera@example.com"}`, http.StatusText(status))
+	})
+}
+
+// NewCloverAPI stands in for api.clover.com. As Clover it answers 401 for the objects of another merchant (docs.clover.com/dev/docs/401-unauthorized), and 400 for more than three expansions
+// (docs.clover.com/dev/docs/expanding-fields).
+func NewCloverAPI() *API {
+	api := newAPI(CloverToken, "", func(status int) string {
+		return fmt.Sprintf(`{"message":"%d %s"}`, status, http.StatusText(status))
+	})
+	api.check = func(r *http.Request) int {
+		switch {
+		case !strings.HasPrefix(r.URL.Path, "/v3/merchants/"+CloverMerchant+"/"):
+			return http.StatusUnauthorized
+		case strings.Count(r.URL.Query().Get("expand"), ",") > 2:
+			return http.StatusBadRequest
+		}
+		return 0
+	}
+	return api
+}
+
 func newAPI(token, version string, errorBody func(int) string) *API {
 	return &API{token: token, version: version, errorBody: errorBody, objects: map[string]string{}}
 }
@@ -116,6 +155,12 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if len(a.faults) > 0 {
 		a.fail(w)
 		return
+	}
+	if a.check != nil {
+		if status := a.check(r); status != 0 {
+			a.refuse(w, status, "")
+			return
+		}
 	}
 	object := a.objects[r.URL.RequestURI()]
 	if object == "" {

@@ -1,6 +1,7 @@
 package manifests
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -13,15 +14,16 @@ import (
 	"ringup.dev/ringup/internal/app/resolve"
 	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/redisstore"
+	senders "ringup.dev/ringup/internal/sender/catalog"
 )
 
-const resolveValues = "redis: {host: r}\nchannels: {sms: {providers: [sandbox]}, email: {providers: [sandbox]}, whatsapp: {providers: [sandbox]}}\nresolve: {enabled: true, senders: [square, stripe], rateLimit: 5}\n"
+const resolveValues = "redis: {host: r}\nchannels: {sms: {providers: [sandbox]}, email: {providers: [sandbox]}, whatsapp: {providers: [sandbox]}}\nresolve: {enabled: true, senders: [square, stripe, loyverse, clover, lightspeed], rateLimit: 5, config: {LIGHTSPEED_BASE_URL: \"https://shop.retail.lightspeed.app\"}}\n"
 
 // TestResolve: by the component and by the chart, the program resolve starts with what its pod gets, is scaled by its own queue, reaches the internet, and alone has the senders' tokens.
 func TestResolve(t *testing.T) {
 	t.Parallel()
 	component := strings.ReplaceAll(with("keda", "network-policy", "sandbox", "resolve"), "namePrefix: shop-\n", "") +
-		"configMapGenerator: [{name: ringup, behavior: merge, literals: ['RESOLVE_SENDERS=square,stripe']}]\n"
+		"configMapGenerator: [{name: ringup, behavior: merge, literals: ['RESOLVE_SENDERS=square,stripe,loyverse,clover,lightspeed', 'LIGHTSPEED_BASE_URL=https://shop.retail.lightspeed.app']}]\n"
 	for where, objects := range map[string][]object{
 		"component": build(t, component), "chart": charted(t, resolveValues),
 		"chart, files": charted(t, resolveValues+"secretFiles: {resolve: [SQUARE_ACCESS_TOKEN, STRIPE_API_KEY]}\n"),
@@ -36,13 +38,14 @@ func TestResolve(t *testing.T) {
 			t.Errorf("%s runs %s", where, c.Image)
 		}
 		env := environment(t, objects, c)
-		env["SQUARE_ACCESS_TOKEN"], env["STRIPE_API_KEY"] = "x", "x" // that are files in one
-		for _, token := range []string{"SQUARE_ACCESS_TOKEN", "STRIPE_API_KEY"} {
-			delete(env, token+"_FILE")
+		for _, token := range senders.Tokens {
+			env[token.Variable] = "x" // some are files in one
+			delete(env, token.Variable+"_FILE")
 		}
 		for name, pod := range pods(objects) {
 			for variable := range given(t, name, pod.Spec) {
-				if token := variable == "SQUARE_ACCESS_TOKEN" || variable == "STRIPE_API_KEY"; token && name != "Deployment/ringup-worker-resolve" {
+				token := slices.ContainsFunc(senders.Tokens, func(t senders.Token) bool { return t.Variable == variable })
+				if token && name != "Deployment/ringup-worker-resolve" {
 					t.Errorf("%s: %s gets %s", where, name, variable)
 				}
 			}
@@ -55,7 +58,7 @@ func TestResolve(t *testing.T) {
 			t.Errorf("%s: drain %s <= grace %s < lease %s does not hold", where, config.Worker.DrainTime(), grace, config.Consumer.Lease)
 		}
 		env["WEBHOOK_SECRET"], env["WEBHOOK_AUTH_TOKEN"] = key, key
-		if config, err := ingest.Load(t.Context(), envconfig.MapLookuper(env)); err != nil || len(config.Senders.Resolve.Senders) != 2 {
+		if config, err := ingest.Load(t.Context(), envconfig.MapLookuper(env)); err != nil || len(config.Senders.Resolve.Senders) != len(senders.Tokens) {
 			t.Errorf("%s: ingest has %v, %v", where, config.Senders.Resolve.Senders, err)
 		}
 		scaled := named[*kedav1alpha1.ScaledObject](t, objects, "ringup-worker-resolve")

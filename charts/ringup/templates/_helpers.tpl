@@ -163,7 +163,7 @@ volumes:
 
 {{/* What ingest takes from its Secret. Twilio signs callbacks with the account's primary token: without PUBLIC_URL there are none. */}}
 {{- define "ringup.ingestSecrets" -}}
-{{- $all := list "REDIS_USERNAME" "REDIS_PASSWORD" "WEBHOOK_AUTH_TOKEN" "WEBHOOK_SECRET" "SHOPIFY_WEBHOOK_SECRET" "WOOCOMMERCE_WEBHOOK_SECRET" "STRIPE_WEBHOOK_SECRET" "TOAST_WEBHOOK_SECRET" "SQUARE_SIGNATURE_KEY" "UNSUBSCRIBE_SECRET" "OTEL_EXPORTER_OTLP_HEADERS" }}
+{{- $all := list "REDIS_USERNAME" "REDIS_PASSWORD" "WEBHOOK_AUTH_TOKEN" "WEBHOOK_SECRET" "SHOPIFY_WEBHOOK_SECRET" "WOOCOMMERCE_WEBHOOK_SECRET" "STRIPE_WEBHOOK_SECRET" "TOAST_WEBHOOK_SECRET" "SQUARE_SIGNATURE_KEY" "LOYVERSE_CLIENT_SECRET" "LOYVERSE_PATH_KEY" "CLOVER_AUTH_CODE" "CLOVER_SIGNING_SECRET" "LIGHTSPEED_CLIENT_SECRET" "LIGHTSPEED_PATH_KEY" "UNSUBSCRIBE_SECRET" "OTEL_EXPORTER_OTLP_HEADERS" }}
 {{- $used := list }}
 {{- range $c := .Values.channels }}{{ if $c.enabled }}{{ $used = concat $used $c.providers }}{{ end }}{{ end }}
 {{- if and (get .Values.config "PUBLIC_URL") (has "twilio" $used) }}{{ $all = append $all "TWILIO_AUTH_TOKEN" }}{{ end }}
@@ -183,7 +183,7 @@ volumes:
 {{/* What resolve takes from its own: the tokens of the senders that it asks. */}}
 {{- define "ringup.resolveSecrets" -}}
 {{- $all := list "REDIS_USERNAME" "REDIS_PASSWORD" "OTEL_EXPORTER_OTLP_HEADERS" }}
-{{- $of := dict "square" "SQUARE_ACCESS_TOKEN" "stripe" "STRIPE_API_KEY" }}
+{{- $of := dict "square" "SQUARE_ACCESS_TOKEN" "stripe" "STRIPE_API_KEY" "loyverse" "LOYVERSE_ACCESS_TOKEN" "clover" "CLOVER_ACCESS_TOKEN" "lightspeed" "LIGHTSPEED_ACCESS_TOKEN" }}
 {{- range .Values.resolve.senders }}{{ $all = append $all (get $of .) }}{{ end }}
 {{- toJson $all }}
 {{- end }}

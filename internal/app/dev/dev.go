@@ -108,13 +108,20 @@ func defaults(env envconfig.Lookuper) (values map[string]string, real []string) 
 			values[name] = otherwise
 		}
 	}
-	keys := []string{"WEBHOOK_AUTH_TOKEN", "WEBHOOK_SECRET"}
-	for _, g := range catalog.Guides {
-		keys = append(keys, g.Variable)
+	keys := [][]string{{"WEBHOOK_AUTH_TOKEN"}, {"WEBHOOK_SECRET"}}
+	for i := range catalog.Guides {
+		var of []string // one text, so that the command that is printed is good for every topic
+		for _, k := range catalog.Guides[i].All() {
+			of = append(of, k.Variable)
+		}
+		keys = append(keys, of)
 	}
-	for _, name := range keys {
-		if path, _ := env.Lookup(name + "_FILE"); path == "" {
-			set(name, strings.ToLower(rand.Text()))
+	for _, names := range keys {
+		text := strings.ToLower(rand.Text())
+		for _, name := range names {
+			if path, _ := env.Lookup(name + "_FILE"); path == "" {
+				set(name, text)
+			}
 		}
 	}
 	set("SQUARE_NOTIFICATION_URL", squareURL)
@@ -141,11 +148,11 @@ const squareURL = "https://localhost/webhooks/square/default"
 
 // tokens names the senders whose API can be asked.
 func tokens(env envconfig.Lookuper) (senders []string) {
-	for _, one := range []struct{ variable, sender string }{{"SQUARE_ACCESS_TOKEN", "square"}, {"STRIPE_API_KEY", "stripe"}} {
-		value, _ := env.Lookup(one.variable)
-		path, _ := env.Lookup(one.variable + "_FILE")
+	for _, one := range catalog.Tokens {
+		value, _ := env.Lookup(one.Variable)
+		path, _ := env.Lookup(one.Variable + "_FILE")
 		if value != "" || path != "" {
-			senders = append(senders, one.sender)
+			senders = append(senders, one.Sender)
 		}
 	}
 	return senders
@@ -232,7 +239,7 @@ func (s *Server) Curl() string {
 // of the environment is the shop's own, and not printed: the command reads the same variable.
 func (s *Server) SendCommand(g *catalog.Guide, topic string) string {
 	command := fmt.Sprintf("%s send --as %s --topic %s --url %s", os.Args[0], g.Name, topic, s.IngestURL())
-	if key, made := s.made[g.Variable]; made {
+	if key, made := s.made[g.For(topic, &s.senders).Variable]; made {
 		command += " --key '" + key + "'"
 	}
 	if g.Name == square.Name {

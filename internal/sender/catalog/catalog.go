@@ -9,6 +9,9 @@ import (
 	"ringup.dev/ringup/internal/config/secret"
 	"ringup.dev/ringup/internal/event"
 	"ringup.dev/ringup/internal/sender"
+	"ringup.dev/ringup/internal/sender/clover"
+	"ringup.dev/ringup/internal/sender/lightspeed"
+	"ringup.dev/ringup/internal/sender/loyverse"
 	"ringup.dev/ringup/internal/sender/shopify"
 	"ringup.dev/ringup/internal/sender/square"
 	"ringup.dev/ringup/internal/sender/stripe"
@@ -23,16 +26,21 @@ type Config struct {
 	Stripe      stripe.Config
 	Toast       toast.Config
 	Square      square.Config
+	Loyverse    loyverse.Config
+	Clover      clover.Config
+	Lightspeed  lightspeed.Config
 	Resolve     ResolveConfig
 }
 
 // On reports whether any sender has a key.
 func (c *Config) On() bool {
-	return slices.ContainsFunc(Guides, func(g Guide) bool { return len(*g.Keys(c)) > 0 })
+	return slices.ContainsFunc(Guides, func(g Guide) bool { return g.On(c) })
 }
 
 // Validate reports every setting that cannot work, each with its variable.
-func (c *Config) Validate() error { return errors.Join(c.Square.Validate(), c.Resolve.validate()) }
+func (c *Config) Validate() error {
+	return errors.Join(c.Square.Validate(), c.Loyverse.Validate(), c.Lightspeed.Validate(), c.Resolve.validate())
+}
 
 func (c *Config) resolves(name string) bool { return slices.Contains(c.Resolve.Senders, name) }
 
@@ -68,8 +76,22 @@ func (s *Senders) Use(c Config) error {
 	if keys := bytesOf(c.Square.Keys); len(keys) > 0 {
 		byName[square.Name] = square.New(square.Options{Store: event.DefaultStore, Keys: keys, NotificationURL: c.Square.NotificationURL, Resolve: c.resolves(square.Name)})
 	}
+	c.more(byName)
 	s.byName.Store(&byName)
 	return nil
+}
+
+// more adds the senders that have two kinds of keys.
+func (c *Config) more(to map[string]sender.Sender) {
+	if signed, paths := bytesOf(c.Loyverse.Secrets), bytesOf(c.Loyverse.PathKeys); len(signed)+len(paths) > 0 {
+		to[loyverse.Name] = loyverse.New(loyverse.Options{Store: event.DefaultStore, Keys: signed, PathKeys: paths, Resolve: c.resolves(loyverse.Name)})
+	}
+	if signed, paths := bytesOf(c.Lightspeed.Secrets), bytesOf(c.Lightspeed.PathKeys); len(signed)+len(paths) > 0 {
+		to[lightspeed.Name] = lightspeed.New(lightspeed.Options{Store: event.DefaultStore, Keys: signed, PathKeys: paths, Resolve: c.resolves(lightspeed.Name)})
+	}
+	if codes, secrets := bytesOf(c.Clover.AuthCodes), bytesOf(c.Clover.SigningSecrets); len(codes)+len(secrets) > 0 {
+		to[clover.Name] = clover.New(clover.Options{Store: event.DefaultStore, AuthCodes: codes, SigningSecrets: secrets, Resolve: c.resolves(clover.Name)})
+	}
 }
 
 // Get returns a store's sender by its name; false where the store is not known, or the sender is not on.

@@ -7,24 +7,33 @@ import (
 	"strings"
 
 	"ringup.dev/ringup/internal/sender"
+	"ringup.dev/ringup/internal/sender/clover"
+	"ringup.dev/ringup/internal/sender/lightspeed"
+	"ringup.dev/ringup/internal/sender/loyverse"
 	"ringup.dev/ringup/internal/sender/square"
 	"ringup.dev/ringup/internal/sender/stripe"
 )
 
 // ResolveConfig says to ingest which senders' events are completed. Ingest has no token of theirs.
 type ResolveConfig struct {
-	// Senders whose events the program resolve completes before they become messages: square, stripe. Without that program and their tokens the messages wait.
+	// Senders whose events the program resolve completes before they become messages: square, stripe, loyverse, clover, lightspeed. Without that program and their tokens the messages wait.
 	Senders []string `env:"RESOLVE_SENDERS"`
 }
 
-// resolvable are the senders that can be asked.
-var resolvable = []string{square.Name, stripe.Name}
+// Token is the variable of a sender's token.
+type Token struct{ Sender, Variable string }
+
+// Tokens has one for each sender that can be asked.
+var Tokens = []Token{
+	{square.Name, "SQUARE_ACCESS_TOKEN"}, {stripe.Name, "STRIPE_API_KEY"}, {loyverse.Name, "LOYVERSE_ACCESS_TOKEN"}, {clover.Name, "CLOVER_ACCESS_TOKEN"},
+	{lightspeed.Name, "LIGHTSPEED_ACCESS_TOKEN"},
+}
 
 func (c *ResolveConfig) validate() error {
 	var errs []error
 	for _, name := range c.Senders {
-		if !slices.Contains(resolvable, name) {
-			errs = append(errs, fmt.Errorf("RESOLVE_SENDERS has %q: set some of %s", name, strings.Join(resolvable, ", ")))
+		if !slices.ContainsFunc(Tokens, func(t Token) bool { return t.Sender == name }) {
+			errs = append(errs, fmt.Errorf("RESOLVE_SENDERS has %q: set some of %s", name, listed(func(t Token) string { return t.Sender })))
 		}
 	}
 	return errors.Join(errs...)
@@ -32,8 +41,11 @@ func (c *ResolveConfig) validate() error {
 
 // APIConfig has what is needed to ask the senders of the store "default". A sender is asked when its token is set.
 type APIConfig struct {
-	Square square.APIConfig
-	Stripe stripe.APIConfig
+	Square     square.APIConfig
+	Stripe     stripe.APIConfig
+	Loyverse   loyverse.APIConfig
+	Clover     clover.APIConfig
+	Lightspeed lightspeed.APIConfig
 }
 
 // Resolvers returns the senders that can be asked, and by the same places their names. The error has every setting that cannot work, each with its variable.
@@ -50,8 +62,29 @@ func Resolvers(c APIConfig, o sender.ResolverOptions) (names []string, resolvers
 		r, err := stripe.NewResolver(c.Stripe, o)
 		add(stripe.Name, r, err)
 	}
+	if c.Loyverse.Token != "" {
+		r, err := loyverse.NewResolver(c.Loyverse, o)
+		add(loyverse.Name, r, err)
+	}
+	if c.Clover.Token != "" {
+		r, err := clover.NewResolver(c.Clover, o)
+		add(clover.Name, r, err)
+	}
+	if c.Lightspeed.Token != "" {
+		r, err := lightspeed.NewResolver(c.Lightspeed, o)
+		add(lightspeed.Name, r, err)
+	}
 	if len(names) == 0 {
-		errs = append(errs, errors.New("SQUARE_ACCESS_TOKEN and STRIPE_API_KEY are empty: set the token of each sender of RESOLVE_SENDERS"))
+		errs = append(errs, fmt.Errorf("%s are empty: set the token of each sender of RESOLVE_SENDERS", listed(func(t Token) string { return t.Variable })))
 	}
 	return names, resolvers, errors.Join(errs...)
+}
+
+// listed returns a text of each token, with commas between.
+func listed(text func(Token) string) string {
+	all := make([]string, len(Tokens))
+	for i, t := range Tokens {
+		all[i] = text(t)
+	}
+	return strings.Join(all, ", ")
 }

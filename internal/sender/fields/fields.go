@@ -93,17 +93,24 @@ func (d *decoder) release() {
 	decoders.Put(d)
 }
 
-// places has, by the type of a struct, its fields by their names in JSON: map[string]int.
+// places has, by the type of a struct, where the fields of its names in JSON are: map[string][]int.
 var places sync.Map
 
-func placesOf(t reflect.Type) map[string]int {
+func placesOf(t reflect.Type) map[string][]int {
 	if known, found := places.Load(t); found {
-		return known.(map[string]int)
+		return known.(map[string][]int)
 	}
-	of := make(map[string]int, t.NumField())
+	of := make(map[string][]int, t.NumField())
 	for i := range t.NumField() {
-		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
-		of[cmp.Or(name, t.Field(i).Name)] = i
+		field := t.Field(i)
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		if name == "" && field.Anonymous { // a struct whose members are those of the one around it
+			for inner, at := range placesOf(field.Type) {
+				of[inner] = append([]int{i}, at...)
+			}
+			continue
+		}
+		of[cmp.Or(name, field.Name)] = []int{i}
 	}
 	places.Store(t, of)
 	return of
@@ -121,7 +128,7 @@ func readObject(d *jsontext.Decoder, into reflect.Value) error {
 		if err != nil {
 			return err
 		}
-		var at int
+		var at []int
 		var found bool
 		if bytes.IndexByte(name, '\\') < 0 {
 			at, found = known[string(name[1:len(name)-1])]
@@ -129,7 +136,7 @@ func readObject(d *jsontext.Decoder, into reflect.Value) error {
 			at, found = known[unquote(name)]
 		}
 		if found {
-			err = into.Field(at).Addr().Interface().(json.UnmarshalerFrom).UnmarshalJSONFrom(d)
+			err = into.FieldByIndex(at).Addr().Interface().(json.UnmarshalerFrom).UnmarshalJSONFrom(d)
 		} else {
 			err = d.SkipValue()
 		}

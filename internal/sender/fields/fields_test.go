@@ -102,6 +102,18 @@ func TestMember(t *testing.T) {
 	}
 }
 
+// TestMembersOfAnEmbeddedStruct: they are those of the struct around it.
+func TestMembersOfAnEmbeddedStruct(t *testing.T) {
+	t.Parallel()
+	var b struct {
+		body
+		Own fields.Text `json:"own"`
+	}
+	if err := fields.Decode([]byte(`{"text":"inner","own":"outer","flag":true}`), &b); err != nil || b.Text.String() != "inner" || b.Own.String() != "outer" || !bool(b.Flag) {
+		t.Errorf("%v: %+v", err, b)
+	}
+}
+
 // TestNamesOfMembers: an escaped name is the same name, and names are told apart by case.
 func TestNamesOfMembers(t *testing.T) {
 	t.Parallel()

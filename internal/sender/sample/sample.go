@@ -3,12 +3,15 @@ package sample
 
 import (
 	"crypto/hmac"
+	"crypto/sha1" //nolint:gosec // Loyverse's choice; as an HMAC it is not known to be broken
 	"crypto/sha256"
 	"embed"
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
+	"hash"
 	"net/http"
+	"net/url"
 	"path"
 	"slices"
 	"strconv"
@@ -17,6 +20,9 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"ringup.dev/ringup/internal/sender/clover"
+	"ringup.dev/ringup/internal/sender/lightspeed"
+	"ringup.dev/ringup/internal/sender/loyverse"
 	"ringup.dev/ringup/internal/sender/shopify"
 	"ringup.dev/ringup/internal/sender/square"
 	"ringup.dev/ringup/internal/sender/stripe"
@@ -24,7 +30,7 @@ import (
 	"ringup.dev/ringup/internal/sender/woocommerce"
 )
 
-// files has one webhook for each sender and topic: <sender>/<topic>.json, with a hyphen for the topic's stroke. What has to be new is written
+// files has one webhook for each sender and topic: <sender>/<topic>.json, with a hyphen for the topic's stroke. Where a sender says different things by one topic, what it says is behind a hyphen. What has to be new is written
 // {{id}} (12 digits), {{number}} (4 digits), {{now}} (RFC 3339), {{gmt}} (without a zone), {{unix}} (seconds) or {{day}} (20060102).
 //
 //go:embed */*.json
@@ -55,7 +61,7 @@ type Webhook struct {
 }
 
 // New returns the webhook of a sender's topic about a sale that was made now, signed with a key of the shop. notificationURL is the address that a webhook of
-// Square is signed with; the others need none. Two that are made within a microsecond are about the same sale. Errors: an unknown sender or topic.
+// Square is signed with; the others need none. Without a key it is not signed. Two that are made within a microsecond are about the same sale. Errors: an unknown sender or topic.
 func New(sender, topic, key, notificationURL string, now time.Time) (*Webhook, error) {
 	return Make(sender, topic, key, notificationURL, now, Options{})
 }
@@ -90,14 +96,22 @@ func Make(sender, topic, key, notificationURL string, now time.Time, o Options) 
 		return nil, fmt.Errorf("the text is not JSON: %w", err)
 	}
 	w := &Webhook{Header: http.Header{"Content-Type": {"application/json"}}, Body: body}
-	w.sign(sender, topic, key, notificationURL, now)
+	if sender == lightspeed.Name { // its JSON is in a form
+		w.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		w.Body = []byte(url.Values{"payload": {string(body)}, "domain_prefix": {"sample"}, "environment": {"prod"}}.Encode())
+	}
+	if key != "" {
+		w.sign(sender, topic, key, notificationURL, now)
+	}
 	return w, nil
 }
 
 // sign adds the sender's headers, as its Verify describes them.
 func (w *Webhook) sign(sender, topic, key, notificationURL string, now time.Time) {
 	set := w.Header.Set
-	encoded := func(parts ...[]byte) string { return base64.StdEncoding.EncodeToString(mac(key, parts...)) }
+	signed := func(parts ...[]byte) []byte { return mac(sha256.New, key, parts...) }
+	encoded := func(parts ...[]byte) string { return base64.StdEncoding.EncodeToString(signed(parts...)) }
+	unix := strconv.FormatInt(now.Unix(), 10)
 	switch sender {
 	case shopify.Name:
 		set("X-Shopify-Topic", topic)
@@ -109,18 +123,30 @@ func (w *Webhook) sign(sender, topic, key, notificationURL string, now time.Time
 		set("X-Wc-Webhook-Source", "https://store.example.com/")
 		set("X-Wc-Webhook-Signature", encoded(w.Body))
 	case stripe.Name:
-		stamp := strconv.FormatInt(now.Unix(), 10)
-		set("Stripe-Signature", "t="+stamp+",v1="+hex.EncodeToString(mac(key, []byte(stamp), []byte("."), w.Body)))
+		set("Stripe-Signature", "t="+unix+",v1="+hex.EncodeToString(signed([]byte(unix), []byte("."), w.Body)))
 	case toast.Name:
 		set("Toast-Signature", encoded(w.Body, []byte(now.Format("2006-01-02T15:04:05.000Z07:00"))))
 	case square.Name:
 		set("Square-Environment", "Production")
 		set("X-Square-Hmacsha256-Signature", encoded([]byte(notificationURL), w.Body))
+	case loyverse.Name:
+		set("X-Loyverse-Signature", base64.StdEncoding.EncodeToString(mac(sha1.New, key, w.Body)))
+	case lightspeed.Name:
+		set("X-Signature", "signature="+hex.EncodeToString(signed(w.Body))+",algorithm=HMAC-SHA256")
+	case clover.Name:
+		if topic == hostedCheckout {
+			set("Clover-Signature", "t="+unix+",v1="+hex.EncodeToString(signed([]byte(unix), []byte("."), w.Body)))
+		} else {
+			set("X-Clover-Auth", key)
+		}
 	}
 }
 
-func mac(key string, parts ...[]byte) []byte {
-	m := hmac.New(sha256.New, []byte(key))
+// hostedCheckout is the sample of Clover that another key than its others is for.
+const hostedCheckout = "hosted_checkout"
+
+func mac(algorithm func() hash.Hash, key string, parts ...[]byte) []byte {
+	m := hmac.New(algorithm, []byte(key))
 	for _, part := range parts {
 		m.Write(part)
 	}

@@ -14,16 +14,21 @@ import (
 )
 
 const (
-	key     = "a key of sixteen bytes or more"
+	key     = "a-key-of-sixteen-bytes-or-more"
 	address = "https://hooks.example.com/webhooks/square/default"
 )
 
-// TestSamples: each sample is let in by its sender, is news with a customer and a total, and is another sale than the one before.
+// elsewhere are the senders whose webhooks have no customers, but perhaps ids of them.
+var elsewhere = map[string]bool{"loyverse": true, "clover": true}
+
+// TestSamples: each sample is let in by its sender, is news with a customer and an amount, and is another sale than the one before.
 func TestSamples(t *testing.T) {
 	t.Parallel()
 	var c catalog.Config
 	for _, g := range catalog.Guides {
-		*g.Keys(&c) = secret.Keys{key}
+		for _, k := range g.All() {
+			*k.Keys(&c) = secret.Keys{key}
+		}
 	}
 	c.Square.NotificationURL = address
 	senders, err := catalog.New(c)
@@ -50,12 +55,13 @@ func TestSamples(t *testing.T) {
 					t.Errorf("%s %s: %v", g.Name, topic, err)
 				}
 				reading, err := from.Decode(d)
-				if fault := errors.Join(err, sendertest.Check(reading, err)); fault != nil || len(reading.Events) == 0 {
+				if fault := errors.Join(err, sendertest.Check(reading, err)); fault != nil || len(reading.Events) == 0 && reading.Skip != sender.SkipIDs {
 					t.Errorf("%s %s: %v, %+v", g.Name, topic, fault, reading)
 					continue
 				}
 				for _, e := range reading.Events {
-					if seen[e.ID] || e.Customer.Email == "" || e.Sale.Total == "" || e.Sale.Test || now.Sub(e.At).Abs() > time.Second {
+					bare := !elsewhere[g.Name] && (e.Customer.Email == "" || e.Sale.Total+e.Sale.Refunded == "")
+					if seen[e.ID] || bare || e.Sale.Test || now.Sub(e.At).Abs() > time.Second {
 						t.Errorf("%s %s: %q at %s, again: %v\n%s", g.Name, topic, e.ID, e.At, seen[e.ID], sendertest.Text(reading, nil))
 					}
 					seen[e.ID] = true

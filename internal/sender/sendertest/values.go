@@ -160,6 +160,7 @@ func Text(reading *sender.Reading, err error) string {
 	line("topic", reading.Topic)
 	line("account", reading.Account)
 	line("skip", reading.Skip)
+	line("note", reading.Note)
 	if reading.Reply.Status != 0 {
 		line("reply", fmt.Sprintf("%d %s %s", reading.Reply.Status, reading.Reply.MediaType, reading.Reply.Body))
 	}
