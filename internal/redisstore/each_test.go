@@ -83,7 +83,7 @@ func oneShardIsDown(t *testing.T, signal syscall.Signal, down message.Channel) {
 		must(err)
 		must(deliveries.Accept(t.Context(), report.Update{Reports: []report.Report{{Channel: channel, EventID: "e", Provider: "p", JobID: "w:" + string(channel) + ":1", State: report.Delivered}}}))
 	}
-	for _, channel := range others {
+	for _, channel := range apart {
 		must(masterOf(store, channel).ConfigSet(t.Context(), "cluster-require-full-coverage", "no").Err())
 	}
 	pid := 0

@@ -157,8 +157,11 @@ func (s *Store) Memory(ctx context.Context) (used, limit int64, err error) {
 		}
 		seen[node] = true
 		info, err := infoOf(ctx, node)
+		if err != nil && denied(err) {
+			continue
+		}
 		if err != nil {
-			continue // its user may not ask
+			return 0, 0, unavailable(err)
 		}
 		u, l := info["used_memory"], info["maxmemory"]
 		if l > 0 && (limit == 0 || float64(u)/float64(l) > float64(used)/float64(limit)) {

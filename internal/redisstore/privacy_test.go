@@ -292,10 +292,10 @@ func TestSettlementsNeedNoKey(t *testing.T) {
 	a.producer = other.Producer(prometheus.NewRegistry())
 	t.Cleanup(a.producer.Close)
 	a.consumer = a.consumes(message.WhatsApp, ConsumerConfig{})
+	_, err := writer.namer(t.Context()) // its key is the one in use
+	a.must(err)
 	id := a.enqueue("+15550100001", "+15550100002", "+15550100003")
 	claimed := a.claim(a.consumer)
-	_, err := writer.namer(t.Context()) // its key is the one in use now
-	a.must(err)
 	settled, _, err := a.consumer.Exchange(t.Context(), []queue.Settlement{
 		{Claimed: claimed[0], Outcome: queue.Fail{Error: "permanent: invalid_recipient", Suppress: &suppress.Entry{Channel: message.WhatsApp, Address: "+15550100001", Why: suppress.HardBounce}}},
 		{Claimed: claimed[1], Outcome: queue.Done{}},

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -40,6 +41,7 @@ type Producer struct {
 	store *Store
 	size  prometheus.Histogram
 	sales saleMetrics
+	namer atomic.Pointer[personNamer] // nil until the first group, and where Redis has none for this program
 
 	mu       sync.Mutex
 	waiting  []*pending
@@ -97,9 +99,8 @@ func (p *Producer) Enqueue(ctx context.Context, s *queue.Submission) (*queue.Acc
 	if err != nil {
 		return nil, fmt.Errorf("webhook cannot become a job: %w", err)
 	}
-	// A webhook that no search finds is better than none.
-	if namer, err := p.store.namer(ctx); err == nil {
-		item.entry = foundEntry(namer, s)
+	if namer := p.namer.Load(); namer != nil {
+		item.entry = foundEntry(*namer, s)
 	}
 	for slot := range p.store.slots {
 		if err := p.store.encodeWebhook(item, body, slot); err != nil {
@@ -143,6 +144,9 @@ func (p *Producer) Close() {
 	p.mu.Unlock()
 	p.idle.Wait()
 }
+
+// entryAt is the place of the log's entry among a webhook's arguments.
+const entryAt = 4
 
 // encodeWebhook makes the arguments of the enqueue script for the channels of one slot; body is that of the jobs.
 func (s *Store) encodeWebhook(item *pending, body []byte, slot int) error {
@@ -245,8 +249,34 @@ func (p *Producer) next() []*pending {
 	return group
 }
 
+// namerTimeout is how long a group waits for the key of the log of accepted webhooks: a webhook that no search finds is better than one that comes late.
+const namerTimeout = 500 * time.Millisecond
+
+// learn reads the key of the log of accepted webhooks anew, now and then, and makes the entries of those webhooks that came before it was known.
+func (p *Producer) learn(group []*pending) {
+	ctx, cancel := context.WithTimeout(context.Background(), namerTimeout)
+	defer cancel()
+	namer, err := p.store.namer(ctx)
+	if err != nil {
+		return // as above
+	}
+	p.namer.Store(&namer)
+	for _, item := range group {
+		if item.entry != nil || item.parent != nil {
+			continue
+		}
+		item.entry = foundEntry(namer, item.submission)
+		for _, share := range item.shares {
+			if share != nil {
+				share[entryAt] = item.entry
+			}
+		}
+	}
+}
+
 // flush sends a group in one round trip and tells each webhook its result.
 func (p *Producer) flush(group []*pending) {
+	p.learn(group)
 	var calls []call
 	var members [][]*pending // by call
 	var slots []int

@@ -118,7 +118,7 @@ func (s *Store) Ready(p Program, channels ...message.Channel) func(context.Conte
 		if len(refused) > 0 {
 			return refused[0]
 		}
-		if len(away) == len(keys) {
+		if len(away) >= len(channels) { // the keys of no channel are on a shard of theirs
 			return away[0]
 		}
 		return nil

@@ -58,7 +58,7 @@ func threeWebhooks(t *testing.T, now time.Time) map[string]*samples.Webhook {
 		all[path] = w
 	}
 	named := all["lightspeed/default"]
-	named.Body = []byte(strings.Replace(string(named.Body), "%22name%22%3A+%22Scarf%22", "%22product_id%22%3A%22p1%22", 1))
+	named.Body = []byte(strings.Replace(string(named.Body), "%22name%22%3A%22Scarf%22", "%22product_id%22%3A%22p1%22", 1))
 	named.Header = signed(shopKey, string(named.Body))
 	at := itoa(now.UnixMilli())
 	all["clover/default"] = &samples.Webhook{Header: http.Header{"X-Clover-Auth": {shopKey}}, Body: []byte(`{"merchants":{"` + emulator.CloverMerchant +

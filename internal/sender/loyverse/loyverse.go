@@ -86,6 +86,9 @@ func (s *loyverse) Decode(d *sender.Delivery) (*sender.Reading, error) {
 		return nil, &sender.MalformedError{Detail: err.Error()}
 	}
 	reading := &sender.Reading{Topic: body.Type.String(), Account: body.Merchant.String()}
+	if reading.Topic == "" {
+		return nil, &sender.MalformedError{Detail: "the webhook has no type"}
+	}
 	if reading.Topic != "receipts.update" {
 		reading.Skip = sender.SkipTopic
 		return reading, nil
