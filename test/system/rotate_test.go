@@ -238,6 +238,30 @@ func (r *rotation) links() *unsubscribe.Links {
 	return links
 }
 
+// takes says whether ingest takes a webhook with the new one of a sender's keys.
+func (r *rotation) takes(g *senders.Guide, k *senders.Key) bool {
+	topic := k.Topic
+	for _, one := range sample.Topics(g.Name) {
+		if topic == "" && !slices.ContainsFunc(g.All(), func(other senders.Key) bool { return other.Topic == one }) {
+			topic = one // no other key is for it
+		}
+	}
+	signedWith, address := r.anew[k.Variable], r.url+g.Path()
+	if k.InPath {
+		signedWith, address = "", address+"/"+r.anew[k.Variable]
+	}
+	w, err := sample.New(g.Name, topic, signedWith, squareAddress, time.Now())
+	if err != nil {
+		r.Fatal(err)
+	}
+	asked, err := http.NewRequestWithContext(r.Context(), http.MethodPost, address, bytes.NewReader(w.Body))
+	if err != nil {
+		r.Fatal(err)
+	}
+	asked.Header = w.Header
+	return r.status(asked) == http.StatusOK
+}
+
 // checks says for each program and secret whether the new one is in use.
 func (r *rotation) checks(posted func() bool) map[string]map[string]func() bool {
 	get := func(url, token string) func() bool {
@@ -262,17 +286,8 @@ func (r *rotation) checks(posted func() bool) map[string]map[string]func() bool 
 		"OTEL_EXPORTER_OTLP_HEADERS": func() bool { return r.saw("^traces of ingest new$") },
 	}
 	for _, g := range senders.Guides {
-		in[g.Variable] = func() bool {
-			w, err := sample.New(g.Name, sample.Topics(g.Name)[0], r.anew[g.Variable], squareAddress, time.Now())
-			if err != nil {
-				r.Fatal(err)
-			}
-			asked, err := http.NewRequestWithContext(r.Context(), http.MethodPost, r.url+g.Path(), bytes.NewReader(w.Body))
-			if err != nil {
-				r.Fatal(err)
-			}
-			asked.Header = w.Header
-			return r.status(asked) == http.StatusOK
+		for _, k := range g.All() {
+			in[k.Variable] = func() bool { return r.takes(&g, &k) }
 		}
 	}
 	out := map[string]map[string]func() bool{"ingest": in, "worker": {

@@ -169,9 +169,9 @@ func TestUsersOfTheirOwn(t *testing.T) {
 		for _, command := range forbidden {
 			client := redis.NewClient(&redis.Options{Addr: server.Addr(), Username: name, Password: "change-me-" + name, Protocol: 2, DisableIdentity: true, ReadTimeout: 5 * time.Second})
 			err := client.Do(t.Context(), command...).Err()
-			if name == "admin" && command[0] == "SCAN" {
+			if name == "admin" && command[0] == "SCAN" || name == "ingest" && command[0] == "RENAME" {
 				_ = client.Close()
-				continue // to forget a person, admin walks the names of all keys
+				continue // to forget a person, admin walks the names of all keys; where Redis's clock has gone back, ingest puts sets aside under another name
 			}
 			if err == nil || !strings.Contains(err.Error(), "NOPERM") && !strings.Contains(err.Error(), "can't access") && !strings.Contains(err.Error(), "can't run") &&
 				!strings.Contains(err.Error(), "No permissions") && !strings.Contains(err.Error(), "no permissions") && !strings.Contains(err.Error(), "unknown command") && !strings.Contains(err.Error(), "command not allowed") {
