@@ -112,7 +112,7 @@ func foundEntry(namer personNamer, w *queue.Submission) []byte {
 		}
 	}
 	size := foundHeader + termBytes*len(terms) + len(e.ID)
-	entry := binary.BigEndian.AppendUint16(make([]byte, 0, size), uint16(size)) //nolint:gosec // an id has 200 bytes at most
+	entry := binary.BigEndian.AppendUint16(make([]byte, 0, size), uint16(size))
 	entry = append(entry, foundVersion)
 	entry = append(appendMillis(entry, w.AcceptedAt), byte(len(terms)))
 	for _, term := range terms {

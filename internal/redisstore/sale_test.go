@@ -462,7 +462,7 @@ func TestSalesOutliveTheirRedis(t *testing.T) {
 			replica := redistest.Start(t, "--replicaof", "127.0.0.1", fmt.Sprint(server.Port()))
 			redistest.Eventually(t, "the replica has everything", func() bool { return server.Client().Wait(t.Context(), 1, time.Second).Val() == 1 })
 			server.Kill()
-			if err := replica.Client().SlaveOf(t.Context(), "NO", "ONE").Err(); err != nil {
+			if err := replica.Client().ReplicaOf(t.Context(), "NO", "ONE").Err(); err != nil {
 				t.Error(err)
 			}
 			return replica

@@ -243,7 +243,7 @@ func (v *view) receipt(e *event.Event, about occasion, items bool) {
 		v.TaxIncluded = money(sum(s.Tax))
 	}
 	// What was paid back may be all that is known of a refund: then there is nothing that a discount is taken from.
-	if !zero(s.Discount) && !(about.refunds() && zero(s.Subtotal) && len(e.Items) == 0) {
+	if !zero(s.Discount) && (!about.refunds() || !zero(s.Subtotal) || len(e.Items) > 0) {
 		v.Discount = money("-" + absolute(s.Discount))
 	}
 	if !zero(s.Tip) {

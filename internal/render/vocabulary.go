@@ -64,13 +64,13 @@ var spoken = sync.OnceValue(func() vocabulary {
 })
 
 // add adds the status words of a file. What stands for two words that differ becomes "".
-func (all vocabulary) add(file string) {
+func (own vocabulary) add(file string) {
 	for _, found := range statusBlock.FindAllStringSubmatch(file, -1) {
 		for _, key := range genders(format.StatusKey(found[2])) {
-			if other, known := all[key]; !known || other == found[1] || outcomes[found[1]] == canceled && outcomes[other] == voided {
-				all[key] = found[1]
+			if other, known := own[key]; !known || other == found[1] || outcomes[found[1]] == canceled && outcomes[other] == voided {
+				own[key] = found[1]
 			} else if outcomes[other] != outcomes[found[1]] && outcomes[other] != canceled {
-				all[key] = ""
+				own[key] = ""
 			}
 		}
 	}

@@ -3,7 +3,6 @@ package worker_test
 import (
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"testing"
 	"time"
@@ -66,7 +65,7 @@ func planned(e *event.Event) *queue.Submission {
 func resolving(s *shop) (*worker.Resolve, *worker.Breakers) {
 	registry := prometheus.NewRegistry()
 	metrics := worker.NewMetrics(registry, message.Resolve)
-	log := slog.New(slog.NewTextHandler(io.Discard, nil))
+	log := slog.New(slog.DiscardHandler)
 	names := []string{"square", "stripe"}
 	breakers := worker.NewBreakers(worker.ResolveProviders(names), metrics, log)
 	return worker.NewResolve(worker.ResolveOptions{
@@ -125,10 +124,10 @@ func TestResolveOutcomes(t *testing.T) {
 				t.Errorf("%s: %+v", name, of)
 			}
 		}
-		if wait, deferred := r.Outcome.(queue.Defer); deferred && tt.err == throttled && (wait.Delay < time.Minute || r.Health.ThrottleFor != time.Minute) {
+		if wait, deferred := r.Outcome.(queue.Defer); deferred && errors.Is(tt.err, throttled) && (wait.Delay < time.Minute || r.Health.ThrottleFor != time.Minute) {
 			t.Errorf("%s: after %s, %+v", name, wait.Delay, r.Health)
 		}
-		if tt.err == refused && !r.Health.Account || tt.err == transient && r.Health.Failed != 1 || tt.err == nil && s.asked == 1 && r.Health.Healthy != 1 {
+		if errors.Is(tt.err, refused) && !r.Health.Account || errors.Is(tt.err, transient) && r.Health.Failed != 1 || tt.err == nil && s.asked == 1 && r.Health.Healthy != 1 {
 			t.Errorf("%s: %+v", name, r.Health)
 		}
 	}

@@ -108,7 +108,8 @@ func (o *order) returned() bool {
 // change returns what an order says that its customer does not know yet, where an update came at a time; nil for nothing. paid says that a payment was approved: the order may
 // not know it yet. Clover tells of every edit.
 func (o *order) change(at time.Time, paid bool) *change {
-	n, happened := &change{}, time.Time{}
+	n := &change{}
+	var happened time.Time
 	switch state := o.paymentState(); {
 	case !o.Deleted.Time(time.UTC).IsZero():
 		return nil

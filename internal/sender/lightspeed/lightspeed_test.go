@@ -133,12 +133,12 @@ func TestStatuses(t *testing.T) {
 		{"SOMETHING", `"something"`, true, ""},
 	} {
 		for _, member := range []string{`"status":"` + tt.status + `"`, `"state":` + tt.state} {
-			toPay, payed := "30.00", "0.00"
+			toPay, paid := "30.00", "0.00"
 			if tt.settled {
-				toPay, payed = payed, toPay
+				toPay, paid = paid, toPay
 			}
 			body := `{"id":"1",` + member + `,"sale_date":"2026-11-20 17:00:00","created_at":"2026-11-20 17:00:01","updated_at":"2026-11-20 18:00:00","totals":{"total_price":"26.09","total_tax":3.91,"total_to_pay":"` +
-				toPay + `","total_payment":"` + payed + `"}}`
+				toPay + `","total_payment":"` + paid + `"}}`
 			reading, err := lightspeed.New(lightspeed.Options{Store: "default"}).Decode(&sender.Delivery{Body: []byte(url.Values{"payload": {body}}.Encode()), At: sendertest.Now})
 			if fault := sendertest.Check(reading, err); fault != nil {
 				t.Errorf("%s: %v", member, fault)

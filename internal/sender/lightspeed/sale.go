@@ -235,8 +235,8 @@ func (s *sale) settled(status string) bool {
 	if status != statusAwaitingPickup && status != statusAwaitingDispatch && status != statusService {
 		return false
 	}
-	toPay, payed := s.Totals.Members.ToPay.Number(), s.Totals.Members.Payment.Number()
-	return toPay != "" && isZero(toPay) && payed != "" && !isZero(payed)
+	toPay, paid := s.Totals.Members.ToPay.Number(), s.Totals.Members.Payment.Number()
+	return toPay != "" && isZero(toPay) && paid != "" && !isZero(paid)
 }
 
 // paidAt returns when the sale was paid last; the sale's date where no payment has one.

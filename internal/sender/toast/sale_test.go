@@ -38,7 +38,7 @@ func check(members object) object {
 func act(after time.Duration, order object, checks ...any) sendertest.Act {
 	return sendertest.Act{After: after, Body: func(at time.Time) object {
 		return object{"timestamp": format(at), "eventCategory": "order_updated", "guid": "w", "details": object{"restaurantGuid": "r1", "order": with(object{
-			"guid": "o1", "displayNumber": "42", "createdDate": when(0), "modifiedDate": format(at), "checks": list(checks),
+			"guid": "o1", "displayNumber": "42", "createdDate": when(0), "modifiedDate": format(at), "checks": checks,
 		}, order)}}
 	}}
 }

@@ -83,7 +83,7 @@ func (o *order) progress(status string, created, fresh bool, said time.Time) (n 
 		return n, false
 	}
 	// A plug-in's own. An order that is new, or has just been paid, has it from that.
-	return change{state: event.OrderUpdate, meaning: "status/" + status, status: status}, !created && !(fresh && said.Sub(paid) <= oneAct)
+	return change{state: event.OrderUpdate, meaning: "status/" + status, status: status}, !created && (!fresh || said.Sub(paid) > oneAct)
 }
 
 // status returns the order's status, in small letters and without the prefix that WordPress stores it with.
