@@ -95,9 +95,19 @@ func GSM7(s string) string {
 	}))
 }
 
-// forGSM7 is GSM7, told whether direction marks stay.
+// forGSM7 is GSM7, told whether direction marks stay. What becomes of a character may depend on those around it, and they have become others or are gone
+// after a pass: an accent stands beside its letter only then. So it ends with the pass that changes nothing.
 func forGSM7(s string, directed bool) string {
-	s = norm.NFC.String(s)
+	for {
+		was := s
+		if s = pass(norm.NFC.String(s), directed); s == was || isGSM7(s) {
+			return s
+		}
+	}
+}
+
+// pass is one pass of forGSM7.
+func pass(s string, directed bool) string {
 	var b strings.Builder
 	var before rune // the last character written
 	for s != "" {

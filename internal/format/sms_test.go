@@ -103,6 +103,9 @@ func TestGSM7(t *testing.T) {
 		{"+1\ufe0d", "+1"},
 		{"a\r\nb\u2028c\vd\x00e", "a\r\nb\nc\nde"},
 		{"￥5", "¥5"},
+		// What is left out, or becomes another character, stands between or beside no longer.
+		{"A\x1f\u0301 e\u00ad\u0301 o\u200b\u0308 n\u200e\u0303 u\ufe0f\u0308", "Á é ö ñ ü"}, {"\u0653\u00ad\u0dca\u200d\u0dca", "\u0dca\u0dca\u0653"},
+		{"×\u0308", "ẍ"}, {"l·ʼ l·\u3164 l·\u00adl l\x1f·l", "l-' l- l-l l·l"}, {"👩\u200d● ⋯\ufe0f ●\ufe0f\u20e3", "👩- ... -\u20e3"},
 		{"", ""},
 	} {
 		if got := GSM7(tt.text); got != tt.want {
@@ -115,20 +118,21 @@ func FuzzGSM7(f *testing.F) {
 	for _, s := range hostile {
 		f.Add(s)
 	}
+	f.Add("A\x1f\u0301") // a control character between a letter and its accent
 	f.Fuzz(func(t *testing.T, s string) {
 		s = strings.ToValidUTF8(s, "")
 		got := GSM7(s)
 		if GSM7(got) != got || !utf8.ValidString(got) {
 			t.Fatalf("%q becomes %q, and that %q", s, got, GSM7(got))
 		}
-		// Letters and digits stay: all, in their order. Two are marks for this purpose, an apostrophe and the dot of Catalan.
+		// Letters, their accents and digits stay: all, in their order. Some letters are marks for this purpose, as an apostrophe is.
 		letters := func(s string) string {
-			return strings.Map(func(r rune) rune {
-				if (unicode.IsLetter(r) || unicode.IsDigit(r)) && r != 'ʼ' && r != 'x' && !unicode.Is(unicode.Other_Default_Ignorable_Code_Point, r) {
+			return norm.NFD.String(strings.Map(func(r rune) rune {
+				if (unicode.In(r, unicode.L, unicode.M) || unicode.IsDigit(r)) && gsm7Equals[r] == "" && r != 'x' && !isInvisible(r) {
 					return r
 				}
 				return -1
-			}, norm.NFC.String(s))
+			}, norm.NFD.String(s)))
 		}
 		if letters(got) != letters(s) {
 			t.Fatalf("%q becomes %q: letters", s, got)
