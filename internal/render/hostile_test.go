@@ -14,8 +14,8 @@ import (
 	"ringup.dev/ringup/internal/message"
 )
 
-// clickable is what phones and mail programs make a link of. It takes more than a full stop behind the word www.
-var clickable = regexp.MustCompile(`://|www\.[^\s]`)
+// clickable is what phones and mail programs make a link of. It takes more than full stops behind the word www.
+var clickable = regexp.MustCompile(`://|www\.[^\s.]`)
 
 // FuzzRender: whatever a POS sends in a payload's texts stays text. Of an e-mail neither the elements nor the headers change, a text or a
 // WhatsApp message gets no link, no formatting and no line that the template has not, and nothing turns what follows around.
@@ -25,6 +25,7 @@ func FuzzRender(f *testing.F) {
 	f.Add("*bold* _it_ ~no~ ```code```", "https://evil.example/pay", "www.evil.example", "HTTP://EVIL.example")
 	f.Add("\u202egnp.exe", "\u2066\u2069\u200f", "مرحبا 👩‍👩‍👧", "\u200b\ufeff\u00ad")
 	f.Add("{{.Business}} {{call .X}}", `\u003cb\u003e`, strings.Repeat("ÿ", 300), "e\u0301"+strings.Repeat("\u0301", 200))
+	f.Add("www…", "mailto:!", "A\x1f\u0301", "محم\u0604 عل") // what the targets of format found
 	renderer, err := New(Config{}, luna)
 	if err != nil {
 		f.Fatal(err)
