@@ -98,7 +98,7 @@ func GSM7(s string) string {
 // maxPasses is far more than a text needs of which no letter has more than maxMarks; that is three.
 const maxPasses = 10
 
-// forGSM7 is GSM7, told whether direction marks stay. What becomes of a character may depend on those around it, and they have become others or are gone
+// forGSM7 is GSM7, told whether direction marks stay. What a character is replaced by may depend on those around it, and they have become others or are gone
 // after a pass: an accent stands beside its letter only then. So it ends with the pass that changes nothing.
 func forGSM7(s string, directed bool) string {
 	for range maxPasses {
