@@ -11,7 +11,6 @@ import (
 
 	"github.com/nyaruka/phonenumbers"
 	"pgregory.net/rapid"
-
 )
 
 // examples are the example numbers of every region and every calling code without one, of each type, in E.164.
