@@ -153,6 +153,9 @@ func TestSeveral(t *testing.T) {
 		{raw: "2025550143\n+2025550144", region: "US", want: "+12025550143"}, {raw: "5551234 / 2025550143", region: "US", want: "+12025550143"},
 		{raw: "030/123456 / 0151/23456789", region: "DE", want: "+4930123456"}, {raw: "0000000000 / 2025550143", region: "US", want: "+12025550143"},
 		{raw: "jo99@example.com / 202 555 0143", region: "US", want: "+12025550143"}, {raw: "5551234 / 5551235", region: "US"}, {raw: strings.Repeat("5551234 / ", 300), region: "US"},
+		// What is longer than a text that is looked at is no number and no placeholder, whatever is in it.
+		{raw: strings.Repeat("\xe1", MaxRaw-3) + "000", region: "US", err: ErrPlaceholder}, {raw: strings.Repeat("\xe1", MaxRaw-2) + "000", region: "US"},
+		{raw: strings.Repeat(" ", MaxRaw-12) + "+12025550143", region: "US", want: "+12025550143"}, {raw: strings.Repeat(" ", MaxRaw-11) + "+12025550143", region: "US"},
 		{raw: "2025550143 2025550144", region: "US", want: "+12025550143"}, {raw: "+12025550143 12025550144", region: "US", want: "+12025550143"},
 		{raw: "202-555-0143 or 202-555-0144", region: "US", want: "+12025550143"}, {raw: "Home: 202-555-0143 Cell: 202-555-0144", region: "US", want: "+12025550143"}, {raw: "5551234 5551235", region: "US"},
 		{raw: "2025550143/2025550144", region: "US", want: "+12025550143"}, {raw: "0151/23456789/12345", region: "DE"}, {raw: "0151/2345678/0151/2345679", region: "DE"},

@@ -164,7 +164,7 @@ func Shorten(s string, limit int) string {
 }
 
 // head returns the longest start of a text of at most limit characters that ends between two that a reader sees, without joiners and spaces at
-// its end.
+// its end, nor a mark that is written with the next character.
 func head(s string, limit int) string {
 	end := 0
 	for clusters := graphemes.FromString(s); clusters.Next(); {
@@ -174,8 +174,18 @@ func head(s string, limit int) string {
 		end = clusters.End()
 	}
 	return strings.TrimRightFunc(s[:end], func(r rune) bool {
-		return unicode.IsSpace(r) || r == zeroWidthNonJoiner || r == zeroWidthJoiner || r == firstStrongIsolate
+		return unicode.IsSpace(r) || r == zeroWidthNonJoiner || r == zeroWidthJoiner || r == firstStrongIsolate || isPrepended(r)
 	})
+}
+
+// isPrepended says that a character is written with the next one, as the Arabic sign around a number's digits and the Malayalam dot reph are (UAX 29,
+// rule GB9b): at the end of a text it would be written with the "…".
+func isPrepended(r rune) bool {
+	if r < '\u0300' { // most letters
+		return false
+	}
+	clusters := graphemes.FromString(string(r) + "…")
+	return clusters.Next() && clusters.End() > utf8.RuneLen(r)
 }
 
 // isOpen says that a text ends within an isolate; Isolate never puts one within another.

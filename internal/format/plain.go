@@ -39,7 +39,7 @@ func PlainMarks(s string) string {
 }
 
 // PlainLink keeps mail programs and phones from making links of a text from a till. It puts a space behind a dot that could be one of a
-// domain, and behind the colon of a scheme, and takes the dot of "www." away: "evil. com", "https: //", "www evil". Dots within numbers stay
+// domain, and behind the colon of what may be a scheme, and takes the dot of "www." away: "evil. com", "https: //", "www evil". Dots within numbers stay
 // (12.50), but for those of an IP address. The spaces are plain, so that a text message costs no more.
 func PlainLink(s string) string {
 	if !strings.ContainsAny(s, ".:．․﹒。｡") {
@@ -62,7 +62,7 @@ func PlainLink(s string) string {
 			}
 			continue
 		case isDot(r, before, next) && (splits(before, next) || unicode.IsDigit(next) && isAddress(text, i)),
-			r == ':' && (next == '/' || next == '\\' || unicode.IsLetter(before) && (unicode.IsLetter(next) || next == '+')):
+			r == ':' && endsScheme(before, next):
 			b.WriteRune(r)
 			b.WriteByte(' ')
 		default:
@@ -72,9 +72,29 @@ func PlainLink(s string) string {
 	return b.String()
 }
 
-// isDot says that a character is a dot in a domain, or becomes one by NFKC. The ideographic full stops are (UTS 46), too; between ideographs they end sentences.
+// endsScheme says that a colon between two characters could be the one of a scheme, with or without slashes: mailto:?to=, tel:*21. GSM7 makes slashes
+// of two other characters. The colon of 12:30 is behind a digit.
+func endsScheme(before, next rune) bool {
+	switch next {
+	case '/', '\\', '⁄', '∕':
+		return true
+	case 0:
+		return false
+	}
+	return unicode.IsLetter(before) && !unicode.IsSpace(next)
+}
+
+// isDot says that a character is a dot in a domain, or becomes one by NFKC. The ideographic full stops are (UTS 46), too; before ideographs, and between
+// them and digits, they end sentences.
 func isDot(r, before, next rune) bool {
-	return r == '.' || r == '．' || r == '․' || r == '﹒' || (r == '。' || r == '｡') && before <= unicode.MaxASCII && next <= unicode.MaxASCII
+	switch r {
+	case '.', '．', '․', '﹒':
+		return true
+	case '。', '｡':
+		ideographs := unicode.In(next, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Hangul, unicode.Bopomofo)
+		return !ideographs && (before <= unicode.MaxASCII || isLetter(next))
+	}
+	return false
 }
 
 // splits says that a dot between two characters could be one of a domain: no top-level domain begins with a digit.
@@ -85,8 +105,11 @@ func splits(before, next rune) bool {
 	case unicode.IsDigit(next):
 		return unicode.IsLetter(before)
 	}
-	return unicode.IsLetter(next) || unicode.IsNumber(next)
+	return isLetter(next) || unicode.IsNumber(next)
 }
+
+// isLetter says that a character is a letter, or that GSM7 makes one of it.
+func isLetter(r rune) bool { return unicode.IsLetter(r) || r == '×' }
 
 // isAddress says that a dot is in a row of digits with three dots or more.
 func isAddress(text []rune, dot int) bool {

@@ -54,6 +54,9 @@ func TestPlainLink(t *testing.T) {
 		{"St.Gallen", "St. Gallen"}, {"12:30", "12:30"}, {"Table: 5", "Table: 5"}, {"No.5", "No. 5"}, {"$.50", "$.50"}, {"25.11.2026", "25.11.2026"}, {"192.168.0.1", "192. 168. 0. 1"},
 		{"пример.рф", "пример. рф"}, {"例え．テスト", "例え． テスト"}, {"です。次", "です。次"}, {"evil。com", "evil。 com"}, {"evil․com", "evil․ com"}, {"❤.ws", "❤. ws"}, {"t.me/x", "t. me/x"}, {"(a).b", "(a). b"}, {"3.com", "3. com"},
 		{"Wait...", "Wait..."}, {".", "."}, {"", ""}, {"HTTP://x", "HTTP: //x"}, {"h2://x", "h2: //x"},
+		{"mailto:?to=a@b", "mailto: ?to=a@b"}, {"mailto:!", "mailto: !"}, {"tel:12025550143", "tel: 12025550143"}, {"TEL:*21#", "TEL: *21#"}, {"tel:(202)", "tel: (202)"}, {"javascript:'x'", "javascript: 'x'"}, {"data:,x", "data: ,x"},
+		{"sms:&body=x", "sms: &body=x"}, {"Order:#12", "Order: #12"}, {"Order:", "Order:"}, {"1:⁄⁄x", "1: ⁄⁄x"}, {"1:∕/x", "1: ∕/x"}, {":)", ":)"}, {"5:)", "5:)"},
+		{"evil.×yz", "evil. ×yz"}, {"evil．×yz", "evil． ×yz"}, {"2.×", "2. ×"}, {"例え。×yz", "例え。 ×yz"}, {"пример。com", "пример。 com"}, {"例え。com", "例え。 com"}, {"evil。рф", "evil。 рф"}, {"Latte。次", "Latte。次"}, {"です。3個", "です。3個"},
 	} {
 		if got := PlainLink(tt.text); got != tt.want {
 			t.Errorf("%q becomes %q, want %q", tt.text, got, tt.want)
@@ -61,13 +64,17 @@ func TestPlainLink(t *testing.T) {
 	}
 }
 
-// links is what any program might take for a link: more than any does.
-var links = regexp.MustCompile(`(?i)[^\s.．]+[.．․﹒]\pL[\pL\pN-]*|[^\s.][。｡][a-z]{2,}|://|:\\|www\.|\b(mailto|tel|sms|javascript|data):[^\s]|\b\d{1,3}(\.\d{1,3}){3}\b`)
+// links is what any program might take for a link: more than any does. The look-alikes of PlainMarks are letters to Unicode alone.
+var links = regexp.MustCompile(`(?i)[^\s.．]+[.．․﹒][^\PLˋˍ][\pL\pN-]*|[^\s.][。｡][a-z]{2,}|://|:\\|www\.[^\s.]|\b(mailto|tel|sms|javascript|data):[^\s]|\b\d{1,3}(\.\d{1,3}){3}\b`)
 
 func FuzzPlainLink(f *testing.F) {
 	for _, s := range hostile {
 		f.Add(s)
 	}
+	f.Add("mailto:!")                 // a scheme before what is neither a letter nor a slash
+	f.Add("evil.×yz evil。×yz 例え。com") // a text message has an x there
+	f.Add("a.`b")                     // a look-alike that is a letter to Unicode
+	f.Add("www…")                     // a text message has three dots there
 	f.Fuzz(func(t *testing.T, s string) {
 		s = Clean(s, 200)
 		got := PlainLink(s)
@@ -85,7 +92,7 @@ func FuzzPlainLink(f *testing.F) {
 			t.Fatalf("%q becomes %q: it needs UCS-2", s, got)
 		}
 		// What the other steps do to a text makes no link of it again.
-		for _, after := range []string{GSM7(got), PlainLink(PlainMarks(s))} {
+		for _, after := range []string{GSM7(got), PlainMarks(got)} {
 			if link := links.FindString(after); link != "" {
 				t.Fatalf("%q becomes %q, and that %q: %q is a link", s, got, after, link)
 			}

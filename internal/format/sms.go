@@ -95,9 +95,23 @@ func GSM7(s string) string {
 	}))
 }
 
-// forGSM7 is GSM7, told whether direction marks stay.
+// maxPasses is far more than a text needs of which no letter has more than maxMarks; that is three.
+const maxPasses = 10
+
+// forGSM7 is GSM7, told whether direction marks stay. What a character is replaced by may depend on those around it, and they have become others or are gone
+// after a pass: an accent stands beside its letter only then. So it ends with the pass that changes nothing.
 func forGSM7(s string, directed bool) string {
-	s = norm.NFC.String(s)
+	for range maxPasses {
+		was := s
+		if s = pass(norm.NFC.String(s), directed); s == was || isGSM7(s) {
+			break
+		}
+	}
+	return s
+}
+
+// pass is one pass of forGSM7.
+func pass(s string, directed bool) string {
 	var b strings.Builder
 	var before rune // the last character written
 	for s != "" {

@@ -1,6 +1,7 @@
 package format
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"unicode"
@@ -103,6 +104,9 @@ func TestGSM7(t *testing.T) {
 		{"+1\ufe0d", "+1"},
 		{"a\r\nb\u2028c\vd\x00e", "a\r\nb\nc\nde"},
 		{"￥5", "¥5"},
+		// What is left out, or becomes another character, stands between or beside no longer.
+		{"A\x1f\u0301 e\u00ad\u0301 o\u200b\u0308 n\u200e\u0303 u\ufe0f\u0308", "Á é ö ñ ü"}, {"\u0653\u00ad\u0dca\u200d\u0dca", "\u0dca\u0dca\u0653"},
+		{"×\u0308", "ẍ"}, {"l·ʼ l·\u3164 l·\u00adl l\x1f·l", "l-' l- l-l l·l"}, {"👩\u200d● ⋯\ufe0f ●\ufe0f\u20e3", "👩- ... -\u20e3"},
 		{"", ""},
 	} {
 		if got := GSM7(tt.text); got != tt.want {
@@ -115,20 +119,28 @@ func FuzzGSM7(f *testing.F) {
 	for _, s := range hostile {
 		f.Add(s)
 	}
+	f.Add(strings.Repeat("\u0301", 20) + "\x00" + strings.Repeat("\u0301", 20) + "\u0319") // more accents than NFC sorts
+	f.Add("A\x1f\u0301")                                                                   // a control character between a letter and its accent
 	f.Fuzz(func(t *testing.T, s string) {
 		s = strings.ToValidUTF8(s, "")
 		got := GSM7(s)
 		if GSM7(got) != got || !utf8.ValidString(got) {
 			t.Fatalf("%q becomes %q, and that %q", s, got, GSM7(got))
 		}
-		// Letters and digits stay: all, in their order. Two are marks for this purpose, an apostrophe and the dot of Catalan.
+		// Letters and digits stay, all, in their order; and so do accents, which NFC sorts. Some letters are marks for this purpose, as an apostrophe is.
 		letters := func(s string) string {
-			return strings.Map(func(r rune) rune {
-				if (unicode.IsLetter(r) || unicode.IsDigit(r)) && r != 'ʼ' && r != 'x' && !unicode.Is(unicode.Other_Default_Ignorable_Code_Point, r) {
-					return r
+			var base, accents []rune
+			for _, r := range norm.NFD.String(s) {
+				switch {
+				case gsm7Equals[r] != "" || r == 'x' || isInvisible(r):
+				case unicode.IsLetter(r) || unicode.IsDigit(r):
+					base = append(base, r)
+				case unicode.Is(unicode.M, r):
+					accents = append(accents, r)
 				}
-				return -1
-			}, norm.NFC.String(s))
+			}
+			slices.Sort(accents)
+			return string(base) + "|" + string(accents)
 		}
 		if letters(got) != letters(s) {
 			t.Fatalf("%q becomes %q: letters", s, got)

@@ -1,21 +1,23 @@
 package aws_test
 
 import (
-	"regexp"
 	"strings"
 	"testing"
 
 	"ringup.dev/ringup/internal/provider/aws"
 )
 
-// allowed is what SES takes in a name and in a value, by the stricter of its two documents (MessageTag in aws/api-models-aws).
-var allowed = regexp.MustCompile(`^[A-Za-z0-9_-]{1,255}$`)
+// isAllowed says that SES takes a text as a name or a value, by the stricter of its two documents (MessageTag in aws/api-models-aws). A count in a
+// regular expression would take a millisecond for each.
+func isAllowed(s string) bool {
+	return s != "" && len(s) < 256 && strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-") == ""
+}
 
 func roundTrip(t *testing.T, id string) {
 	t.Helper()
 	returned := map[string][]string{"ses:configuration-set": {"ringup"}}
 	for _, tag := range aws.EncodeTags(id) {
-		if !allowed.MatchString(tag.Name) || !allowed.MatchString(tag.Value) {
+		if !isAllowed(tag.Name) || !isAllowed(tag.Value) {
 			t.Errorf("%q: SES does not take %+v", id, tag)
 		}
 		returned[tag.Name] = []string{tag.Value}

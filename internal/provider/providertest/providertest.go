@@ -93,7 +93,7 @@ func (a *Adapter) open(t *testing.T, secret string) *bench {
 	return b
 }
 
-func (a *Adapter) build(t *testing.T, url, secret string) provider.Provider {
+func (a *Adapter) build(t testing.TB, url, secret string) provider.Provider {
 	t.Helper()
 	p, err := a.New(url, secret, transport.New(concurrency))
 	if err != nil {
@@ -451,17 +451,22 @@ func Fuzz(f *testing.F, a Adapter) {
 		}
 		f.Add(uint16(w.Code), w.Body.String(), w.Header().Get("X-Amzn-Errortype"))
 	}
+	// One server and one adapter for all executions: setting them up takes several times as long as a send.
+	var answer atomic.Pointer[func(http.ResponseWriter)]
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { (*answer.Load())(w) }))
+	f.Cleanup(server.Close)
+	p := a.build(f, server.URL, a.Secret)
 	f.Fuzz(func(t *testing.T, status uint16, body, errorType string) {
-		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		write := func(w http.ResponseWriter) {
 			for _, name := range []string{"X-Amzn-Errortype", "Content-Type", "Content-Encoding", "Location", "X-Amz-Retry-After", "X-Ratelimit-Reset"} {
 				w.Header().Set(name, errorType)
 			}
 			w.Header().Set("Retry-After", body)
 			w.WriteHeader(200 + int(status)%400)
 			_, _ = io.WriteString(w, body)
-		}))
-		defer server.Close()
-		receipt, err := a.build(t, server.URL, a.Secret).Send(within(t, 10*time.Second), a.message())
+		}
+		answer.Store(&write)
+		receipt, err := p.Send(within(t, 10*time.Second), a.message())
 		var e *failure.Error
 		switch {
 		case err == nil && receipt.MessageID == "":
