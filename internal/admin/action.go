@@ -30,6 +30,7 @@ type Action struct {
 	IDs      []string        `json:"ids,omitempty"`      // retry, delete: these jobs
 	State    queue.State     `json:"place,omitempty"`    // retry, delete: all jobs of a state, when there are no IDs
 	Filter   string          `json:"filter,omitempty"`   // with State: of those, the jobs that a search for this text finds
+	Where    JobFilter       `json:"where,omitzero"`     // with State: of those, the jobs that it means
 	Priority int             `json:"priority,omitempty"` // purge: only this priority; 0 for all
 	Provider string          `json:"provider,omitempty"` // open-breaker, close-breaker
 	Why      string          `json:"why,omitempty"`      // for the audit log
@@ -48,6 +49,8 @@ type ActionResult struct {
 	Jobs    int             `json:"jobs"` // that were changed, or would be
 	More    bool            `json:"more"` // there are others: ask again
 	DryRun  bool            `json:"dry_run"`
+	// Examples are the first jobs that a dry run of retry or delete found, three at most.
+	Examples []Job `json:"examples,omitempty"`
 }
 
 // Validate refuses an action that makes no sense, whatever is in the queue. It also refuses one with a field that narrows other actions down, and not
@@ -89,6 +92,10 @@ func (x *Action) unused() string {
 		return "filter"
 	case x.Filter != "" && x.IDs != nil:
 		return "filter beside ids"
+	case !x.Where.IsZero() && !ofJobs:
+		return "where"
+	case !x.Where.IsZero() && x.IDs != nil:
+		return "where beside ids"
 	case x.Priority != 0 && x.Name != ActionPurge:
 		return "priority"
 	case x.Provider != "" && !ofProvider:
@@ -110,6 +117,9 @@ func (x *Action) validateJobs() error {
 			return refuse("%q is no job of %s", id, x.Channel)
 		}
 	}
+	if err := x.Where.Validate(); err != nil {
+		return err
+	}
 	switch {
 	case slices.Contains(changeable, x.State), x.State == queue.Completed && x.Name == ActionDelete, x.State == "" && len(x.IDs) > 0:
 		return nil
@@ -127,7 +137,9 @@ func (x *Action) target() string {
 	case x.Provider != "":
 		return x.Provider
 	case x.Filter != "":
-		return string(x.State) + " with a filter" // which may be an address
+		return strings.Join(append([]string{string(x.State), "with a filter"}, x.Where.Words()...), " ") // the filter may be an address
+	case !x.Where.IsZero():
+		return string(x.State) + ": " + strings.Join(x.Where.Words(), ", ")
 	case x.State != "":
 		return string(x.State)
 	case x.Priority != 0:

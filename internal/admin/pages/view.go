@@ -34,6 +34,8 @@ var functions = template.FuncMap{
 	"advice":   func(w suppress.Why) string { return advice[w] },
 	"whatsapp": formatted, "inLanguage": inLanguage,
 	"levelTone": levelTone, "channelTitle": verdict.Title,
+	"fieldTime": fieldTime, "number64": func(n int) string { return admin.Thousands(int64(n)) },
+	"selectable": func(jobs []admin.Job) jobTable { return jobTable{jobs, true} }, "plainJobs": func(jobs []admin.Job) jobTable { return jobTable{jobs, false} },
 	"link": link, "text": func(v any) string { return fmt.Sprint(v) },
 }
 
@@ -46,6 +48,12 @@ func link(path string, pairs ...string) string {
 		}
 	}
 	return path + "?" + q.Encode()
+}
+
+// jobTable is a table of jobs, of which some can be selected.
+type jobTable struct {
+	Jobs   []admin.Job
+	Select bool
 }
 
 // shownMessage is a message of a preview, and the language that it is in; "" where that is not known.
