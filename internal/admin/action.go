@@ -19,9 +19,10 @@ const (
 	ActionPurge        = "purge"
 	ActionOpenBreaker  = "open-breaker"
 	ActionCloseBreaker = "close-breaker"
+	ActionSendAgain    = "send-again"
 )
 
-var actionNames = []string{ActionRetry, ActionDelete, ActionPause, ActionResume, ActionPurge, ActionOpenBreaker, ActionCloseBreaker}
+var actionNames = []string{ActionRetry, ActionDelete, ActionPause, ActionResume, ActionPurge, ActionOpenBreaker, ActionCloseBreaker, ActionSendAgain}
 
 // Action is a change that an operator asks for.
 type Action struct {
@@ -34,6 +35,7 @@ type Action struct {
 	Priority int             `json:"priority,omitempty"` // purge: only this priority; 0 for all
 	Provider string          `json:"provider,omitempty"` // open-breaker, close-breaker
 	Why      string          `json:"why,omitempty"`      // for the audit log
+	Once     string          `json:"once,omitempty"`     // send-again: what is asked for again with the same one is sent once
 }
 
 // ActionRequest asks for an action, or with DryRun for the number of jobs that it would change.
@@ -49,6 +51,7 @@ type ActionResult struct {
 	Jobs    int             `json:"jobs"` // that were changed, or would be
 	More    bool            `json:"more"` // there are others: ask again
 	DryRun  bool            `json:"dry_run"`
+	Job     string          `json:"job,omitempty"` // of send-again: the one that was added
 	// Examples are the first jobs that a dry run of retry or delete found, three at most.
 	Examples []Job `json:"examples,omitempty"`
 }
@@ -68,6 +71,8 @@ func (x *Action) Validate() error {
 	switch x.Name {
 	case ActionRetry, ActionDelete:
 		return x.validateJobs()
+	case ActionSendAgain:
+		return x.validateAgain()
 	case ActionPurge:
 		if x.Priority < 0 || x.Priority > 4 {
 			return refuse("priority is 1 to 4, or 0 for all")
@@ -82,7 +87,7 @@ func (x *Action) Validate() error {
 
 // unused is the JSON name of a field that the action would pass over; "" when it uses all that are set.
 func (x *Action) unused() string {
-	ofJobs, ofProvider := x.Name == ActionRetry || x.Name == ActionDelete, x.Name == ActionOpenBreaker || x.Name == ActionCloseBreaker
+	ofJobs, ofProvider := x.Name == ActionRetry || x.Name == ActionDelete || x.Name == ActionSendAgain, x.Name == ActionOpenBreaker || x.Name == ActionCloseBreaker
 	switch {
 	case x.IDs != nil && !ofJobs:
 		return "ids"
@@ -98,6 +103,8 @@ func (x *Action) unused() string {
 		return "where beside ids"
 	case x.Priority != 0 && x.Name != ActionPurge:
 		return "priority"
+	case x.Once != "" && x.Name != ActionSendAgain:
+		return "once"
 	case x.Provider != "" && !ofProvider:
 		return "provider"
 	}
@@ -132,6 +139,8 @@ func (x *Action) validateJobs() error {
 // target is what the audit log names as changed.
 func (x *Action) target() string {
 	switch {
+	case x.Name == ActionSendAgain:
+		return x.IDs[0] + " as " + x.Again()
 	case len(x.IDs) > 0:
 		return strings.Join(x.IDs, " ")
 	case x.Provider != "":

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"crypto/rand"
 	"math"
 	"slices"
 	"strings"
@@ -28,6 +29,9 @@ func (a *Admin) Do(ctx context.Context, x *Action) (n int, more bool, err error)
 		return 0, false, err
 	}
 	by, changed := Operator(ctx), false
+	if x.Name == ActionSendAgain && x.Once == "" {
+		x.Once = rand.Text()
+	}
 	switch x.Name {
 	case ActionRetry, ActionDelete:
 		var jobs []queue.Stored
@@ -42,6 +46,9 @@ func (a *Admin) Do(ctx context.Context, x *Action) (n int, more bool, err error)
 		changed = maybe(err)
 	case ActionPurge:
 		n, more, err = a.purge(ctx, x, by)
+		changed = maybe(err)
+	case ActionSendAgain:
+		n, err = a.sendAgain(ctx, x)
 		changed = maybe(err)
 	case ActionPause:
 		changed, err = a.pause(ctx, x, by)
@@ -66,6 +73,14 @@ func (a *Admin) DryRun(ctx context.Context, x *Action) (*ActionResult, error) {
 	}
 	out := &ActionResult{Action: x.Name, Channel: x.Channel, DryRun: true}
 	switch x.Name {
+	case ActionSendAgain:
+		k, err := a.completed(ctx, x)
+		if err != nil {
+			return nil, err
+		}
+		out.Jobs = 1
+		out.Examples, err = a.withProviders(ctx, []queue.Stored{*k})
+		return out, err
 	case ActionRetry, ActionDelete:
 		jobs, more, err := a.jobs(ctx, x)
 		if err != nil {

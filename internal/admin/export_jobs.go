@@ -64,7 +64,7 @@ func newJobWriter(w http.ResponseWriter, q *ListRequest, format string) jobWrite
 
 // jsonJobs writes {"jobs":[…],"more":…}.
 type jsonJobs struct {
-	w             io.Writer
+	w               io.Writer
 	opened, started bool
 }
 
@@ -97,7 +97,7 @@ func (j *jsonJobs) end(more bool) error {
 
 // csvJobs writes a line per job.
 type csvJobs struct {
-	w     *csv.Writer
+	w       *csv.Writer
 	started bool
 }
 

@@ -191,7 +191,7 @@ func (s *api) action(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	n, more, err := s.Do(r.Context(), &x.Action)
-	s.answer(w, admin.ActionResult{Action: x.Name, Channel: x.Channel, Jobs: n, More: more}, err)
+	s.answer(w, admin.ActionResult{Action: x.Name, Channel: x.Channel, Jobs: n, More: more, Job: x.Again()}, err)
 }
 
 func (s *api) forget(w http.ResponseWriter, r *http.Request) {

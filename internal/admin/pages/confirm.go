@@ -1,6 +1,7 @@
 package pages
 
 import (
+	"crypto/rand"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -24,7 +25,8 @@ type confirmView struct {
 	Words    []string    // of the filter
 	Where    string      // the filter, as it is in addresses
 	Pick     string
-	Gone     int // how many of the selected jobs are not there any more
+	Once     string // of send-again
+	Gone     int    // how many of the selected jobs are not there any more
 }
 
 // The values of pick, in a form of a list: which jobs are meant.
@@ -60,7 +62,7 @@ func picked(form url.Values) ([]string, error) {
 func readAction(form url.Values) (*admin.Action, error) {
 	get := form.Get
 	x := &admin.Action{
-		Name: get("action"), Channel: message.Channel(get("channel")), State: queue.State(get("place")), Filter: get("filter"), Provider: get("provider"), Why: get("why"),
+		Name: get("action"), Channel: message.Channel(get("channel")), State: queue.State(get("place")), Filter: get("filter"), Provider: get("provider"), Why: get("why"), Once: get("once"),
 	}
 	var err error
 	if x.IDs, err = picked(form); err != nil {
@@ -122,6 +124,8 @@ func (p *pages) confirm(w http.ResponseWriter, r *http.Request) {
 		}
 	case admin.ActionDelete, admin.ActionPurge:
 		v.Nothing = result.Jobs == 0
+	case admin.ActionSendAgain:
+		v.Once = rand.Text()
 	}
 	p.show(w, r, http.StatusOK, "confirm", page{Title: "Confirm", Section: "queues", Data: v})
 }
@@ -139,6 +143,8 @@ func question(x *admin.Action, n int, more bool) string {
 		return fmt.Sprintf("Delete %s of %s? They are not sent, and cannot be brought back.", jobs, x.Channel)
 	case admin.ActionPurge:
 		return fmt.Sprintf("Delete %s that wait on %s? They are not sent, and cannot be brought back.", jobs, x.Channel)
+	case admin.ActionSendAgain:
+		return fmt.Sprintf("Send this message of %s again, to the same recipient? It goes out although it was sent before; the suppression list, quiet hours, limits and caps hold.", x.Channel)
 	case admin.ActionPause:
 		return fmt.Sprintf("Pause %s? Webhooks are still accepted, and nothing is sent until you resume it.", x.Channel)
 	case admin.ActionResume:
@@ -172,6 +178,9 @@ func (p *pages) do(w http.ResponseWriter, r *http.Request) {
 	o := outcome{what: x.Name, channel: x.Channel, n: n}
 	if more {
 		o.rest = 1
+	}
+	if id := x.Again(); id != "" {
+		back = &url.URL{Path: "/admin/job", RawQuery: url.Values{"id": {id}}.Encode()}
 	}
 	q := back.Query()
 	q.Set("done", o.String())

@@ -34,7 +34,8 @@ var functions = template.FuncMap{
 	"advice":   func(w suppress.Why) string { return advice[w] },
 	"whatsapp": formatted, "inLanguage": inLanguage,
 	"levelTone": levelTone, "channelTitle": verdict.Title,
-	"fieldTime": fieldTime, "number64": func(n int) string { return admin.Thousands(int64(n)) },
+	"providerPage": func(provider string) string { return providerPages[provider] },
+	"fieldTime":    fieldTime, "number64": func(n int) string { return admin.Thousands(int64(n)) },
 	"selectable": func(jobs []admin.Job) jobTable { return jobTable{jobs, true} }, "plainJobs": func(jobs []admin.Job) jobTable { return jobTable{jobs, false} },
 	"link": link, "text": func(v any) string { return fmt.Sprint(v) },
 }
