@@ -136,7 +136,9 @@ func (c *csvJobs) write(jobs []Job) error {
 func (c *csvJobs) end(more bool) error {
 	var err error
 	if more {
-		err = c.w.Write([]string{"# there are more jobs: an export has those among the first " + strconv.Itoa(maxLooked)})
+		line := make([]string, len(jobColumns))
+		line[0] = "# there are more jobs: an export has those among the first " + strconv.Itoa(maxLooked)
+		err = c.w.Write(line)
 	}
 	c.w.Flush()
 	return errors.Join(err, c.w.Error())

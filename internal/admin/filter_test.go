@@ -1,7 +1,14 @@
 package admin
 
 import (
+	"bytes"
 	"context"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"slices"
 	"strings"
@@ -159,5 +166,75 @@ func TestFiltersThatAreRefused(t *testing.T) {
 		if f, err := ParseJobFilter(q); err != nil || f != want {
 			t.Errorf("%s: %+v, %v", query, f, err)
 		}
+	}
+}
+
+// TestExportsAreBounded: an export of more jobs than it has says so, in either form, and is still whole.
+func TestExportsAreBounded(t *testing.T) {
+	t.Parallel()
+	jobs := make([]queue.Stored, maxLooked+1)
+	for i := range jobs {
+		jobs[i] = queue.Stored{Channel: message.SMS, State: queue.Failed, Job: &job.Job{WebhookID: "w", Index: i + 1, Channel: message.SMS}}
+	}
+	for _, tt := range []struct {
+		n    int
+		more bool
+	}{{0, false}, {maxLooked, false}, {maxLooked + 1, true}} {
+		a := &Admin{Options: Options{Queues: &listQueue{jobs: jobs[:tt.n]}}}
+		answer := func(format string) *bytes.Buffer {
+			w := httptest.NewRecorder()
+			if err := a.ServeJobs(w, httptest.NewRequest(http.MethodGet, "/", nil), ListRequest{Channel: message.SMS, State: queue.Failed}, format); err != nil {
+				t.Fatal(err)
+			}
+			return w.Body
+		}
+		var got struct {
+			Jobs []Job `json:"jobs"`
+			More bool  `json:"more"`
+		}
+		if err := json.Unmarshal(answer("json").Bytes(), &got); err != nil || len(got.Jobs) != min(tt.n, maxLooked) || got.More != tt.more {
+			t.Errorf("of %d: %d jobs, more %t, %v", tt.n, len(got.Jobs), got.More, err)
+		}
+		lines, err := csv.NewReader(answer("csv")).ReadAll()
+		if err != nil || len(lines) < 1+min(tt.n, maxLooked) || strings.HasPrefix(lines[len(lines)-1][0], "# ") != tt.more {
+			t.Errorf("of %d: %d lines, %v", tt.n, len(lines), err)
+		}
+	}
+}
+
+// brokenList is a queue that stops to answer after some lists.
+type brokenList struct {
+	listQueue
+
+	after int
+}
+
+func (q *brokenList) List(ctx context.Context, channel message.Channel, state queue.State, priority, offset, limit int) ([]queue.Stored, error) {
+	if q.after--; q.after < 0 {
+		return nil, queue.ErrUnavailable
+	}
+	return q.listQueue.List(ctx, channel, state, priority, offset, limit)
+}
+
+// TestExportBreaksOff: nobody takes a part of an export for the whole.
+func TestExportBreaksOff(t *testing.T) {
+	t.Parallel()
+	for after, cut := range []bool{false, true} {
+		q := &brokenList{listQueue{jobs: make([]queue.Stored, 2*listBatch)}, after}
+		for i := range q.jobs {
+			q.jobs[i].Err = job.ErrCorrupt
+		}
+		a := &Admin{Options: Options{Queues: q, Log: slog.New(slog.DiscardHandler)}}
+		func() {
+			defer func() {
+				if got := recover(); (got != nil) != cut {
+					t.Errorf("after %d: %v", after, got)
+				}
+			}()
+			err := a.ServeJobs(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil), ListRequest{Channel: message.SMS, State: queue.Failed}, "csv")
+			if !errors.Is(err, queue.ErrUnavailable) {
+				t.Errorf("after %d: %v", after, err)
+			}
+		}()
 	}
 }

@@ -31,7 +31,7 @@ func TestJobPage(t *testing.T) {
 	d.Want(http.StatusOK, w, "Timeline", `<iframe sandbox="" title="The e-mail, its HTML" srcdoc="`, "Other messages of its webhook", "a:sms:1", `"J•••"`, `"gate": "•••"`, "shop.example/•••", "Find all messages of this sale",
 		`name="q" value="#1001"`)
 	body := w.Body.String()
-	payload := body[strings.Index(body, `aria-label="Payload"`):]
+	payload := body[strings.Index(body, `aria-label="Payload as JSON"`):]
 	for _, secret := range []string{"Johanna", "johanna@", "5550104242", "code 1234", "/secret"} {
 		if strings.Contains(payload, secret) {
 			t.Errorf("%q is in the payload", secret)

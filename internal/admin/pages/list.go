@@ -82,7 +82,8 @@ func (p *pages) list(w http.ResponseWriter, r *http.Request) {
 	v.CSV, v.JSON = withQuery(export, q.Query(), "format", "csv"), withQuery(export, q.Query(), "format", "json")
 	v.Retry = slices.Contains([]queue.State{queue.Failed, queue.Retrying, queue.Scheduled}, q.State)
 	v.Delete = v.Retry || q.State == queue.Completed
-	p.show(w, r, http.StatusOK, "list", page{Title: string(q.Channel) + ": " + admin.StateName(q.State), Section: "queues", Live: true, Data: v})
+	live := q.Filter.IsZero() // otherwise thousands of jobs would be looked through every two seconds
+	p.show(w, r, http.StatusOK, "list", page{Title: string(q.Channel) + ": " + admin.StateName(q.State), Section: "queues", Live: live, Data: v})
 }
 
 // filterList takes a filter from the form of a list, and goes to the list with the filter in its address. What is an address or a number is refused before it gets there.
