@@ -19,9 +19,10 @@ const (
 	ActionPurge        = "purge"
 	ActionOpenBreaker  = "open-breaker"
 	ActionCloseBreaker = "close-breaker"
+	ActionSendAgain    = "send-again"
 )
 
-var actionNames = []string{ActionRetry, ActionDelete, ActionPause, ActionResume, ActionPurge, ActionOpenBreaker, ActionCloseBreaker}
+var actionNames = []string{ActionRetry, ActionDelete, ActionPause, ActionResume, ActionPurge, ActionOpenBreaker, ActionCloseBreaker, ActionSendAgain}
 
 // Action is a change that an operator asks for.
 type Action struct {
@@ -30,9 +31,11 @@ type Action struct {
 	IDs      []string        `json:"ids,omitempty"`      // retry, delete: these jobs
 	State    queue.State     `json:"place,omitempty"`    // retry, delete: all jobs of a state, when there are no IDs
 	Filter   string          `json:"filter,omitempty"`   // with State: of those, the jobs that a search for this text finds
+	Where    JobFilter       `json:"where,omitzero"`     // with State: of those, the jobs that it means
 	Priority int             `json:"priority,omitempty"` // purge: only this priority; 0 for all
 	Provider string          `json:"provider,omitempty"` // open-breaker, close-breaker
 	Why      string          `json:"why,omitempty"`      // for the audit log
+	Once     string          `json:"once,omitempty"`     // send-again: what is asked for again with the same one is sent once
 }
 
 // ActionRequest asks for an action, or with DryRun for the number of jobs that it would change.
@@ -48,6 +51,9 @@ type ActionResult struct {
 	Jobs    int             `json:"jobs"` // that were changed, or would be
 	More    bool            `json:"more"` // there are others: ask again
 	DryRun  bool            `json:"dry_run"`
+	Job     string          `json:"job,omitempty"` // of send-again: the one that was added
+	// Examples are the first jobs that a dry run of retry or delete found, three at most.
+	Examples []Job `json:"examples,omitempty"`
 }
 
 // Validate refuses an action that makes no sense, whatever is in the queue. It also refuses one with a field that narrows other actions down, and not
@@ -65,6 +71,8 @@ func (x *Action) Validate() error {
 	switch x.Name {
 	case ActionRetry, ActionDelete:
 		return x.validateJobs()
+	case ActionSendAgain:
+		return x.validateAgain()
 	case ActionPurge:
 		if x.Priority < 0 || x.Priority > 4 {
 			return refuse("priority is 1 to 4, or 0 for all")
@@ -79,7 +87,7 @@ func (x *Action) Validate() error {
 
 // unused is the JSON name of a field that the action would pass over; "" when it uses all that are set.
 func (x *Action) unused() string {
-	ofJobs, ofProvider := x.Name == ActionRetry || x.Name == ActionDelete, x.Name == ActionOpenBreaker || x.Name == ActionCloseBreaker
+	ofJobs, ofProvider := x.Name == ActionRetry || x.Name == ActionDelete || x.Name == ActionSendAgain, x.Name == ActionOpenBreaker || x.Name == ActionCloseBreaker
 	switch {
 	case x.IDs != nil && !ofJobs:
 		return "ids"
@@ -89,8 +97,14 @@ func (x *Action) unused() string {
 		return "filter"
 	case x.Filter != "" && x.IDs != nil:
 		return "filter beside ids"
+	case !x.Where.IsZero() && !ofJobs:
+		return "where"
+	case !x.Where.IsZero() && x.IDs != nil:
+		return "where beside ids"
 	case x.Priority != 0 && x.Name != ActionPurge:
 		return "priority"
+	case x.Once != "" && x.Name != ActionSendAgain:
+		return "once"
 	case x.Provider != "" && !ofProvider:
 		return "provider"
 	}
@@ -110,6 +124,9 @@ func (x *Action) validateJobs() error {
 			return refuse("%q is no job of %s", id, x.Channel)
 		}
 	}
+	if err := x.Where.Validate(); err != nil {
+		return err
+	}
 	switch {
 	case slices.Contains(changeable, x.State), x.State == queue.Completed && x.Name == ActionDelete, x.State == "" && len(x.IDs) > 0:
 		return nil
@@ -122,12 +139,16 @@ func (x *Action) validateJobs() error {
 // target is what the audit log names as changed.
 func (x *Action) target() string {
 	switch {
+	case x.Name == ActionSendAgain:
+		return x.IDs[0] + " as " + x.Again()
 	case len(x.IDs) > 0:
 		return strings.Join(x.IDs, " ")
 	case x.Provider != "":
 		return x.Provider
 	case x.Filter != "":
-		return string(x.State) + " with a filter" // which may be an address
+		return strings.Join(append([]string{string(x.State), "with a filter"}, x.Where.Words()...), " ") // the filter may be an address
+	case !x.Where.IsZero():
+		return string(x.State) + ": " + strings.Join(x.Where.Words(), ", ")
 	case x.State != "":
 		return string(x.State)
 	case x.Priority != 0:

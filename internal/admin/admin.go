@@ -45,6 +45,8 @@ type Jobs interface {
 	Locate(ctx context.Context, id string, acceptedAt time.Time) (*queue.Stored, error)
 	// Matching returns those of the jobs, all of one channel, that match; matches sees their bodies.
 	Matching(ctx context.Context, jobs []queue.Stored, matches func(*queue.Stored) bool) ([]queue.Stored, error)
+	// Providers sets the Provider of each job.
+	Providers(ctx context.Context, jobs []queue.Stored) error
 	// Search returns the first limit jobs that match, or whose provider's message id is id.
 	Search(ctx context.Context, matches func(*queue.Stored) bool, id string, limit int) ([]queue.Stored, error)
 	// Find looks through the accepted webhooks, the latest first, also those that have been sent long since.

@@ -15,13 +15,17 @@ type Detail struct {
 	Job          *Job                `json:"job,omitempty"`          // in the queue
 	Notification *queue.Notification `json:"notification,omitempty"` // its status and history, for STATUS_TTL
 	Message      *Message            `json:"message,omitempty"`      // of a job in the queue
-	MovedFrom    string              `json:"moved_from,omitempty"`   // the job on another channel that fell back to this one
+	Payload      string              `json:"payload,omitempty"`      // of a job in the queue: its event as JSON, masked
+	// Others are the other messages of the same webhook.
+	Others    []queue.Notification `json:"others,omitempty"`
+	MovedFrom string               `json:"moved_from,omitempty"` // the job on another channel that fell back to this one
 }
 
 // Message is a message as its recipient sees it, or the problem with its template.
 type Message struct {
 	Subject  string `json:"subject,omitempty"`
 	Text     string `json:"text"`
+	HTML     string `json:"html,omitempty"`     // of an e-mail
 	Segments int    `json:"segments,omitempty"` // of an SMS
 	Problem  string `json:"problem,omitempty"`
 }
@@ -67,6 +71,8 @@ func (a *Admin) detail(ctx context.Context, id string) (*Detail, *queue.Stored, 
 		for i := range n.Notifications {
 			if n.Notifications[i].ID == id {
 				d.Notification = &n.Notifications[i]
+			} else {
+				d.Others = append(d.Others, n.Notifications[i])
 			}
 		}
 		if d.Notification != nil {
@@ -83,6 +89,9 @@ func (a *Admin) detail(ctx context.Context, id string) (*Detail, *queue.Stored, 
 	if k != nil {
 		v := view(k)
 		d.Job, d.Message = &v, a.message(k.Job)
+		if e, err := k.Job.Event(); err == nil {
+			d.Payload = payload(e)
+		}
 	}
 	return d, k, nil
 }
@@ -92,7 +101,7 @@ func (a *Admin) message(j *job.Job) *Message {
 	if err != nil {
 		return &Message{Problem: err.Error()}
 	}
-	return &Message{Subject: m.Subject, Text: m.Text, Segments: m.Segments}
+	return &Message{Subject: m.Subject, Text: m.Text, HTML: m.HTML, Segments: m.Segments}
 }
 
 // notifications returns a webhook's; nil for one that is not known.

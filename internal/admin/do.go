@@ -2,6 +2,8 @@ package admin
 
 import (
 	"context"
+	"crypto/rand"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -27,6 +29,9 @@ func (a *Admin) Do(ctx context.Context, x *Action) (n int, more bool, err error)
 		return 0, false, err
 	}
 	by, changed := Operator(ctx), false
+	if x.Name == ActionSendAgain && x.Once == "" {
+		x.Once = rand.Text()
+	}
 	switch x.Name {
 	case ActionRetry, ActionDelete:
 		var jobs []queue.Stored
@@ -42,6 +47,9 @@ func (a *Admin) Do(ctx context.Context, x *Action) (n int, more bool, err error)
 	case ActionPurge:
 		n, more, err = a.purge(ctx, x, by)
 		changed = maybe(err)
+	case ActionSendAgain:
+		n, err = a.sendAgain(ctx, x)
+		changed = maybe(err)
 	case ActionPause:
 		changed, err = a.pause(ctx, x, by)
 	case ActionResume:
@@ -55,60 +63,82 @@ func (a *Admin) Do(ctx context.Context, x *Action) (n int, more bool, err error)
 	return n, more, brokeOff(err)
 }
 
-// Count says how many jobs an action would change, and whether there are more than one call of Do changes; 0 for one that changes no jobs.
-func (a *Admin) Count(ctx context.Context, x *Action) (n int, more bool, err error) {
+// maxExamples is how many of the jobs a dry run shows.
+const maxExamples = 3
+
+// DryRun says how many jobs an action would change, whether there are more than one call of Do changes, and shows the first; 0 for one that changes no jobs.
+func (a *Admin) DryRun(ctx context.Context, x *Action) (*ActionResult, error) {
 	if err := x.Validate(); err != nil {
-		return 0, false, err
+		return nil, err
 	}
+	out := &ActionResult{Action: x.Name, Channel: x.Channel, DryRun: true}
 	switch x.Name {
+	case ActionSendAgain:
+		k, err := a.completed(ctx, x)
+		if err != nil {
+			return nil, err
+		}
+		out.Jobs = 1
+		out.Examples, err = a.withProviders(ctx, []queue.Stored{*k})
+		return out, err
 	case ActionRetry, ActionDelete:
 		jobs, more, err := a.jobs(ctx, x)
-		return len(jobs), more, err
+		if err != nil {
+			return nil, err
+		}
+		out.Jobs, out.More = len(jobs), more
+		out.Examples, err = a.withProviders(ctx, jobs[:min(maxExamples, len(jobs))])
+		return out, err
 	case ActionPurge:
 		state, err := a.Queues.State(ctx, x.Channel)
 		if err != nil {
-			return 0, false, err
+			return nil, err
 		}
-		return int(total(state, queue.Waiting, x.Priority)), false, nil
+		out.Jobs = int(total(state, queue.Waiting, x.Priority))
 	}
-	return 0, false, nil
+	return out, nil
 }
 
 // jobs collects the jobs of a retry or a delete: those that are named, or the first maxJobs of a state that match, and says whether more do. It
-// looks through all jobs of the state, since a match may be the last of them.
+// looks through all jobs of the state, since a match may be the last of them. Of jobs that are named with their state, those that are not in it any more are
+// passed over.
 func (a *Admin) jobs(ctx context.Context, x *Action) (out []queue.Stored, more bool, err error) {
-	for _, id := range x.IDs {
-		k, err := a.named(ctx, x, id)
-		if err != nil {
-			return nil, false, err
-		}
-		out = append(out, *k)
-	}
-	if len(x.IDs) > 0 {
-		return out, false, nil
-	}
-	matches := a.matcher(x.Filter)
-	for offset := 0; ; offset += PageSize {
-		list, err := a.Queues.List(ctx, x.Channel, x.State, 0, offset, PageSize)
-		if err != nil {
-			return nil, false, err
-		}
-		matching := list
-		if x.Filter != "" {
-			if matching, err = a.Queues.Matching(ctx, list, matches); err != nil {
+	if len(x.IDs) > 0 && x.State == "" {
+		for _, id := range x.IDs {
+			k, err := a.named(ctx, x, id)
+			if err != nil {
 				return nil, false, err
 			}
+			out = append(out, *k)
 		}
-		for _, k := range matching {
-			if len(out) == maxJobs {
-				return out, true, nil
-			}
-			out = append(out, k)
-		}
-		if len(list) < PageSize {
-			return out, false, nil
-		}
+		return out, false, nil
 	}
+	wanted := map[string]bool{}
+	for _, id := range x.IDs {
+		wanted[id] = true
+	}
+	matches, named := a.matcher(x.Filter), len(wanted) > 0
+	_, err = a.each(ctx, &ListRequest{Channel: x.Channel, State: x.State, Filter: x.Where}, 0, math.MaxInt, func(list []queue.Stored) (done bool, err error) {
+		if x.Filter != "" {
+			if list, err = a.Queues.Matching(ctx, list, matches); err != nil {
+				return true, err
+			}
+		}
+		for _, k := range list {
+			if named && (k.Job == nil || !wanted[k.Job.ID()]) {
+				continue
+			}
+			if len(out) == maxJobs {
+				more = true
+				return true, nil
+			}
+			if out = append(out, k); named {
+				delete(wanted, k.Job.ID())
+			}
+		}
+		return named && len(wanted) == 0, nil
+	})
+	return out, more, err
 }
 
 // named finds a job by its id, and refuses one that is not in the queue, or in a state in which it cannot be changed.
@@ -206,7 +236,7 @@ func (a *Admin) breaker(ctx context.Context, x *Action, by string) (changed bool
 
 // ChangesScheduled says whether an action is about scheduled jobs, which the gate looks at again.
 func (a *Admin) ChangesScheduled(ctx context.Context, x *Action) (bool, error) {
-	if len(x.IDs) == 0 {
+	if len(x.IDs) == 0 || x.State != "" {
 		return x.State == queue.Scheduled, nil
 	}
 	for _, id := range x.IDs {

@@ -42,6 +42,8 @@ func (q *longQueue) Matching(_ context.Context, jobs []queue.Stored, matches fun
 	return out, nil
 }
 
+func (q *longQueue) Providers(context.Context, []queue.Stored) error { return nil }
+
 func (q *longQueue) Retry(_ context.Context, jobs []queue.Stored, _ string) (int, error) {
 	return len(jobs), q.broken
 }
@@ -99,8 +101,8 @@ func TestLongQueues(t *testing.T) {
 		}
 		for _, name := range []string{ActionRetry, ActionDelete} {
 			x := &Action{Name: name, Channel: message.SMS, State: queue.Failed, Filter: "outage"}
-			if n, more, err := over(q).Count(t.Context(), x); n != tt.want || more != tt.more || err != nil {
-				t.Errorf("%+v: %s would change %d, more %t, %v", tt, name, n, more, err)
+			if r, err := over(q).DryRun(t.Context(), x); err != nil || r.Jobs != tt.want || r.More != tt.more {
+				t.Errorf("%+v: %s would change %+v, %v", tt, name, r, err)
 			}
 			if n, more, err := over(q).Do(t.Context(), x); n != tt.want || more != tt.more || err != nil {
 				t.Errorf("%+v: %s changes %d, more %t, %v", tt, name, n, more, err)
@@ -133,7 +135,7 @@ func TestBrokenOff(t *testing.T) {
 	_, forgetErr := a.Forget(t.Context(), &ForgetRequest{Who: "+15550104242"})
 	_, dryErr := a.Forget(t.Context(), &ForgetRequest{Who: "+15550104242", DryRun: true})
 	_, channelsErr := a.Channels(t.Context())
-	_, _, countErr := a.Count(t.Context(), &Action{Name: ActionPurge, Channel: message.SMS})
+	_, countErr := a.DryRun(t.Context(), &Action{Name: ActionPurge, Channel: message.SMS})
 	for name, tt := range map[string]struct {
 		err    error
 		change bool

@@ -89,6 +89,9 @@ func (a *Admin) searchQueue(ctx context.Context, r *SearchRequest, text string, 
 	if err != nil {
 		return err
 	}
+	if err := a.Queues.Providers(ctx, jobs); err != nil && len(out.Unavailable) == 0 {
+		return err // otherwise they are left out
+	}
 	out.Jobs, out.More = views(jobs), len(jobs) >= maxFound
 	return nil
 }

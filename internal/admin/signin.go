@@ -81,7 +81,7 @@ func (a *Admin) Use(c Config) error {
 
 // lookingPosts are the paths that are posted to without a change, since an address or a payload does not belong into a URL.
 var lookingPosts = map[string]bool{
-	"/outbox": true, "/admin/search": true, "/admin/api/search": true, "/admin/suppressed": true, "/admin/api/suppressed/check": true, "/admin/preview": true, "/admin/api/preview": true,
+	"/outbox": true, "/admin/list": true, "/admin/search": true, "/admin/api/search": true, "/admin/suppressed": true, "/admin/api/suppressed/check": true, "/admin/preview": true, "/admin/api/preview": true,
 }
 
 // RequireSignIn passes requests on that come with a token, in a header or by a session, or from a proxy that signs operators in. A browser without

@@ -27,7 +27,7 @@ func Queue(env envconfig.Lookuper) *cobra.Command {
 		Short: "See the queues, find a job, retry, pause, drain, purge",
 		Long: "See the queues and repair them, through the admin program's API. ADMIN_TOKEN signs in.\n" +
 			"Exit codes: 0 done, 1 could not be done, 2 wrong arguments, 3 there was nothing to do it to.",
-		Example: "  ringup queue list\n  ringup queue list sms failed\n  ringup queue show TXN_67890\n  ringup queue retry --channel sms --match transient",
+		Example: "  ringup queue list\n  ringup queue list sms failed\n  ringup queue list sms failed --why invalid_recipient --sort oldest\n  ringup queue show TXN_67890\n  ringup queue retry --channel sms --match transient",
 	}
 	c.flags(cmd)
 	cmd.AddCommand(c.list(), c.find(), c.change(admin.ActionRetry, "Put failed or scheduled jobs back to be sent"),
@@ -48,18 +48,27 @@ func parseState(text string) queue.State {
 
 func (c *adminClient) list() *cobra.Command {
 	var offset int
+	flags := map[string]*string{}
 	cmd := &cobra.Command{
 		Use: "list [channel [waiting|retrying|scheduled|in-flight|failed|completed]]", Short: "The state of the channels, or the jobs of one", Args: cobra.MaximumNArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			query, err := listQuery(flags)
+			if err != nil {
+				return err
+			}
 			if len(args) == 0 {
+				if len(query) > 0 || offset > 0 {
+					return usage("say of which channel, as in: ringup queue list sms failed --why invalid_recipient")
+				}
 				return c.channels(cmd)
 			}
+			query.Set("offset", strconv.Itoa(offset))
 			state := queue.Failed
 			if len(args) == 2 {
 				state = parseState(args[1])
 			}
 			var answer admin.JobList
-			path := "/queues/" + url.PathEscape(args[0]) + "/" + url.PathEscape(string(state)) + "?offset=" + strconv.Itoa(offset)
+			path := "/queues/" + url.PathEscape(args[0]) + "/" + url.PathEscape(string(state)) + "?" + query.Encode()
 			if err := c.call(cmd.Context(), http.MethodGet, path, nil, &answer); err != nil {
 				return err
 			}
@@ -70,11 +79,37 @@ func (c *adminClient) list() *cobra.Command {
 				} else if answer.Total == 0 {
 					_, _ = fmt.Fprintf(w, "no jobs are %s\n", admin.StateName(state))
 				}
+				if answer.More {
+					_, _ = fmt.Fprintf(w, "only the first %d were looked through\n", answer.Looked)
+				}
 			})
 		},
 	}
 	cmd.Flags().IntVar(&offset, "offset", 0, "leave out so many")
+	for _, f := range listFlags {
+		flags[f.name] = cmd.Flags().String(f.name, "", f.usage)
+	}
 	return cmd
+}
+
+// listFlags narrow a list down: the fields of admin.JobFilter, and the order.
+var listFlags = []struct{ name, usage string }{
+	{"from", "only jobs that ended, are due, or were accepted then or later: RFC 3339, or a date and a time in UTC"}, {"to", "and before then"}, {"event", "only of this event type"},
+	{"store", "only of the store with this id"}, {"provider", "only of this provider, as of the latest attempt"}, {"why", "only with this text in their last error"}, {"sort", "oldest or latest, first"},
+}
+
+// listQuery reads the flags of a list; a wrong one is refused before a request is made.
+func listQuery(flags map[string]*string) (url.Values, error) {
+	query := url.Values{}
+	for name, value := range flags {
+		if *value != "" {
+			query.Set(name, *value)
+		}
+	}
+	if _, err := admin.ParseListRequest(string(message.SMS), string(queue.Failed), query); err != nil {
+		return nil, usage("%v", err)
+	}
+	return query, nil
 }
 
 // queues asks for the state of the channels. Each that is in the answer has its state.
@@ -127,9 +162,9 @@ func printJobs(w io.Writer, jobs []admin.Job) {
 	if len(jobs) == 0 {
 		return
 	}
-	_, _ = fmt.Fprintln(w, "JOB\tSTATE\tTO\tEVENT\tATTEMPTS\tACCEPTED\tLAST ERROR")
+	_, _ = fmt.Fprintln(w, "JOB\tSTATE\tTO\tEVENT\tORDER\tAMOUNT\tPROVIDER\tATTEMPTS\tACCEPTED\tLAST ERROR")
 	for _, j := range jobs {
-		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%s\t%s\n", cell(j.ID), admin.StateName(j.State), masked(j.Recipient), cell(j.Event), j.Attempts,
+		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%d\t%s\t%s\n", cell(j.ID), admin.StateName(j.State), masked(j.Recipient), cell(j.Event), cell(j.Order), cell(j.Amount), cell(j.Provider), j.Attempts,
 			j.AcceptedAt.UTC().Format(time.DateTime), cell(j.LastError))
 	}
 }

@@ -86,6 +86,11 @@ func TestQueue(t *testing.T) {
 	}{
 		{"list", 0, []string{"CHANNEL", "sms", "whatsapp"}},
 		{"list sms failed", 0, []string{"w0:sms:1", "w2:sms:1", "+•••4242", "invalid_recipient"}},
+		{"list sms failed --event payment_complete --why INVALID --store default --from 2020-01-31 --to 2200-01-01T10:00 --sort oldest", 0, []string{"w0:sms:1", "12.50 USD"}},
+		{"list sms failed --why outage", 0, []string{"no jobs are failed"}},
+		{"list sms failed --why jo@example.com", 2, []string{"search for a number"}},
+		{"list sms failed --from yesterday", 2, []string{"from is not a time"}},
+		{"list --event order_create", 2, []string{"say of which channel"}},
 		{"list sms waiting", 0, []string{"no jobs are waiting"}},
 		{"list sms held", 0, []string{"no jobs are scheduled"}},
 		{"list sms in-flight", 0, []string{"no jobs are in flight"}},

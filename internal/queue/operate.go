@@ -34,6 +34,8 @@ type Stored struct {
 	Raw []byte
 	Job *job.Job // nil when the bytes cannot be read: see Err
 	Err error
+	// Provider is that of the latest attempt, where it was asked for and the job's log is stored; "" otherwise.
+	Provider string
 }
 
 // ChannelState is the state of a channel.

@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -158,6 +159,43 @@ func (s *Store) Matching(ctx context.Context, jobs []queue.Stored, matches func(
 		return false
 	})
 	return matching, err
+}
+
+// Providers sets the provider of each job's latest attempt, as its log has it. Errors: queue.ErrUnavailable.
+func (s *Store) Providers(ctx context.Context, jobs []queue.Stored) error {
+	pipe := s.client.Pipeline()
+	logs := make([]*redis.StringCmd, len(jobs))
+	for i := range jobs {
+		if j := jobs[i].Job; j != nil {
+			k := s.keys[jobs[i].Channel]
+			key, field := k.log(j.WebhookID, j.Index, j.AcceptedAt)
+			logs[i] = pipe.HGet(ctx, key, field)
+		}
+	}
+	if pipe.Len() == 0 {
+		return nil
+	}
+	if _, err := exec(ctx, pipe); err != nil {
+		return unavailable(err)
+	}
+	for i, log := range logs {
+		if log != nil {
+			jobs[i].Provider = providerOf(log.Val())
+		}
+	}
+	return nil
+}
+
+// providerOf returns the last provider that a job's log names; "" for none.
+func providerOf(log string) string {
+	lines := strings.Split(log, "\n")
+	for i := len(lines) - 1; i >= 0; i-- {
+		var e logEntry
+		if json.Unmarshal([]byte(lines[i]), &e) == nil && e.Provider != "" {
+			return e.Provider
+		}
+	}
+	return ""
 }
 
 // scan hands the jobs of a state to visit, some hundred at a time, until that says that it is done, or scanAtMost were seen.

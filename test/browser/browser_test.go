@@ -238,6 +238,39 @@ func (v *visit) window(width, height int64, scheme string) {
 	v.must(err)
 }
 
+// selects filters the list of failed jobs, ticks some, and goes about with the keyboard.
+func (v *visit) selects(admin string) {
+	v.Helper()
+	v.run(chromedp.Navigate(admin + "/admin/queues/sms/failed"))
+	v.press("Filter and sort")
+	v.run(chromedp.SendKeys(chromedp.CSS(`main input[name=why]`), "invalid_recipient\r"))
+	v.sees(`Filter: why has "invalid_recipient".`)
+	v.looks("filtered")
+	v.run(chromedp.Click(chromedp.CSS(`input[name=id]`)))
+	v.press("Delete them")
+	v.sees("Delete 1 job of sms?")
+	v.looks("confirmed")
+	v.press("Back")
+	v.sees("5 jobs")
+	v.run(chromedp.Click(chromedp.CSS(`input.every`)))
+	v.press("Retry them")
+	v.sees("Retry 5 jobs of sms?")
+	v.sees("The first of them")
+	v.press("Back")
+	v.sees("5 jobs")
+	v.run(chromedp.KeyEvent("j"), chromedp.KeyEvent("j"), chromedp.KeyEvent("k"), chromedp.KeyEvent("?"))
+	open, err := chromedp.Run(v.ctx, chromedp.Evaluate[string](`document.getElementById("keys").open + " " + [...document.querySelectorAll("td.id a")].indexOf(document.activeElement)`))
+	if v.must(err); !strings.HasPrefix(open, "true") {
+		v.Errorf("the help: %s", open)
+	}
+	v.check("keys")
+	v.run(chromedp.KeyEvent("?"), chromedp.KeyEvent("/"))
+	at, err := chromedp.Run(v.ctx, chromedp.Evaluate[string](`document.activeElement.name + " " + document.getElementById("keys").open`))
+	if v.must(err); at != "q false" {
+		v.Errorf("the keys lead to %q", at)
+	}
+}
+
 func TestOperator(t *testing.T) {
 	redis := redistest.Start(t)
 	// Yesterday the provider refused every SMS; today a customer asks for the receipt.
@@ -266,7 +299,7 @@ func TestOperator(t *testing.T) {
 	v.sees("Hi John Doe")
 	_, err := chromedp.Run(v.ctx, chromedp.Evaluate[int](`history.back(); 0`))
 	v.must(err)
-	v.sees("Jobs with that text")
+	v.sees("Accepted webhooks")
 	at, err := chromedp.Run(v.ctx, chromedp.Evaluate[string](`location.search`))
 	if v.must(err); at != "?q=TXN_4711" { // and so nothing is posted again
 		t.Errorf("back at %q", at)
@@ -301,6 +334,7 @@ func TestOperator(t *testing.T) {
 	v.sees("Retry 1 job of sms?")
 	v.press("Back")
 	v.sees("5 jobs")
+	v.selects(s.AdminURL())
 	v.run(chromedp.Navigate(s.AdminURL() + "/admin/audit"))
 	v.sees("the customer asked")
 	v.sees("reveal")

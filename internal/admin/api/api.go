@@ -45,6 +45,7 @@ func Handler(a *admin.Admin) http.Handler {
 	r.Get("/verdict", s.verdict)
 	r.Get("/queues", s.queues)
 	r.Get("/queues/{channel}/{state}", s.list)
+	r.Get("/queues/{channel}/{state}/export", s.exportJobs)
 	r.Get("/job", s.job)
 	r.Post("/search", s.search)
 	r.Get("/audit", s.audit)
@@ -116,6 +117,17 @@ func (s *api) list(w http.ResponseWriter, r *http.Request) {
 	s.answer(w, list, err)
 }
 
+// exportJobs answers with all jobs of a list, as CSV or JSON.
+func (s *api) exportJobs(w http.ResponseWriter, r *http.Request) {
+	q, err := admin.ParseListRequest(chi.URLParam(r, "channel"), chi.URLParam(r, "state"), r.URL.Query())
+	if err == nil {
+		err = s.ServeJobs(w, r, q, r.URL.Query().Get("format"))
+	}
+	if err != nil {
+		s.answer(w, nil, err)
+	}
+}
+
 // job answers 404 for a job that is not known, so that a program can tell it from a mistake.
 func (s *api) job(w http.ResponseWriter, r *http.Request) {
 	d, err := s.Detail(r.Context(), r.URL.Query().Get("id"))
@@ -173,12 +185,13 @@ func (s *api) action(w http.ResponseWriter, r *http.Request) {
 	if !read(w, r, maxBody, &x) {
 		return
 	}
-	run := s.Do
 	if x.DryRun {
-		run = s.Count
+		result, err := s.DryRun(r.Context(), &x.Action)
+		s.answer(w, result, err)
+		return
 	}
-	n, more, err := run(r.Context(), &x.Action)
-	s.answer(w, admin.ActionResult{Action: x.Name, Channel: x.Channel, Jobs: n, More: more, DryRun: x.DryRun}, err)
+	n, more, err := s.Do(r.Context(), &x.Action)
+	s.answer(w, admin.ActionResult{Action: x.Name, Channel: x.Channel, Jobs: n, More: more, Job: x.Again()}, err)
 }
 
 func (s *api) forget(w http.ResponseWriter, r *http.Request) {

@@ -253,7 +253,7 @@ func TestViewToken(t *testing.T) {
 		switch path {
 		case "/admin/search", "/admin/suppressed", "/admin/preview", "/admin/api/search":
 			want = http.StatusOK
-		case "/outbox":
+		case "/outbox", "/admin/list":
 			want = http.StatusSeeOther
 		case "/admin/api/preview":
 			want, object = http.StatusOK, `{}`
@@ -492,7 +492,7 @@ func TestFormsOfWhichAPartIsMissing(t *testing.T) {
 		"action=delete&channel=sms&place=failed&filter=100%", "action=delete&channel=sms&place=failed&filter=a;b", "action=delete&channel=sms&place=failed&fil%ter=x",
 		"action=purge&channel=sms&priority=4x", "action=purge&channel=sms&priority=%34%", "action=purge&channel=sms&priority= 4", "action=purge&channel=sms&filter=TXN_9",
 		"action=purge&channel=sms&place=failed", "action=purge&channel=sms&id=b:sms:1", "action=purge&channel=sms&provider=aws", "action=delete&channel=sms&place=failed&priority=4",
-		"action=delete&id=a:sms:1&filter=TXN_9", "action=pause&channel=sms&filter=x", "action=delete&channel=sms&place=failed&filter=" + strings.Repeat("x", 70<<10),
+		"action=delete&id=a:sms:1&filter=TXN_9", "action=pause&channel=sms&filter=x", "action=delete&channel=sms&place=failed&filter=" + strings.Repeat("x", 200<<10),
 	} {
 		for _, path := range []string{"/admin/do", "/admin/confirm"} {
 			if w := d.Ask(http.MethodPost, path, body, admintest.Bearer...); w.Code != http.StatusUnprocessableEntity && w.Code != http.StatusRequestEntityTooLarge {

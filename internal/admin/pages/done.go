@@ -63,6 +63,11 @@ func doneText(q url.Values) string {
 	switch o.what {
 	case admin.ActionRetry:
 		return admin.Plural(o.n, "job") + " put back to be sent." + more
+	case admin.ActionSendAgain:
+		if o.n == 0 {
+			return "The message is in the queue already."
+		}
+		return "The message is in the queue again: this is its job."
 	case admin.ActionDelete, admin.ActionPurge:
 		return admin.Plural(o.n, "job") + " deleted." + more
 	case admin.ActionPause:

@@ -43,6 +43,7 @@ func Handler(a *admin.Admin, outbox Outbox, apiPath string, api http.Handler) ht
 		r.Method(http.MethodGet, "/admin", http.RedirectHandler(admin.FirstPage, http.StatusFound))
 		r.Get("/admin/queues", p.overview)
 		r.Get("/admin/queues/{channel}/{state}", p.list)
+		r.Post("/admin/list", p.filterList)
 		r.Get("/admin/job", p.job)
 		r.Post("/admin/job/reveal", p.reveal)
 		r.Get("/admin/search", p.searchForm)

@@ -35,6 +35,9 @@ var functions = template.FuncMap{
 	"advice":   func(w suppress.Why) string { return advice[w] },
 	"whatsapp": formatted, "inLanguage": inLanguage, "dir": direction,
 	"levelTone": levelTone, "channelTitle": verdict.Title,
+	"providerPage": func(provider string) string { return providerPages[provider] },
+	"fieldTime":    fieldTime, "number64": func(n int) string { return admin.Thousands(int64(n)) },
+	"selectable": func(jobs []admin.Job) jobTable { return jobTable{jobs, true} }, "plainJobs": func(jobs []admin.Job) jobTable { return jobTable{jobs, false} },
 	"link": link, "text": func(v any) string { return fmt.Sprint(v) },
 }
 
@@ -55,6 +58,12 @@ func direction(text string) string {
 		return "rtl"
 	}
 	return "ltr"
+}
+
+// jobTable is a table of jobs, of which some can be selected.
+type jobTable struct {
+	Jobs   []admin.Job
+	Select bool
 }
 
 // shownMessage is a message of a preview, and the language that it is in; "" where that is not known.

@@ -15,10 +15,12 @@
         const response = await fetch(address, { ...asked, headers: { Accept: "text/html" }, redirect: "error" });
         if (response.ok) {
           const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
+          let held = false;
           for (const part of document.querySelectorAll("[data-live]")) {
             const next = fresh.getElementById(part.id);
-            // A part with the focus in it stays as it is.
-            if (next && !part.contains(document.activeElement) && part.innerHTML !== next.innerHTML) part.innerHTML = next.innerHTML;
+            // A part with the focus in it, or with something chosen in it, stays as it is.
+            if (next && (part.querySelector("input:checked") || [...part.querySelectorAll("select")].some((choice) => choice.selectedIndex > 0))) held = true;
+            else if (next && !part.contains(document.activeElement) && part.innerHTML !== next.innerHTML) part.innerHTML = next.innerHTML;
           }
           for (const list of document.querySelectorAll("[data-live-list]")) {
             const next = fresh.getElementById(list.id);
@@ -27,7 +29,7 @@
             list.prepend(...[...next.children].filter((child) => !known.has(child.id)));
           }
           document.title = fresh.title;
-          if (status) status.textContent = "live";
+          if (status) status.textContent = held ? "not live while something is selected" : "live";
         } else if (status) status.textContent = "not live: HTTP " + response.status;
       } catch {
         if (status) status.textContent = "not live: no answer";
