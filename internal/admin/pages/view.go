@@ -34,6 +34,7 @@ var functions = template.FuncMap{
 	"advice":   func(w suppress.Why) string { return advice[w] },
 	"whatsapp": formatted, "inLanguage": inLanguage,
 	"levelTone": levelTone, "channelTitle": verdict.Title,
+	"add": func(a, b int) int { return a + b }, "markTone": markTone,
 	"link": link, "text": func(v any) string { return fmt.Sprint(v) },
 }
 
@@ -59,8 +60,8 @@ func inLanguage(m preview.Message, lang string) shownMessage { return shownMessa
 // templates has each page in its layout.
 var templates = func() map[string]*template.Template {
 	out := map[string]*template.Template{}
-	layout := template.Must(template.New("layout").Funcs(functions).ParseFS(templateFiles, "templates/layout.html", "templates/parts.html", "templates/message.html"))
-	for _, name := range []string{"login", "queues", "list", "job", "search", "audit", "confirm", "problem", "suppressions", "costs", "preview", "test", "senders", "outbox"} {
+	layout := template.Must(template.New("layout").Funcs(functions).ParseFS(templateFiles, "templates/layout.html", "templates/parts.html", "templates/message.html", "templates/graph.html"))
+	for _, name := range []string{"login", "queues", "list", "job", "search", "audit", "confirm", "problem", "suppressions", "costs", "preview", "test", "senders", "outbox", "history"} {
 		out[name] = template.Must(template.Must(layout.Clone()).ParseFS(templateFiles, "templates/"+name+".html"))
 	}
 	return out
