@@ -18,7 +18,7 @@ func TestVersions(t *testing.T) {
 	var want []string
 	beat := func(worker, version string, marked bool) {
 		t.Helper()
-		s.must(s.consumer.beat(t.Context(), &queue.WorkerState{ID: worker, Version: version}))
+		s.must(s.consumer.heartbeat(t.Context(), &queue.WorkerState{ID: worker, Version: version}))
 		if marked {
 			want = append(want, "worker "+version)
 		}

@@ -12,6 +12,9 @@ import (
 	"ringup.dev/ringup/internal/verdict"
 )
 
+// historyEvery is how often (s) an open page of the history is fetched again: it has up to some 250 KiB, and changes by the minute.
+const historyEvery = 10
+
 // historyView is the page History.
 type historyView struct {
 	*admin.History
@@ -67,7 +70,7 @@ func (p *pages) history(w http.ResponseWriter, r *http.Request) {
 	if q.Channel != "" && len(h.Channels) > 0 {
 		v.Numbers = numbersOf(h, &h.Channels[0])
 	}
-	at := page{Title: "History", Section: "history", Live: true, Data: v}
+	at := page{Title: "History", Section: "history", Live: true, Every: historyEvery, Data: v}
 	if len(h.Unavailable) > 0 {
 		at.Problem = unavailable(h.Unavailable)
 	}
@@ -127,7 +130,7 @@ func highest(rows ...[]float64) int64 {
 	return roundUp(int64(most))
 }
 
-// messages draws what was accepted, sent and given up.
+// messages draws the accepted, sent and failed messages.
 func (v *canvas) messages(c *admin.ChannelHistory, alone bool) graph {
 	g := v.graph("Messages per " + v.per())
 	accepted := v.values(func(p *admin.HistoryPoint) int64 { return p.Accepted })
@@ -203,7 +206,7 @@ func (v *canvas) timeToSent(c *admin.ChannelHistory) graph {
 	return g
 }
 
-// reports draws what providers reported.
+// reports draws the delivery reports.
 func (v *canvas) reports(c *admin.ChannelHistory) graph {
 	g := v.graph("Delivery reports per " + v.per())
 	good := v.values(func(p *admin.HistoryPoint) int64 { return p.Delivered })

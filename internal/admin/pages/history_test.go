@@ -1,7 +1,10 @@
 package pages_test
 
 import (
+	"context"
+	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"regexp"
 	"strings"
@@ -12,7 +15,11 @@ import (
 
 	"ringup.dev/ringup/internal/admin"
 	"ringup.dev/ringup/internal/admin/admintest"
+	"ringup.dev/ringup/internal/admin/api"
+	"ringup.dev/ringup/internal/admin/pages"
+	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/queue"
+	"ringup.dev/ringup/internal/store/envstore"
 )
 
 // TestHistory: what happened is drawn and listed, and each point of it leads to its jobs, and to a search.
@@ -73,5 +80,30 @@ func TestHistory(t *testing.T) {
 	has(look("/admin/queues"), "Messages per minute", "/admin/history?channel=sms", "pod-1/7 (0.")
 	for _, path := range []string{"/admin/history?range=2h", "/admin/history?channel=fax", "/admin/api/history?range=%00"} {
 		d.Want(http.StatusUnprocessableEntity, d.Ask(http.MethodGet, path, "", "Authorization", "Bearer right"))
+	}
+}
+
+// busyQueue has two days in which each minute has failures.
+type busyQueue struct{ hostileQueue }
+
+func (q *busyQueue) Minutes(_ context.Context, _ message.Channel, from, to time.Time) (out []queue.Minute, _ error) {
+	for at := from.Truncate(time.Minute); at.Before(to); at = at.Add(time.Minute) {
+		out = append(out, queue.Minute{At: at, Accepted: 700, Sent: 600, Failed: int64(at.Minute()), Delays: [8]int64{500, 80, 20}, Waiting: 30, Oldest: time.Second, Micros: 1})
+	}
+	return out, nil
+}
+
+// BenchmarkHistory is the largest page of the history: it has to take less than 200 ms.
+func BenchmarkHistory(b *testing.B) {
+	directory := envstore.Brand{DefaultLocale: "en"}.Directory()
+	a := admin.New(admin.Options{Region: "US", Store: directory.All()[0], Queues: &busyQueue{hostileQueue{text: "x"}}, Log: slog.New(slog.DiscardHandler)})
+	handler := pages.Handler(a, hostileOutbox{"x"}, api.Path, api.Handler(a))
+	for b.Loop() {
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "http://localhost:8080/admin/history?range=48h&channel=sms", nil))
+		if w.Code != http.StatusOK {
+			b.Fatalf("HTTP %d", w.Code)
+		}
+		b.ReportMetric(float64(w.Body.Len())/1024, "KiB")
 	}
 }

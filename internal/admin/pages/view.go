@@ -75,6 +75,7 @@ type page struct {
 	SignedIn, ReadOnly, Can bool // Can: change things
 	Trouble                 int  // how many lines of the verdict are not well
 	Live                    bool // fetched again every few seconds, where scripts run
+	Every                   int  // that often, in seconds; 0 for two
 	Query                   string
 	Address                 string // that a browser comes back to, where the page came for a form; "" for none
 	Data                    any
