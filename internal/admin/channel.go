@@ -21,8 +21,6 @@ type Channel struct {
 	SpentToday      string  `json:"spent_today"` // in Currency; 0 where PRICES has no price
 	Currency        string  `json:"currency"`
 	Suppressed      int64   `json:"suppressed_addresses"`
-
-	Rates []Rate `json:"-"` // of five minutes, the oldest first
 }
 
 // Channels returns the state of every channel, and that of the queue message.Resolve where it is in use. One that does not answer says so (queue.HaltedUnknown) where
@@ -79,9 +77,9 @@ func (a *Admin) channel(ctx context.Context, name message.Channel) (Channel, err
 		return Channel{}, err
 	}
 	suppressed, err := a.Queues.CountSuppressed(ctx, name)
-	now, past := a.samples.rates(name)
+	now := a.samples.rate(name)
 	return Channel{
-		Name: name, ChannelState: state, SentPerSecond: now.Sent, ErrorsPerSecond: now.Errors, Rates: past,
+		Name: name, ChannelState: state, SentPerSecond: now.Sent, ErrorsPerSecond: now.Errors,
 		SpentToday: pricing.Micros(spent[queue.CostTotal]).String(), Currency: a.Currency, Suppressed: suppressed,
 	}, err
 }

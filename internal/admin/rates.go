@@ -13,12 +13,8 @@ import (
 const (
 	// sampleEvery is the time between two readings of the totals: some thirty commands for all channels, far below 1% of a Redis core.
 	sampleEvery = 2 * time.Second
-	// maxSamples are five minutes.
-	maxSamples = 150
-	// MaxRates is how many rates a channel has at most: one between each two samples.
-	MaxRates = maxSamples - 1
-	// recentSamples are the last ten seconds, and the sample before.
-	recentSamples = 6
+	// maxSamples are the last ten seconds, and the sample before.
+	maxSamples = 6
 )
 
 // Rate is how many messages were sent, and how many attempts failed, per second.
@@ -81,19 +77,15 @@ func (s *samples) add(channel message.Channel, one sample) {
 	s.list[channel] = list
 }
 
-// rates returns a channel's rate over the last ten seconds, and its rates of the last five minutes, the oldest first. Both are empty until
-// there are two samples.
-func (s *samples) rates(channel message.Channel) (now Rate, past []Rate) {
+// rate returns a channel's rate over the last ten seconds; it is zero until there are two samples.
+func (s *samples) rate(channel message.Channel) Rate {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	list := s.list[channel]
-	s.mu.Unlock()
-	for i := 1; i < len(list); i++ {
-		past = append(past, between(list[i-1], list[i]))
+	if len(list) < 2 {
+		return Rate{}
 	}
-	if last := len(list) - 1; last > 0 {
-		now = between(list[max(0, len(list)-recentSamples)], list[last])
-	}
-	return now, past
+	return between(list[0], list[len(list)-1])
 }
 
 // Run reads the totals until ctx ends, for the rates, and the providers of the workers. A reading that fails leaves a gap.

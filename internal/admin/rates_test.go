@@ -1,7 +1,6 @@
 package admin
 
 import (
-	"slices"
 	"testing"
 	"time"
 
@@ -16,23 +15,25 @@ func TestRates(t *testing.T) {
 		s.add(message.SMS, sample{noon.Add(time.Duration(second) * time.Second), queue.Totals{Sent: sent, Failed: failed, Retried: retried}})
 	}
 	at(0, 100, 5, 0)
-	if now, past := s.rates(message.SMS); now != (Rate{}) || past != nil {
-		t.Errorf("of one sample: %v, %v", now, past)
+	if now := s.rate(message.SMS); now != (Rate{}) {
+		t.Errorf("of one sample: %v", now)
 	}
 	at(2, 120, 5, 4)
-	at(4, 110, 6, 5) // a backup was restored
-	now, past := s.rates(message.SMS)
-	if want := []Rate{{10, 2}, {0, 1}}; !slices.Equal(past, want) || now != (Rate{2.5, 1.5}) {
-		t.Errorf("%v, %v", now, past)
+	if now := s.rate(message.SMS); now != (Rate{10, 2}) {
+		t.Errorf("%v", now)
 	}
-	if now, _ := s.rates(message.Email); now != (Rate{}) {
+	at(4, 90, 6, 5) // a backup was restored
+	if now := s.rate(message.SMS); now != (Rate{0, 1.5}) {
+		t.Errorf("%v", now)
+	}
+	if now := s.rate(message.Email); now != (Rate{}) {
 		t.Errorf("another channel's: %v", now)
 	}
 	for i := range 2 * maxSamples {
 		at(10+2*i, int64(1000+2*i), 6, 5)
 	}
-	if now, past := s.rates(message.SMS); len(past) != MaxRates || now != (Rate{Sent: 1}) {
-		t.Errorf("%v, %d rates", now, len(past))
+	if now := s.rate(message.SMS); now != (Rate{Sent: 1}) {
+		t.Errorf("%v", now)
 	}
 }
 

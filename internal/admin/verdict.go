@@ -30,22 +30,42 @@ const (
 	settledAfter = 20 * time.Minute
 )
 
-// health is the latest verdict, and the minutes that it is made of.
+// health is the latest verdict, what it is about, and the operators' part of the history.
 type health struct {
 	mu      sync.Mutex
 	verdict verdict.Verdict
-	minutes map[message.Channel][]queue.Minute
-	read    map[message.Channel]time.Time // up to when the minutes are those that stay
+	state   verdict.State
+	minutes map[message.Channel]recent
+	byHand  []HistoryMark
+	audited time.Time // when byHand was read
+}
+
+// recent are the minutes of a channel that do not change any more.
+type recent struct {
+	minutes []queue.Minute
+	upTo    time.Time // before which they began
+	whole   time.Time // when all of them were read
 }
 
 // Verdict says how ringup is. It has no error: where nothing can be asked, that is the verdict.
 func (a *Admin) Verdict(ctx context.Context) verdict.Verdict {
-	a.health.mu.Lock()
-	defer a.health.mu.Unlock()
-	if now := time.Now(); now.Sub(a.health.verdict.At) > verdictAge {
-		a.health.verdict = verdict.Of(a.state(ctx, now))
+	v, _ := a.look(ctx)
+	return v
+}
+
+// look returns the verdict, and what it is about, of which nothing may be changed. All open pages share one reading, which does not end with the page that asked first.
+func (a *Admin) look(ctx context.Context) (verdict.Verdict, *verdict.State) {
+	h := &a.health
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if now := time.Now(); now.Sub(h.verdict.At).Abs() > verdictAge {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*channelTimeout)
+		defer cancel()
+		h.state = a.state(ctx, now)
+		h.verdict = verdict.Of(h.state)
 	}
-	return a.health.verdict
+	state := h.state
+	return h.verdict, &state
 }
 
 // state asks for all that a verdict is about. What does not answer is left out; for a channel that is a verdict of its own.
@@ -93,30 +113,28 @@ func (a *Admin) describe(ctx context.Context, now time.Time, c *verdict.Channel,
 	}
 }
 
-// recentMinutes returns the minutes of two days. Those that are over are asked for once.
+// recentMinutes returns the minutes of two days. Those that are over are asked for once an hour, in case Redis's clock went back and something was counted in them.
 func (a *Admin) recentMinutes(ctx context.Context, channel message.Channel, now time.Time) ([]queue.Minute, error) {
 	h := &a.health
 	if h.minutes == nil {
-		h.minutes, h.read = map[message.Channel][]queue.Minute{}, map[message.Channel]time.Time{}
+		h.minutes = map[message.Channel]recent{}
 	}
-	begin := now.Add(-queue.MinutesKept)
-	from := h.read[channel]
-	if from.Before(begin) {
-		from = begin
+	begin, settled := now.Add(-queue.MinutesKept), now.Add(-settledAfter).Truncate(time.Minute)
+	known := h.minutes[channel]
+	if known.upTo.Before(begin) || known.upTo.After(settled) || now.Sub(known.whole).Abs() > time.Hour { // a clock that jumped, too
+		known = recent{upTo: begin.Truncate(time.Minute), whole: now}
 	}
-	fresh, err := a.Queues.Minutes(ctx, channel, from, now.Add(time.Minute))
+	fresh, err := a.Queues.Minutes(ctx, channel, known.upTo, now.Add(time.Minute))
 	if err != nil {
 		return nil, err
 	}
-	known := h.minutes[channel]
-	first := max(0, slices.IndexFunc(known, func(m queue.Minute) bool { return !m.At.Before(begin) }))
-	settled := now.Add(-settledAfter).Truncate(time.Minute)
-	all := slices.Concat(known[first:], fresh)
+	all := slices.Concat(known.minutes, fresh)
+	all = slices.DeleteFunc(all, func(m queue.Minute) bool { return m.At.Before(begin.Truncate(time.Minute)) })
 	last := len(all)
 	for last > 0 && !all[last-1].At.Before(settled) {
 		last--
 	}
-	h.minutes[channel], h.read[channel] = all[:last:last], settled
+	h.minutes[channel] = recent{all[:last:last], settled, known.whole}
 	return all, nil
 }
 

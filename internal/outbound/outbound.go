@@ -28,11 +28,11 @@ const (
 	pingTimeout = 5 * time.Second
 )
 
-// version is that of the newest release in CHANGELOG.md; a test compares them.
-const version = "0.1.0"
+// Version is that of the newest release in CHANGELOG.md; a test compares them.
+const Version = "0.1.0"
 
 // UserAgent names the program in the form name/1.2.3, which Meta's specification of the Cloud API asks for.
-const UserAgent = "ringup/" + version
+const UserAgent = "ringup/" + Version
 
 // NewPool returns a pool that keeps a connection for each of the requests that are made at a time.
 func NewPool(concurrency int) *http.Transport {

@@ -60,6 +60,6 @@ const (
 type Mark struct {
 	At   time.Time `json:"at"`
 	Kind MarkKind  `json:"kind"`
-	What string    `json:"what,omitempty"` // the provider, or the program and its version
+	What string    `json:"what,omitempty"` // the provider; the program and its version; or why an operator paused
 	By   string    `json:"by,omitempty"`   // the operator; "" where it happened by itself
 }

@@ -65,7 +65,8 @@ type Totals struct {
 
 // WorkerState is a worker's latest heartbeat.
 type WorkerState struct {
-	ID          string    `json:"id"` // host and process
+	ID          string    `json:"id"`      // host and process
+	Version     string    `json:"version"` // of its program; "" of 0.1
 	SeenAt      time.Time `json:"seen_at"`
 	Sending     int       `json:"sending"`
 	Concurrency int       `json:"concurrency"`

@@ -25,7 +25,7 @@ const (
 
 func (k *Keys) minutes(tens int64) string { return k.Base + ":minutes:" + strconv.FormatInt(tens, 10) }
 
-// marks is the list of the moments at which a breaker changed by itself, the latest first.
+// marks is the list of the moments at which a breaker changed by itself, or a worker of another version came, the latest first.
 func (k *Keys) marks() string { return k.Base + ":marks" }
 
 // Minutes returns what happened on a channel from a time up to another one, minute by minute, the oldest first; minutes in which nothing did are left out. Errors:
@@ -106,7 +106,7 @@ func countOf(m *queue.Minute, name byte) *int64 {
 	return nil
 }
 
-// Marks returns when breakers of a channel opened and closed by themselves, the oldest first. Errors: queue.ErrUnavailable.
+// Marks returns when breakers of a channel opened and closed by themselves, and when workers of another version came, the oldest first. Errors: queue.ErrUnavailable.
 func (s *Store) Marks(ctx context.Context, channel message.Channel) ([]queue.Mark, error) {
 	k := s.keys[channel]
 	texts, err := s.client.LRange(ctx, k.marks(), 0, -1).Result()

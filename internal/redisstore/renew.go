@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"time"
 
+	"ringup.dev/ringup/internal/outbound"
 	"ringup.dev/ringup/internal/queue"
 )
 
@@ -45,20 +46,24 @@ const workerTimeout = 25 * time.Second
 // heartbeatArgs are the arguments of `beat.lua`.
 type heartbeatArgs struct {
 	Workers string        `key:"workers"`
+	State   string        `key:"state"`
 	Worker  string        `lua:"worker"`
 	Says    []byte        `lua:"says"`
+	Version string        `lua:"version"`
 	Timeout time.Duration `lua:"timeout"`
 }
 
 // Heartbeat is a worker's heartbeat. A worker that is silent for 25 seconds is no longer shown. Errors: queue.ErrUnavailable.
 func (c *Consumer) Heartbeat(ctx context.Context, id string, sending, concurrency int) error {
-	says, err := json.Marshal(queue.WorkerState{
-		ID: id, Sending: sending, Concurrency: concurrency, Providers: c.providers, RateLimit: c.config.RateLimit,
-	})
+	return c.heartbeat(ctx, &queue.WorkerState{ID: id, Version: outbound.Version, Sending: sending, Concurrency: concurrency, Providers: c.providers, RateLimit: c.config.RateLimit})
+}
+
+func (c *Consumer) heartbeat(ctx context.Context, w *queue.WorkerState) error {
+	says, err := json.Marshal(w)
 	if err != nil {
 		return err
 	}
-	args := heartbeatArgs{Workers: c.keys.Workers, Worker: id, Says: says, Timeout: workerTimeout}
+	args := heartbeatArgs{Workers: c.keys.Workers, State: c.keys.State, Worker: w.ID, Says: says, Version: w.Version, Timeout: workerTimeout}
 	return c.store.ask(ctx, &c.store.scripts.heartbeat, &args, nil)
 }
 

@@ -198,7 +198,7 @@ func (v *visit) check(name string) {
 }
 
 // shown are the pages whose screenshots are in the docs.
-var shown = []string{"queues", "job", "failed", "suppressed", "spending", "preview", "outbox", "senders"}
+var shown = []string{"queues", "job", "failed", "suppressed", "spending", "preview", "outbox", "senders", "history"}
 
 // looks checks the page in both colour schemes and at a phone's width; the screenshots go into the docs.
 func (v *visit) looks(name string) {

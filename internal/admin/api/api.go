@@ -43,6 +43,7 @@ func Handler(a *admin.Admin) http.Handler {
 		_, _ = w.Write(Description) // the client may be gone
 	})
 	r.Get("/verdict", s.verdict)
+	r.Get("/history", s.history)
 	r.Get("/queues", s.queues)
 	r.Get("/queues/{channel}/{state}", s.list)
 	r.Get("/queues/{channel}/{state}/export", s.exportJobs)
@@ -96,6 +97,15 @@ func read(w http.ResponseWriter, r *http.Request, limit int64, into any) bool {
 
 func (s *api) verdict(w http.ResponseWriter, r *http.Request) {
 	s.answer(w, s.Verdict(r.Context()), nil)
+}
+
+func (s *api) history(w http.ResponseWriter, r *http.Request) {
+	q, err := admin.ParseHistoryRequest(r.URL.Query().Get("range"), r.URL.Query().Get("channel"))
+	if err != nil {
+		s.answer(w, nil, err)
+		return
+	}
+	s.answer(w, s.History(r.Context(), q), nil)
 }
 
 func (s *api) queues(w http.ResponseWriter, r *http.Request) {

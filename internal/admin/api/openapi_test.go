@@ -44,6 +44,10 @@ func TestOpenAPI(t *testing.T) {
 		status             int
 	}{
 		{http.MethodGet, "/admin/api/verdict", "", 200},
+		{http.MethodPost, "/admin/api/actions", `{"action":"pause","channel":"sms","why":"a wrong text"}`, 200},
+		{http.MethodGet, "/admin/api/history", "", 200},
+		{http.MethodGet, "/admin/api/history?range=48h&channel=sms", "", 200},
+		{http.MethodPost, "/admin/api/actions", `{"action":"resume","channel":"sms"}`, 200},
 		{http.MethodGet, "/admin/api/queues", "", 200},
 		{http.MethodGet, "/admin/api/queues/sms/failed?offset=0", "", 200},
 		{http.MethodGet, "/admin/api/queues/sms/waiting?priority=4", "", 200},
@@ -135,6 +139,7 @@ func TestOpenAPITypes(t *testing.T) {
 		Wrong []admin.WrongLine `json:"wrong"`
 	}]())
 	for operation, types := range map[string]struct{ request, answer any }{
+		"GET /admin/api/history":                  {nil, admin.History{}},
 		"GET /admin/api/queues":                   {nil, map[string]admin.Channel{}},
 		"GET /admin/api/queues/{channel}/{state}": {nil, admin.JobList{}},
 		"GET /admin/api/queues/{channel}/{state}/export": {nil, struct {

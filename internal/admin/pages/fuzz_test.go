@@ -3,6 +3,7 @@ package pages_test
 import (
 	"context"
 	"log/slog"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -87,7 +88,9 @@ func (q *hostileQueue) Find(context.Context, queue.FindRequest) (*queue.Found, e
 }
 
 func (q *hostileQueue) Audit(context.Context, int) ([]queue.AuditEntry, error) {
-	return []queue.AuditEntry{{By: q.text, Action: q.text, Target: q.text, Why: q.text}}, nil
+	now := time.Now()
+	return []queue.AuditEntry{{By: q.text, Action: q.text, Target: q.text, Why: q.text}, {At: now, By: q.text, Action: admin.ActionPause, Channel: message.SMS, Why: q.text},
+		{At: now.Add(-time.Hour), By: q.text, Action: admin.ActionOpenBreaker, Channel: message.Email, Target: q.text}}, nil
 }
 
 func (q *hostileQueue) Forget(context.Context, queue.ForgetRequest) (queue.Forgotten, error) {
@@ -113,11 +116,13 @@ func (q *hostileQueue) Suppressions(_ context.Context, channel message.Channel, 
 }
 
 func (q *hostileQueue) Minutes(_ context.Context, _ message.Channel, _, to time.Time) ([]queue.Minute, error) {
-	return []queue.Minute{{At: to, Failed: 1, Delays: [8]int64{-1}, Sent: -1}}, nil
+	at := to.Add(-2 * time.Minute).Truncate(time.Minute)
+	return []queue.Minute{{At: at.Add(-time.Hour), Failed: math.MaxInt64, Micros: math.MinInt64, Waiting: math.MaxInt64, Oldest: math.MaxInt64, Delays: [8]int64{1, 7: math.MaxInt64}},
+		{At: at, Accepted: math.MaxInt64, Delivered: 1, Micros: 1}, {At: to, Failed: 1, Delays: [8]int64{-1}, Sent: -1}}, nil
 }
 
 func (q *hostileQueue) Marks(context.Context, message.Channel) ([]queue.Mark, error) {
-	return []queue.Mark{{Kind: queue.MarkOpened, What: q.text}}, nil
+	return []queue.Mark{{Kind: queue.MarkOpened, What: q.text}, {At: time.Now(), Kind: queue.MarkKind(q.text), What: q.text, By: q.text}}, nil
 }
 
 func (q *hostileQueue) Senders(context.Context) ([]queue.SenderState, error) {
@@ -187,6 +192,10 @@ func FuzzPages(f *testing.F) {
 	f.Add("/outbox", "q=a;b%zz", "@")
 	f.Add("/admin/confirm", "action=purge&channel=sms&priority=4x&back=/.//evil.example", "x")
 	f.Add("/admin/suppressed/sms", "offset=-1", `=HYPERLINK("https://evil.example")`)
+	f.Add("/admin/history", "", `</text><script>alert(1)</script>`)
+	f.Add("/admin/history", "range=24h&channel=sms", `"/><svg onload=alert(1)>`)
+	f.Add("/admin/api/history", "range=48h&channel=email", "\xff")
+	f.Add("/admin/search", "channel=<b>&from=2026-01-01T00:00:00Z&to=9999-12-31T23:59:59%2B23:59", "x")
 	f.Add("/admin/spending", "days=-1", `"><script>`)
 	f.Add("/admin/preview", "event=pos_save&channel=email&locale=%3Cb%3E", "x")
 	f.Add("/admin/preview", `payload={"id":"</iframe><script>","event_type":"pos_save","timestamp":"x","source":"\u0022 onload=x","data":{"customerName":"<script>"}}`, "x")

@@ -1,9 +1,7 @@
 package pages
 
 import (
-	"fmt"
 	"net/http"
-	"strings"
 
 	"ringup.dev/ringup/internal/admin"
 	"ringup.dev/ringup/internal/queue"
@@ -13,7 +11,7 @@ import (
 // channelView is a channel on the overview.
 type channelView struct {
 	admin.Channel
-	Chart      chart
+	Graph      *graph // of the last hour; nil where there is none
 	Priorities []priorityView
 	Providers  []providerView
 	Limit      float64 // messages per second; 0 for none
@@ -43,8 +41,15 @@ func (p *pages) overview(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	view := overview{Verdict: p.Verdict(r.Context())}
+	history := p.History(r.Context(), admin.HistoryRequest{Range: admin.HistoryRanges[0]})
 	for _, c := range channels {
 		one := viewChannel(c)
+		for i := range history.Channels {
+			if of := &history.Channels[i]; of.Channel == c.Name && len(of.Points) > 0 {
+				one.Graph = &partOf(history, of, false).Graphs[0]
+				one.Graph.Small = true
+			}
+		}
 		for i := range view.Verdict.Channels {
 			if view.Verdict.Channels[i].Channel == c.Name {
 				one.Verdict = &view.Verdict.Channels[i]
@@ -77,7 +82,7 @@ func levelTone(l verdict.Level) string {
 }
 
 func viewChannel(c admin.Channel) channelView {
-	v := channelView{Channel: c, Chart: draw(c.Rates), Paused: c.Halted.Kind == queue.HaltedPause}
+	v := channelView{Channel: c, Paused: c.Halted.Kind == queue.HaltedPause}
 	for i, n := range c.Waiting {
 		one := priorityView{Number: i + 1, Event: admin.EventNames(i + 1), Waiting: n}
 		if n > 0 {
@@ -111,31 +116,4 @@ func (v providerView) Tone() string {
 		return "bad"
 	}
 	return "warn"
-}
-
-// chart is five minutes as points of an SVG polyline, 300 by 48.
-type chart struct {
-	Sent, Errors string
-	Max          float64 // per second: the top
-}
-
-const chartWidth, chartHeight = 300, 48
-
-// draw draws rates, the latest at the right edge.
-func draw(rates []admin.Rate) chart {
-	var c chart
-	for _, r := range rates {
-		c.Max = max(c.Max, r.Sent, r.Errors)
-	}
-	point := func(i int, value float64) string {
-		x := chartWidth - float64(len(rates)-1-i)*chartWidth/(admin.MaxRates-1)
-		return fmt.Sprintf("%.1f,%.1f ", x, chartHeight-1-value/max(c.Max, 1)*(chartHeight-2))
-	}
-	var sent, errors strings.Builder
-	for i, r := range rates {
-		_, _ = sent.WriteString(point(i, r.Sent))
-		_, _ = errors.WriteString(point(i, r.Errors))
-	}
-	c.Sent, c.Errors = sent.String(), errors.String()
-	return c
 }

@@ -42,6 +42,7 @@ func Handler(a *admin.Admin, outbox Outbox, apiPath string, api http.Handler) ht
 		r.Post("/outbox", p.outbox(outbox))
 		r.Method(http.MethodGet, "/admin", http.RedirectHandler(admin.FirstPage, http.StatusFound))
 		r.Get("/admin/queues", p.overview)
+		r.Get("/admin/history", p.history)
 		r.Get("/admin/queues/{channel}/{state}", p.list)
 		r.Post("/admin/list", p.filterList)
 		r.Get("/admin/job", p.job)
@@ -158,7 +159,10 @@ func (p *pages) searchForm(w http.ResponseWriter, r *http.Request) {
 		p.showFound(w, r, page{Query: text}, &admin.SearchRequest{Text: text})
 		return
 	}
-	p.show(w, r, http.StatusOK, "search", page{Title: "Search", Section: "search", Data: foundView{&admin.SearchResult{End: true}, &admin.SearchRequest{}}})
+	asked := &admin.SearchRequest{Channel: message.Channel(r.URL.Query().Get("channel"))} // as a point of the history leads here
+	asked.From, _ = time.Parse(time.RFC3339, r.URL.Query().Get("from"))
+	asked.To, _ = time.Parse(time.RFC3339, r.URL.Query().Get("to"))
+	p.show(w, r, http.StatusOK, "search", page{Title: "Search", Section: "search", Data: foundView{&admin.SearchResult{End: true}, asked}})
 }
 
 // search takes what is searched for from a form: it may be a person's address, which does not belong into the page's. A page of an id gets an address.

@@ -26,7 +26,7 @@ const (
 // routes are all that the operators' port serves. A new route says here who it is for.
 var routes = map[string]access{
 	"GET /": public, "GET /admin/login": public, "POST /admin/login": public, "POST /admin/logout": public, "GET /admin/static/*": public,
-	"GET /outbox": looks, "POST /outbox": looks, "GET /admin": looks, "GET /admin/queues": looks, "GET /admin/queues/{channel}/{state}": looks, "POST /admin/list": looks, "GET /admin/api/queues/{channel}/{state}/export": looks, "GET /admin/job": looks,
+	"GET /outbox": looks, "POST /outbox": looks, "GET /admin": looks, "GET /admin/queues": looks, "GET /admin/history": looks, "GET /admin/api/history": looks, "GET /admin/queues/{channel}/{state}": looks, "POST /admin/list": looks, "GET /admin/api/queues/{channel}/{state}/export": looks, "GET /admin/job": looks,
 	"GET /admin/senders": looks, "POST /admin/senders/replay": acts, "POST /admin/senders/delete": acts, "GET /admin/api/senders": looks, "POST /admin/api/senders/replay": acts,
 	"POST /admin/api/senders/delete": acts, "POST /admin/api/senders/body": acts,
 	"POST /admin/job/reveal": acts, "GET /admin/search": looks, "POST /admin/search": looks, "GET /admin/audit": looks, "GET /admin/spending": looks,

@@ -38,6 +38,7 @@ var functions = template.FuncMap{
 	"providerPage": func(provider string) string { return providerPages[provider] },
 	"fieldTime":    fieldTime, "number64": func(n int) string { return admin.Thousands(int64(n)) },
 	"selectable": func(jobs []admin.Job) jobTable { return jobTable{jobs, true} }, "plainJobs": func(jobs []admin.Job) jobTable { return jobTable{jobs, false} },
+	"add": func(a, b int) int { return a + b }, "markTone": markTone,
 	"link": link, "text": func(v any) string { return fmt.Sprint(v) },
 }
 
@@ -77,8 +78,8 @@ func inLanguage(m preview.Message, lang string) shownMessage { return shownMessa
 // templates has each page in its layout.
 var templates = func() map[string]*template.Template {
 	out := map[string]*template.Template{}
-	layout := template.Must(template.New("layout").Funcs(functions).ParseFS(templateFiles, "templates/layout.html", "templates/parts.html", "templates/message.html"))
-	for _, name := range []string{"login", "queues", "list", "job", "search", "audit", "confirm", "problem", "suppressions", "costs", "preview", "test", "senders", "outbox"} {
+	layout := template.Must(template.New("layout").Funcs(functions).ParseFS(templateFiles, "templates/layout.html", "templates/parts.html", "templates/message.html", "templates/graph.html"))
+	for _, name := range []string{"login", "queues", "list", "job", "search", "audit", "confirm", "problem", "suppressions", "costs", "preview", "test", "senders", "outbox", "history"} {
 		out[name] = template.Must(template.Must(layout.Clone()).ParseFS(templateFiles, "templates/"+name+".html"))
 	}
 	return out
@@ -92,6 +93,7 @@ type page struct {
 	SignedIn, ReadOnly, Can bool // Can: change things
 	Trouble                 int  // how many lines of the verdict are not well
 	Live                    bool // fetched again every few seconds, where scripts run
+	Every                   int  // that often, in seconds; 0 for two
 	Query                   string
 	Address                 string // that a browser comes back to, where the page came for a form; "" for none
 	Data                    any

@@ -20,10 +20,10 @@ local function save_breaker(state_key, provider, b)
     b.state, b.til, b.opens, b.probe, b.window, b.ok, b.bad, b.reason))
 end
 
--- mark notes when a breaker opened or closed, for the graphs (minutes.go). Of a channel the latest 200 marks are kept, for as long as the counts by minute.
-local function mark(state_key, now, kind, provider)
+-- mark notes when a breaker opened or closed, or a worker of another version came, for the graphs (minutes.go). Of a channel the latest 200 marks are kept, for as long as the counts by minute.
+local function mark(state_key, now, kind, what)
   local key = sub(state_key, 1, -7) .. ':marks'
-  if type(redis.pcall('LPUSH', key, string.format('{"t":%.0f,"k":"%s","w":%s}', now, kind, cjson.encode(provider)))) == 'number' then
+  if type(redis.pcall('LPUSH', key, string.format('{"t":%.0f,"k":"%s","w":%s}', now, kind, cjson.encode(what)))) == 'number' then
     call('LTRIM', key, 0, 199)
     call('PEXPIRE', key, minutes_kept)
   end

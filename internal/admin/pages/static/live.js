@@ -1,7 +1,7 @@
-// Fetches the page again every two seconds and replaces its live parts. In live lists it adds what is new, so that nothing that is open is closed. Without scripts, the page stays as it was loaded.
+// Fetches the page again every two seconds, or as often as it says, and replaces its live parts. In live lists it adds what is new, so that nothing that is open is closed. Without scripts, the page stays as it was loaded.
 "use strict";
 (() => {
-  const every = 2000;
+  const every = 1000 * (document.getElementById("main").dataset.every || 2);
   const status = document.getElementById("live-status");
   if (!document.querySelector("[data-live], [data-live-list]")) return;
   if (status) status.textContent = "live";
