@@ -54,6 +54,7 @@ type heartbeatArgs struct {
 func (c *Consumer) Heartbeat(ctx context.Context, id string, sending, concurrency int) error {
 	says, err := json.Marshal(queue.WorkerState{
 		ID: id, Sending: sending, Concurrency: concurrency, Providers: c.providers, RateLimit: c.config.RateLimit,
+		Settings: queue.Settings{Shared: c.store.config.shared(), Own: c.config.Settings},
 	})
 	if err != nil {
 		return err
