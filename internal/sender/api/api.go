@@ -33,7 +33,7 @@ type Client struct {
 	base   *url.URL
 	client *http.Client
 
-	mu    sync.Mutex // held while a login is made, so that there is one
+	mu    sync.Mutex // locked while a login is made, so that there is one
 	login login      // the latest one
 }
 
