@@ -203,6 +203,17 @@ func examineWorker(ctx context.Context, env envconfig.Lookuper, channel message.
 	}
 }
 
+// examineSettings names the running programs whose settings differ. That is no error: a rollout ends it, and doctor runs before one.
+func examineSettings(ctx context.Context, store *redisstore.Store, channels []message.Channel) (out []finding) {
+	for _, channel := range channels {
+		state, err := store.State(ctx, channel)
+		if err == nil && len(state.SettingsDiffer) > 0 {
+			out = append(out, finding{"settings on " + string(channel), true, "programs run with different settings: restart them (" + strings.Join(state.SettingsDiffer, ", ") + ")"})
+		}
+	}
+	return out
+}
+
 // examineRedis checks Redis, and with a program whether its user has its rights.
 func examineRedis(ctx context.Context, env envconfig.Lookuper, program redisstore.Program, channels []message.Channel) []finding {
 	var c redisstore.Config
@@ -236,6 +247,7 @@ func examineRedis(ctx context.Context, env envconfig.Lookuper, program redisstor
 		}
 		out = append(out, rights)
 	}
+	out = append(out, examineSettings(ctx, store, channels)...)
 	clock := finding{"clocks", h.Skew.Abs() <= maxSkew, "Redis's clock and this machine's agree"}
 	if !clock.OK {
 		clock.Text = fmt.Sprintf("Redis's clock is %s from this machine's: run NTP on both, or ages look wrong", h.Skew.Round(time.Millisecond))

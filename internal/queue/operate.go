@@ -49,6 +49,8 @@ type ChannelState struct {
 	// Breakers of the providers whose breaker is not closed.
 	Breakers map[string]BreakerState `json:"breakers"`
 	Workers  []WorkerState           `json:"workers"`
+	// SettingsDiffer are the workers of the channel, replicas of ingest and of admin, by host and process, that run with other settings than most of them (Differing).
+	SettingsDiffer []string `json:"settings_differ,omitempty"`
 }
 
 // Totals count settlements since the channel was first used.
@@ -72,6 +74,7 @@ type WorkerState struct {
 	Concurrency int       `json:"concurrency"`
 	Providers   []string  `json:"providers"`
 	RateLimit   float64   `json:"rate_limit"` // messages per second, of all workers together; 0 for none
+	Settings    Settings  `json:"settings"`
 }
 
 // AuditEntry is an action of an operator.

@@ -28,6 +28,9 @@ type ConsumerConfig struct {
 	RecipientLimit int `env:"RECIPIENT_LIMIT, default=0"`
 	// Breaker of each provider.
 	Breaker BreakerConfig
+
+	// Settings is the fingerprint of all settings that the channel's workers share (Fingerprint), for their heartbeats.
+	Settings string
 }
 
 // Validate reports every setting that cannot work, each with its variable.

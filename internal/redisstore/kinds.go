@@ -66,7 +66,7 @@ var channelKinds = []keyKind{
 	{"told", hasNobody, withTime, ""},
 	{"audit", hasOperator, withRetention, ""},
 	{"halted", hasOperator, withWish, ""},
-	{"cost", hasNobody, never, ""}, {"optouts", hasNobody, never, ""}, {"state", hasNobody, never, ""}, {"wake", hasNobody, never, ""}, {"totals", hasNobody, never, ""}, {"workers", hasNobody, never, ""},
+	{"cost", hasNobody, never, ""}, {"optouts", hasNobody, never, ""}, {"state", hasNobody, never, ""}, {"wake", hasNobody, never, ""}, {"totals", hasNobody, never, ""}, {"workers", hasNobody, never, ""}, {"programs", hasNobody, withTime, ""},
 	{"reporter", hasNobody, never, ""}, {"privacy", hasNobody, never, ""}, {"none", hasNobody, never, ""},
 }
 

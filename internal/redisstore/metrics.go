@@ -88,6 +88,7 @@ func (s *Store) QueueCollector(id string) prometheus.Collector {
 		{"ringup_queue_settled_total", "Jobs that were settled, by outcome: `sent`, `failed`, `retried`, `dropped`, `held` (scheduled for later), `suppressed`.", []string{"channel", "outcome"}},
 		{"ringup_queue_paused", "1 while the channel is paused.", []string{"channel"}},
 		{"ringup_queue_workers", "Workers that are alive.", []string{"channel"}},
+		{"ringup_queue_settings_differ", "Programs that run with other settings than most: workers of the channel, replicas of ingest and of admin.", []string{"channel"}},
 		{"ringup_queue_breaker_open", "1 for each provider whose breaker is open or half open.", []string{"channel", "provider"}},
 		{"ringup_queue_breaker_recovering", "1 for each provider that has recovered and gets its messages back by degrees (BREAKER_RAMP).", []string{"channel", "provider"}},
 		{"ringup_queue_suppressed_addresses", "Addresses on the suppression list.", []string{"channel"}},
@@ -163,6 +164,7 @@ func (q *queueMetrics) collect(ctx context.Context, ch chan<- prometheus.Metric,
 	}
 	q.gauge(ch, "ringup_queue_paused", paused, c)
 	q.gauge(ch, "ringup_queue_workers", float64(len(state.Workers)), c)
+	q.gauge(ch, "ringup_queue_settings_differ", float64(len(state.SettingsDiffer)), c)
 	for provider, b := range state.Breakers {
 		switch b.State {
 		case queue.BreakerOpen, queue.BreakerHalfOpen:

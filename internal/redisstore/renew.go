@@ -55,7 +55,10 @@ type heartbeatArgs struct {
 
 // Heartbeat is a worker's heartbeat. A worker that is silent for 25 seconds is no longer shown. Errors: queue.ErrUnavailable.
 func (c *Consumer) Heartbeat(ctx context.Context, id string, sending, concurrency int) error {
-	return c.heartbeat(ctx, &queue.WorkerState{ID: id, Version: outbound.Version, Sending: sending, Concurrency: concurrency, Providers: c.providers, RateLimit: c.config.RateLimit})
+	return c.heartbeat(ctx, &queue.WorkerState{
+		ID: id, Version: outbound.Version, Sending: sending, Concurrency: concurrency, Providers: c.providers, RateLimit: c.config.RateLimit,
+		Settings: queue.Settings{Shared: c.store.config.shared(), Own: c.config.Settings},
+	})
 }
 
 func (c *Consumer) heartbeat(ctx context.Context, w *queue.WorkerState) error {

@@ -102,6 +102,7 @@ func (s *Store) State(ctx context.Context, channel message.Channel) (*queue.Chan
 	next := pipe.ZRangeWithScores(ctx, k.Retry, 0, 0)
 	due := pipe.ZCount(ctx, k.Retry, "-inf", strconv.FormatInt(time.Now().UnixMilli(), 10))
 	totals, state, workers := pipe.HGetAll(ctx, k.Totals), pipe.HGetAll(ctx, k.State), pipe.HGetAll(ctx, k.Workers)
+	programs := pipe.HGetAll(ctx, k.programs())
 	// A key of another type belongs to another program: the others are shown all the same, and which one it is.
 	foreign, err := foreignKeys(exec(ctx, pipe))
 	if err != nil {
@@ -125,14 +126,14 @@ func (s *Store) State(ctx context.Context, channel message.Channel) (*queue.Chan
 	}
 	for id, text := range workers.Val() {
 		// By Redis's clock, so that a worker whose own is wrong is shown, too.
-		seen, said, _ := strings.Cut(text, " ")
-		ms, err := strconv.ParseInt(seen, 10, 64)
+		at, said, alive := heartbeat(text, now)
 		w := queue.WorkerState{ID: id}
-		if at := time.UnixMilli(ms); err == nil && json.Unmarshal([]byte(said), &w) == nil && now.Sub(at).Abs() < workerTimeout {
-			w.SeenAt = at.UTC()
+		if alive && json.Unmarshal(said, &w) == nil {
+			w.SeenAt = at
 			out.Workers = append(out.Workers, w)
 		}
 	}
 	slices.SortFunc(out.Workers, func(a, b queue.WorkerState) int { return strings.Compare(a.ID, b.ID) })
+	out.SettingsDiffer = differing(out.Workers, programs, now)
 	return out, nil
 }

@@ -68,11 +68,13 @@ type Skip string
 
 // The reasons.
 const (
-	SkipPing   Skip = "ping"     // a handshake, or a test of the connection
-	SkipTopic  Skip = "topic"    // a topic that is not known, or that says nothing to a customer
-	SkipState  Skip = "state"    // a sale in a state that says nothing to a customer, as one that is not paid yet
-	SkipIDs    Skip = "ids_only" // only ids, and the store has no key to fetch the rest with
-	SkipRepeat Skip = "repeat"   // it was told before, or happened too long ago: the sale was edited, or entered, since
+	SkipPing  Skip = "ping"     // a handshake, or a test of the connection
+	SkipTopic Skip = "topic"    // a topic that is not known, or that says nothing to a customer
+	SkipState Skip = "state"    // a sale in a state that says nothing to a customer, as one that is not paid yet
+	SkipIDs   Skip = "ids_only" // only ids, and the store has no key to fetch the rest with
+	// SkipAccount is a delivery of another shop than the one whose token the store has.
+	SkipAccount Skip = "account"
+	SkipRepeat  Skip = "repeat" // it was told before, or happened too long ago: the sale was edited, or entered, since
 )
 
 // UnauthorizedError is the refusal of a delivery. Its text says which step failed, and nothing about a key.

@@ -38,7 +38,7 @@ func (s *State) channel(c *Channel) Line {
 		return Line{Failing, "nothing is sent: keys of another program have its names: " + c.State.Halted.Why}
 	}
 	var found []trouble
-	for _, rule := range []func(*Channel) trouble{s.paused, s.down, s.noWorker, s.failing, s.fellOff, s.retrying, s.partlyDown, s.slow, s.undelivered} {
+	for _, rule := range []func(*Channel) trouble{s.paused, s.down, s.noWorker, s.failing, s.fellOff, s.retrying, s.partlyDown, s.slow, s.undelivered, s.differ} {
 		if t := rule(c); t.level != Well {
 			found = append(found, t)
 		}
@@ -253,6 +253,19 @@ func (s *State) waitLimit(c *Channel) time.Duration {
 	}
 	slices.Sort(waits)
 	return min(max(usually*waits[len(waits)*usualShare/100], waitFloor), waitCeiling)
+}
+
+// differ: programs run with different settings, as after a ConfigMap was edited in place. While a rollout replaces them that passes.
+func (s *State) differ(c *Channel) trouble {
+	all := c.State.SettingsDiffer
+	if len(all) == 0 {
+		return trouble{}
+	}
+	text := all[0]
+	if more := len(all) - 1; more > 0 {
+		text += " and " + plural(int64(more), "other", "others")
+	}
+	return trouble{Attention, "programs run with different settings: restart them (" + text + ")"}
 }
 
 // undelivered: providers took the messages, and report that they do not arrive.

@@ -105,6 +105,10 @@ func TestNights(t *testing.T) {
 			sms.State.Workers = nil
 			waits(sms, 12, 4*time.Minute)
 		}, Failing, "SMS: no worker runs, 12 wait, the oldest for 4 min"},
+		"a ConfigMap edited in place": {func(_ *State, sms *Channel) { sms.State.SettingsDiffer = []string{"pod-7/1"} }, Attention,
+			"SMS: programs run with different settings: restart them (pod-7/1)"},
+		"edited long ago": {func(_ *State, sms *Channel) { sms.State.SettingsDiffer = []string{"pod-7/1", "pod-8/1", "pod-9/1"} }, Attention,
+			"SMS: programs run with different settings: restart them (pod-7/1 and 2 others)"},
 		"the first worker is coming": {func(_ *State, sms *Channel) {
 			sms.State.Workers = nil
 			waits(sms, 12, 20*time.Second)

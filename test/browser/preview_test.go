@@ -139,7 +139,7 @@ func TestOutbox(t *testing.T) {
 	v.run(chromedp.SendKeys(chromedp.CSS(`main input[name=q]`), "second:sms:1\r"))
 	v.sees("The newest 1 of 1.")
 	v.press("second:sms:1")
-	v.sees("History")
+	v.sees("Timeline")
 	v.press("in the outbox")
 	v.sees("The newest 1 of 1.")
 	_, err := chromedp.Run(v.ctx, chromedp.Evaluate[int](`history.go(-2); 0`)) // past the job, to what was found

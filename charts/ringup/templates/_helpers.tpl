@@ -183,7 +183,7 @@ volumes:
 {{/* What resolve takes from its own: the tokens of the senders that it asks. */}}
 {{- define "ringup.resolveSecrets" -}}
 {{- $all := list "REDIS_USERNAME" "REDIS_PASSWORD" "OTEL_EXPORTER_OTLP_HEADERS" }}
-{{- $of := dict "square" "SQUARE_ACCESS_TOKEN" "stripe" "STRIPE_API_KEY" "loyverse" "LOYVERSE_ACCESS_TOKEN" "clover" "CLOVER_ACCESS_TOKEN" "lightspeed" "LIGHTSPEED_ACCESS_TOKEN" }}
+{{- $of := dict "square" "SQUARE_ACCESS_TOKEN" "stripe" "STRIPE_API_KEY" "loyverse" "LOYVERSE_ACCESS_TOKEN" "clover" "CLOVER_ACCESS_TOKEN" "lightspeed" "LIGHTSPEED_ACCESS_TOKEN" "toast" "TOAST_CLIENT_SECRET" }}
 {{- range .Values.resolve.senders }}{{ $all = append $all (get $of .) }}{{ end }}
 {{- toJson $all }}
 {{- end }}

@@ -136,6 +136,7 @@ func (a *Admin) Run(ctx context.Context) error {
 	background, stopBackground := context.WithCancel(ctx)
 	defer stopBackground()
 	go a.store.LogWarnings(background)
+	go a.store.Alive(background, redisstore.Admin, app.ProcessID(), "") // it has one replica
 	go a.admin.Run(background)
 	if a.live != nil {
 		go a.live.Run(background)

@@ -104,6 +104,13 @@ func Load(ctx context.Context, env envconfig.Lookuper) (Config, error) {
 	return c, errors.Join(errs...)
 }
 
+// fingerprint is that of the settings that replicas share, without the addresses of the staff and without BUSINESS_LOGO_URL, which may have a password in it.
+func (c *Config) fingerprint() string {
+	brand := c.Brand
+	brand.BusinessLogoURL = ""
+	return redisstore.Fingerprint(c.Ingest, c.Staff.Channels, c.Senders.Resolve, c.Address, c.Countries, brand)
+}
+
 // validateAuth checks the keys of POST /webhooks/pos, which may be missing where another sender has one.
 func (c *Config) validateAuth() error {
 	if !c.Auth.On() && !c.Auth.RequireSignature && c.Senders.On() {
@@ -277,6 +284,7 @@ func (i *Ingest) Run(ctx context.Context) error {
 	beside.Go(func() { i.deliveries.Run(background) })
 	beside.Go(func() { i.handler.Run(background) })
 	go i.store.LogWarnings(background)
+	go i.store.Alive(background, redisstore.Ingest, app.ProcessID(), i.config.fingerprint())
 	i.followSecrets(background)
 	i.log.Info("ingest serves", "port", i.Addr(), "ops", i.OpsAddr(), "channels", i.config.Staff.Channels)
 	err := app.RunUntil(ctx, i.ops.Serve, func() error { return app.Serve(i.public.Server, i.listener) })

@@ -133,6 +133,7 @@ func New(ctx context.Context, c Config, log *slog.Logger) (*Program, error) {
 	if err := errors.Join(senderErr, shopErr, traceErr); err != nil {
 		return nil, err
 	}
+	c.Consumer.Settings = redisstore.Fingerprint(c.Settings, names, c.Worker, c.Consumer, c.Coalesce, c.Staff.Channels, c.Address, c.Countries)
 	resolvers := make([]worker.Resolver, len(asked))
 	consumer := store.Consumer(channel, c.Consumer, worker.ResolveProviders(names))
 	checks := []opsserver.Check{{Name: "redis", TTL: time.Second, Run: store.Ready(redisstore.Resolve, message.Queues...)}, {Name: "redis-blocks", TTL: probeTTL, Run: consumer.Blocks}}

@@ -98,6 +98,13 @@ func Load(ctx context.Context, env envconfig.Lookuper) (Config, error) {
 	return c, err
 }
 
+// fingerprint is that of the settings that the workers of a channel share, without BUSINESS_LOGO_URL, which may have a password in it.
+func (c *Config) fingerprint() string {
+	brand := c.Brand
+	brand.BusinessLogoURL = ""
+	return redisstore.Fingerprint(c.Channel, c.Worker, c.Consumer, c.Render, brand, c.Gate, c.Prices)
+}
+
 func (c *ChannelConfig) validate() error {
 	if _, err := message.ParseChannel(c.Channel); err != nil {
 		return fmt.Errorf("CHANNEL is %q: set sms, email or whatsapp", c.Channel)
@@ -230,6 +237,7 @@ func New(ctx context.Context, c Config, env envconfig.Lookuper, log *slog.Logger
 	if err != nil {
 		return nil, err
 	}
+	c.Consumer.Settings = c.fingerprint()
 	consumer := store.Consumer(channel, c.Consumer, nil)
 	checks := []opsserver.Check{{Name: "redis", TTL: time.Second, Run: store.Ready(redisstore.Worker, channel)}, {Name: "redis-blocks", TTL: blocksTTL, Run: consumer.Blocks}}
 	var names []string

@@ -2,6 +2,7 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,7 +10,9 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"sync"
 	"sync/atomic"
+	"time"
 
 	"ringup.dev/ringup/internal/config/secret"
 	"ringup.dev/ringup/internal/failure"
@@ -29,6 +32,15 @@ type Client struct {
 	Options
 	base   *url.URL
 	client *http.Client
+
+	mu    sync.Mutex // locked while a login is made, so that there is one
+	login login      // the latest one
+}
+
+// login is the token of a Login.
+type login struct {
+	token      secret.String
+	since, end time.Time
 }
 
 // Options are what a client is made of.
@@ -38,9 +50,20 @@ type Options struct {
 	AllowHTTP   bool   // http:// at other hosts than this machine
 	Concurrency int    // how many requests are made at a time
 	Token       secret.String
+	Login       Login       // makes the tokens, where there is no fixed one
 	Header      http.Header // of every request; nil for none
 	ErrorMember string      // the member that the sender's own errors have: an answer without it is a proxy's
 }
+
+// Login asks an API, by Client.Post, for a token and for how long it is valid. Errors: *failure.Error.
+type Login func(context.Context, *Client) (secret.String, time.Duration, error)
+
+const (
+	// loginEarly is how long before its end a token is replaced: longer than a request takes.
+	loginEarly = time.Minute
+	// loginAgain is how old a token has to be that is refused before another one is asked for: it was revoked before its end. A new one that is refused lacks a right.
+	loginAgain = time.Minute
+)
 
 // New returns a client. Errors: those of outbound.Address.
 func New(o Options) (*Client, error) {
@@ -54,9 +77,73 @@ func New(o Options) (*Client, error) {
 // Get reads the object at a path into a struct of members (package fields). path is of parts, each of which is escaped; query may be nil. Errors: *failure.Error. It is
 // permanent for an object that is not there (Missing) and for a request that the API calls wrong, and never ambiguous: to ask again does no harm.
 func (c *Client) Get(ctx context.Context, into any, query url.Values, header http.Header, path ...string) error {
+	for {
+		token, err := c.token(ctx)
+		if err != nil {
+			return err
+		}
+		err = c.do(ctx, into, request{http.MethodGet, token, query, header, nil, path})
+		if failed := (*failure.Error)(nil); !errors.As(err, &failed) || failed.Status != http.StatusUnauthorized || !c.revoked(token) {
+			return err
+		}
+	}
+}
+
+// Post posts a body as JSON to a path, without a token, and reads the answer into a struct of members (package fields): for a Login. Errors: those of Get.
+func (c *Client) Post(ctx context.Context, into, body any, path ...string) error {
+	text, err := json.Marshal(body)
+	if err != nil {
+		return err
+	}
+	return c.do(ctx, into, request{method: http.MethodPost, body: text, header: http.Header{"Content-Type": {"application/json"}}, path: path})
+}
+
+// token returns the fixed token, or that of the latest login while it is valid.
+func (c *Client) token(ctx context.Context) (secret.String, error) {
+	if c.Login == nil {
+		return c.Token, nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := time.Now()
+	if now.Before(c.login.end) {
+		return c.login.token, nil
+	}
+	token, valid, err := c.Login(ctx, c)
+	if err != nil {
+		return "", err
+	}
+	c.login = login{token, now, now.Add(valid - loginEarly)}
+	return token, nil
+}
+
+// revoked forgets a token that was refused, and says whether another one may do better.
+func (c *Client) revoked(token secret.String) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.Login == nil || c.login.token == token && time.Since(c.login.since) < loginAgain {
+		return false
+	}
+	if c.login.token == token {
+		c.login = login{}
+	}
+	return true
+}
+
+// request is one that is made.
+type request struct {
+	method string
+	token  secret.String // "" for none
+	query  url.Values
+	header http.Header
+	body   []byte
+	path   []string
+}
+
+func (c *Client) do(ctx context.Context, into any, of request) error {
 	// The pool sets it from another goroutine.
 	var written atomic.Bool
-	r, err := c.request(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteHeaders: func() { written.Store(true) }}), query, header, path)
+	r, err := c.request(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteHeaders: func() { written.Store(true) }}), of)
 	if err != nil {
 		return &failure.Error{Class: failure.Permanent, Reason: failure.ReasonRequest, Detail: "an id that cannot be part of an address"}
 	}
@@ -80,23 +167,25 @@ func (c *Client) Get(ctx context.Context, into any, query url.Values, header htt
 	return nil
 }
 
-func (c *Client) request(ctx context.Context, query url.Values, header http.Header, path []string) (*http.Request, error) {
-	escaped := make([]string, len(path))
-	for i, part := range path {
+func (c *Client) request(ctx context.Context, of request) (*http.Request, error) {
+	escaped := make([]string, len(of.path))
+	for i, part := range of.path {
 		escaped[i] = url.PathEscape(part)
 	}
 	u := c.base.JoinPath(escaped...)
-	u.RawQuery = query.Encode()
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
+	u.RawQuery = of.query.Encode()
+	r, err := http.NewRequestWithContext(ctx, of.method, u.String(), bytes.NewReader(of.body))
 	if err != nil {
 		return nil, err
 	}
-	for _, headers := range []http.Header{c.Header, header} {
+	for _, headers := range []http.Header{c.Header, of.header} {
 		for name, values := range headers {
 			r.Header[name] = values
 		}
 	}
-	r.Header.Set("Authorization", "Bearer "+c.Token.Reveal())
+	if of.token != "" {
+		r.Header.Set("Authorization", "Bearer "+of.token.Reveal())
+	}
 	r.Header.Set("Accept", "application/json")
 	r.Header.Set("User-Agent", outbound.UserAgent)
 	return r, nil
@@ -108,6 +197,15 @@ func (c *Client) Probe(ctx context.Context, path ...string) error {
 	if failed := (*failure.Error)(nil); errors.As(err, &failed) && failed.Class == failure.Permanent {
 		return nil
 	}
+	return err
+}
+
+// LogIn makes a login anew, and returns its error: a probe, where there is no object to ask for.
+func (c *Client) LogIn(ctx context.Context) error {
+	c.mu.Lock()
+	c.login = login{}
+	c.mu.Unlock()
+	_, err := c.token(ctx)
 	return err
 }
 

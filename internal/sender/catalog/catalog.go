@@ -71,7 +71,7 @@ func (s *Senders) Use(c Config) error {
 		byName[stripe.Name] = stripe.New(stripe.Options{Store: event.DefaultStore, Keys: keys, PaymentIntents: c.Stripe.PaymentIntents, Resolve: c.resolves(stripe.Name)})
 	}
 	if keys := bytesOf(c.Toast.Secrets); len(keys) > 0 {
-		byName[toast.Name] = toast.New(event.DefaultStore, keys)
+		byName[toast.Name] = toast.New(toast.Options{Store: event.DefaultStore, Keys: keys, Resolve: c.resolves(toast.Name)})
 	}
 	if keys := bytesOf(c.Square.Keys); len(keys) > 0 {
 		byName[square.Name] = square.New(square.Options{Store: event.DefaultStore, Keys: keys, NotificationURL: c.Square.NotificationURL, Resolve: c.resolves(square.Name)})
@@ -90,7 +90,7 @@ func (c *Config) more(to map[string]sender.Sender) {
 		to[lightspeed.Name] = lightspeed.New(lightspeed.Options{Store: event.DefaultStore, Keys: signed, PathKeys: paths, Resolve: c.resolves(lightspeed.Name)})
 	}
 	if codes, secrets := bytesOf(c.Clover.AuthCodes), bytesOf(c.Clover.SigningSecrets); len(codes)+len(secrets) > 0 {
-		to[clover.Name] = clover.New(clover.Options{Store: event.DefaultStore, AuthCodes: codes, SigningSecrets: secrets, Resolve: c.resolves(clover.Name)})
+		to[clover.Name] = clover.New(clover.Options{Store: event.DefaultStore, AuthCodes: codes, SigningSecrets: secrets, MerchantID: c.Clover.MerchantID, Resolve: c.resolves(clover.Name)})
 	}
 }
 

@@ -12,11 +12,12 @@ import (
 	"ringup.dev/ringup/internal/sender/loyverse"
 	"ringup.dev/ringup/internal/sender/square"
 	"ringup.dev/ringup/internal/sender/stripe"
+	"ringup.dev/ringup/internal/sender/toast"
 )
 
 // ResolveConfig says to ingest which senders' events are completed. Ingest has no token of theirs.
 type ResolveConfig struct {
-	// Senders whose events the program resolve completes before they become messages: square, stripe, loyverse, clover, lightspeed. Without that program and their tokens the messages wait.
+	// Senders whose events the program resolve completes before they become messages: square, stripe, loyverse, clover, lightspeed, toast. Without that program and their tokens the messages wait.
 	Senders []string `env:"RESOLVE_SENDERS"`
 }
 
@@ -26,7 +27,7 @@ type Token struct{ Sender, Variable string }
 // Tokens has one for each sender that can be asked.
 var Tokens = []Token{
 	{square.Name, "SQUARE_ACCESS_TOKEN"}, {stripe.Name, "STRIPE_API_KEY"}, {loyverse.Name, "LOYVERSE_ACCESS_TOKEN"}, {clover.Name, "CLOVER_ACCESS_TOKEN"},
-	{lightspeed.Name, "LIGHTSPEED_ACCESS_TOKEN"},
+	{lightspeed.Name, "LIGHTSPEED_ACCESS_TOKEN"}, {toast.Name, "TOAST_CLIENT_SECRET"},
 }
 
 func (c *ResolveConfig) validate() error {
@@ -46,6 +47,7 @@ type APIConfig struct {
 	Loyverse   loyverse.APIConfig
 	Clover     clover.APIConfig
 	Lightspeed lightspeed.APIConfig
+	Toast      toast.APIConfig
 }
 
 // Resolvers returns the senders that can be asked, and by the same places their names. The error has every setting that cannot work, each with its variable.
@@ -73,6 +75,10 @@ func Resolvers(c APIConfig, o sender.ResolverOptions) (names []string, resolvers
 	if c.Lightspeed.Token != "" {
 		r, err := lightspeed.NewResolver(c.Lightspeed, o)
 		add(lightspeed.Name, r, err)
+	}
+	if c.Toast.ClientSecret != "" {
+		r, err := toast.NewResolver(c.Toast, o)
+		add(toast.Name, r, err)
 	}
 	if len(names) == 0 {
 		errs = append(errs, fmt.Errorf("%s are empty: set the token of each sender of RESOLVE_SENDERS", listed(func(t Token) string { return t.Variable })))

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -25,6 +26,8 @@ type Config struct {
 	AuthCodes secret.Keys `env:"CLOVER_AUTH_CODE"`
 	// SigningSecrets are those of the Hosted Checkout pages that post to /webhooks/clover/default, separated by commas; any of them counts.
 	SigningSecrets secret.Keys `env:"CLOVER_SIGNING_SECRET"`
+	// MerchantID is the merchant of CLOVER_ACCESS_TOKEN, where the app is installed at others, too: their webhooks say nothing (outcome account), and Clover is not asked about them. Without it Clover is asked about all, and refuses those of others as it refuses a wrong token.
+	MerchantID string `env:"CLOVER_MERCHANT_ID"`
 }
 
 // Options are what a store's sender is made of.
@@ -32,7 +35,8 @@ type Options struct {
 	Store          string
 	AuthCodes      [][]byte
 	SigningSecrets [][]byte
-	Resolve        bool // a resolver completes the events
+	MerchantID     string // of whom alone the resolver is asked; "" for all
+	Resolve        bool   // a resolver completes the events
 }
 
 type clover struct{ Options }
@@ -138,19 +142,31 @@ func (s *clover) Decode(d *sender.Delivery) (*sender.Reading, error) {
 	return nil, &sender.MalformedError{Detail: "it has neither merchants nor a status"}
 }
 
+// otherMerchant is the note of a webhook of which Clover would refuse to tell more.
+const otherMerchant = "it is not of the merchant of CLOVER_MERCHANT_ID"
+
+// asksAbout says whether a merchant is the one whose token is set, as far as that is known.
+func (s *clover) asksAbout(merchant string) bool {
+	return s.MerchantID == "" || s.MerchantID == merchant
+}
+
 // updates reads the webhook of an app. It may have several merchants and several objects of each.
 func (s *clover) updates(d *sender.Delivery, all merchants) *sender.Reading {
 	reading := &sender.Reading{Topic: all.topic(), Account: all.names(), Skip: sender.SkipTopic}
 	sales := all.sales()
+	own := slices.DeleteFunc(slices.Clone(sales), func(one sale) bool { return !s.asksAbout(one.merchant) })
 	switch {
 	case len(sales) == 0:
 		return reading
 	case !s.Resolve:
 		reading.Skip, reading.Note = sender.SkipIDs, "it has ids only: set CLOVER_ACCESS_TOKEN and RESOLVE_SENDERS"
 		return reading
+	case len(own) == 0:
+		reading.Skip, reading.Note = sender.SkipAccount, otherMerchant
+		return reading
 	}
 	reading.Skip = ""
-	for _, one := range sales {
+	for _, one := range own {
 		at := fields.FirstTime(one.at.Time(time.UTC), d.At)
 		e := &event.Event{
 			ID: sender.ID(Name, one.merchant, one.id, one.object, strconv.FormatInt(at.UnixMilli(), 10)), Store: s.Store, Sender: Name, Type: event.OrderUpdate, Source: one.merchant,
@@ -184,9 +200,12 @@ func (s *clover) paid(d *sender.Delivery, c *checkout) (*sender.Reading, error) 
 		At:   fields.FirstTime(c.Created.Time(time.UTC), d.At),
 		Sale: event.Sale{TransactionID: c.ID.String(), Status: "paid"},
 	}
-	if s.Resolve {
+	switch {
+	case s.Resolve && !s.asksAbout(reading.Account):
+		reading.Note = otherMerchant
+	case s.Resolve:
 		e.Lookup = lookup(reading.Account, lookupPayment, c.ID.String())
-	} else {
+	default:
 		reading.Note = "it has no customer: set CLOVER_ACCESS_TOKEN and RESOLVE_SENDERS"
 	}
 	value.Clean(e)

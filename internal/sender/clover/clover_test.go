@@ -153,3 +153,41 @@ func TestManyUpdates(t *testing.T) {
 		t.Errorf("%v: %.300s", fault, sendertest.Text(reading, err))
 	}
 }
+
+// TestOtherMerchants: of an app that several merchants have installed, those of CLOVER_MERCHANT_ID are asked for, and the others say nothing. A payment by Hosted Checkout is told with what it
+// says itself.
+func TestOtherMerchants(t *testing.T) {
+	t.Parallel()
+	const own, other = `"OWN":[{"objectId":"O:1","type":"UPDATE","ts":1795185603000},{"objectId":"P:2","type":"CREATE","ts":1795185603000}]`, `"OTHER":[{"objectId":"O:3","type":"UPDATE","ts":1795185603000}]`
+	paid := func(merchant string) string {
+		return `{"createdTime":1795185602,"status":"APPROVED","type":"PAYMENT","id":"P","merchantId":"` + merchant + `"}`
+	}
+	for name, tt := range map[string]struct {
+		id, body    string
+		asked, told int
+		skip        sender.Skip
+	}{
+		"without it":      {"", `{"merchants":{` + own + `,` + other + `}}`, 3, 3, ""},
+		"the own":         {"OWN", `{"merchants":{` + own + `}}`, 2, 2, ""},
+		"both":            {"OWN", `{"merchants":{` + other + `,` + own + `}}`, 2, 2, ""},
+		"another":         {"OWN", `{"merchants":{` + other + `}}`, 0, 0, sender.SkipAccount},
+		"another topic":   {"OWN", `{"merchants":{"OTHER":[{"objectId":"I:1","type":"UPDATE"}]}}`, 0, 0, sender.SkipTopic},
+		"the own page":    {"OWN", paid("OWN"), 1, 1, ""},
+		"another's page":  {"OWN", paid("OTHER"), 0, 1, ""},
+		"page without it": {"", paid("OTHER"), 1, 1, ""},
+	} {
+		reading, err := clover.New(clover.Options{Store: "default", MerchantID: tt.id, Resolve: true}).Decode(&sender.Delivery{Body: []byte(tt.body), At: sendertest.Now})
+		if fault := sendertest.Check(reading, err); fault != nil || err != nil {
+			t.Fatalf("%s: %v, %v", name, fault, err)
+		}
+		asked := 0
+		for _, e := range reading.Events {
+			if e.Lookup != "" {
+				asked++
+			}
+		}
+		if asked != tt.asked || len(reading.Events) != tt.told || reading.Skip != tt.skip {
+			t.Errorf("%s: %d asked for, %d told, skip %q", name, asked, len(reading.Events), reading.Skip)
+		}
+	}
+}

@@ -272,12 +272,18 @@ func (o *order) describe(e *event.Event, n change) {
 		e.Sale.Refunded, _ = c.refunded()
 	}
 	c.payment(&e.Sale.Payment)
-	who := c.Customer.Members
-	e.Customer = event.Customer{Name: fields.Join(who.FirstName, who.LastName), Phone: who.phone(), Email: who.Email.String()}
-	if e.Customer.Name == "" {
-		e.Customer.Name = c.TabName.String()
-	}
+	e.Customer = c.guest()
 	e.Items = c.items()
+}
+
+// guest returns the customer of a check, or the name of its tab.
+func (c *check) guest() event.Customer {
+	who := c.Customer.Members
+	name := fields.Join(who.FirstName, who.LastName)
+	if name == "" {
+		name = c.TabName.String()
+	}
+	return event.Customer{Name: name, Phone: who.phone(), Email: who.Email.String()}
 }
 
 // discount returns the sum of the discounts of the check and its lines; "" for nothing.

@@ -18,7 +18,9 @@ type (
 
 var with = sendertest.With
 
-func ours() sender.Sender { return toast.New("default", [][]byte{[]byte("a-key")}) }
+func ours() sender.Sender {
+	return toast.New(toast.Options{Store: "default", Keys: [][]byte{[]byte("a-key")}})
+}
 
 // when writes a time as Toast does.
 func when(after time.Duration) string { return format(sendertest.Now.Add(after)) }

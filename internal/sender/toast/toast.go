@@ -22,13 +22,17 @@ type Config struct {
 	Secrets secret.Keys `env:"TOAST_WEBHOOK_SECRET"`
 }
 
-type toast struct {
-	store string
-	keys  [][]byte
+// Options are what a store's sender is made of.
+type Options struct {
+	Store   string
+	Keys    [][]byte
+	Resolve bool // a resolver completes the events
 }
 
+type toast struct{ Options }
+
 // New returns the sender for a store.
-func New(store string, keys [][]byte) sender.Sender { return &toast{store, keys} }
+func New(o Options) sender.Sender { return &toast{o} }
 
 const signatureHeader = "Toast-Signature"
 
@@ -52,7 +56,7 @@ func (s *toast) Verify(d *sender.Delivery) error {
 	stamp := fields.Member(d.Body, "timestamp") // a body without one can only be signed alone
 	for _, text := range given {
 		signature, err := base64.StdEncoding.DecodeString(text)
-		if err != nil || !sender.Signed(sha256.New, s.keys, signature, d.Body, []byte(stamp)) {
+		if err != nil || !sender.Signed(sha256.New, s.Keys, signature, d.Body, []byte(stamp)) {
 			return &sender.UnauthorizedError{Detail: signatureHeader + " does not fit the body and the secret"}
 		}
 	}
@@ -85,10 +89,13 @@ func (s *toast) Decode(d *sender.Delivery) (*sender.Reading, error) {
 	}
 	for _, n := range all {
 		e := &event.Event{
-			ID: sender.ID(Name, reading.Account, n.object, n.meaning), Store: s.store, Sender: Name, Type: n.state, Source: reading.Account,
+			ID: sender.ID(Name, reading.Account, n.object, n.meaning), Store: s.Store, Sender: Name, Type: n.state, Source: reading.Account,
 			At: fields.FirstTime(n.at, o.Modified.Time(time.UTC), body.Timestamp.Time(time.UTC), d.At),
 		}
 		o.describe(e, n)
+		if s.Resolve {
+			e.Lookup = lookup(e, reading.Account, n)
+		}
 		value.Clean(e)
 		reading.Events = append(reading.Events, e)
 		if n.at.IsZero() {

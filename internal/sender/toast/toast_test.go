@@ -36,7 +36,7 @@ func suite(t testing.TB) sendertest.Suite {
 			for _, key := range keys {
 				all = append(all, []byte(key))
 			}
-			return toast.New("default", all)
+			return toast.New(toast.Options{Store: "default", Keys: all})
 		},
 		Sign: sign,
 		Vectors: []sendertest.Vector{
