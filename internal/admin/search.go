@@ -43,6 +43,7 @@ type SearchResult struct {
 	Webhooks      []FoundWebhook       `json:"webhooks"`
 	More          bool                 `json:"more"`                  // there may be more jobs than are listed
 	Unavailable   []message.Channel    `json:"unavailable,omitempty"` // channels that could not be searched
+	Left          int                  `json:"left"`                  // how many more webhooks were accepted within the same seconds, and are not listed
 	Back          time.Time            `json:"back"`                  // the webhooks that were accepted since then were looked through
 	End           bool                 `json:"end"`                   // no older ones are known (STATUS_TTL)
 }
@@ -118,6 +119,7 @@ func (a *Admin) searchLog(ctx context.Context, r *SearchRequest, text string, ou
 				out.Webhooks = append(out.Webhooks, FoundWebhook{one.ID, one.AcceptedAt, meant})
 			}
 		}
+		out.Left += found.Left
 		out.Back, out.End = found.Back, found.End
 		if found.End || len(out.Webhooks) >= maxWebhooks || time.Since(begun) >= searchFor {
 			return nil

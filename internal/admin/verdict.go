@@ -44,21 +44,31 @@ func (a *Admin) Verdict(ctx context.Context) verdict.Verdict {
 	defer a.health.mu.Unlock()
 	if now := time.Now(); now.Sub(a.health.verdict.At) > verdictAge {
 		a.health.verdict = verdict.Of(a.state(ctx, now))
+		a.health.verdict.At = now.UTC()
 	}
 	return a.health.verdict
 }
 
 // state asks for all that a verdict is about. What does not answer is left out; for a channel that is a verdict of its own.
 func (a *Admin) state(ctx context.Context, now time.Time) verdict.State {
-	s := verdict.State{Now: now.UTC(), KeepFailed: a.KeepFailed, Channels: make([]verdict.Channel, len(message.Channels))}
+	s := verdict.State{Now: now.UTC(), KeepFailed: a.KeepFailed, Channels: make([]verdict.Channel, len(message.Channels), len(message.Queues))}
 	channels, err := a.Channels(ctx)
 	if err != nil {
 		a.Log.Warn("channels not read", "error", err)
 	}
 	for i, name := range message.Channels {
 		s.Channels[i].Name = name
+	}
+	if used := slices.ContainsFunc(channels, func(c Channel) bool { return c.Name == message.Resolve }); used {
+		s.Channels = append(s.Channels, verdict.Channel{Name: message.Resolve})
+	}
+	for i := range s.Channels {
+		name := s.Channels[i].Name
 		if at := slices.IndexFunc(channels, func(c Channel) bool { return c.Name == name }); at >= 0 && channels[at].Halted.Kind != queue.HaltedUnknown {
 			a.describe(ctx, now, &s.Channels[i], channels[at].ChannelState)
+			if redis := channels[at].Now; !redis.IsZero() && i == 0 {
+				s.Now = redis.UTC() // which the minutes go by, too
+			}
 		}
 	}
 	if err != nil {
@@ -104,12 +114,15 @@ func (a *Admin) recentMinutes(ctx context.Context, channel message.Channel, now 
 	if from.Before(begin) {
 		from = begin
 	}
-	fresh, err := a.Queues.Minutes(ctx, channel, from, now.Add(time.Minute))
+	fresh, err := a.Queues.Minutes(ctx, channel, from, now.Add(settledAfter))
 	if err != nil {
 		return nil, err
 	}
 	known := h.minutes[channel]
-	first := max(0, slices.IndexFunc(known, func(m queue.Minute) bool { return !m.At.Before(begin) }))
+	first := slices.IndexFunc(known, func(m queue.Minute) bool { return !m.At.Before(begin) })
+	if first < 0 {
+		first = len(known) // all are too old
+	}
 	settled := now.Add(-settledAfter).Truncate(time.Minute)
 	all := slices.Concat(known[first:], fresh)
 	last := len(all)

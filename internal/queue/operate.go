@@ -47,6 +47,8 @@ type ChannelState struct {
 	// Breakers of the providers whose breaker is not closed.
 	Breakers map[string]BreakerState `json:"breakers"`
 	Workers  []WorkerState           `json:"workers"`
+	// Now is the time of the state, by the clock of the minutes and the breakers.
+	Now time.Time `json:"-"`
 }
 
 // Totals count settlements since the channel was first used.
@@ -144,7 +146,7 @@ type FindRequest struct {
 	Addresses []message.Address
 	// From and To bound when the webhooks were accepted; zero for no bound. To is where a search that has not come to the end goes on.
 	From, To time.Time
-	// Limit is how many webhooks are enough, and For how long it may take; 0 for any time.
+	// Limit is how many webhooks are enough; so many are given, too, of those that were accepted within the same seconds. For is how long it may take; 0 for any time.
 	Limit int
 	For   time.Duration
 }
@@ -152,6 +154,7 @@ type FindRequest struct {
 // Found is what a search found, the latest first.
 type Found struct {
 	Webhooks []FoundWebhook
+	Left     int       // how many more were accepted within the same seconds as those that are given
 	Back     time.Time // up to when it has looked back
 	End      bool      // nothing is older
 	Bytes    int64     // that it looked through

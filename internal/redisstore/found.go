@@ -125,12 +125,14 @@ func foundEntry(namer personNamer, w *queue.Submission) []byte {
 type findArgs struct {
 	Keys  []string `key:"log"`
 	Bytes int      `lua:"bytes"`
+	Most  int      `lua:"most"`
 	Terms []string `lua:"term"`
 }
 
 // findAnswer is the answer of find.lua.
 type findAnswer struct {
 	Entries []string `lua:"entries"`
+	Left    int      `lua:"left"`    // how many more than Most the keys had
 	Through int      `lua:"through"` // how many keys were read
 	Bytes   int      `lua:"bytes"`
 }
@@ -174,7 +176,7 @@ func (s *Store) Find(ctx context.Context, r queue.FindRequest) (*queue.Found, er
 			return out, nil
 		}
 		n := min(at-last+1, foundKeys)
-		took, err := s.findIn(ctx, at, n, terms, out)
+		took, err := s.findIn(ctx, at, n, terms, max(1, r.Limit-len(out.Webhooks)), out)
 		if err != nil {
 			return nil, err
 		}
@@ -183,12 +185,12 @@ func (s *Store) Find(ctx context.Context, r queue.FindRequest) (*queue.Found, er
 }
 
 // findIn looks through some spans of the log, the latest of which is at, and returns how many it came through: of every shard of a cluster the same.
-func (s *Store) findIn(ctx context.Context, at, n int64, terms []string, out *queue.Found) (through int64, err error) {
+func (s *Store) findIn(ctx context.Context, at, n int64, terms []string, most int, out *queue.Found) (through int64, err error) {
 	through = n
 	var answers []findAnswer
 	for slot := range s.slots {
 		k := s.keys[s.slots[slot][0]]
-		args := findArgs{Bytes: foundBytes, Terms: terms}
+		args := findArgs{Bytes: foundBytes, Most: most, Terms: terms}
 		for i := range through {
 			args.Keys = append(args.Keys, k.found()+strconv.FormatInt(at-i, 10))
 		}
@@ -211,7 +213,9 @@ func (s *Store) findIn(ctx context.Context, at, n int64, terms []string, out *qu
 		}
 	}
 	var found []queue.FoundWebhook
+	left := 0
 	for _, answer := range answers {
+		left = max(left, answer.Left) // in a cluster, each channel's shard has the same webhook
 		for _, entry := range answer.Entries {
 			one, valid := readFound(entry)
 			same := func(other queue.FoundWebhook) bool { return other.ID == one.ID }
@@ -222,7 +226,7 @@ func (s *Store) findIn(ctx context.Context, at, n int64, terms []string, out *qu
 		}
 	}
 	slices.SortStableFunc(found, func(a, b queue.FoundWebhook) int { return b.AcceptedAt.Compare(a.AcceptedAt) })
-	out.Webhooks = append(out.Webhooks, found...)
+	out.Webhooks, out.Left = append(out.Webhooks, found...), out.Left+left
 	return through, nil
 }
 

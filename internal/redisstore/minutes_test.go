@@ -37,7 +37,7 @@ func afterMinutes(a *after) {
 	a.enqueue("+15550100001", "+15550100002")
 	a.must(a.store.sample(a.Context(), message.WhatsApp))
 	a.must(a.store.sample(a.Context(), message.WhatsApp)) // the most, and not the sum
-	want.Accepted, want.Waiting = 2, 2
+	want.Accepted, want.Waiting, want.Looks = 2, 2, 2
 	check("two wait")
 
 	jobs := a.claim(a.consumer)

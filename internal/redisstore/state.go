@@ -108,7 +108,7 @@ func (s *Store) State(ctx context.Context, channel message.Channel) (*queue.Chan
 		return nil, unavailable(err)
 	}
 	now := s.now(ctx, k)
-	out := &queue.ChannelState{Depth: depth(), Breakers: map[string]queue.BreakerState{}, Workers: []queue.WorkerState{}}
+	out := &queue.ChannelState{Depth: depth(), Breakers: map[string]queue.BreakerState{}, Workers: []queue.WorkerState{}, Now: now.UTC()}
 	out.Halted = out.Halted.ForeignKeys(foreign)
 	out.RetryDue = due.Val()
 	if z := next.Val(); len(z) > 0 {

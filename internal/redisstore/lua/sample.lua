@@ -8,5 +8,6 @@ for p = 1, 4 do
     oldest = math.min(oldest, accepted(call('LINDEX', KEYS[queue_at + p], 0)))
   end
 end
+tally(base, now, {l = 1}) -- that nothing waits is known only of moments at which somebody looked
 if jobs > 0 then at_least(base, now, {w = jobs, o = now - oldest}) end
 return answer{}
