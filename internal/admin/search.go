@@ -128,6 +128,34 @@ func (a *Admin) searchLog(ctx context.Context, r *SearchRequest, text string, ou
 	}
 }
 
+// Latest are the webhooks that were accepted lately, the latest first, with what became of their messages.
+type Latest struct {
+	Webhooks []FoundWebhook `json:"webhooks"`
+	Left     bool           `json:"left"` // there were more within the time
+}
+
+// latestFor is how long ago the webhooks of Latest were accepted at most.
+const latestFor = 15 * time.Minute
+
+// Latest returns the webhooks that were accepted within latestFor, maxWebhooks of them at most. Errors: queue.ErrUnavailable.
+func (a *Admin) Latest(ctx context.Context) (*Latest, error) {
+	found, err := a.Queues.Find(ctx, queue.FindRequest{Any: true, From: time.Now().Add(-latestFor), Limit: maxWebhooks, For: searchFor})
+	if err != nil {
+		return nil, err
+	}
+	out := &Latest{Webhooks: []FoundWebhook{}, Left: !found.End || found.Left > 0 || len(found.Webhooks) > maxWebhooks}
+	for _, one := range found.Webhooks[:min(len(found.Webhooks), maxWebhooks)] {
+		n, err := a.notifications(ctx, one.ID)
+		if _, err = unavailable(err); err != nil {
+			return nil, err
+		}
+		if n != nil {
+			out.Webhooks = append(out.Webhooks, FoundWebhook{one.ID, one.AcceptedAt, n.Notifications})
+		}
+	}
+	return out, nil
+}
+
 // meant returns those of a webhook's notifications that the request is about.
 func (r *SearchRequest) meant(all []queue.Notification) []queue.Notification {
 	return slices.DeleteFunc(slices.Clone(all), func(n queue.Notification) bool {

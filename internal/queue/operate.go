@@ -47,6 +47,8 @@ type ChannelState struct {
 	// Breakers of the providers whose breaker is not closed.
 	Breakers map[string]BreakerState `json:"breakers"`
 	Workers  []WorkerState           `json:"workers"`
+	// Hours has how many were accepted in each hour of nine days, by Unix hours, the last one left out; hours that nobody counted are missing.
+	Hours map[int64]int64 `json:"-"`
 	// Now is the time of the state, by the clock of the minutes and the breakers.
 	Now time.Time `json:"-"`
 }
@@ -142,11 +144,13 @@ func (f *Forgotten) Add(earlier Forgotten) {
 type FindRequest struct {
 	// Text is an order's id or name, a transaction's id, or a customer's name, as a whole; case, accents and a # in front do not matter.
 	Text string
+	// Any asks for all webhooks, whatever they have.
+	Any bool
 	// Addresses are the person's, in any spelling that leads to the same key.
 	Addresses []message.Address
 	// From and To bound when the webhooks were accepted; zero for no bound. To is where a search that has not come to the end goes on.
 	From, To time.Time
-	// Limit is how many webhooks are enough; so many are given, too, of those that were accepted within the same seconds. For is how long it may take; 0 for any time.
+	// Limit is how many webhooks are enough; there are more where they were accepted within the same seconds. For is how long it may take; 0 for any time.
 	Limit int
 	For   time.Duration
 }

@@ -39,6 +39,8 @@ const (
 	// foundKeys and foundBytes bound what one call of the script reads: some 2 ms of Redis's time.
 	foundKeys  = 1024
 	foundBytes = 1 << 20
+	// foundMost is how many webhooks of one key are given at most: of a load test one person has thousands within a second.
+	foundMost = 1000
 	// foundShare is which part of Redis's time a search takes: after each call it waits for as long as the call took, so many times less one.
 	foundShare = 5
 )
@@ -168,7 +170,7 @@ func (s *Store) Find(ctx context.Context, r queue.FindRequest) (*queue.Found, er
 	out := &queue.Found{}
 	for at, last := latest.UnixMilli()/foundSpan, oldest.UnixMilli()/foundSpan; ; {
 		out.Back = time.UnixMilli((at+1)*foundSpan - 1)
-		if at < last || len(terms) == 0 {
+		if at < last || len(terms) == 0 && !r.Any {
 			out.Back, out.End = oldest, true
 			return out, nil
 		}
@@ -176,7 +178,7 @@ func (s *Store) Find(ctx context.Context, r queue.FindRequest) (*queue.Found, er
 			return out, nil
 		}
 		n := min(at-last+1, foundKeys)
-		took, err := s.findIn(ctx, at, n, terms, max(1, r.Limit-len(out.Webhooks)), out)
+		took, err := s.findIn(ctx, at, n, terms, out)
 		if err != nil {
 			return nil, err
 		}
@@ -185,12 +187,12 @@ func (s *Store) Find(ctx context.Context, r queue.FindRequest) (*queue.Found, er
 }
 
 // findIn looks through some spans of the log, the latest of which is at, and returns how many it came through: of every shard of a cluster the same.
-func (s *Store) findIn(ctx context.Context, at, n int64, terms []string, most int, out *queue.Found) (through int64, err error) {
+func (s *Store) findIn(ctx context.Context, at, n int64, terms []string, out *queue.Found) (through int64, err error) {
 	through = n
 	var answers []findAnswer
 	for slot := range s.slots {
 		k := s.keys[s.slots[slot][0]]
-		args := findArgs{Bytes: foundBytes, Most: most, Terms: terms}
+		args := findArgs{Bytes: foundBytes, Most: foundMost, Terms: terms}
 		for i := range through {
 			args.Keys = append(args.Keys, k.found()+strconv.FormatInt(at-i, 10))
 		}

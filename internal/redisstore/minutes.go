@@ -25,6 +25,9 @@ const (
 
 func (k *Keys) minutes(tens int64) string { return k.Base + ":minutes:" + strconv.FormatInt(tens, 10) }
 
+// hours is a hash of how many were accepted in each of the last 216 hours, "<Unix hours> <accepted>" by the hours modulo 216.
+func (k *Keys) hours() string { return k.Base + ":hours" }
+
 // marks is the list of the moments at which a breaker changed by itself, the latest first.
 func (k *Keys) marks() string { return k.Base + ":marks" }
 

@@ -192,7 +192,7 @@ func (s *State) isDown(c *Channel, name string) string {
 }
 
 var providerNames = map[string]string{
-	"twilio": "Twilio", "sns": "Amazon SNS", "ses": "Amazon SES", "sendgrid": "SendGrid", "whatsapp": "WhatsApp Cloud API", "sandbox": "the sandbox",
+	"twilio": "Twilio", "sns": "Amazon SNS", "ses": "Amazon SES", "sendgrid": "SendGrid", "business": "WhatsApp Cloud API", "sandbox": "the sandbox",
 }
 
 func provider(name string) string { return cmp.Or(providerNames[name], name) }

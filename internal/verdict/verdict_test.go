@@ -169,6 +169,25 @@ func TestNights(t *testing.T) {
 				s.Channels[i].lately(30*time.Minute, nothing)
 			}
 		}, Attention, "nothing has been accepted since 01:44; in that time 120 messages were a day before"},
+		"closed today, as a week ago": {func(s *State, _ *Channel) {
+			for i := range s.Channels {
+				s.Channels[i].lately(7*time.Hour, nothing)
+				s.Channels[i].State.Hours = map[int64]int64{}
+				for ago := 7*24 - 1; ago <= 7*24+24; ago++ {
+					s.Channels[i].State.Hours[now.Unix()/3600-int64(ago)] = 0
+				}
+				s.Channels[i].State.Hours[now.Unix()/3600-7*24-7] = 300 // in which it closed
+			}
+		}, Well, "All is well: nothing to send in the last hour"},
+		"closed today, unlike a week ago": {func(s *State, _ *Channel) {
+			for i := range s.Channels {
+				s.Channels[i].lately(7*time.Hour, nothing)
+				s.Channels[i].State.Hours = map[int64]int64{}
+				for ago := 7*24 - 1; ago <= 7*24+24; ago++ {
+					s.Channels[i].State.Hours[now.Unix()/3600-int64(ago)] = 40
+				}
+			}
+		}, Attention, "nothing has been accepted since 19:14; in that time 1,680 messages were a day before"},
 		"closed at night, as yesterday": {func(s *State, _ *Channel) {
 			for i := range s.Channels {
 				for j := range s.Channels[i].Minutes {

@@ -44,6 +44,7 @@ func TestOpenAPI(t *testing.T) {
 		status             int
 	}{
 		{http.MethodGet, "/admin/api/verdict", "", 200},
+		{http.MethodGet, "/admin/api/latest", "", 200},
 		{http.MethodGet, "/admin/api/queues", "", 200},
 		{http.MethodGet, "/admin/api/queues/sms/failed?offset=0", "", 200},
 		{http.MethodGet, "/admin/api/queues/sms/waiting?priority=4", "", 200},
@@ -134,6 +135,7 @@ func TestOpenAPITypes(t *testing.T) {
 		"GET /admin/api/queues":                   {nil, map[string]admin.Channel{}},
 		"GET /admin/api/queues/{channel}/{state}": {nil, admin.JobList{}},
 		"GET /admin/api/job":                      {nil, admin.Detail{}},
+		"GET /admin/api/latest":                   {nil, admin.Latest{}},
 		"POST /admin/api/search":                  {admin.SearchRequest{}, admin.SearchResult{}},
 		"GET /admin/api/audit":                    {nil, admin.AuditEntries{}},
 		"GET /admin/api/spending":                 {nil, admin.Spending{}},
