@@ -1,4 +1,4 @@
-// Command ringup is for people: `ringup dev` runs everything in one process, `ringup status` says how it is, `ringup search` and `ringup tail` show what became of messages, `ringup send` posts a webhook, `ringup queue` shows the queues
+// Command ringup is for people: `ringup dev` runs everything in one process, `ringup status` says how it is, `ringup search` and `ringup tail` show messages and their statuses, `ringup send` posts a webhook, `ringup queue` shows the queues
 // and repairs them, `ringup suppress` manages the suppression list, `ringup spending` adds up costs, `ringup forget` deletes a person's data,
 // `ringup render` prints the messages of a webhook, `ringup senders` says how other systems reach it and whether they do, `ringup doctor` checks the environment.
 package main

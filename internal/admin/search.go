@@ -128,7 +128,7 @@ func (a *Admin) searchLog(ctx context.Context, r *SearchRequest, text string, ou
 	}
 }
 
-// Latest are the webhooks that were accepted lately, the latest first, with what became of their messages.
+// Latest are the webhooks that were accepted lately, the latest first, with the statuses of their messages.
 type Latest struct {
 	Webhooks []FoundWebhook `json:"webhooks"`
 	Left     bool           `json:"left"` // there were more within the time

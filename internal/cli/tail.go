@@ -59,7 +59,7 @@ func (c *adminClient) tail(cmd *cobra.Command, channel string, since time.Time) 
 			}
 			left = answer.Left
 			var events []tailed
-			events, seen = news(answer.Webhooks, seen, channel, since)
+			events, seen = unseen(answer.Webhooks, seen, channel, since)
 			if err := c.printTailed(cmd, events); err != nil {
 				return err
 			}
@@ -70,8 +70,8 @@ func (c *adminClient) tail(cmd *cobra.Command, channel string, since time.Time) 
 	}
 }
 
-// news returns the events since a time that have not been seen, the oldest first, and how many events each job has by now.
-func news(webhooks []admin.FoundWebhook, seen map[string]int, channel string, since time.Time) (events []tailed, known map[string]int) {
+// unseen returns the events since a time that have not been seen, the oldest first, and how many events each job has by now.
+func unseen(webhooks []admin.FoundWebhook, seen map[string]int, channel string, since time.Time) (events []tailed, known map[string]int) {
 	known = map[string]int{}
 	for _, webhook := range webhooks {
 		for _, n := range webhook.Notifications {

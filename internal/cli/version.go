@@ -21,7 +21,7 @@ func Version() *cobra.Command {
 	}
 }
 
-// version words what is known of a build: nil for nothing.
+// version words the facts of a build: nil for none.
 func version(info *debug.BuildInfo) string {
 	parts := []string{"ringup"}
 	if info != nil {

@@ -16,7 +16,7 @@ type Minute struct {
 	Micros      int64     `json:"micros"`      // what the messages cost, in millionths of PRICE_CURRENCY
 	// Delays count sent messages by the time from accepted to sent: up to DelayBounds of the same place, the last one any longer time.
 	Delays [len(DelayBounds) + 1]int64 `json:"delays"`
-	// Looks is how often it was looked at what waits; 0 where nobody did.
+	// Looks is how often the waiting jobs were looked at; 0 where nobody did.
 	Looks int64 `json:"looks"`
 	// Waiting and Oldest are the most jobs that waited, and the longest time that one had, of the moments within the minute that were looked at.
 	Waiting int64         `json:"waiting"`

@@ -15,7 +15,7 @@ import (
 )
 
 // The counts by minute of a channel are in hashes of ten minutes, base:minutes:<Unix minutes / 10>. A field is the last digit of the minute and the name of a
-// count: a accepted, f failed, r retried, x dropped or suppressed, e evicted, d delivered, u undelivered, m costs (millionths of PRICE_CURRENCY), l how often it was looked at what waits, w
+// count: a accepted, f failed, r retried, x dropped or suppressed, e evicted, d delivered, u undelivered, m costs (millionths of PRICE_CURRENCY), l how often the waiting jobs were looked at, w
 // and o the most that waited and the oldest (ms), and 0 to 7 sent, by queue.DelayBounds. The scripts write them (tally in prelude.lua), and this file reads them.
 const (
 	minutesShared = 10

@@ -20,8 +20,8 @@ const (
 	// usually is by how much a wait exceeds the usual one before it is worth a word. The usual one is that of three minutes out of four, so that an outage of up to
 	// six hours in a day does not become usual.
 	usually, usualShare = 3, 75
-	// looksAMinute are the looks at what waits, and lookEvery the time between them, of one ingest.
-	looksAMinute, lookEvery = 6, 10 * time.Second
+	// looksAMinute are the looks at the waiting jobs, and sampleEvery the time between them, of one ingest.
+	looksAMinute, sampleEvery = 6, 10 * time.Second
 	// inARow is how many messages that failed in a row say something, however long ago the last one did.
 	inARow = 3
 	// minReports is how many delivery reports say something about a share.
@@ -271,13 +271,13 @@ func (s *State) slow(c *Channel) trouble {
 	return trouble{Attention, "messages wait for longer than usual"}
 }
 
-// waited is the longest time that a job has waited for a worker. Those that were scheduled, or are tried again, were accepted long before that: what waits now had not
-// waited yet when it was last looked at, or for no longer than what waited then.
+// waited is the longest time that a job has waited for a worker. Those that were scheduled, or are tried again, were accepted long before that: those that wait now had
+// not waited yet at the last look, or for no longer than those that waited then.
 func (s *State) waited(c *Channel) time.Duration {
 	longest := slices.Max(c.State.Oldest[:])
 	for i := range c.Minutes {
 		if m := &c.Minutes[i]; m.Looks > 0 || m.Waiting > 0 {
-			latest := m.At.Add(lookEvery * time.Duration(max(0, min(m.Looks, looksAMinute)-1)))
+			latest := m.At.Add(sampleEvery * time.Duration(max(0, min(m.Looks, looksAMinute)-1)))
 			longest = min(longest, s.Now.Sub(latest)+m.Oldest)
 		}
 	}

@@ -8,7 +8,7 @@ for p = 1, 4 do
     oldest = math.min(oldest, accepted(call('LINDEX', KEYS[queue_at + p], 0)))
   end
 end
-tally(base, now, {l = 1}) -- that nothing waits is known only of moments at which somebody looked
+tally(base, now, {l = 1}) -- that no job waits is known only of the moments of a look
 if jobs > 0 then at_least(base, now, {w = jobs, o = now - oldest}) end
 
 -- The accepted of the hour before are kept for nine days, since the same hour of the next week is compared with it: 216 fields, of which the oldest is written over.
