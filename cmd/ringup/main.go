@@ -1,4 +1,4 @@
-// Command ringup is for people: `ringup dev` runs everything in one process, `ringup send` posts a webhook, `ringup queue` shows the queues
+// Command ringup is for people: `ringup dev` runs everything in one process, `ringup status` says how it is, `ringup search` and `ringup tail` show messages and their statuses, `ringup send` posts a webhook, `ringup queue` shows the queues
 // and repairs them, `ringup suppress` manages the suppression list, `ringup spending` adds up costs, `ringup forget` deletes a person's data,
 // `ringup render` prints the messages of a webhook, `ringup senders` says how other systems reach it and whether they do, `ringup doctor` checks the environment.
 package main
@@ -22,7 +22,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	env := envconfig.OsLookuper()
-	root := cli.Root(devCommand(), cli.Status(env), cli.Search(env), cli.Send(env), cli.Queue(env), cli.Suppress(env), cli.Spending(env), cli.Forget(env), cli.Doctor(env), cli.Render(env), cli.Senders(env))
+	root := cli.Root(devCommand(), cli.Status(env), cli.Search(env), cli.Tail(env), cli.Send(env), cli.Queue(env), cli.Suppress(env), cli.Spending(env), cli.Forget(env), cli.Doctor(env), cli.Render(env), cli.Senders(env), cli.Version())
 	if err := root.ExecuteContext(ctx); err != nil {
 		fmt.Fprintf(os.Stderr, "ringup: %v\n", err)
 		stop()

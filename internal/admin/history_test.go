@@ -123,7 +123,7 @@ func TestRecentMinutes(t *testing.T) {
 			now = now.Add(time.Duration(rapid.SampledFrom([]int{1, 2, 30, 60, 600, 1700, 3601, 90000, 300000, -60, -1300, -5000, -200000}).Draw(t, "seconds")) * time.Second)
 			q.minutes[now.Unix()/60]++
 			got, err := a.recentMinutes(t.Context(), message.SMS, now)
-			want, _ := q.Minutes(t.Context(), message.SMS, now.Add(-queue.MinutesKept), now.Add(time.Minute))
+			want, _ := q.Minutes(t.Context(), message.SMS, now.Add(-queue.MinutesKept), now.Add(settledAfter))
 			if err != nil || !slices.EqualFunc(got, want, func(a, b queue.Minute) bool { return a == b }) {
 				t.Fatalf("at %s: %v, want %v; %v", now, got, want, err)
 			}

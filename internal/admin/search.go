@@ -43,6 +43,7 @@ type SearchResult struct {
 	Webhooks      []FoundWebhook       `json:"webhooks"`
 	More          bool                 `json:"more"`                  // there may be more jobs than are listed
 	Unavailable   []message.Channel    `json:"unavailable,omitempty"` // channels that could not be searched
+	Left          int                  `json:"left"`                  // how many more webhooks were accepted within the same seconds, and are not listed
 	Back          time.Time            `json:"back"`                  // the webhooks that were accepted since then were looked through
 	End           bool                 `json:"end"`                   // no older ones are known (STATUS_TTL)
 }
@@ -121,12 +122,41 @@ func (a *Admin) searchLog(ctx context.Context, r *SearchRequest, text string, ou
 				out.Webhooks = append(out.Webhooks, FoundWebhook{one.ID, one.AcceptedAt, meant})
 			}
 		}
+		out.Left += found.Left
 		out.Back, out.End = found.Back, found.End
 		if found.End || len(out.Webhooks) >= maxWebhooks || time.Since(begun) >= searchFor {
 			return nil
 		}
 		find.To = found.Back
 	}
+}
+
+// Latest are the webhooks that were accepted lately, the latest first, with the statuses of their messages.
+type Latest struct {
+	Webhooks []FoundWebhook `json:"webhooks"`
+	Left     bool           `json:"left"` // there were more within the time
+}
+
+// latestFor is how long ago the webhooks of Latest were accepted at most.
+const latestFor = 15 * time.Minute
+
+// Latest returns the webhooks that were accepted within latestFor, maxWebhooks of them at most. Errors: queue.ErrUnavailable.
+func (a *Admin) Latest(ctx context.Context) (*Latest, error) {
+	found, err := a.Queues.Find(ctx, queue.FindRequest{Any: true, From: time.Now().Add(-latestFor), Limit: maxWebhooks, For: searchFor})
+	if err != nil {
+		return nil, err
+	}
+	out := &Latest{Webhooks: []FoundWebhook{}, Left: !found.End || found.Left > 0 || len(found.Webhooks) > maxWebhooks}
+	for _, one := range found.Webhooks[:min(len(found.Webhooks), maxWebhooks)] {
+		n, err := a.notifications(ctx, one.ID)
+		if _, err = unavailable(err); err != nil {
+			return nil, err
+		}
+		if n != nil {
+			out.Webhooks = append(out.Webhooks, FoundWebhook{one.ID, one.AcceptedAt, n.Notifications})
+		}
+	}
+	return out, nil
 }
 
 // meant returns those of a webhook's notifications that the request is about.

@@ -63,6 +63,7 @@ func (a *Admin) look(ctx context.Context) (verdict.Verdict, *verdict.State) {
 		defer cancel()
 		h.state = a.state(ctx, now)
 		h.verdict = verdict.Of(h.state)
+		h.verdict.At = now.UTC() // the state is by the clock of the store
 	}
 	state := h.state
 	return h.verdict, &state
@@ -70,15 +71,24 @@ func (a *Admin) look(ctx context.Context) (verdict.Verdict, *verdict.State) {
 
 // state asks for all that a verdict is about. What does not answer is left out; for a channel that is a verdict of its own.
 func (a *Admin) state(ctx context.Context, now time.Time) verdict.State {
-	s := verdict.State{Now: now.UTC(), KeepFailed: a.KeepFailed, Channels: make([]verdict.Channel, len(message.Channels))}
+	s := verdict.State{Now: now.UTC(), KeepFailed: a.KeepFailed, Channels: make([]verdict.Channel, len(message.Channels), len(message.Queues))}
 	channels, err := a.Channels(ctx)
 	if err != nil {
 		a.Log.Warn("channels not read", "error", err)
 	}
 	for i, name := range message.Channels {
 		s.Channels[i].Name = name
+	}
+	if used := slices.ContainsFunc(channels, func(c Channel) bool { return c.Name == message.Resolve }); used {
+		s.Channels = append(s.Channels, verdict.Channel{Name: message.Resolve})
+	}
+	for i := range s.Channels {
+		name := s.Channels[i].Name
 		if at := slices.IndexFunc(channels, func(c Channel) bool { return c.Name == name }); at >= 0 && channels[at].Halted.Kind != queue.HaltedUnknown {
 			a.describe(ctx, now, &s.Channels[i], channels[at].ChannelState)
+			if redis := channels[at].Now; !redis.IsZero() && i == 0 {
+				s.Now = redis.UTC() // which the minutes go by, too
+			}
 		}
 	}
 	if err != nil {
@@ -124,7 +134,7 @@ func (a *Admin) recentMinutes(ctx context.Context, channel message.Channel, now 
 	if known.upTo.Before(begin) || known.upTo.After(settled) || now.Sub(known.whole).Abs() > time.Hour { // a clock that jumped, too
 		known = recent{upTo: begin.Truncate(time.Minute), whole: now}
 	}
-	fresh, err := a.Queues.Minutes(ctx, channel, known.upTo, now.Add(time.Minute))
+	fresh, err := a.Queues.Minutes(ctx, channel, known.upTo, now.Add(settledAfter))
 	if err != nil {
 		return nil, err
 	}

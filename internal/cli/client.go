@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -26,6 +27,8 @@ import (
 type operatorConfig struct {
 	// Token of the admin program.
 	Token secret.Key `env:"ADMIN_TOKEN"`
+	// URL of the admin program, where --url gives none.
+	URL string `env:"RINGUP_URL, default=http://localhost:8080"`
 }
 
 // adminClient calls the admin program's API, whose types are admin's, and prints the answers.
@@ -44,7 +47,7 @@ const (
 // flags adds those of every command that calls the API; a command with others below it hands them on.
 func (c *adminClient) flags(cmd *cobra.Command) {
 	f := cmd.PersistentFlags()
-	f.StringVar(&c.url, "url", "http://localhost:8080", "the address of the admin program")
+	f.StringVar(&c.url, "url", "", "the address of the admin program (RINGUP_URL, http://localhost:8080)")
 	f.BoolVar(&c.json, "json", false, "print JSON, for programs")
 }
 
@@ -89,9 +92,10 @@ func (c *adminClient) request(ctx context.Context, method, path, mediaType strin
 	if err := config.Read(ctx, c.env, &operator); err != nil {
 		return nil, err
 	}
+	c.url = cmp.Or(c.url, operator.URL)
 	base, err := url.Parse(c.url)
 	if err != nil || base.Host == "" {
-		return nil, usage("--url %q is no address: give one as http://localhost:8080", c.url)
+		return nil, usage("--url %q, or RINGUP_URL, is no address: give one as http://localhost:8080", c.url)
 	}
 	r, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(base.String(), "/")+api.Path+path, sent)
 	if err != nil {

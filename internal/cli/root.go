@@ -14,6 +14,7 @@ func Root(commands ...*cobra.Command) *cobra.Command {
 	root.InitDefaultCompletionCmd()
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usage("%w; see %s --help", err, c.CommandPath()) })
 	checkArguments(root)
+	complete(root)
 	return root
 }
 

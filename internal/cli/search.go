@@ -58,6 +58,7 @@ func (c *adminClient) search(cmd *cobra.Command, request *admin.SearchRequest) e
 			return fmt.Errorf("%s does not come further back than %s", c.url, answer.Back.Format(time.RFC3339))
 		}
 		all.Jobs, all.Notifications, all.Webhooks = append(all.Jobs, answer.Jobs...), append(all.Notifications, answer.Notifications...), append(all.Webhooks, answer.Webhooks...)
+		all.Left += answer.Left
 		all.Back, all.End, all.More, all.Unavailable = answer.Back, answer.End, all.More || answer.More, append(all.Unavailable, answer.Unavailable...)
 		if request.To = answer.Back; !all.End {
 			_, _ = fmt.Fprintf(cmd.ErrOrStderr(), "looked through the webhooks since %s: %d found\n", answer.Back.UTC().Format(time.DateTime), len(all.Webhooks))
@@ -76,6 +77,9 @@ func (c *adminClient) search(cmd *cobra.Command, request *admin.SearchRequest) e
 			}
 		}
 		printJobs(w, all.Jobs)
+		if all.Left > 0 {
+			_, _ = fmt.Fprintf(w, "%d more were accepted within the same seconds, and are not listed\n", all.Left)
+		}
 	})
 }
 

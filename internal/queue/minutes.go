@@ -16,6 +16,8 @@ type Minute struct {
 	Micros      int64     `json:"micros"`      // what the messages cost, in millionths of PRICE_CURRENCY
 	// Delays count sent messages by the time from accepted to sent: up to DelayBounds of the same place, the last one any longer time.
 	Delays [len(DelayBounds) + 1]int64 `json:"delays"`
+	// Looks is how often the waiting jobs were looked at; 0 where nobody did.
+	Looks int64 `json:"looks"`
 	// Waiting and Oldest are the most jobs that waited, and the longest time that one had, of the moments within the minute that were looked at.
 	Waiting int64         `json:"waiting"`
 	Oldest  time.Duration `json:"oldest"`
@@ -38,6 +40,7 @@ func (m *Minute) Add(other *Minute) {
 	m.Delivered += other.Delivered
 	m.Undelivered += other.Undelivered
 	m.Micros += other.Micros
+	m.Looks += other.Looks
 	for i, n := range other.Delays {
 		m.Delays[i] += n
 	}

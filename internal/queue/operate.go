@@ -51,6 +51,10 @@ type ChannelState struct {
 	Workers  []WorkerState           `json:"workers"`
 	// SettingsDiffer are the workers of the channel, replicas of ingest and of admin, by host and process, that run with other settings than most of them (Differing).
 	SettingsDiffer []string `json:"settings_differ,omitempty"`
+	// Hours has how many were accepted in each hour of nine days, by Unix hours, the last one left out; hours that nobody counted are missing.
+	Hours map[int64]int64 `json:"-"`
+	// Now is the time of the state, by the clock of the minutes and the breakers.
+	Now time.Time `json:"-"`
 }
 
 // Totals count settlements since the channel was first used.
@@ -146,11 +150,13 @@ func (f *Forgotten) Add(earlier Forgotten) {
 type FindRequest struct {
 	// Text is an order's id or name, a transaction's id, or a customer's name, as a whole; case, accents and a # in front do not matter.
 	Text string
+	// Any asks for all webhooks, whatever they have.
+	Any bool
 	// Addresses are the person's, in any spelling that leads to the same key.
 	Addresses []message.Address
 	// From and To bound when the webhooks were accepted; zero for no bound. To is where a search that has not come to the end goes on.
 	From, To time.Time
-	// Limit is how many webhooks are enough, and For how long it may take; 0 for any time.
+	// Limit is how many webhooks are enough; there are more where they were accepted within the same seconds. For is how long it may take; 0 for any time.
 	Limit int
 	For   time.Duration
 }
@@ -158,6 +164,7 @@ type FindRequest struct {
 // Found is what a search found, the latest first.
 type Found struct {
 	Webhooks []FoundWebhook
+	Left     int       // how many more were accepted within the same seconds as those that are given
 	Back     time.Time // up to when it has looked back
 	End      bool      // nothing is older
 	Bytes    int64     // that it looked through

@@ -53,6 +53,10 @@ func afterFound(a *after) {
 		}
 	}
 
+	all, err := a.store.Find(a.Context(), queue.FindRequest{Any: true, Limit: 10})
+	a.must(err)
+	a.want(len(all.Webhooks), 2)
+
 	// What another program has there, and what a later release writes, is passed over.
 	k := a.store.keys[message.SMS]
 	at := time.Now().UnixMilli() / foundSpan
@@ -120,6 +124,32 @@ func TestFindInParts(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestFindInAFlood: of a person with very many webhooks within seconds a search gives the latest, says how many more there are, and keeps Redis for no longer than for others.
+func TestFindInAFlood(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	s := &shop{T: t, store: open(t, url(server.Addr()), nil)}
+	namer, err := s.store.namer(t.Context())
+	s.must(err)
+	const flood = 40_000
+	span := time.Now().UnixMilli() / foundSpan
+	base := s.store.keys[message.Channels[0]]
+	var log []byte
+	for i := range flood {
+		w := &queue.Submission{Event: &event.Event{ID: fmt.Sprintf("w%d", i)}, AcceptedAt: time.UnixMilli(span * foundSpan).Add(time.Duration(i) * time.Microsecond * 100)}
+		w.Event.Sale.OrderID = "1"
+		log = append(log, foundEntry(namer, w)...)
+	}
+	s.must(s.store.client.Set(t.Context(), fmt.Sprintf("%s%d", base.found(), span), log, time.Minute).Err())
+	before := cpuOf(server)
+	found, err := s.store.Find(t.Context(), queue.FindRequest{Text: "1", Limit: 50})
+	s.must(err)
+	// With a shift of all for each, Redis would work for many seconds.
+	if took := cpuOf(server) - before; len(found.Webhooks) != foundMost || found.Left != flood-foundMost || found.Webhooks[0].AcceptedAt.Before(found.Webhooks[foundMost-1].AcceptedAt) || took > 500*time.Millisecond {
+		t.Errorf("%d found, %d left, Redis took %s", len(found.Webhooks), found.Left, took)
+	}
 }
 
 // BenchmarkFind looks for the one webhook of a million of a day that is the oldest: through all of them. redis-ms/op is what it costs Redis.

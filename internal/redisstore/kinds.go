@@ -58,7 +58,7 @@ var channelKinds = []keyKind{
 	{"reports", hasName, withJob, ""}, // of 0.1.0: an address, until ingest has read it, a second later
 	{"seen", hasName, withTime, ""},   // a repetition by the till is known by it
 	{"found", hasName, withTime, ""},  // four bytes of a keyed hash for each term
-	{"minutes", hasNobody, withTime, ""}, {"marks", hasNobody, withTime, ""},
+	{"minutes", hasNobody, withTime, ""}, {"marks", hasNobody, withTime, ""}, {"hours", hasNobody, withTime, ""},
 	{"sale", hasNobody, withTime, ""},
 	{"log", hasNobody, withTime, ""},
 	{"message", hasNobody, withTime, ""},

@@ -15,8 +15,8 @@ import (
 )
 
 // The counts by minute of a channel are in hashes of ten minutes, base:minutes:<Unix minutes / 10>. A field is the last digit of the minute and the name of a
-// count: a accepted, f failed, r retried, x dropped or suppressed, e evicted, d delivered, u undelivered, m costs (millionths of PRICE_CURRENCY), w and o the most
-// that waited and the oldest (ms), and 0 to 7 sent, by queue.DelayBounds. The scripts write them (tally in prelude.lua), and this file reads them.
+// count: a accepted, f failed, r retried, x dropped or suppressed, e evicted, d delivered, u undelivered, m costs (millionths of PRICE_CURRENCY), l how often the waiting jobs were looked at, w
+// and o the most that waited and the oldest (ms), and 0 to 7 sent, by queue.DelayBounds. The scripts write them (tally in prelude.lua), and this file reads them.
 const (
 	minutesShared = 10
 	// minutesAtOnce is how many hashes are read in one round trip: some 50 µs of Redis's time.
@@ -24,6 +24,9 @@ const (
 )
 
 func (k *Keys) minutes(tens int64) string { return k.Base + ":minutes:" + strconv.FormatInt(tens, 10) }
+
+// hours is a hash of how many were accepted in each of the last 216 hours, "<Unix hours> <accepted>" by the hours modulo 216.
+func (k *Keys) hours() string { return k.Base + ":hours" }
 
 // marks is the list of the moments at which a breaker changed by itself, or a worker of another version came, the latest first.
 func (k *Keys) marks() string { return k.Base + ":marks" }
@@ -100,6 +103,8 @@ func countOf(m *queue.Minute, name byte) *int64 {
 		return &m.Undelivered
 	case 'm':
 		return &m.Micros
+	case 'l':
+		return &m.Looks
 	case 'w':
 		return &m.Waiting
 	}

@@ -37,7 +37,7 @@ func afterMinutes(a *after) {
 	a.enqueue("+15550100001", "+15550100002")
 	a.must(a.store.sample(a.Context(), message.WhatsApp))
 	a.must(a.store.sample(a.Context(), message.WhatsApp)) // the most, and not the sum
-	want.Accepted, want.Waiting = 2, 2
+	want.Accepted, want.Waiting, want.Looks = 2, 2, 2
 	check("two wait")
 
 	jobs := a.claim(a.consumer)
@@ -87,6 +87,22 @@ func afterMinutes(a *after) {
 	if ttl := a.store.client.PTTL(a.Context(), keys.minutes(time.Now().Unix()/600)).Val(); ttl < queue.MinutesKept || ttl > queue.MinutesKept+20*time.Minute {
 		a.Errorf("they are kept for %s", ttl)
 	}
+
+	// An hour that is over is summed up once.
+	hour := time.Now().Unix()/3600 - 1
+	a.must(a.store.client.Del(a.Context(), keys.hours()).Err())
+	a.must(a.store.client.HSet(a.Context(), keys.minutes(hour*6+5), "9a", "40", "9d", "3").Err())
+	a.must(a.store.client.HSet(a.Context(), keys.minutes(hour*6), "0a", "2").Err())
+	a.must(a.store.sample(a.Context(), message.WhatsApp))
+	a.must(a.store.client.HSet(a.Context(), keys.minutes(hour*6), "1a", "9").Err())
+	a.must(a.store.sample(a.Context(), message.WhatsApp))
+	state, err := a.store.State(a.Context(), message.WhatsApp)
+	a.must(err)
+	if n := state.Hours[hour]; n < 42 || n >= 42+100 || len(state.Hours) != 1 {
+		a.Errorf("%v", state.Hours)
+	}
+	a.must(a.store.client.Del(a.Context(), keys.minutes(hour*6+5)).Err())
+	a.must(a.store.client.Del(a.Context(), keys.minutes(hour*6)).Err())
 
 	// Fields of a later release, and a key of another program, cost nothing but themselves.
 	a.must(a.store.client.HSet(a.Context(), keys.minutes(time.Now().Unix()/600), "0?", "1", "later", "2", "1a", "text").Err())

@@ -3,6 +3,7 @@ package redisstore
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -103,15 +104,23 @@ func (s *Store) State(ctx context.Context, channel message.Channel) (*queue.Chan
 	due := pipe.ZCount(ctx, k.Retry, "-inf", strconv.FormatInt(time.Now().UnixMilli(), 10))
 	totals, state, workers := pipe.HGetAll(ctx, k.Totals), pipe.HGetAll(ctx, k.State), pipe.HGetAll(ctx, k.Workers)
 	programs := pipe.HGetAll(ctx, k.programs())
+	hours := pipe.HGetAll(ctx, k.hours())
 	// A key of another type belongs to another program: the others are shown all the same, and which one it is.
 	foreign, err := foreignKeys(exec(ctx, pipe))
 	if err != nil {
 		return nil, unavailable(err)
 	}
 	now := s.now(ctx, k)
-	out := &queue.ChannelState{Depth: depth(), Breakers: map[string]queue.BreakerState{}, Workers: []queue.WorkerState{}}
+	out := &queue.ChannelState{Depth: depth(), Breakers: map[string]queue.BreakerState{}, Workers: []queue.WorkerState{}, Now: now.UTC()}
 	out.Halted = out.Halted.ForeignKeys(foreign)
 	out.RetryDue = due.Val()
+	out.Hours = map[int64]int64{}
+	for _, text := range hours.Val() {
+		var hour, accepted int64
+		if _, err := fmt.Sscan(text, &hour, &accepted); err == nil {
+			out.Hours[hour] = accepted
+		}
+	}
 	if z := next.Val(); len(z) > 0 {
 		out.NextRetry = time.UnixMilli(int64(z[0].Score))
 	}

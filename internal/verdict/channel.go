@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"ringup.dev/ringup/internal/message"
 	"ringup.dev/ringup/internal/queue"
 )
 
@@ -19,6 +20,10 @@ const (
 	// usually is by how much a wait exceeds the usual one before it is worth a word. The usual one is that of three minutes out of four, so that an outage of up to
 	// six hours in a day does not become usual.
 	usually, usualShare = 3, 75
+	// looksAMinute are the looks at the waiting jobs, and sampleEvery the time between them, of one ingest.
+	looksAMinute, sampleEvery = 6, 10 * time.Second
+	// inARow is how many messages that failed in a row say something, however long ago the last one did.
+	inARow = 3
 	// minReports is how many delivery reports say something about a share.
 	minReports = 20
 )
@@ -45,7 +50,10 @@ func (s *State) channel(c *Channel) Line {
 	}
 	if len(found) == 0 {
 		hour := c.within(s.Now, time.Hour)
-		return Line{Well, did(&hour)}
+		if c.Name == message.Resolve {
+			return Line{Well, did(&hour, "fetched")}
+		}
+		return Line{Well, did(&hour, "sent")}
 	}
 	slices.SortStableFunc(found, func(a, b trouble) int { return cmp.Compare(b.level, a.level) })
 	var texts []string
@@ -153,9 +161,14 @@ func (s *State) partlyDown(c *Channel) trouble {
 	return trouble{Attention, strings.Join(texts, ", ")}
 }
 
+// providersWith returns the providers in use whose breaker is in one of the states. One that no worker uses any more keeps the breaker that it had.
 func providersWith(c *Channel, states ...string) (names []string) {
+	var used []string
+	for _, w := range c.State.Workers {
+		used = append(used, w.Providers...)
+	}
 	for name, b := range c.State.Breakers {
-		if slices.Contains(states, b.State) {
+		if slices.Contains(states, b.State) && (len(used) == 0 || slices.Contains(used, name)) {
 			names = append(names, name)
 		}
 	}
@@ -179,15 +192,14 @@ func (s *State) isDown(c *Channel, name string) string {
 }
 
 var providerNames = map[string]string{
-	"twilio": "Twilio", "sns": "Amazon SNS", "ses": "Amazon SES", "sendgrid": "SendGrid", "whatsapp": "WhatsApp Cloud API", "sandbox": "the sandbox",
+	"twilio": "Twilio", "sns": "Amazon SNS", "ses": "Amazon SES", "sendgrid": "SendGrid", "business": "WhatsApp Cloud API", "sandbox": "the sandbox",
 }
 
 func provider(name string) string { return cmp.Or(providerNames[name], name) }
 
 // noWorker: jobs wait, and nobody claims them.
 func (s *State) noWorker(c *Channel) trouble {
-	oldest := slices.Max(c.State.Oldest[:])
-	if len(c.State.Workers) > 0 || waiting(c) == 0 || oldest < startUp {
+	if len(c.State.Workers) > 0 || waiting(c) == 0 || s.waited(c) < startUp {
 		return trouble{}
 	}
 	return trouble{Failing, "no worker runs"}
@@ -197,12 +209,32 @@ func (s *State) noWorker(c *Channel) trouble {
 func (s *State) failing(c *Channel) trouble {
 	now := c.within(s.Now, recent)
 	if now.Failed == 0 {
-		return trouble{}
+		return s.allFailed(c)
 	}
 	t := trouble{Attention, thousands(now.Failed) + " of " + thousands(now.Failed+now.Sent) + " failed in the last " + length(recent)}
 	if 2*now.Failed >= now.Failed+now.Sent {
 		t.level = Failing
 	}
+	if c.Why != "" {
+		t.text += ": " + c.Why
+	}
+	return t
+}
+
+// allFailed: nothing was sent after messages were given up, however few there are.
+func (s *State) allFailed(c *Channel) trouble {
+	var failed int64
+	var since time.Time
+	for i := len(c.Minutes) - 1; i >= 0 && c.Minutes[i].Sent == 0; i-- {
+		if m := &c.Minutes[i]; m.Failed > 0 {
+			failed, since = failed+m.Failed, m.At
+		}
+	}
+	// One or two may have had a wrong number. An operator who has seen to the failed ones has seen this.
+	if failed < inARow || c.State.Failed == 0 {
+		return trouble{}
+	}
+	t := trouble{Failing, "the last " + thousands(failed) + " failed, since " + clock(s.Now, since)}
 	if c.Why != "" {
 		t.text += ": " + c.Why
 	}
@@ -233,11 +265,26 @@ func (s *State) retrying(c *Channel) trouble {
 
 // slow: jobs wait for longer than usual.
 func (s *State) slow(c *Channel) trouble {
-	oldest := slices.Max(c.State.Oldest[:])
-	if waiting(c) == 0 || oldest <= s.waitLimit(c) || c.State.Halted.Kind != queue.NotHalted || s.noWorker(c).level != Well {
+	if waiting(c) == 0 || s.waited(c) <= s.waitLimit(c) || c.State.Halted.Kind != queue.NotHalted || s.noWorker(c).level != Well {
 		return trouble{}
 	}
 	return trouble{Attention, "messages wait for longer than usual"}
+}
+
+// waited is the longest time that a job has waited for a worker. Those that were scheduled, or are tried again, were accepted long before that: those that wait now had
+// not waited yet at the last look, or for no longer than those that waited then.
+func (s *State) waited(c *Channel) time.Duration {
+	longest := slices.Max(c.State.Oldest[:])
+	for i := range c.Minutes {
+		if m := &c.Minutes[i]; m.Looks > 0 || m.Waiting > 0 {
+			latest := m.At.Add(sampleEvery * time.Duration(max(0, min(m.Looks, looksAMinute)-1)))
+			longest = min(longest, s.Now.Sub(latest)+m.Oldest)
+		}
+	}
+	if c.State.RetryDue > 0 {
+		longest = max(longest, s.Now.Sub(c.State.NextRetry))
+	}
+	return longest
 }
 
 // waitLimit is the longest wait that is not worth a word.

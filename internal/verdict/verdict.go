@@ -119,18 +119,24 @@ func whole(s *State, lines []Line) Line {
 func (s *State) lastHour() string {
 	var all queue.Minute
 	for i := range s.Channels {
+		if s.Channels[i].Name == message.Resolve {
+			continue // it sends nothing: what it fetches is sent on a channel
+		}
 		one := s.Channels[i].within(s.Now, time.Hour)
 		all.Add(&one)
 	}
-	return did(&all)
+	return did(&all, "sent")
 }
 
-// did says what was sent within an hour, how much of it arrived, and how long it took.
-func did(m *queue.Minute) string {
-	if m.Sent == 0 {
+// did says what was sent, or done as the word says, within an hour, how much of it arrived, and how long it took.
+func did(m *queue.Minute, word string) string {
+	if m.Sent+m.Failed == 0 {
 		return "nothing to send in the last hour"
 	}
-	parts := []string{thousands(m.Sent) + " sent in the last hour"}
+	parts := []string{thousands(m.Sent) + " " + word + " in the last hour"}
+	if m.Failed > 0 {
+		parts = append(parts, thousands(m.Failed)+" failed")
+	}
 	if reported := m.Delivered + m.Undelivered; reported > 0 {
 		parts = append(parts, percent(m.Delivered, reported)+" delivered, by the providers' reports")
 	}

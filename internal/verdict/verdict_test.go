@@ -19,10 +19,10 @@ var now = time.Date(2026, 11, 26, 2, 15, 0, 0, time.UTC)
 func usual(name message.Channel) Channel {
 	c := Channel{Name: name, State: &queue.ChannelState{
 		Breakers: map[string]queue.BreakerState{},
-		Workers:  []queue.WorkerState{{ID: "w1", Providers: []string{"twilio"}, RateLimit: 80}},
+		Workers:  []queue.WorkerState{{ID: "w1", Providers: []string{"twilio", "sns"}, RateLimit: 80}},
 	}}
 	for at := now.Add(-queue.MinutesKept); at.Before(now); at = at.Add(time.Minute) {
-		m := queue.Minute{At: at, Accepted: 4, Sent: 4, Delivered: 4, Waiting: 2, Oldest: time.Second}
+		m := queue.Minute{At: at, Accepted: 4, Sent: 4, Delivered: 4, Looks: 6, Waiting: 2, Oldest: time.Second}
 		m.Delays[0] = 4
 		if at.Minute() == 0 {
 			m.Delivered, m.Undelivered = 3, 1
@@ -47,6 +47,7 @@ func night() State {
 
 func waits(c *Channel, n int64, oldest time.Duration) {
 	c.State.Waiting[0], c.State.Oldest[0] = n, oldest
+	c.lately(oldest, func(m *queue.Minute) { m.Looks, m.Waiting, m.Oldest = 6, n, oldest-now.Sub(m.At)+time.Minute })
 }
 
 func open(c *Channel, provider, reason string, since time.Duration) {
@@ -109,6 +110,48 @@ func TestNights(t *testing.T) {
 			"SMS: programs run with different settings: restart them (pod-7/1)"},
 		"edited long ago": {func(_ *State, sms *Channel) { sms.State.SettingsDiffer = []string{"pod-7/1", "pod-8/1", "pod-9/1"} }, Attention,
 			"SMS: programs run with different settings: restart them (pod-7/1 and 2 others)"},
+		"quiet hours end, and no worker runs yet": {func(_ *State, sms *Channel) {
+			sms.State.Workers = nil
+			sms.State.Waiting[0], sms.State.Oldest[0] = 500, 9*time.Hour
+		}, Well, "All is well"},
+		"quiet hours end, and messages go out": {func(_ *State, sms *Channel) {
+			sms.lately(time.Hour, nothing)
+			sms.lately(time.Hour, func(m *queue.Minute) { m.Looks = 6 })
+			sms.State.Waiting[0], sms.State.Oldest[0] = 500, 9*time.Hour
+		}, Well, "All is well"},
+		"quiet hours ended, and no worker runs": {func(_ *State, sms *Channel) {
+			sms.State.Workers = nil
+			sms.lately(4*time.Minute, func(m *queue.Minute) { m.Looks, m.Waiting, m.Oldest = 6, 500, 9*time.Hour })
+			sms.State.Waiting[0], sms.State.Oldest[0] = 500, 9*time.Hour
+		}, Failing, "SMS: no worker runs, 500 wait, the oldest for 9 h"},
+		"quiet hours ended, and nobody has looked since": {func(_ *State, sms *Channel) {
+			sms.State.Workers, sms.Minutes = nil, nil
+			sms.State.Waiting[0], sms.State.Oldest[0] = 500, 9*time.Hour
+		}, Failing, "SMS: no worker runs, 500 wait, the oldest for 9 h"},
+		"a retry is due, and nobody moves it": {func(_ *State, sms *Channel) {
+			sms.State.Workers, sms.State.RetryDue, sms.State.NextRetry = nil, 1, now.Add(-10*time.Minute)
+		}, Failing, "SMS: no worker runs, 1 waits"},
+		"a provider is gone whose breaker was open": {func(_ *State, sms *Channel) { open(sms, "vonage", "timeout", time.Hour) }, Well, "All is well"},
+		"every one of few messages fails": {func(_ *State, sms *Channel) {
+			sms.lately(time.Hour, nothing)
+			for _, i := range []int{10, 20, 30} {
+				sms.Minutes[len(sms.Minutes)-i].Failed = 1
+			}
+			sms.State.Failed, sms.Why = 3, "account: 20003"
+		}, Failing, "SMS: the last 3 failed, since 01:45: account: 20003"},
+		"every one of few messages failed, and an operator has seen to them": {func(_ *State, sms *Channel) {
+			sms.lately(time.Hour, nothing)
+			sms.Minutes[len(sms.Minutes)-10].Failed = 3
+		}, Well, "All is well: 480 sent in the last hour, 3 failed, 99.5% delivered"},
+		"the details of sales are not fetched": {func(s *State, _ *Channel) {
+			c := usual(message.Resolve)
+			waits(&c, 9, time.Hour)
+			c.State.Workers = nil
+			s.Channels = append(s.Channels, c)
+		}, Failing, "Details of sales: no worker runs, 9 wait, the oldest for 60 min"},
+		"the details of sales are fetched": {func(s *State, _ *Channel) {
+			s.Channels = append(s.Channels, usual(message.Resolve))
+		}, Well, "All is well: 720 sent in the last hour"},
 		"the first worker is coming": {func(_ *State, sms *Channel) {
 			sms.State.Workers = nil
 			waits(sms, 12, 20*time.Second)
@@ -130,6 +173,25 @@ func TestNights(t *testing.T) {
 				s.Channels[i].lately(30*time.Minute, nothing)
 			}
 		}, Attention, "nothing has been accepted since 01:44; in that time 120 messages were a day before"},
+		"closed today, as a week ago": {func(s *State, _ *Channel) {
+			for i := range s.Channels {
+				s.Channels[i].lately(7*time.Hour, nothing)
+				s.Channels[i].State.Hours = map[int64]int64{}
+				for ago := 7*24 - 1; ago <= 7*24+24; ago++ {
+					s.Channels[i].State.Hours[now.Unix()/3600-int64(ago)] = 0
+				}
+				s.Channels[i].State.Hours[now.Unix()/3600-7*24-7] = 300 // in which it closed
+			}
+		}, Well, "All is well: nothing to send in the last hour"},
+		"closed today, unlike a week ago": {func(s *State, _ *Channel) {
+			for i := range s.Channels {
+				s.Channels[i].lately(7*time.Hour, nothing)
+				s.Channels[i].State.Hours = map[int64]int64{}
+				for ago := 7*24 - 1; ago <= 7*24+24; ago++ {
+					s.Channels[i].State.Hours[now.Unix()/3600-int64(ago)] = 40
+				}
+			}
+		}, Attention, "nothing has been accepted since 19:14; in that time 1,680 messages were a day before"},
 		"closed at night, as yesterday": {func(s *State, _ *Channel) {
 			for i := range s.Channels {
 				for j := range s.Channels[i].Minutes {

@@ -18,6 +18,8 @@ func Title(channel message.Channel) string {
 		return "E-mail"
 	case message.WhatsApp:
 		return "WhatsApp"
+	case message.Resolve:
+		return "Details of sales"
 	}
 	return string(channel)
 }

@@ -49,6 +49,7 @@ func Handler(a *admin.Admin) http.Handler {
 	r.Get("/queues/{channel}/{state}/export", s.exportJobs)
 	r.Get("/job", s.job)
 	r.Post("/search", s.search)
+	r.Get("/latest", s.latest)
 	r.Get("/audit", s.audit)
 	r.Get("/spending", s.spending)
 	r.Post("/preview", s.preview)
@@ -154,6 +155,11 @@ func (s *api) search(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	found, err := s.Search(r.Context(), &x)
+	s.answer(w, found, err)
+}
+
+func (s *api) latest(w http.ResponseWriter, r *http.Request) {
+	found, err := s.Latest(r.Context())
 	s.answer(w, found, err)
 }
 

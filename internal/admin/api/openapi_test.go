@@ -48,6 +48,7 @@ func TestOpenAPI(t *testing.T) {
 		{http.MethodGet, "/admin/api/history", "", 200},
 		{http.MethodGet, "/admin/api/history?range=48h&channel=sms", "", 200},
 		{http.MethodPost, "/admin/api/actions", `{"action":"resume","channel":"sms"}`, 200},
+		{http.MethodGet, "/admin/api/latest", "", 200},
 		{http.MethodGet, "/admin/api/queues", "", 200},
 		{http.MethodGet, "/admin/api/queues/sms/failed?offset=0", "", 200},
 		{http.MethodGet, "/admin/api/queues/sms/waiting?priority=4", "", 200},
@@ -146,6 +147,7 @@ func TestOpenAPITypes(t *testing.T) {
 			Jobs []admin.Job `json:"jobs"`
 			More bool        `json:"more"`
 		}{}},
+		"GET /admin/api/latest":               {nil, admin.Latest{}},
 		"GET /admin/api/job":                  {nil, admin.Detail{}},
 		"POST /admin/api/search":              {admin.SearchRequest{}, admin.SearchResult{}},
 		"GET /admin/api/audit":                {nil, admin.AuditEntries{}},

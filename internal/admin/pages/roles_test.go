@@ -33,7 +33,7 @@ var routes = map[string]access{
 	"GET /admin/preview": looks, "POST /admin/preview": looks, "POST /admin/preview/confirm": acts, "POST /admin/preview/send": acts, "GET /admin/suppressed": looks, "POST /admin/suppressed": looks, "POST /admin/suppressed/add": acts,
 	"POST /admin/suppressed/remove": acts, "POST /admin/suppressed/import": acts, "POST /admin/suppressed/export": acts, "GET /admin/confirm": looks,
 	"POST /admin/confirm": acts, "POST /admin/do": acts,
-	"GET /admin/api/openapi.yaml": looks, "GET /admin/api/queues": looks, "GET /admin/api/verdict": looks, "GET /admin/api/queues/{channel}/{state}": looks, "GET /admin/api/job": looks,
+	"GET /admin/api/openapi.yaml": looks, "GET /admin/api/queues": looks, "GET /admin/api/verdict": looks, "GET /admin/api/latest": looks, "GET /admin/api/queues/{channel}/{state}": looks, "GET /admin/api/job": looks,
 	"POST /admin/api/search": looks, "GET /admin/api/audit": looks, "GET /admin/api/spending": looks, "POST /admin/api/preview": looks, "POST /admin/api/preview/send": acts, "POST /admin/api/actions": acts,
 	"POST /admin/api/forget": acts, "GET /admin/api/suppressed/{channel}": looks, "POST /admin/api/suppressed/check": looks, "POST /admin/api/suppressed/add": acts,
 	"POST /admin/api/suppressed/remove": acts, "POST /admin/api/suppressed/import": acts, "POST /admin/api/suppressed/export": acts,

@@ -4,6 +4,7 @@ package api
 import (
 	"bytes"
 	"context"
+	"crypto/subtle"
 	"encoding/json"
 	"errors"
 	"io"
@@ -121,10 +122,11 @@ func (c *Client) token(ctx context.Context) (secret.String, error) {
 func (c *Client) revoked(token secret.String) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.Login == nil || c.login.token == token && time.Since(c.login.since) < loginAgain {
+	latest := subtle.ConstantTimeCompare([]byte(c.login.token.Reveal()), []byte(token.Reveal())) == 1
+	if c.Login == nil || latest && time.Since(c.login.since) < loginAgain {
 		return false
 	}
-	if c.login.token == token {
+	if latest {
 		c.login = login{}
 	}
 	return true
