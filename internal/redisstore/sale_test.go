@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -139,18 +138,23 @@ func (c *counter) post(r *salesReplica, s *queue.Submission) {
 		}
 	}
 	changed := []string{s.Event.ID}
-	first := int64(math.MaxInt64) // until when those waited whose place is taken
+	first := map[int]int64{} // until when those waited whose place is taken, of the channels of one slot: in a cluster a script knows no others
 	for _, j := range fresh {
 		for _, other := range c.taken {
 			if j.happened != 0 && other.due >= c.now && other.status == queue.StatusQueued && sameSale(j, other) && other.channel == j.channel && other.to == j.to && follows(j, other) {
 				other.status, other.by = queue.StatusSuperseded, s.Event.ID
 				changed = append(changed, other.of.Event.ID)
-				first = min(first, other.due)
+				slot := r.store.slotOf(j.channel)
+				if til, known := first[slot]; !known || other.due < til {
+					first[slot] = other.due
+				}
 			}
 		}
 	}
 	for _, j := range fresh {
-		j.due = min(j.due, first)
+		if til, known := first[r.store.slotOf(j.channel)]; known {
+			j.due = min(j.due, til)
+		}
 	}
 	c.taken = append(c.taken, slices.Concat(fresh, stale)...)
 	var accepted, refused []string
