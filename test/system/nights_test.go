@@ -48,7 +48,7 @@ func (s *system) status(admin string, wants ...string) {
 // TestNightsOfProviders: what `ringup status` says where a provider is down, where it refuses the account, and where every message fails.
 func TestNightsOfProviders(t *testing.T) {
 	t.Parallel()
-	s := start(t)
+	s := start(t, "KEEP_FAILED=3")
 	p := emulate(t)
 	_, admin := s.admin("KEEP_FAILED=3")
 	s.status(admin, "All is well: nothing to send in the last hour")

@@ -76,18 +76,18 @@ func (p *process) text() string {
 	return p.log.String()
 }
 
-func start(t *testing.T) *system {
+func start(t *testing.T, env ...string) *system {
 	t.Helper()
-	return startOn(t, redistest.Start(t, "--appendonly", "yes"))
+	return startOn(t, redistest.Start(t, "--appendonly", "yes"), env...)
 }
 
-func startOn(t *testing.T, server *redistest.Server) *system {
+func startOn(t *testing.T, server *redistest.Server, env ...string) *system {
 	t.Helper()
 	s := &system{T: t, redis: server, payload: everyChannel}
 	s.client = s.redis.Client()
 	port := redistest.FreePort(t)
 	s.url = fmt.Sprintf("http://127.0.0.1:%d", port)
-	s.serve()
+	s.serve(env...)
 	return s
 }
 
