@@ -257,7 +257,7 @@ func (v *visit) selects(admin string) {
 	v.sees("Retry 5 jobs of sms?")
 	v.sees("The first of them")
 	v.press("Back")
-	v.sees("5 jobs")
+	v.sees("Filter and sort") // the question had "5 jobs", too
 	v.run(chromedp.KeyEvent("j"), chromedp.KeyEvent("j"), chromedp.KeyEvent("k"), chromedp.KeyEvent("?"))
 	open, err := chromedp.Run(v.ctx, chromedp.Evaluate[string](`document.getElementById("keys").open + " " + [...document.querySelectorAll("td.id a")].indexOf(document.activeElement)`))
 	if v.must(err); !strings.HasPrefix(open, "true") {

@@ -17,13 +17,13 @@ import (
 	senders "ringup.dev/ringup/internal/sender/catalog"
 )
 
-const resolveValues = "redis: {host: r}\nchannels: {sms: {providers: [sandbox]}, email: {providers: [sandbox]}, whatsapp: {providers: [sandbox]}}\nresolve: {enabled: true, senders: [square, stripe, loyverse, clover, lightspeed], rateLimit: 5, config: {LIGHTSPEED_BASE_URL: \"https://shop.retail.lightspeed.app\"}}\n"
+const resolveValues = "redis: {host: r}\nchannels: {sms: {providers: [sandbox]}, email: {providers: [sandbox]}, whatsapp: {providers: [sandbox]}}\nresolve: {enabled: true, senders: [square, stripe, loyverse, clover, lightspeed, toast], rateLimit: 5, config: {LIGHTSPEED_BASE_URL: \"https://shop.retail.lightspeed.app\", TOAST_CLIENT_ID: id}}\n"
 
 // TestResolve: by the component and by the chart, the program resolve starts with what its pod gets, is scaled by its own queue, reaches the internet, and alone has the senders' tokens.
 func TestResolve(t *testing.T) {
 	t.Parallel()
 	component := strings.ReplaceAll(with("keda", "network-policy", "sandbox", "resolve"), "namePrefix: shop-\n", "") +
-		"configMapGenerator: [{name: ringup, behavior: merge, literals: ['RESOLVE_SENDERS=square,stripe,loyverse,clover,lightspeed', 'LIGHTSPEED_BASE_URL=https://shop.retail.lightspeed.app']}]\n"
+		"configMapGenerator: [{name: ringup, behavior: merge, literals: ['RESOLVE_SENDERS=square,stripe,loyverse,clover,lightspeed,toast', 'LIGHTSPEED_BASE_URL=https://shop.retail.lightspeed.app', 'TOAST_CLIENT_ID=id']}]\n"
 	for where, objects := range map[string][]object{
 		"component": build(t, component), "chart": charted(t, resolveValues),
 		"chart, files": charted(t, resolveValues+"secretFiles: {resolve: [SQUARE_ACCESS_TOKEN, STRIPE_API_KEY]}\n"),

@@ -15,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -460,7 +461,16 @@ func TestUnsubscribingAgainAndAgain(t *testing.T) {
 		t.Fatalf("HTTP %d", status)
 	}
 	redistest.Eventually(t, "the address is suppressed", suppressed)
-	before := a.client.DBSize(t.Context()).Val()
+	// Some keys come with time, whoever asks for what.
+	keys := func() (n int) {
+		for _, key := range a.client.Keys(t.Context(), "*").Val() {
+			if name := strings.SplitN(key, ":", 4); !slices.Contains([]string{"minutes", "hours", "programs"}, name[2]) {
+				n++
+			}
+		}
+		return n
+	}
+	before := keys()
 	slowed := 0
 	for range 300 {
 		if post("List-Unsubscribe=One-Click") == http.StatusTooManyRequests {
@@ -471,7 +481,7 @@ func TestUnsubscribingAgainAndAgain(t *testing.T) {
 		t.Errorf("%d of 300 were answered 429", slowed)
 	}
 	redistest.Eventually(t, "the reports are applied", func() bool { return a.client.LLen(t.Context(), "{ringup:email}:reports").Val() == 0 })
-	if after := a.client.DBSize(t.Context()).Val(); after > before {
+	if after := keys(); after > before {
 		t.Errorf("%d keys, of %d before", after, before)
 	}
 	a.normal(0)
