@@ -64,7 +64,7 @@ func (c *adminClient) watchStatus(cmd *cobra.Command) error {
 		err := c.call(cmd.Context(), http.MethodGet, "/verdict", nil, &v)
 		switch {
 		case cmd.Context().Err() != nil:
-			return nil
+			return nil //nolint:nilerr // Ctrl-C ends it
 		case Code(err) == ExitUsage && err != nil:
 			return err
 		case err != nil && err.Error() != said:

@@ -48,7 +48,7 @@ func (c *adminClient) tail(cmd *cobra.Command, channel string, since time.Time) 
 		var answer admin.Latest
 		switch err := c.call(cmd.Context(), http.MethodGet, "/latest", nil, &answer); {
 		case cmd.Context().Err() != nil:
-			return nil
+			return nil //nolint:nilerr // Ctrl-C ends it
 		case err != nil && first:
 			return err
 		case err != nil:

@@ -136,7 +136,9 @@ func senderCalls(store *Store) map[string]func(context.Context) error {
 			_, err := store.Minutes(ctx, message.SMS, time.Now().Add(-time.Hour), time.Now())
 			return err
 		},
-		"Providers":      func(ctx context.Context) error { return store.Providers(ctx, []queue.Stored{{Channel: message.SMS, Job: &job.Job{WebhookID: "w", Index: 1, AcceptedAt: time.Now()}}}) },
+		"Providers": func(ctx context.Context) error {
+			return store.Providers(ctx, []queue.Stored{{Channel: message.SMS, Job: &job.Job{WebhookID: "w", Index: 1, AcceptedAt: time.Now()}}})
+		},
 		"Marks":          func(ctx context.Context) error { _, err := store.Marks(ctx, message.SMS); return err },
 		"Memory":         func(ctx context.Context) error { _, _, err := store.Memory(ctx); return err },
 		"NoteDeliveries": func(ctx context.Context) error { return store.NoteDeliveries(ctx, &queue.Deliveries{Sender: "s"}) },

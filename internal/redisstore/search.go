@@ -180,7 +180,7 @@ func (s *Store) Providers(ctx context.Context, jobs []queue.Stored) error {
 	}
 	for i, log := range logs {
 		if log != nil {
-			jobs[i].Provider = providerOf(log.Val())
+			jobs[i].Provider = providerOf(log.Val()) //nolint:gosec // one log for each job
 		}
 	}
 	return nil

@@ -185,9 +185,9 @@ func (v *canvas) bands(shares [][]float64) []string {
 		for i := range v.points {
 			low := 0.0
 			for below := range band {
-				low += shares[below][i]
+				low += shares[below][i] //nolint:gosec // a share for each point
 			}
-			if share := shares[band][i]; share > 0 {
+			if share := shares[band][i]; share > 0 { //nolint:gosec // as above
 				fmt.Fprintf(&b, "M%d,%sH%dV%sH%dZ", v.offset+i, number(100-100*low), v.offset+i+1, number(100-100*(low+share)), v.offset+i)
 			}
 		}

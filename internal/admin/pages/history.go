@@ -143,7 +143,7 @@ func (v *canvas) messages(c *admin.ChannelHistory, alone bool) graph {
 	g.Shapes = []shape{{"accepted", v.line(accepted, float64(top), true)}, {"sent", v.line(sent, float64(top), false)}, {"failed", v.columns(failed, float64(top))}}
 	for i := range v.points {
 		p := &v.points[i]
-		to := ""
+		var to string
 		switch {
 		case p.Failed > 0:
 			to = v.failures(p)

@@ -98,5 +98,5 @@ func (p *pages) filterList(w http.ResponseWriter, r *http.Request) {
 		p.failed(w, r, err)
 		return
 	}
-	http.Redirect(w, r, withQuery(listPath(&q), q.Query(), "", ""), http.StatusSeeOther)
+	http.Redirect(w, r, withQuery(listPath(&q), q.Query(), "", ""), http.StatusSeeOther) //nolint:gosec // to a list of this site
 }
