@@ -2,6 +2,7 @@ package pages_test
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"math"
 	"net/http"
