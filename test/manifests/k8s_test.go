@@ -300,7 +300,7 @@ var vault = map[string]map[string]string{
 		"TWILIO_ACCOUNT_SID": "AC" + strings.Repeat("0", 32), "TWILIO_AUTH_TOKEN": key, "SENDGRID_API_KEY": "x", "AWS_ACCESS_KEY_ID": "x",
 		"AWS_SECRET_ACCESS_KEY": "x", "WHATSAPP_ACCESS_TOKEN": "x", "REDIS_USERNAME": "worker", "REDIS_PASSWORD": "x",
 	},
-	"ringup-resolve": {"SQUARE_ACCESS_TOKEN": "x", "STRIPE_API_KEY": "x", "LOYVERSE_ACCESS_TOKEN": "x", "CLOVER_ACCESS_TOKEN": "x", "LIGHTSPEED_ACCESS_TOKEN": "x", "TOAST_CLIENT_SECRET": "x", "REDIS_USERNAME": "worker", "REDIS_PASSWORD": "x"},
+	"ringup-resolve": {"SQUARE_ACCESS_TOKEN": "x", "STRIPE_API_KEY": "x", "LOYVERSE_ACCESS_TOKEN": "x", "CLOVER_ACCESS_TOKEN": "x", "REDIS_USERNAME": "worker", "REDIS_PASSWORD": "x"},
 	"ringup-admin":   {"ADMIN_TOKEN": key, "REDIS_USERNAME": "admin", "REDIS_PASSWORD": "x"},
 }
 
