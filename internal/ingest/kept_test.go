@@ -394,7 +394,7 @@ func TestStrangersPushNothingOut(t *testing.T) {
 // keptOfEach is how many deliveries redisstore keeps.
 const keptOfEach = 100
 
-// TestMasked: no header shows what lets somebody in, whatever it is called, and what a sender's Decode reads stays.
+// TestMasked: keys, tokens and signatures are masked in every header, whatever its name. The headers that Decode reads stay as they are.
 func TestMasked(t *testing.T) {
 	t.Parallel()
 	for name, value := range map[string]string{

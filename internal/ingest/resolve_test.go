@@ -8,7 +8,7 @@ import (
 	"ringup.dev/ringup/internal/message"
 )
 
-// TestPlanOfALookup: what a sender is asked for is one job in the queue of the program that asks, whoever gets messages. It is of no sale, and has the time that its sender gave, or none; the event of the webhook stays
+// TestPlanOfALookup: an event with a lookup becomes one job in the queue resolve, however many recipients its messages will have. It is of no sale, and has the time that its sender gave, or none; the event of the webhook stays
 // as it is.
 func TestPlanOfALookup(t *testing.T) {
 	t.Parallel()

@@ -41,7 +41,7 @@ func picked(form url.Values) ([]string, error) {
 	var ids []string
 	switch form.Get("pick") {
 	case "":
-		return form["id"], nil // nil where there is none
+		return form["id"], nil // nil without a selection
 	case pickAll:
 		if !form.Has("where") {
 			return nil, inbound.New(http.StatusUnprocessableEntity, "", "the form has no filter: nothing was done")

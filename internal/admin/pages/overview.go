@@ -11,12 +11,12 @@ import (
 // channelView is a channel on the overview.
 type channelView struct {
 	admin.Channel
-	Graph      *graph // of the last hour; nil where there is none
+	Graph      *graph // of the last hour; nil without counts
 	Priorities []priorityView
 	Providers  []providerView
 	Limit      float64 // messages per second; 0 for none
 	Paused     bool
-	Verdict    *verdict.ChannelLine // nil where there is none
+	Verdict    *verdict.ChannelLine // nil for a channel that the verdict leaves out
 }
 
 type priorityView struct {

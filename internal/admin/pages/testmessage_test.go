@@ -197,7 +197,7 @@ func TestTestsAreRefused(t *testing.T) {
 	frozen.Want(http.StatusUnprocessableEntity, test(frozen, "ann", map[string]any{"channel": "sms", "audience": "customer", "address": "+12025550100"}), "ADMIN_READ_ONLY")
 }
 
-// TestTestsAreLimited: an operator may send ten within an hour, and all together fifty within a day, whichever program takes them and whoever repeats one.
+// TestTestsAreLimited: an operator may send ten tests within an hour, and all operators fifty within a day. They are counted in the audit log; a repeated request for the same test counts once.
 func TestTestsAreLimited(t *testing.T) {
 	t.Parallel()
 	d := admintest.Open(t, admin.Config{Token: "right"})
